@@ -1,0 +1,35 @@
+"""Errors that a user can act on. Each message names what is wrong, where, and the remedy."""
+
+
+class Pose2MeshError(Exception):
+    """Base of all errors that this package raises on purpose. `exit_code` is what the command returns."""
+
+    exit_code = 1
+
+
+class InputError(Pose2MeshError):
+    """The input is malformed, missing or contradictory (exit code 2)."""
+
+    exit_code = 2
+
+
+class FormatError(InputError):
+    """A file is truncated, foreign or damaged (exit code 2)."""
+
+
+class MissingFileError(InputError):
+    """A file that the user has to provide, such as a licensed body model, was not found (exit code 2)."""
+
+
+class MissingDependencyError(InputError):
+    """An optional package or system library is not installed (exit code 2)."""
+
+
+class NoPersonFoundError(InputError):
+    """The detector found nobody in the picture (exit code 2)."""
+
+
+class MachineError(Pose2MeshError):
+    """The machine failed: disk full, out of memory (exit code 3)."""
+
+    exit_code = 3

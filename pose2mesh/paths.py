@@ -1,0 +1,101 @@
+"""Where files are found and how they are written.
+
+One search order for everything the package reads: explicit argument > environment variable > checkout > wheel >
+user cache. All writes are atomic: a reader sees the old file or the new one, never half of it.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from pose2mesh.errors import MachineError, MissingFileError
+
+_PACKAGE = Path(__file__).resolve().parent
+_CHECKOUT = _PACKAGE.parent
+
+
+def _roots(folder: str) -> Iterator[Path]:
+    """Candidate locations of a data folder (`assets` or `graphs`), best first."""
+    from_environment = os.environ.get(f"POSE2MESH_{folder.upper()}")
+    if from_environment:
+        yield Path(from_environment)
+    if (_CHECKOUT / "pyproject.toml").is_file():
+        yield _CHECKOUT / folder
+    yield _PACKAGE / folder
+    yield cache_dir() / folder
+
+
+def cache_dir() -> Path:
+    """User cache (not created here): `POSE2MESH_CACHE`, else `XDG_CACHE_HOME/pose2mesh`, else `~/.cache/pose2mesh`."""
+    explicit = os.environ.get("POSE2MESH_CACHE")
+    if explicit:
+        return Path(explicit)
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "pose2mesh"
+
+
+def find(folder: str, name: str) -> Path:
+    """Locate a shipped data file, for example `find("assets", "weights/anny-body.safetensors")`.
+
+    Raises MissingFileError naming every place that was searched.
+    """
+    searched = []
+    for root in _roots(folder):
+        candidate = root / name
+        if candidate.is_file():
+            return candidate
+        searched.append(str(candidate))
+    raise MissingFileError(f"{folder}/{name} not found; searched: {', '.join(searched)}. Reinstall the package.")
+
+
+def asset(name: str) -> Path:
+    """Locate a file under `assets/`."""
+    return find("assets", name)
+
+
+def graph(name: str) -> Path:
+    """Locate a file under `graphs/`."""
+    return find("graphs", name)
+
+
+def data_dir() -> Path:
+    """Folder of the motion packs: `POSE2MESH_DATA`, else `../shared/data` beside the checkout.
+
+    Raises MissingFileError when neither exists; the package works without it, only training on real motion needs it.
+    """
+    explicit = os.environ.get("POSE2MESH_DATA")
+    folder = Path(explicit) if explicit else _CHECKOUT.parent / "shared" / "data"
+    if not folder.is_dir():
+        raise MissingFileError(f"no motion packs at {folder}; set POSE2MESH_DATA to the folder that holds mocap_train.npz")
+    return folder
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
+    """Open `path` for binary writing; the file appears under its name only when the block ends without an error.
+
+    Temporary name in the same folder, fsync, rename. Parent folders are made. A full disk raises MachineError and
+    leaves the previous file as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}")
+    try:
+        with temporary.open("wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        free = shutil.disk_usage(path.parent).free
+        raise MachineError(f"cannot write {path}: {error} ({free / 1e6:.0f} MB free there)") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_with(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> None:
+    """Atomically write what `write(stream)` produces."""
+    with atomic_write(path) as stream:
+        write(stream)
