@@ -1,0 +1,139 @@
+"""`pose2mesh doctor`: what is installed, found and usable here, and what to do about the rest."""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from pose2mesh import __version__, paths
+from pose2mesh.errors import MissingFileError, Pose2MeshError
+
+# Needed by everything, in the order in which a user would look for them.
+CORE_PACKAGES = ("numpy", "scipy", "smplx", "trimesh", "pydantic", "pyyaml", "safetensors", "pillow")
+DETECTORS = {"mediapipe": "pip install 'pose2mesh[detect]'", "rtmlib": "pip install 'pose2mesh[rtmlib]'"}
+GL_LIBRARIES = "apt-get install libegl1 libgl1-mesa-dri libgles2 libosmesa6"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    topic: str
+    name: str
+    ok: bool
+    detail: str  # what was found, or what is wrong
+    remedy: str = ""  # what the user can do; empty when nothing is needed
+
+
+def run(argv: list[str]) -> int:
+    """Print the report. Returns 0 whatever is missing: telling it is the command's work."""
+    parser = argparse.ArgumentParser(prog="pose2mesh doctor", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="print the findings as JSON")
+    options = parser.parse_args(argv)
+    findings = examine()
+    if options.json:
+        print(json.dumps({"findings": [asdict(finding) for finding in findings]}, indent=2))
+    else:
+        print(format_report(findings))
+    return 0
+
+
+def examine() -> list[Finding]:
+    """Make all findings; none of the probes writes, downloads, or changes this process' settings."""
+    probes: tuple[Callable[[], Iterator[Finding]], ...] = (
+        _python,
+        _torch,
+        _core_packages,
+        _renderer,
+        _detectors,
+        _shipped_files,
+        _motion_packs,
+    )
+    return [finding for probe in probes for finding in probe()]
+
+
+def format_report(findings: list[Finding]) -> str:
+    """One line per finding: topic, name, ok or missing, detail, remedy."""
+    lines = []
+    for finding in findings:
+        state = "ok     " if finding.ok else "missing"
+        remedy = f"  -> {finding.remedy}" if finding.remedy else ""
+        lines.append(f"{finding.topic:<11}{finding.name:<13}{state}  {finding.detail}{remedy}")
+    return "\n".join(lines)
+
+
+def _python() -> Iterator[Finding]:
+    yield Finding("pose2mesh", "version", True, __version__)
+    ok = sys.version_info >= (3, 11)
+    detail = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    yield Finding("python", "version", ok, detail, "" if ok else "install Python 3.11 or newer")
+
+
+def _torch() -> Iterator[Finding]:
+    try:
+        import torch
+    except ImportError as error:
+        yield Finding("torch", "version", False, str(error), "pip install torch")
+        return
+    yield Finding("torch", "version", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
+    if torch.cuda.is_available():
+        yield Finding("device", "cuda", True, torch.cuda.get_device_name())
+    else:
+        yield Finding("device", "cpu", True, "no CUDA device; everything works on the CPU")
+
+
+def _core_packages() -> Iterator[Finding]:
+    for name in CORE_PACKAGES:
+        yield _package("package", name, f"pip install {name}")
+
+
+def _package(topic: str, name: str, remedy: str) -> Finding:
+    try:
+        return Finding(topic, name, True, version(name))
+    except PackageNotFoundError:
+        return Finding(topic, name, False, "not installed", remedy)
+
+
+def _renderer() -> Iterator[Finding]:
+    yield _package("renderer", "pyrender", "pip install 'pose2mesh[render]'")
+    try:
+        from pose2mesh.rendering import get_renderer
+
+        chosen = type(get_renderer()).__name__
+    except (ImportError, Pose2MeshError, OSError) as error:
+        yield Finding("renderer", "in use", False, str(error), GL_LIBRARIES)
+    else:
+        remedy = f"for OpenGL: {GL_LIBRARIES}" if "software" in chosen.lower() else ""
+        yield Finding("renderer", "in use", True, chosen, remedy)
+
+
+def _detectors() -> Iterator[Finding]:
+    for name, remedy in DETECTORS.items():
+        yield _package("detector", name, remedy)
+
+
+def _shipped_files() -> Iterator[Finding]:
+    yield _file("body model", "anny", paths.asset, "body_models/anny_body.npz", "pose2mesh build-assets")
+    yield _file("weights", "anny-body", paths.asset, "weights/anny-body.safetensors", "pose2mesh train")
+    yield _file("graphs", "manifest", paths.graph, "manifest.json", "pose2mesh build-graphs")
+
+
+def _file(topic: str, name: str, locate: Callable, relative: str, remedy: str) -> Finding:
+    try:
+        path = locate(relative)
+    except MissingFileError:
+        return Finding(topic, name, False, f"no {relative}", f"reinstall, or make it: {remedy}")
+    return Finding(topic, name, True, f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def _motion_packs() -> Iterator[Finding]:
+    try:
+        packs = sorted(path.name for path in paths.data_dir().glob("mocap_*.npz"))
+    except MissingFileError:
+        packs = []
+    detail = ", ".join(packs) or "no motion packs (only training on real motion needs them)"
+    remedy = "" if packs else "set POSE2MESH_DATA to the folder that holds mocap_train.npz"
+    yield Finding("data", "motion", bool(packs), detail, remedy)
