@@ -1,0 +1,155 @@
+"""Search order of data files, and writes that survive a kill, an error and a full disk."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pose2mesh import paths
+from pose2mesh.errors import MachineError, MissingFileError
+
+
+@pytest.fixture
+def roots(tmp_path, monkeypatch):
+    """Four separate places, best first, none of which holds anything yet."""
+    places = {name: tmp_path / name for name in ("environment", "checkout", "wheel", "cache")}
+    for place in places.values():
+        place.mkdir()
+    (places["checkout"] / "pyproject.toml").touch()
+    monkeypatch.setenv("POSE2MESH_ASSETS", str(places["environment"]))
+    monkeypatch.setenv("POSE2MESH_CACHE", str(places["cache"]))
+    monkeypatch.setattr(paths, "_CHECKOUT", places["checkout"])
+    monkeypatch.setattr(paths, "_PACKAGE", places["wheel"])
+    inside = {name: place / "assets" for name, place in places.items()}
+    return {**inside, "environment": places["environment"]}
+
+
+def put(folder: Path, name: str) -> Path:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text("x")
+    return folder / name
+
+
+def test_search_order_is_environment_checkout_wheel_cache(roots):
+    best_first = ("environment", "checkout", "wheel", "cache")
+    for name in reversed(best_first):  # each better place hides the ones below it
+        expected = put(roots[name], "weights/a.bin")
+        assert paths.asset("weights/a.bin") == expected
+
+
+def test_an_installed_package_does_not_look_beside_itself(roots):
+    put(roots["checkout"], "a.bin")
+    (roots["checkout"].parent / "pyproject.toml").unlink()  # site-packages is no checkout
+    with pytest.raises(MissingFileError):
+        paths.asset("a.bin")
+
+
+def test_a_missing_file_names_every_place(roots):
+    with pytest.raises(MissingFileError) as caught:
+        paths.asset("weights/none.bin")
+    for root in roots.values():
+        assert str(root / "weights/none.bin") in str(caught.value)
+
+
+def test_graphs_and_assets_are_separate(roots, monkeypatch):
+    put(roots["checkout"], "a.npz")
+    expected = put(roots["checkout"].parent / "graphs", "a.npz")
+    assert paths.graph("a.npz") == expected
+
+
+def test_cache_folder_follows_the_environment(monkeypatch):
+    monkeypatch.delenv("POSE2MESH_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert paths.cache_dir() == Path("/somewhere/pose2mesh")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", "/home/of")
+    assert paths.cache_dir() == Path("/home/of/.cache/pose2mesh")
+
+
+def test_data_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path))
+    assert paths.data_dir() == tmp_path
+    monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path / "none"))
+    with pytest.raises(MissingFileError, match="POSE2MESH_DATA"):
+        paths.data_dir()
+
+
+def test_a_write_appears_only_when_it_is_complete(tmp_path):
+    target = tmp_path / "new" / "folder" / "a.bin"
+    with paths.atomic_write(target) as stream:
+        stream.write(b"half")
+        stream.flush()
+        assert not target.exists()
+        stream.write(b" and half")
+    assert target.read_bytes() == b"half and half"
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_error_while_writing_keeps_the_old_file(tmp_path):
+    target = tmp_path / "a.bin"
+    paths.write_with(target, lambda stream: stream.write(b"old"))
+    with pytest.raises(ZeroDivisionError), paths.atomic_write(target) as stream:
+        stream.write(b"new")
+        _ = 1 / 0
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+WRITE_TOO_MUCH = """
+import resource, sys
+from pose2mesh.errors import MachineError
+from pose2mesh.paths import atomic_write
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    with atomic_write(sys.argv[1]) as stream:
+        stream.write(bytes(1_000_000))
+except MachineError as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+
+
+def test_a_full_disk_is_the_machines_error(tmp_path):
+    """A file size limit makes the kernel refuse the write in the middle, as a full disk does."""
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+    command = [sys.executable, "-c", WRITE_TOO_MUCH, str(target)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == MachineError.exit_code, done.stderr
+    assert str(target) in done.stdout and "MB free" in done.stdout
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+WRITE_FOREVER = """
+import sys
+from pose2mesh.paths import atomic_write
+print("started", flush=True)
+while True:
+    for letter in (b"a", b"b"):
+        with atomic_write(sys.argv[1]) as stream:
+            for _ in range(64):
+                stream.write(letter * 8192)
+"""
+
+
+def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path):
+    target = tmp_path / "a.bin"
+    draw = random.Random(0)
+    for _ in range(6):
+        command = [sys.executable, "-c", WRITE_FOREVER, str(target)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout is not None and writer.stdout.readline()
+            deadline = time.monotonic() + 30
+            while not target.exists() and time.monotonic() < deadline:
+                time.sleep(0.001)
+            time.sleep(draw.uniform(0, 0.03))
+            os.kill(writer.pid, signal.SIGKILL)
+        content = target.read_bytes()
+        assert content in (b"a" * len(content), b"b" * len(content))
+        assert len(content) == 64 * 8192
