@@ -1,0 +1,75 @@
+"""The doctor's report: true about what is here, and with a remedy for what is not."""
+
+import json
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from pose2mesh.cli import doctor
+
+
+@pytest.fixture(scope="module")
+def findings():
+    return {(finding.topic, finding.name): finding for finding in doctor.examine()}
+
+
+def test_versions_are_those_of_the_installed_packages(findings):
+    torch = pytest.importorskip("torch")
+    assert findings["torch", "version"].detail.startswith(torch.__version__)
+    for name in doctor.CORE_PACKAGES:
+        assert findings["package", name].detail == version(name)
+
+
+def test_everything_that_is_missing_has_a_remedy(findings):
+    assert [finding for finding in findings.values() if not finding.ok and not finding.remedy] == []
+
+
+def test_a_package_that_is_not_there_is_missing():
+    finding = doctor._package("package", "no-such-package-anywhere", "pip install it")
+    assert not finding.ok and finding.remedy == "pip install it"
+
+
+def test_a_broken_torch_is_reported_not_raised(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)  # makes `import torch` fail
+    (finding,) = doctor._torch()
+    assert not finding.ok and finding.remedy == "pip install torch"
+
+
+def test_a_broken_renderer_is_reported_not_raised(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pose2mesh.rendering", None)
+    in_use = {finding.name: finding for finding in doctor._renderer()}["in use"]
+    assert not in_use.ok and "apt-get" in in_use.remedy
+
+
+def test_files_are_looked_for_where_the_package_finds_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSE2MESH_ASSETS", str(tmp_path))
+    body = tmp_path / "body_models" / "anny_body.npz"
+    body.parent.mkdir()
+    body.write_bytes(bytes(2_000_000))
+    shipped = {finding.topic: finding for finding in doctor._shipped_files()}
+    assert shipped["body model"].ok and shipped["body model"].detail == f"{body} (2.0 MB)"
+
+
+def test_motion_packs_are_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path))
+    (finding,) = doctor._motion_packs()
+    assert not finding.ok and "POSE2MESH_DATA" in finding.remedy
+    (tmp_path / "mocap_train.npz").touch()
+    (finding,) = doctor._motion_packs()
+    assert finding.ok and finding.detail == "mocap_train.npz"
+
+
+def test_report_has_one_line_per_finding(findings):
+    rows = [doctor.Finding("body model", "anny", False, "no file", "make it"), *findings.values()]
+    lines = doctor.format_report(rows).splitlines()
+    assert len(lines) == len(rows)
+    assert "missing" in lines[0] and lines[0].endswith("-> make it")
+
+
+def test_json_holds_the_same_findings(monkeypatch, capsys):
+    made = [doctor.Finding("python", "version", True, "3.11.7")]
+    monkeypatch.setattr(doctor, "examine", lambda: made)
+    assert doctor.run(["--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["findings"]
+    assert row == {"topic": "python", "name": "version", "ok": True, "detail": "3.11.7", "remedy": ""}
