@@ -1,0 +1,72 @@
+"""Choice of the backend that computes a Chebyshev convolution.
+
+`backend="auto"` takes the environment variable POSE2MESH_BACKEND if it is set, else the most recently
+registered backend that supports the tensor at hand. The reference supports everything and is registered first.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pose2mesh.errors import InputError
+from pose2mesh.ops.chebyshev import reference
+from pose2mesh.ops.sparse import SparseOperator
+
+ENVIRONMENT_VARIABLE = "POSE2MESH_BACKEND"
+
+
+@dataclass(frozen=True)
+class _Backend:
+    conv: Callable[..., Tensor]  # the signature of reference.chebyshev_conv
+    supports: Callable[[Tensor], bool]
+
+
+_BACKENDS: dict[str, _Backend] = {}
+
+
+def register_backend(name: str, conv: Callable[..., Tensor], supports: Callable[[Tensor], bool]) -> None:
+    """Offer `conv`, which has the signature of the reference; `supports(x)` says whether it can run on x."""
+    _BACKENDS[name] = _Backend(conv, supports)
+
+
+def available_backends(x: Tensor) -> list[str]:
+    """Names of the backends that can run on this tensor, the preferred one first."""
+    return [name for name, backend in reversed(_BACKENDS.items()) if backend.supports(x)]
+
+
+def chebyshev_conv(
+    x: Tensor,
+    operator: SparseOperator,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *,
+    activation: str | None = None,
+    residual: Tensor | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """Graph convolution on the chosen backend; see `reference.chebyshev_conv` for the formula and the shapes.
+
+    Raises InputError when the backend is unknown or cannot run on x.
+    """
+    conv = _BACKENDS[_choose(backend, x)].conv
+    return conv(x, operator, weight, bias, activation=activation, residual=residual)
+
+
+def _choose(requested: str, x: Tensor) -> str:
+    if requested == "auto":
+        requested = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
+    usable = available_backends(x)
+    if requested == "auto":
+        return usable[0]
+    if requested not in usable:
+        state = "cannot run on" if requested in _BACKENDS else "is unknown for"
+        raise InputError(
+            f"Chebyshev backend {requested!r} {state} {x.dtype} on {x.device}; "
+            f"choose one of: {', '.join(usable)}, auto (argument `backend` or environment variable {ENVIRONMENT_VARIABLE})"
+        )
+    return requested
+
+
+register_backend("reference", reference.chebyshev_conv, supports=lambda x: True)
