@@ -1,4 +1,4 @@
-"""Best similarity between two point sets (Umeyama, TPAMI 1991): rotation, scale, translation; no reflection."""
+"""Best similarity between two point sets (Umeyama, TPAMI 1991): rotation, scale and translation."""
 
 from typing import NamedTuple
 

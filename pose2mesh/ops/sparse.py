@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from scipy.sparse import spmatrix
+    from scipy.sparse import csr_array, csr_matrix
 
 
 class SparseOperator(nn.Module):
     """A constant float32 matrix [N, M] in compressed rows, multiplied from the left: [B, M, C] -> [B, N, C].
 
-    The transposed matrix is kept as well, because the gradient is a product with it. Only the matrix itself is
-    saved, and that only when `persistent`. The indices are 32-bit, which MKL and cuSPARSE take without a copy.
+    The transposed matrix is kept as well, because the gradient is a product with it. Only the matrix is
+    saved, and that only when `persistent`. Its indices are 32-bit, which MKL and cuSPARSE take as they are.
     """
 
     crow: Tensor  # [N + 1] int32, where each row begins
@@ -41,8 +41,8 @@ class SparseOperator(nn.Module):
         _consume_beta_warning()
 
     @classmethod
-    def from_scipy(cls, matrix: spmatrix, *, persistent: bool = False) -> SparseOperator:
-        """From any scipy sparse matrix or array. Duplicates are summed and stored zeros dropped, in a copy."""
+    def from_scipy(cls, matrix: csr_matrix | csr_array, *, persistent: bool = False) -> SparseOperator:
+        """Convert any scipy sparse matrix or array; duplicates are summed and zeros dropped in a copy."""
         rows = matrix.tocsr(copy=True)
         rows.sum_duplicates()
         rows.eliminate_zeros()
@@ -54,7 +54,7 @@ class SparseOperator(nn.Module):
 
         float64 stays float64; half precisions are computed and returned in float32, as autocast sums.
 
-        Shapes: x [B, M, C]; returns [B, N, C], a view of memory [N, B, C], so that products chain without copies.
+        Shapes: x [B, M, C]; returns [B, N, C], strided as [N, B, C] so that products chain without copies.
         """
         if x.dtype in (torch.bfloat16, torch.float16):
             x = x.float()
@@ -104,7 +104,7 @@ class _Product(torch.autograd.Function):
 
 
 def _multiply(matrix: Tensor, x: Tensor) -> Tensor:
-    """One wide product over [M, B·C]; measured no slower than sample by sample, and a chain needs no copies."""
+    """One wide product over [M, B·C], measured no slower than one product per sample."""
     batch, m, channels = x.shape
     with torch.autocast(x.device.type, enabled=False):  # autocast would turn the operands into bfloat16
         wide = matrix @ x.transpose(0, 1).reshape(m, batch * channels)  # [N, B·C]

@@ -1,7 +1,7 @@
 """Choice of the backend that computes a Chebyshev convolution.
 
 `backend="auto"` takes the environment variable POSE2MESH_BACKEND if it is set, else the most recently
-registered backend that supports the tensor at hand. The reference supports everything and is registered first.
+registered backend that supports the tensor at hand. The reference supports everything.
 """
 
 import os
@@ -63,8 +63,8 @@ def _choose(requested: str, x: Tensor) -> str:
     if requested not in usable:
         state = "cannot run on" if requested in _BACKENDS else "is unknown for"
         raise InputError(
-            f"Chebyshev backend {requested!r} {state} {x.dtype} on {x.device}; "
-            f"choose one of: {', '.join(usable)}, auto (argument `backend` or environment variable {ENVIRONMENT_VARIABLE})"
+            f"Chebyshev backend {requested!r} {state} {x.dtype} on {x.device}; choose "
+            f"one of {', '.join(usable)}, auto (argument `backend` or environment variable {ENVIRONMENT_VARIABLE})"
         )
     return requested
 

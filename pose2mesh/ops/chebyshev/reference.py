@@ -34,7 +34,7 @@ def chebyshev_conv(
 ) -> Tensor:
     """y = activation(Σ_k T_k(L) x W_k + bias) + residual.
 
-    Shapes: x [B, N, C_in]; operator [N, N]; weight [C_out, C_in·K], column c·K + k for channel c and degree k;
+    Shapes: x [B, N, C_in]; operator [N, N]; weight [C_out, C_in·K], column c·K + k for channel c, degree k;
     bias [C_out]; residual [B, N, C_out]; returns [B, N, C_out]. `activation` is None or "relu".
     """
     order = _order(x, weight)
