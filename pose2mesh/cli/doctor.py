@@ -42,7 +42,7 @@ def run(argv: list[str]) -> int:
 
 
 def examine() -> list[Finding]:
-    """Make all findings; none of the probes writes, downloads, or changes this process' settings."""
+    """Make all findings; no probe writes or downloads anything."""
     probes: tuple[Callable[[], Iterator[Finding]], ...] = (
         _python,
         _torch,
@@ -98,16 +98,13 @@ def _package(topic: str, name: str, remedy: str) -> Finding:
 
 
 def _renderer() -> Iterator[Finding]:
-    yield _package("renderer", "pyrender", "pip install 'pose2mesh[render]'")
     try:
         from pose2mesh.rendering import get_renderer
 
-        chosen = type(get_renderer()).__name__
-    except (ImportError, Pose2MeshError, OSError) as error:
-        yield Finding("renderer", "in use", False, str(error), GL_LIBRARIES)
-    else:
-        remedy = f"for OpenGL: {GL_LIBRARIES}" if "software" in chosen.lower() else ""
-        yield Finding("renderer", "in use", True, chosen, remedy)
+        yield Finding("renderer", "OpenGL", True, get_renderer("pyrender").name)
+    except (ImportError, Pose2MeshError) as error:
+        detail = f"{error} (the software rasterizer draws instead)"
+        yield Finding("renderer", "OpenGL", False, detail, "pip install 'pose2mesh[render]'; " + GL_LIBRARIES)
 
 
 def _detectors() -> Iterator[Finding]:
