@@ -1,0 +1,132 @@
+import numpy as np
+import pytest
+import trimesh
+
+from pose2mesh.errors import InputError
+from pose2mesh.rendering import render_overlay, render_side_view
+from pose2mesh.rendering.shading import BACKGROUND, TINTS, shade
+from pose2mesh.types import Camera, Person
+
+SIZE = (200, 150)
+SPHERE = trimesh.creation.icosphere(subdivisions=3, radius=0.3)
+
+
+def _person(translation=(0.0, 0.0, 3.0), vertices=None, image_size=SIZE, faces=None) -> Person:
+    vertices = np.asarray(SPHERE.vertices if vertices is None else vertices, np.float32)
+    camera = Camera(300.0, (100.0, 75.0), np.array(translation), image_size)
+    faces = np.asarray(SPHERE.faces if faces is None else faces, np.int32)
+    return Person(vertices, faces, np.zeros((1, 3)), ("pelvis",), np.ones((1, 3)), camera)
+
+
+def _photo() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+
+
+def _silhouette(person: Person) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels that a sphere of 0.3 m surely covers and surely does not touch, by its analytic outline."""
+    x, y = np.meshgrid(np.arange(SIZE[0]) + 0.5 - 100, np.arange(SIZE[1]) + 0.5 - 75)
+    rays = np.stack([x / 300, y / 300, np.ones_like(x)], axis=-1)
+    center = person.camera.translation
+    foot = center - rays * ((rays @ center) / (rays**2).sum(-1))[..., None]
+    distance = np.linalg.norm(
+        foot, axis=-1
+    )  # of the ray from the sphere's center; a pixel is 10 mm wide here
+    return distance < 0.28, distance > 0.32
+
+
+def test_photo_is_untouched_outside_and_covered_inside():
+    person, photo = _person((0.2, -0.1, 3.0)), _photo()
+    before = photo.copy()
+    picture = render_overlay(photo, [person])
+    inside, outside = _silhouette(person)
+    np.testing.assert_array_equal(photo, before)
+    assert picture[outside].tobytes() == photo[outside].tobytes()
+    black = render_overlay(np.zeros_like(photo), [person])
+    np.testing.assert_array_equal(picture[inside], black[inside])
+
+
+def test_the_tints_are_told_apart_and_the_nearer_person_is_in_front():
+    near, far = _person((0.1, 0, 2.5)), _person((-0.1, 0, 3.5))
+    covered, _ = _silhouette(near)
+    x, y = near.camera.project(np.zeros(3)).astype(int)
+    for index, people in enumerate(([near, far], [far, near])):
+        picture = render_overlay(_photo(), people)
+        lit = shade(np.array([[0, 0, -1.0]], np.float32), TINTS[index])[0]
+        assert np.abs(picture[y, x].astype(int) - lit).max() < 8
+        far_away = [person if person is near else _person((0, 0, -9.0)) for person in people]
+        np.testing.assert_array_equal(picture[covered], render_overlay(_photo(), far_away)[covered])
+
+
+def test_outlines_are_smoothed():
+    white = np.full((SIZE[1], SIZE[0], 3), 255, np.uint8)
+    black = np.zeros_like(white)
+    person = _person()
+    difference = render_overlay(white, [person]).astype(int) - render_overlay(black, [person])
+    shares = np.unique(difference[..., 0])  # how much of the photo shines through
+    assert set(shares) <= {0, 63, 64, 127, 128, 191, 192, 255}  # quarters
+    assert len(shares) > 5
+
+
+def test_alpha_mixes_body_and_photo():
+    photo, person = _photo(), _person()
+    solid, half = render_overlay(photo, [person]), render_overlay(photo, [person], alpha=0.5)
+    np.testing.assert_allclose(half, (solid.astype(float) + photo) / 2, atol=1)
+    np.testing.assert_array_equal(render_overlay(photo, [person], alpha=0.0), photo)
+
+
+@pytest.mark.parametrize("translation", [(0, 0, -3.0), (30.0, 0, 3.0), (0, -30.0, 3.0)])
+def test_people_out_of_sight_leave_the_photo_as_it_is(translation):
+    photo = _photo()
+    np.testing.assert_array_equal(render_overlay(photo, [_person(translation)]), photo)
+    np.testing.assert_array_equal(render_overlay(photo, []), photo)
+
+
+def test_a_person_at_the_border_is_drawn_in_part():
+    picture = render_overlay(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), [_person((1.0, 0.7, 3.0))])
+    assert picture[-1, -1].any()
+    assert not picture[:75].any()
+
+
+def test_overlay_refuses_what_it_cannot_place():
+    photo, person = _photo(), _person()
+    with pytest.raises(InputError, match=r"people\[1\] has no camera"):
+        render_overlay(photo, [person, person.with_camera(None)])
+    with pytest.raises(InputError, match="640x480"):
+        render_overlay(photo, [_person(image_size=(640, 480))])
+    with pytest.raises(InputError, match="uint8"):
+        render_overlay(photo.astype(np.float32), [person])
+    with pytest.raises(InputError, match="uint8"):
+        render_overlay(photo[..., 0], [person])
+    with pytest.raises(InputError, match="alpha"):
+        render_overlay(photo, [person], alpha=float("nan"))
+
+
+def test_side_view_shows_the_depth_centered_and_whole():
+    box = trimesh.creation.box((0.4, 1.6, 0.8))  # x, y (height), z (depth)
+    picture = render_side_view(
+        _person(vertices=box.vertices + np.array([1, 2, 3]), faces=box.faces), (300, 400)
+    )
+    background = np.rint(255 * np.array(BACKGROUND)).astype(np.uint8)
+    rows, columns = np.nonzero((picture != background).any(axis=-1))
+    top, bottom, left, right = rows.min(), 399 - rows.max(), columns.min(), 299 - columns.max()
+    assert abs(top - bottom) <= 1
+    assert abs(left - right) <= 1
+    width, height = 300 - left - right, 400 - top - bottom
+    assert width / height == pytest.approx(0.8 / 1.6, rel=0.02)  # the depth, not the width
+    assert height == pytest.approx(400 - 2 * 0.08 * 300, abs=4)
+
+
+def test_side_view_has_the_far_end_on_the_right():
+    wedge = trimesh.creation.box((0.4, 1.0, 1.0)).vertices
+    wedge[wedge[:, 2] > 0, 1] *= 0.2  # the far end is thin
+    picture = render_side_view(_person(vertices=wedge, faces=trimesh.creation.box().faces), (200, 200))
+    body = (picture != picture[0, 0]).any(axis=-1)
+    assert body[:, :100].sum() > 1.3 * body[:, 100:].sum()
+
+
+def test_pictures_are_the_same_bytes_on_every_run():
+    people, photo = [_person(), _person((0.2, 0, 2.8))], _photo()
+    assert render_overlay(photo, people).tobytes() == render_overlay(photo, people).tobytes()
+    assert (
+        render_side_view(people[0], (90, 120)).tobytes() == render_side_view(people[0], (90, 120)).tobytes()
+    )

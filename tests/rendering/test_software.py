@@ -1,0 +1,154 @@
+import numpy as np
+import pytest
+import trimesh
+
+from pose2mesh.errors import MissingDependencyError
+from pose2mesh.rendering.backends import get_renderer
+from pose2mesh.rendering.shading import shade
+from pose2mesh.rendering.software import NEAR, render
+
+CLAY = (0.87, 0.70, 0.60)
+FOCAL, SIZE = 500.0, (320, 240)
+CENTER = (150.5, 125.25)
+
+
+def _sphere(radius: float = 0.5, position: tuple = (0.1, -0.05, 3.0)) -> tuple[np.ndarray, np.ndarray]:
+    mesh = trimesh.creation.icosphere(subdivisions=5, radius=radius)
+    return mesh.vertices + np.array(position), np.array(mesh.faces)
+
+
+def _rays() -> np.ndarray:
+    x, y = np.meshgrid(np.arange(SIZE[0]) + 0.5, np.arange(SIZE[1]) + 0.5)
+    return np.stack([(x - CENTER[0]) / FOCAL, (y - CENTER[1]) / FOCAL, np.ones_like(x)], axis=-1)  # [H, W, 3]
+
+
+def _analytic_depth(radius: float, position: np.ndarray) -> np.ndarray:
+    """First intersection of each pixel's ray with a sphere; 0 where it misses."""
+    rays = _rays()
+    a, b = (rays**2).sum(-1), rays @ position
+    inside = b**2 - a * (position @ position - radius**2)
+    return np.where(inside > 0, (b - np.sqrt(np.maximum(inside, 0))) / a, 0)
+
+
+def test_sphere_has_the_analytic_outline_and_depth():
+    position = np.array([0.1, -0.05, 3.0])
+    _, depth = render(*_sphere(0.5, tuple(position)), FOCAL, CENTER, SIZE, CLAY)
+    expected = _analytic_depth(0.5, position)
+    mask, truth = depth > 0, expected > 0
+    assert abs(mask.sum() / truth.sum() - 1) < 2e-3
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.995
+    inner = mask & truth & (expected < 2.75)  # away from the outline, where depth is steep
+    assert np.abs(depth - expected)[inner].max() < 5e-4  # the faceted sphere lies 0.1 mm inside the round one
+
+
+def test_shading_interpolates_the_normals():
+    position = np.array([0.1, -0.05, 3.0])
+    rgb, depth = render(*_sphere(0.5, tuple(position)), FOCAL, CENTER, SIZE, CLAY)
+    inner = depth > 0
+    normals = (_rays() * depth[..., None] - position)[inner] / 0.5
+    facing = np.abs(np.linalg.norm(normals, axis=1) - 1) < 2e-3
+    error = np.abs(rgb[inner][facing].astype(int) - shade(normals[facing].astype(np.float32), CLAY))
+    assert error.max() <= 4
+
+
+def test_a_slanted_plane_has_perspective_correct_depth():
+    corners = np.array([[-4, -3, 2.0], [4, -3, 2.0], [4, 3, 9.0], [-4, 3, 9.0]])
+    _, depth = render(corners, np.array([[0, 1, 2], [0, 2, 3]]), FOCAL, CENTER, SIZE, CLAY)
+    normal = np.cross(corners[1] - corners[0], corners[3] - corners[0])
+    expected = (normal @ corners[0]) / (_rays() @ normal)
+    mask = depth > 0
+    assert mask.mean() > 0.5
+    np.testing.assert_allclose(depth[mask], expected[mask], rtol=1e-6)
+
+
+def test_neighboring_triangles_leave_no_cracks():
+    generator = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(np.linspace(-2, 2, 40), np.linspace(-2, 2, 40)), -1).reshape(-1, 2)
+    grid += generator.uniform(-0.02, 0.02, grid.shape)
+    vertices = np.column_stack([grid, np.full(len(grid), 3.0)])
+    corner = (np.arange(39)[:, None] * 40 + np.arange(39)).reshape(-1, 1)
+    faces = np.concatenate([corner + np.array(triangle) for triangle in ([0, 1, 41], [0, 41, 40])])
+    _, depth = render(vertices, faces, FOCAL, (160.0, 120.0), SIZE, CLAY)
+    assert (depth > 0).all()
+
+
+def test_the_nearer_surface_hides_the_farther_one():
+    near, faces = _sphere(0.2, (0, 0, 2.0))
+    far, _ = _sphere(0.5, (0, 0, 3.0))
+    both = np.concatenate([faces, faces + len(near)])
+    for order in (both, both[::-1]):
+        _, depth = render(np.concatenate([near, far]), order, FOCAL, CENTER, SIZE, CLAY)
+        single = [render(v, faces, FOCAL, CENTER, SIZE, CLAY)[1] for v in (near, far)]
+        expected = np.minimum(*(np.where(d > 0, d, np.inf) for d in single))
+        np.testing.assert_array_equal(depth, np.where(np.isfinite(expected), expected, 0))
+
+
+def test_both_sides_of_a_face_are_lit_alike():
+    triangle = np.array([[-0.5, -0.5, 2.0], [0.5, -0.5, 2.0], [0, 0.5, 2.2]])
+    front, _ = render(triangle, np.array([[0, 1, 2]]), FOCAL, CENTER, SIZE, CLAY)
+    back, _ = render(triangle, np.array([[0, 2, 1]]), FOCAL, CENTER, SIZE, CLAY)
+    np.testing.assert_array_equal(front, back)
+
+
+def test_triangles_at_the_camera_are_dropped_and_the_others_drawn():
+    good = np.array([[-0.5, -0.5, 2.0], [0.5, -0.5, 2.0], [0, 0.5, 2.0]])
+    behind, crossing = good * [1, 1, -1], good * [1, 1, 0.5]
+    crossing[2, 2] = NEAR
+    vertices = np.concatenate([behind, crossing, good])
+    faces = np.arange(9).reshape(3, 3)
+    alone, _ = render(good, faces[:1], FOCAL, CENTER, SIZE, CLAY)
+    rgb, depth = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+    np.testing.assert_array_equal(rgb, alone)
+    assert depth.max() == pytest.approx(2)
+
+
+@pytest.mark.parametrize("shift", [(-1.0, 0, 0), (0.9, 0.7, 0), (0, -0.8, 0), (0, 0, -1.9), (50.0, 0, 0)])
+def test_a_picture_is_a_window_of_a_larger_one(shift):
+    vertices, faces = _sphere(0.5, (0, 0, 3.0))
+    vertices = vertices + shift
+    small = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+    center = (CENTER[0] + 200, CENTER[1] + 100)
+    large = render(vertices, faces, FOCAL, center, (SIZE[0] + 400, SIZE[1] + 200), CLAY)
+    for a, b in zip(small, large, strict=True):
+        difference = a.astype(float) != b[100:-100, 200:-200]
+        assert difference.mean() < 1e-3  # only the rounding of the shifted coordinates
+    np.testing.assert_allclose(small[1].astype(float).sum(), large[1][100:-100, 200:-200].sum(), rtol=1e-3)
+
+
+def test_degenerate_and_missing_faces_draw_nothing():
+    vertices = np.array([[0, 0, 2.0], [0.1, 0, 2.0], [0.2, 0, 2.0], [0, 0.1, 2.0]])
+    for faces in (np.array([[0, 1, 2], [1, 1, 3], [2, 2, 2]]), np.zeros((0, 3), int)):
+        rgb, depth = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+        assert not rgb.any()
+        assert not depth.any()
+
+
+def test_the_same_bytes_on_every_run():
+    first, second = (render(*_sphere(), FOCAL, CENTER, SIZE, CLAY) for _ in range(2))
+    assert first[0].tobytes() == second[0].tobytes()
+    assert first[1].tobytes() == second[1].tobytes()
+
+
+def test_dtypes_shapes_and_background():
+    rgb, depth = render(*_sphere(), FOCAL, CENTER, SIZE, CLAY)
+    assert rgb.shape == (240, 320, 3)
+    assert rgb.dtype == np.uint8
+    assert depth.shape == (240, 320)
+    assert depth.dtype == np.float32
+    assert not rgb[depth == 0].any()
+    assert rgb[depth > 0].any(axis=-1).all()
+
+
+def test_agrees_with_pyrender_where_gl_works():
+    try:
+        gl = get_renderer("pyrender")
+    except MissingDependencyError as error:
+        pytest.skip(f"no GL here: {error}")
+    arguments = (*_sphere(0.8, (0.1, -0.05, 3.0)), 1000.0, (310.5, 245.25), (640, 480), CLAY)
+    rgb, depth = render(*arguments)
+    gl_rgb, gl_depth = gl.render(*arguments)
+    mask, gl_mask = depth > 0, gl_depth > 0
+    assert (mask & gl_mask).sum() / (mask | gl_mask).sum() >= 0.99
+    both = mask & gl_mask
+    assert np.median(np.abs(depth - gl_depth)[both]) < 1e-3
+    assert np.abs(rgb[both].astype(float) - gl_rgb[both]).mean() < 12  # same lights, another reflection model
