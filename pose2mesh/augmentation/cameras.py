@@ -1,0 +1,53 @@
+"""Virtual cameras: where a body stands in front of a pinhole that is aimed at its pelvis.
+
+Only the view and the distance matter: the focal length and the picture size scale all points alike, and networks
+see normalized poses. Pixels here are units of the focal length.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from pose2mesh.geometry.rotation import rotvec_to_rotmat
+
+# SMPL axes (y up, facing +z) to the camera frame (y down, z forward) of a camera in front of the subject.
+SMPL_TO_CAMERA = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+
+
+@dataclass(frozen=True)
+class CameraRange:
+    """Distances in metres, deviations of the angles in degrees; the heading is uniform."""
+
+    __pydantic_config__: ClassVar = {"extra": "forbid"}  # an unknown key in a configuration is an error
+
+    distance: tuple[float, float] = (2.5, 8.0)
+    pitch_degrees: float = 12.0
+    roll_degrees: float = 4.0
+
+
+class View(NamedTuple):
+    rotation: Tensor  # [B, 3, 3] SMPL axes to camera axes
+    distance: Tensor  # [B] metres from the camera to the pelvis
+
+
+def sample_views(count: int, cameras: CameraRange, generator: Generator) -> View:
+    """Random views of standing bodies."""
+    yaw = 2 * torch.pi * torch.rand(count, generator=generator)
+    pitch = torch.deg2rad(cameras.pitch_degrees * torch.randn(count, generator=generator))
+    roll = torch.deg2rad(cameras.roll_degrees * torch.randn(count, generator=generator))
+    low, high = cameras.distance
+    distance = low + (high - low) * torch.rand(count, generator=generator)
+    rotation = _about(2, roll) @ _about(0, pitch) @ SMPL_TO_CAMERA @ _about(1, yaw)
+    return View(rotation, distance)
+
+
+def project(points: Tensor, distance: Tensor) -> Tensor:
+    """Pelvis-relative camera-frame points [B,J,3] m to the picture [B,J,2], in focal lengths."""
+    return points[..., :2] / (points[..., 2:] + distance[:, None, None]).clamp(min=0.2)
+
+
+def _about(axis: int, angle: Tensor) -> Tensor:
+    """Rotations [B,3,3] about a coordinate axis."""
+    return rotvec_to_rotmat(torch.eye(3)[axis] * angle[:, None])

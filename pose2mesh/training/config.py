@@ -1,0 +1,195 @@
+"""What a run is made of: pydantic models, read from YAML, overridden by `key=value`. Unknown keys are errors."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pose2mesh.augmentation.cameras import CameraRange
+from pose2mesh.augmentation.detector_noise import DetectorNoise
+from pose2mesh.augmentation.poses import PoseAugmentation
+from pose2mesh.errors import FormatError, InputError, MissingFileError
+
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+_LARGEST_FILE = 1_000_000  # bytes; a configuration is small, a YAML bomb is not
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class LifterConfig(Strict):
+    """The compact PoseNet."""
+
+    width: int = Field(1024, ge=8)
+    blocks: int = Field(3, ge=1)
+
+
+class MeshConfig(Strict):
+    """The mesh half of the compact network and its ablations."""
+
+    kind: Literal["coarse_to_fine", "direct", "fully_connected", "parameters"] = "coarse_to_fine"
+    hierarchy: str = "anny_body_qem"
+    channels: tuple[int, ...] = (64, 48, 32)  # coarse to fine
+    blocks: tuple[int, ...] = (2, 2, 1)
+    order: int = Field(3, ge=1, le=8)  # Chebyshev order K
+    latent: int = Field(96, ge=1)
+
+
+class NetworkConfig(Strict):
+    kind: Literal["compact", "classic"] = "compact"
+    joint_set: str = "coco17"
+    body: str = "anny-body"
+    lifter: LifterConfig = LifterConfig()
+    mesh: MeshConfig = MeshConfig()
+
+
+class NoiseShare(Strict):
+    """A kind of detections and the share of samples that get it."""
+
+    share: Positive
+    detector: DetectorNoise = DetectorNoise()
+
+
+class CameraShare(Strict):
+    """A range of cameras and the share of samples that get it."""
+
+    share: Positive
+    range: CameraRange = CameraRange()
+
+
+class DataConfig(Strict):
+    """Where samples come from."""
+
+    motion: tuple[str, ...] = (
+        "mocap_train.npz",
+    )  # packs or BVH folders; bare names are looked up in the data folder
+    distinct_radians: NotNegative = (
+        0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
+    )
+    children: Fraction = 0.2  # share of bodies of 4-17 years, the rest are adults
+    poses: PoseAugmentation = PoseAugmentation()
+    noise: tuple[NoiseShare, ...] = (NoiseShare(share=1.0),)
+    cameras: tuple[CameraShare, ...] = (CameraShare(share=1.0),)
+    workers: int = Field(0, ge=0)
+
+
+class LossConfig(Strict):
+    """Weights; lengths in metres."""
+
+    joint: NotNegative = 1.0  # lifted joints
+    coarse: NotNegative = 1.0  # vertices of every level but the finest
+    vertex: NotNegative = 1.0  # vertices of the finest level
+    mesh_joint: NotNegative = 0.5  # joints regressed from the mesh
+    normal: NotNegative = 0.0
+    edge: NotNegative = 0.0
+
+
+class StageConfig(Strict):
+    """One stage of training; the next starts from its weights."""
+
+    name: str
+    steps: int = Field(ge=1)
+    batch_size: int = Field(256, ge=1)
+    optimizer: Literal["adamw", "rmsprop"] = "adamw"
+    learning_rate: Positive = 1e-3
+    weight_decay: NotNegative = 0.01
+    warmup: int = Field(500, ge=0)
+    schedule: Literal["cosine", "step"] = "cosine"
+    lifting_only: bool = False  # train the lifter and the coarsest level only, without graph layers
+    frozen_lifter: bool = False
+    loss: LossConfig = LossConfig()
+
+
+class TrainConfig(Strict):
+    network: NetworkConfig = NetworkConfig()
+    data: DataConfig = DataConfig()
+    stages: tuple[StageConfig, ...]
+    validation: tuple[str, ...] = ("mocap_val.npz",)
+    initial: str | None = None  # weights to start from (name or path)
+    output: str = "runs/train"
+    seed: int = Field(0, ge=0)
+    ema_decay: Fraction = 0.999
+    precision: Literal["float32", "bfloat16"] = "float32"
+    clip_norm: Positive = 1.0
+    checkpoint_minutes: Positive = 5.0
+    validate_every: int = Field(2000, ge=1)
+    device: str = "auto"
+    threads: int = Field(0, ge=0)  # 0 leaves torch's choice
+    tensorboard: bool = False
+
+
+class TestData(Strict):
+    motion: str = "mocap_test_public.npz"
+    every: int = Field(3, ge=1)  # every n-th frame
+    ages: tuple[NotNegative, NotNegative] = (18.0, 75.0)
+
+
+class TestConfig(Strict):
+    """The mocap protocol of docs/results.md."""
+
+    weights: str = "anny-body"
+    data: TestData = TestData()
+    batch_size: int = Field(64, ge=1)
+    limit: int | None = Field(None, ge=1)  # stop after this many samples (for a quick look)
+    seed: int = Field(0, ge=0)
+    device: str = "auto"
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a small YAML mapping safely. Raises MissingFileError or FormatError."""
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"no configuration at {path}; shipped ones are in assets/configs")
+    if path.stat().st_size > _LARGEST_FILE:
+        raise FormatError(f"{path} is larger than 1 MB; that is no configuration")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise FormatError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict):
+        raise FormatError(f"{path} must hold a mapping of settings")
+    return content
+
+
+def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str]) -> Any:
+    """A validated configuration from a file and `key=value` overrides (`data.workers=2`, `stages.0.steps=100`).
+
+    Raises InputError that lists every fault at once.
+    """
+    content = read_yaml(path) if path else {}
+    for override in overrides:
+        key, separator, value = override.partition("=")
+        if not separator:
+            raise InputError(f"override {override!r} is not of the form key=value")
+        _set(content, key.split("."), yaml.safe_load(value), override)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InputError(f"{path or 'configuration'}: {faults}") from error
+
+
+def _set(content: Any, keys: list[str], value: Any, override: str) -> None:
+    for key in keys[:-1]:
+        if isinstance(content, list):
+            content = _item(content, key, override)
+        else:
+            content = content.setdefault(key, {})
+    last = keys[-1]
+    if isinstance(content, list):
+        _item(content, last, override)
+        content[int(last)] = value
+    elif isinstance(content, dict):
+        content[last] = value
+    else:
+        raise InputError(f"override {override!r}: {'.'.join(keys[:-1])} holds a value, not settings")
+
+
+def _item(content: list, key: str, override: str) -> Any:
+    if not key.isdigit() or int(key) >= len(content):
+        raise InputError(f"override {override!r}: {key!r} is not an index below {len(content)}")
+    return content[int(key)]
