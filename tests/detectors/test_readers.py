@@ -1,0 +1,174 @@
+"""Each dialect is written by hand as its tool documents it, and read back to known numbers."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pose2mesh.detectors.readers import read_keypoints
+from pose2mesh.errors import FormatError, InputError
+
+J17 = np.arange(51, dtype=float).reshape(17, 3)
+J17[:, 2] = np.linspace(0.1, 0.9, 17)
+
+
+def write(tmp_path, content, name="file.json"):
+    path = tmp_path / name
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def test_coco_results_are_grouped_by_image_and_keep_the_order(tmp_path):
+    entries = [
+        {"image_id": 7, "category_id": 1, "keypoints": J17.ravel().tolist(), "score": 0.9},
+        {
+            "image_id": 9,
+            "category_id": 1,
+            "keypoints": (J17 + np.array([1, 0, 0])).ravel().tolist(),
+            "score": 0.8,
+        },
+        {
+            "image_id": 7,
+            "category_id": 1,
+            "keypoints": (J17 + np.array([2, 0, 0])).ravel().tolist(),
+            "score": 0.7,
+        },
+    ]
+    frames = read_keypoints(write(tmp_path, entries))
+    assert [frame.name for frame in frames] == ["7", "9"]
+    first = frames[0].keypoints
+    assert first.joint_set == "coco17" and first.points.shape == (2, 17, 2)
+    np.testing.assert_allclose(first.points[1, :, 0], J17[:, 0] + 2)
+    np.testing.assert_allclose(first.confidence[0], J17[:, 2], rtol=1e-6)
+
+
+def test_coco_annotations_bring_names_sizes_and_flags(tmp_path):
+    flags = [0, 1, 2] + [2] * 14
+    labeled = np.column_stack([J17[:, :2], flags]).ravel().tolist()
+    content = {
+        "images": [{"id": 5, "file_name": "folder/zebra.jpg", "width": 640, "height": 480}],
+        "annotations": [
+            {"image_id": 5, "keypoints": labeled, "num_keypoints": 16},
+            {"image_id": 5, "keypoints": [0] * 51, "num_keypoints": 0},
+        ],
+        "categories": [],
+    }
+    (frame,) = read_keypoints(write(tmp_path, content))
+    assert frame.name == "zebra" and frame.keypoints.image_size == (640, 480)
+    assert len(frame.keypoints) == 1
+    assert frame.keypoints.confidence[0, :3].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("count", "name"), [(25, "openpose25"), (18, "openpose18")])
+def test_openpose(tmp_path, count, name):
+    joints = np.random.default_rng(0).uniform(1, 9, (count, 3)).round(2)
+    joints[3] = 0  # OpenPose writes missing joints as zeros
+    joints[:, 2] /= 10
+    content = {"version": 1.3, "people": [{"person_id": [-1], "pose_keypoints_2d": joints.ravel().tolist()}]}
+    (frame,) = read_keypoints(write(tmp_path, content, "video_000000000012_keypoints.json"))
+    assert frame.name == "video_000000000012" and frame.keypoints.joint_set == name
+    np.testing.assert_allclose(frame.keypoints.points[0], joints[:, :2], rtol=1e-6)
+    assert frame.keypoints.confidence[0, 3] == 0
+
+
+def test_openpose_frame_without_people_is_empty(tmp_path):
+    (frame,) = read_keypoints(write(tmp_path, {"people": []}))
+    assert len(frame.keypoints) == 0 and frame.keypoints.points.shape == (0, 25, 2)
+
+
+@pytest.mark.parametrize(
+    ("count", "name", "kept"), [(26, "halpe26", 26), (136, "halpe26", 26), (17, "coco17", 17)]
+)
+def test_alphapose(tmp_path, count, name, kept):
+    joints = np.random.default_rng(1).uniform(0.1, 1, (count, 3))
+    content = [
+        {"image_id": "dance.jpg", "keypoints": joints.ravel().tolist(), "score": 2.9, "box": [0, 0, 1, 1]}
+    ]
+    (frame,) = read_keypoints(write(tmp_path, content))
+    assert frame.name == "dance" and frame.keypoints.joint_set == name
+    np.testing.assert_allclose(frame.keypoints.points[0], joints[:kept, :2], rtol=1e-6)
+
+
+def test_mmpose_picture_and_video(tmp_path):
+    instance = {
+        "keypoints": J17[:, :2].tolist(),
+        "keypoint_scores": J17[:, 2].tolist(),
+        "bbox": [[0, 0, 1, 1]],
+    }
+    (frame,) = read_keypoints(write(tmp_path, [instance, instance], "photo.json"))
+    assert frame.name == "photo" and len(frame.keypoints) == 2
+    video = {
+        "meta_info": {},
+        "instance_info": [{"frame_id": 3, "instances": [instance]}, {"frame_id": 4, "instances": []}],
+    }
+    frames = read_keypoints(write(tmp_path, video, "clip.json"))
+    assert [frame.name for frame in frames] == ["clip_000003", "clip_000004"]
+    assert [len(frame.keypoints) for frame in frames] == [1, 0]
+    np.testing.assert_allclose(frames[0].keypoints.confidence[0], J17[:, 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(17, 2), (17, 3), (4, 17, 2), (4, 17, 3), (5, 4, 17, 3)])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_arrays(tmp_path, shape, suffix):
+    values = np.random.default_rng(2).uniform(0.2, 1, shape)
+    path = tmp_path / f"walk{suffix}"
+    np.save(path, values) if suffix == ".npy" else np.savez_compressed(path, keypoints=values)
+    frames = read_keypoints(path)
+    assert len(frames) == (5 if len(shape) == 4 else 1)
+    people = values.reshape(len(frames), -1, 17, shape[-1])
+    for frame, expected in zip(frames, people, strict=True):
+        np.testing.assert_allclose(frame.keypoints.points, expected[..., :2], rtol=1e-6)
+    assert len({frame.name for frame in frames}) == len(frames)
+
+
+def test_fortran_order_is_respected(tmp_path):
+    values = np.asfortranarray(J17)
+    np.save(tmp_path / "f.npy", values)
+    np.testing.assert_allclose(read_keypoints(tmp_path / "f.npy")[0].keypoints.points[0], J17[:, :2])
+
+
+def test_joint_set_overrules_the_guess(tmp_path):
+    np.save(tmp_path / "a.npy", J17)
+    assert read_keypoints(tmp_path / "a.npy")[0].keypoints.joint_set == "coco17"
+    assert read_keypoints(tmp_path / "a.npy", "h36m")[0].keypoints.joint_set == "human36m17"
+    with pytest.raises(InputError, match="17 joints, but joint set halpe26 has 26"):
+        read_keypoints(tmp_path / "a.npy", "halpe26")
+
+
+def test_missing_joints_are_normal_and_lose_their_values(tmp_path):
+    values = J17.copy()
+    values[4] = [np.nan, np.inf, 0]
+    values[5] = [1e30, 2, -0.5]
+    values[6, 2] = 1.7
+    np.save(tmp_path / "a.npy", values)
+    keypoints = read_keypoints(tmp_path / "a.npy")[0].keypoints
+    assert keypoints.confidence[0, 4:7].tolist() == [0, 0, 1]
+    assert np.isfinite(keypoints.points).all() and not keypoints.points[0, 4:6].any()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [(c, v) for c in (0, 1, 2) for v in (np.nan, np.inf, -np.inf)] + [(0, 1e30), (1, -1e7)],
+)
+def test_bad_values_of_seen_joints_name_person_and_joint(tmp_path, column, value):
+    values = np.stack([J17, J17])
+    values[1, 13, column] = value
+    np.save(tmp_path / "a.npy", values)
+    with pytest.raises(InputError, match="person 1, joint left_knee"):
+        read_keypoints(tmp_path / "a.npy")
+
+
+def test_wrong_count_names_the_expected_ones(tmp_path):
+    np.save(tmp_path / "a.npy", np.ones((16, 3)))
+    with pytest.raises(InputError, match=r"16 joints .* 17 \(coco17\).* 25 \(openpose25\)"):
+        read_keypoints(tmp_path / "a.npy")
+
+
+def test_whole_body_count_keeps_only_its_body(tmp_path):
+    values = np.random.default_rng(3).uniform(0.1, 1, (133, 3))
+    np.save(tmp_path / "a.npy", values)
+    keypoints = read_keypoints(tmp_path / "a.npy")[0].keypoints
+    assert keypoints.joint_set == "coco17"
+    np.testing.assert_allclose(keypoints.points[0], values[:17, :2], rtol=1e-6)
+    with pytest.raises(FormatError, match="no keypoint format recognized"):
+        read_keypoints(write(tmp_path, {"poses": []}))
