@@ -46,8 +46,9 @@ class SparseOperator(nn.Module):
         rows = matrix.tocsr(copy=True)
         rows.sum_duplicates()
         rows.eliminate_zeros()
+        n, m = matrix.shape  # pyright: ignore[reportGeneralTypeIssues] - scipy's class body says None
         crow, col = torch.from_numpy(rows.indptr), torch.from_numpy(rows.indices)
-        return cls(crow, col, torch.from_numpy(rows.data), rows.shape, persistent=persistent)
+        return cls(crow, col, torch.from_numpy(rows.data), (n, m), persistent=persistent)
 
     def matmul(self, x: Tensor) -> Tensor:
         """The product with every sample.

@@ -64,7 +64,7 @@ def _choose(requested: str, x: Tensor) -> str:
         state = "cannot run on" if requested in _BACKENDS else "is unknown for"
         raise InputError(
             f"Chebyshev backend {requested!r} {state} {x.dtype} on {x.device}; choose "
-            f"one of {', '.join(usable)}, auto (argument `backend` or environment variable {ENVIRONMENT_VARIABLE})"
+            f"one of {', '.join(usable)}, auto (argument `backend` or variable {ENVIRONMENT_VARIABLE})"
         )
     return requested
 

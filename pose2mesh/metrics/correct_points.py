@@ -1,0 +1,55 @@
+"""Shares of points that are close enough, one value in [0, 1] per sample."""
+
+import torch
+from scipy.spatial import KDTree
+from torch import Tensor
+
+
+def f_score(pred: Tensor, target: Tensor, threshold: float) -> Tensor:
+    """Harmonic mean of precision and recall between two vertex sets, by nearest neighbors.
+
+    A point counts when its nearest neighbor in the other set is closer than the threshold, as in FreiHAND's
+    evaluation (Zimmermann et al. 2019), which reports 5 and 15 mm after `similarity_align`.
+
+    Shapes: pred [B, V, 3] m, target [B, V', 3] m; threshold in metres; returns [B].
+    """
+    scores = [
+        _harmonic_mean(_share_within(p, t, threshold), _share_within(t, p, threshold))
+        for p, t in zip(pred.detach().cpu().numpy(), target.detach().cpu().numpy(), strict=True)
+    ]
+    return torch.tensor(scores, dtype=pred.dtype, device=pred.device)
+
+
+def pck_2d(
+    pred: Tensor, target: Tensor, confidence: Tensor, reference_length: Tensor, threshold: float
+) -> Tensor:
+    """Share of visible 2D joints within `threshold` times the reference length; NaN where none is visible.
+
+    Shapes: pred and target [B, J, 2] px; confidence [B, J], 0 = hidden; reference_length [B] px; returns [B].
+    """
+    distance = (pred - target).norm(dim=-1)  # [B, J]
+    visible = confidence > 0
+    is_correct = visible & (distance <= threshold * reference_length[:, None])
+    return is_correct.sum(-1) / visible.sum(-1)
+
+
+def auc(pred: Tensor, target: Tensor, *, max_threshold: float = 0.05, steps: int = 100) -> Tensor:
+    """Area under the curve of correct 3D points over thresholds from 0 to `max_threshold`, scaled to [0, 1].
+
+    100 thresholds from 0 to 50 mm and the trapezoidal rule, as in FreiHAND's evaluation.
+
+    Shapes: pred and target [B, J, 3] m; max_threshold in metres; returns [B].
+    """
+    distance = (pred - target).norm(dim=-1)  # [B, J]
+    thresholds = torch.linspace(0, max_threshold, steps, dtype=distance.dtype, device=distance.device)
+    share = (distance[..., None] <= thresholds).to(distance.dtype).mean(1)  # [B, steps]
+    return torch.trapezoid(share, thresholds) / max_threshold
+
+
+def _share_within(points, others, threshold: float) -> float:
+    """Share of `points` [N, 3] with a neighbor among `others` [N', 3] closer than the threshold."""
+    return float((KDTree(others).query(points)[0] < threshold).mean())
+
+
+def _harmonic_mean(a: float, b: float) -> float:
+    return 2 * a * b / (a + b) if a + b > 0 else 0.0
