@@ -97,7 +97,7 @@ class MotionPack:
     def save(self, path: str | Path) -> None:
         """Write an .npz pack atomically, under exactly this name. Raises MachineError on a full disk."""
         arrays = {name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__}
-        write_with(path, lambda stream: np.savez_compressed(stream, **arrays))
+        write_with(path, lambda stream: np.savez_compressed(stream, **arrays))  # pyright: ignore[reportArgumentType]
 
 
 def load_motion(path: str | Path) -> MotionPack:

@@ -1,0 +1,70 @@
+"""2D keypoints of people in photographs, COCO's labels without the pictures, from an .npz pack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pose2mesh.datasets.npz import read_npz
+from pose2mesh.errors import FormatError
+from pose2mesh.skeletons import joint_set
+
+_KINDS = {  # kind of number and shape after the axis of persons
+    "keypoints": ("f", (17, 3)),
+    "bbox": ("f", (4,)),
+    "area": ("f", ()),
+    "image_id": ("iu", ()),
+    "ann_id": ("iu", ()),
+    "image_size": ("iu", (2,)),
+    "image_license": ("iu", ()),
+}
+
+
+@dataclass(frozen=True)
+class Coco2D:
+    """Labeled persons; several may stand in one picture."""
+
+    keypoints: np.ndarray  # [P, 17, 3] float32: x, y in pixels; 0 unlabeled, 1 labeled but hidden, 2 visible
+    bbox: np.ndarray  # [P, 4] float32: x, y, width, height in pixels
+    area: np.ndarray  # [P] float32, square pixels of the person's outline
+    image_id: np.ndarray  # [P] int64
+    ann_id: np.ndarray  # [P] int64
+    image_size: np.ndarray  # [P, 2] int32: width, height in pixels
+    image_license: np.ndarray  # [P] int32, COCO's number of the photograph's license
+
+    def __len__(self) -> int:
+        return len(self.keypoints)
+
+    @property
+    def is_labeled(self) -> np.ndarray:
+        """[P, 17] True where a joint has a position."""
+        return self.keypoints[..., 2] > 0
+
+    @classmethod
+    def load(cls, path: str | Path) -> Coco2D:
+        """Read a pack such as coco2d_train.npz, `joint_names` in the order of coco17.
+
+        Raises MissingFileError, and FormatError if the file is truncated, foreign or damaged.
+        """
+        arrays = read_npz(Path(path), (*_KINDS, "joint_names"))
+        names = arrays.pop("joint_names")
+        count = len(arrays["image_id"].ravel())  # P
+        for name, (kind, shape) in _KINDS.items():
+            array = arrays[name]
+            if array.shape != (count, *shape) or array.dtype.kind not in kind:
+                raise FormatError(
+                    f"{path}: {name} is {array.dtype} {array.shape}, expected {(count, *shape)}"
+                )
+        problems = {
+            "holds no persons": count == 0,
+            "joint_names are not COCO's 17": tuple(names.tolist()) != joint_set("coco17").joints,
+            "has values that are not finite": not all(np.isfinite(array).all() for array in arrays.values()),
+            "has visibilities other than 0, 1, 2": not np.isin(arrays["keypoints"][..., 2], (0, 1, 2)).all(),
+            "has pictures without size": bool((arrays["image_size"] <= 0).any()),
+        }
+        found = [text for text, is_wrong in problems.items() if is_wrong]
+        if found:
+            raise FormatError(f"{path}: {'; '.join(found)}; use a pack in the format of docs/data.md")
+        return cls(**arrays)
