@@ -117,7 +117,7 @@ def test_bad_arrays(tmp_path, content, suffix):
 
 def test_npz_without_keypoints_lists_what_it_holds(tmp_path):
     np.savez(tmp_path / "a.npz", joints=np.ones((17, 3)))
-    with pytest.raises(InputError, match=r"no array named 'keypoints'; it holds joints"):
+    with pytest.raises(InputError, match=r"no array named 'keypoints'; it holds 'joints'"):
         read_keypoints(tmp_path / "a.npz")
 
 

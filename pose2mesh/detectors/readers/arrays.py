@@ -3,7 +3,6 @@
 import io
 import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,7 +41,7 @@ def _read_npz(stream: BinaryIO, path: Path) -> np.ndarray:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             if _KEY not in names:
                 raise InputError(
-                    f"{path}: no array named {_KEY!r}; it holds {', '.join(names[:8]) or 'nothing'}"
+                    f"{path}: no array named {_KEY!r}; it holds {str(names[:8])[1:-1] or 'nothing'}"
                 )
             size = archive.getinfo(f"{_KEY}.npy").file_size
             if size > LARGEST_FILE:
@@ -50,7 +49,9 @@ def _read_npz(stream: BinaryIO, path: Path) -> np.ndarray:
                     f"{path}: {size / 1e6:.0f} MB of keypoints; the limit is 512 MB, split the file"
                 )
             content = archive.read(f"{_KEY}.npy")
-    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # zipfile leaks KeyError, RuntimeError, zlib.error, ... on damaged archives
         raise FormatError(f"{path}: not a complete NPZ file ({_one_line(error)})") from error
     return _read_npy(io.BytesIO(content), len(content), path)
 
@@ -68,7 +69,9 @@ def _read_npy(stream: BinaryIO, size: int, path: Path) -> np.ndarray:
                 f"{path}: NPY version {version} is not supported; save it again with numpy.save"
             )
         shape, is_fortran, dtype = read_header(stream)
-    except (ValueError, SyntaxError, TypeError, KeyError, EOFError, RecursionError, MemoryError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # numpy leaks SyntaxError, tokenize.TokenError, ... on damaged headers
         raise FormatError(f"{path}: not an NPY array ({_one_line(error)})") from error
     if dtype.kind not in "fiu":
         raise FormatError(f"{path}: keypoints must be numbers, found dtype {dtype}")

@@ -57,7 +57,7 @@ def _group_by_image(entries: list[dict], path: Path, joint_set: str | None, imag
     return [
         Frame(
             _name(image_id, images),
-            people_to_keypoints(group, f"{path}: image {image_id}", joint_set, _size(image_id, images)),
+            people_to_keypoints(group, f"{path}: image {image_id!r:.80}", joint_set, _size(image_id, images)),
         )
         for image_id, group in people.items()
     ]

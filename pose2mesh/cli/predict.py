@@ -1,0 +1,145 @@
+"""`pose2mesh predict`: pictures, folders, videos and keypoint files to meshes, overlays and arrays."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from pose2mesh.cli.writing import FORMATS, safe_stem, write_frame
+from pose2mesh.errors import InputError, MachineError, Pose2MeshError
+
+DEFAULT_WEIGHTS = {"body": "anny-body", "hand": "anny-hand"}
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong arguments become an InputError, one line like every other."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; returns 0, or 2 when an input was bad (the others are still done).
+
+    Raises InputError for wrong arguments and MachineError when nothing can be written.
+    """
+    options = _parse(arguments)
+    from pose2mesh.pipeline import Pose2Mesh, expand_inputs
+
+    files, failures = [], 0
+    for given in options.inputs:
+        try:
+            files += expand_inputs([given])
+        except InputError as error:
+            failures += _report(error)
+    used: set[str] = set()
+    stems = [_free_name(safe_stem(file.stem), used) for file in files]  # the same for every shard
+    shard, count = options.shard
+    work = list(zip(files, stems, strict=True))[shard::count]
+    if work:
+        weights = options.weights or DEFAULT_WEIGHTS[options.kind]
+        model = Pose2Mesh.from_pretrained(weights, options.device)
+        for file, stem in work:
+            failures += _predict_file(model, file, stem, used, options)
+    return InputError.exit_code if failures else 0
+
+
+def _predict_file(model, file: Path, stem: str, used: set[str], options: argparse.Namespace) -> int:
+    """Write the results of one file; returns the number of failures (0 or 1)."""
+    try:
+        for frame in model.predict_frames([file], options.joint_set, options.detector, options.batch_size):
+            name = stem if frame.name == file.stem else _frame_name(frame.name, file.stem, stem, used)
+            if not frame.people:
+                print(f"{name}: nobody found")
+                continue
+            written = write_frame(
+                options.output, name, frame.image, frame.people, options.save, options.side_view
+            )
+            print(f"{name}: {len(frame.people)} person(s) -> {', '.join(map(str, written))}")
+    except MachineError:
+        raise
+    except Pose2MeshError as error:
+        return _report(error)
+    return 0
+
+
+def _frame_name(name: str, file_stem: str, stem: str, used: set[str]) -> str:
+    """Output name of one frame of several: `walk_000012` follows when the file `walk` was named `walk_2`."""
+    numbered = name.removeprefix(f"{file_stem}_")
+    return _free_name(safe_stem(name if numbered == name else f"{stem}_{numbered}"), used)
+
+
+def _free_name(name: str, used: set[str]) -> str:
+    """`name`, or `name_2` and so on when it is taken; adds it to `used`."""
+    free, count = name, 1
+    while free in used:
+        count += 1
+        free = f"{name}_{count}"
+    used.add(free)
+    return free
+
+
+def _report(error: Pose2MeshError) -> int:
+    print("pose2mesh: error:", " ".join(str(error).splitlines()), file=sys.stderr, flush=True)
+    return 1
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    options = _parser().parse_args(arguments)
+    options.inputs += options.img_folder
+    if not options.inputs:
+        raise InputError("no input given; name pictures, folders, videos or keypoint files")
+    if options.output.exists() and not options.output.is_dir():
+        raise InputError(f"{options.output}: is a file; -o takes a folder")
+    if options.joint_set is not None:
+        from pose2mesh.skeletons import joint_set
+
+        joint_set(options.joint_set)
+    if options.save_mesh:
+        options.save = (*options.save, "obj")
+    return options
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="pose2mesh predict",
+        description="Recover 3D meshes of the people in pictures, videos or 2D keypoint files.",
+    )
+    add = parser.add_argument
+    add("inputs", nargs="*", metavar="INPUT", help="image, folder, video, or keypoints as JSON, NPY, NPZ")
+    add("-o", "--output", "--out_folder", type=Path, required=True, metavar="OUT", help="results folder")
+    add("--img_folder", action="append", default=[], metavar="FOLDER", help="one more INPUT")
+    add("--kind", choices=tuple(DEFAULT_WEIGHTS), default="body", help="what to recover (default: body)")
+    add("--weights", metavar="NAME|PATH", help="shipped name or file (default: those of the kind)")
+    add("--joint-set", metavar="NAME", help="joint set of the keypoints (default: told by their number)")
+    add("--detector", choices=("auto", "mediapipe", "rtmlib", "none"), default="auto")
+    add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(FORMATS)}")
+    add("--save_mesh", action="store_true", help="the same as adding obj to --save")
+    add("--side_view", action="store_true", help="also a picture of each person from the side")
+    add("--full_frame", action="store_true", help="accepted for habit: overlays always show the full picture")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--batch-size", "--batch_size", type=_positive, default=64, metavar="N", help="people per call")
+    add("--shard", type=_shard, default=(0, 1), metavar="I/N", help="every N-th file from the I-th, I from 0")
+    return parser
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    formats = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    if not formats or set(formats) - set(FORMATS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {','.join(FORMATS)}")
+    return formats
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10**6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999999")
+    return int(text)
+
+
+def _shard(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    if not (index.isascii() and index.isdigit() and count.isascii() and count.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N, for example 0/4")
+    if not int(index) < int(count):
+        raise argparse.ArgumentTypeError(f"{text!r}: I runs from 0 to N-1")
+    return int(index), int(count)

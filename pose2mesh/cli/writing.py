@@ -1,0 +1,86 @@
+"""What `predict` and `demo` write for one frame: pictures, meshes and arrays, each file atomically."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from pose2mesh.paths import write_with
+from pose2mesh.types import Person
+
+FORMATS = ("png", "npz", "obj", "ply", "glb", "json")
+LONGEST_STEM = 100  # characters, so that suffixes still fit into a file name
+CANVAS_LIMITS = (64, 4096)  # pixels: keypoints without a picture are drawn on white within these sides
+
+
+def safe_stem(name: str) -> str:
+    """A frame's name as the start of a file name: no folder, no control character, not too long."""
+    return re.sub(r"[^\w.\- ]", "_", name)[:LONGEST_STEM].strip(". ") or "frame"
+
+
+def write_frame(
+    folder: Path,
+    stem: str,
+    image: np.ndarray | None,
+    people: list[Person],
+    formats: tuple[str, ...],
+    has_side_view: bool = False,
+) -> list[Path]:
+    """Write `{stem}.npz`, `{stem}_overlay.png` and `{stem}_{person}.{obj,ply,glb,json}`; returns the paths.
+
+    Without an image [H, W, 3] the overlay is drawn on white, where the keypoints allow a canvas of sane size.
+    """
+    from pose2mesh.exporters import save_people
+
+    written = []
+    if "npz" in formats:
+        written.append(folder / f"{stem}.npz")
+        save_people(people, written[-1])
+    for suffix in [f for f in FORMATS if f in formats and f not in ("png", "npz")]:
+        for i, person in enumerate(people):
+            written.append(folder / f"{stem}_{i}.{suffix}")
+            person.save(written[-1])
+    if "png" in formats:
+        written += _write_overlay(folder / f"{stem}_overlay.png", image, people)
+    if has_side_view:
+        for i, person in enumerate(people):
+            written.append(folder / f"{stem}_{i}_side.png")
+            write_side_view(written[-1], person)
+    return written
+
+
+def write_side_view(path: Path, person: Person) -> None:
+    """Write the picture of a person from the side."""
+    from pose2mesh.rendering import render_side_view
+
+    write_png(path, render_side_view(person))
+
+
+def write_png(path: Path, image: np.ndarray) -> None:
+    """Write uint8 [H, W, 3] as PNG."""
+    from PIL import Image
+
+    write_with(path, lambda stream: Image.fromarray(image).save(stream, "PNG"))
+
+
+def _write_overlay(path: Path, image: np.ndarray | None, people: list[Person]) -> list[Path]:
+    from pose2mesh.rendering import render_overlay
+
+    image = _white_canvas(people) if image is None else image
+    if image is None:
+        return []
+    write_png(path, render_overlay(image, [person for person in people if person.camera is not None]))
+    return [path]
+
+
+def _white_canvas(people: list[Person]) -> np.ndarray | None:
+    """White picture [H, W, 3] of the size the keypoints come from, or reaching a little beyond them."""
+    size = people[0].camera.image_size if people and people[0].camera else None
+    if size is None:
+        seen = np.concatenate([p.keypoints[p.keypoints[:, 2] > 0, :2] for p in people] or [np.zeros((1, 2))])
+        margin = 0.1 * np.ptp(seen, axis=0).max()
+        size = tuple(int(side) for side in np.ceil(seen.max(0) + margin))  # (width, height)
+    width, height = size
+    if not CANVAS_LIMITS[0] <= min(width, height) <= max(width, height) <= CANVAS_LIMITS[1]:
+        return None
+    return np.full((height, width, 3), 255, np.uint8)

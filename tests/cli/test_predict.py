@@ -1,0 +1,169 @@
+"""The command on real files, with a network whose answer is known."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from fake_network import FlatNetwork
+from PIL import Image
+
+from pose2mesh.cli.main import main
+from pose2mesh.cli.writing import safe_stem
+from pose2mesh.pipeline import Pose2Mesh
+
+
+def person(seed=0):
+    rng = np.random.default_rng(seed)
+    columns = [rng.uniform(100, 300, 17), rng.uniform(50, 450, 17), rng.uniform(0.5, 1, 17)]
+    return np.column_stack(columns).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _known_network(monkeypatch):
+    monkeypatch.setattr(Pose2Mesh, "from_pretrained", lambda *_: Pose2Mesh(FlatNetwork()))
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_keypoints_to_every_format(tmp_path, capsys):
+    np.save(tmp_path / "duo.npy", np.stack([person(), person(1)]))
+    out = tmp_path / "out"
+    assert main(["predict", f"{tmp_path}/duo.npy", "-o", f"{out}", "--save", "png,npz,obj,ply,glb,json"]) == 0
+    per_person = [f"duo_{i}.{suffix}" for i in (0, 1) for suffix in ("obj", "ply", "glb", "json")]
+    assert names(out) == sorted(["duo.npz", "duo_overlay.png", *per_person])
+    assert "duo: 2 person(s)" in capsys.readouterr().out
+
+
+def test_result_npz_has_the_promised_arrays(tmp_path):
+    np.save(tmp_path / "duo.npy", np.stack([person(), person(1)]))
+    assert main(["predict", f"{tmp_path}/duo.npy", "-o", f"{tmp_path}/out", "--save", "npz"]) == 0
+    with np.load(tmp_path / "out" / "duo.npz") as result:
+        assert result["vertices"].shape == (2, 34, 3) and result["faces"].shape == (15, 3)
+        np.testing.assert_allclose(result["keypoints"], [person(), person(1)], rtol=1e-6)
+        assert result["joints"].shape == (2, 17, 3) and result["joint_names"][0] == "nose"
+        projected = [
+            f * (j + t)[:, :2] / (j + t)[:, 2:] + c
+            for f, c, t, j in zip(
+                np.broadcast_to(result["camera_focal"], 2),
+                np.broadcast_to(result["camera_center"], (2, 2)),
+                result["camera_translation"],
+                result["joints"],
+                strict=True,
+            )
+        ]
+    np.testing.assert_allclose(projected, [person()[:, :2], person(1)[:, :2]], atol=0.1)
+
+
+def test_one_bad_input_among_several_is_one_line_and_the_others_go_on(tmp_path, capsys):
+    np.save(tmp_path / "good.npy", person())
+    (tmp_path / "bad.json").write_text('[{"image_id": 1, "keypoints": [1')
+    np.save(tmp_path / "also.npy", person(1))
+    inputs = [f"{tmp_path}/{name}" for name in ("bad.json", "good.npy", "gone.jpg", "also.npy")]
+    assert main(["predict", *inputs, "-o", f"{tmp_path}/out", "--save", "npz"]) == 2
+    assert names(tmp_path / "out") == ["also.npz", "good.npz"]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and all(line.startswith("pose2mesh: error:") for line in lines)
+    assert any("gone.jpg" in line for line in lines) and any("bad.json" in line for line in lines)
+
+
+def test_a_failing_run_leaves_earlier_outputs_alone(tmp_path):
+    np.save(tmp_path / "a.npy", person())
+    arguments = ["predict", f"{tmp_path}/a.npy", "-o", f"{tmp_path}/out"]
+    assert main(arguments) == 0
+    before = {name: (tmp_path / "out" / name).read_bytes() for name in names(tmp_path / "out")}
+    np.save(tmp_path / "a.npy", np.full((17, 3), np.nan))
+    assert main(arguments) == 2
+    assert {name: (tmp_path / "out" / name).read_bytes() for name in names(tmp_path / "out")} == before
+
+
+def test_overlay_of_a_photo_has_its_size(tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((480, 400, 3), np.uint8)).save(tmp_path / "photo.png")
+
+    class Detector:
+        def detect(self, image):
+            from pose2mesh.detectors.readers import to_keypoints
+
+            return to_keypoints(person()[None].astype(float), "photo", image_size=image.shape[1::-1])
+
+    monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda name: Detector())
+    aliases = [
+        "--img_folder",
+        f"{tmp_path}",
+        "--out_folder",
+        f"{tmp_path}/out",
+        "--side_view",
+        "--full_frame",
+    ]
+    assert main(["predict", *aliases, "--save_mesh"]) == 0
+    assert names(tmp_path / "out") == ["photo.npz", "photo_0.obj", "photo_0_side.png", "photo_overlay.png"]
+    overlay = np.asarray(Image.open(tmp_path / "out" / "photo_overlay.png"))
+    assert overlay.shape == (480, 400, 3) and overlay.any()
+
+
+def test_equal_names_and_shards_never_share_an_output(tmp_path):
+    for folder in ("a", "b", "c"):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / "walk.npy", person())
+    inputs = [f"{tmp_path}/{folder}/walk.npy" for folder in ("a", "b", "c")]
+    expected = ["walk.npz", "walk_2.npz", "walk_3.npz"]
+    assert main(["predict", *inputs, "-o", f"{tmp_path}/whole", "--save", "npz"]) == 0
+    assert names(tmp_path / "whole") == expected
+    seen = []
+    for shard in ("0/2", "1/2"):
+        out = tmp_path / shard.replace("/", "of")
+        assert main(["predict", *inputs, "-o", f"{out}", "--save", "npz", "--shard", shard]) == 0
+        seen += names(out)
+    assert sorted(seen) == expected
+
+
+def test_names_from_files_stay_inside_the_folder(tmp_path):
+    entries = [
+        {"image_id": name, "keypoints": person().ravel().tolist(), "score": 1.0}
+        for name in ("../../evil.jpg", "/etc/evil.jpg", "a\nb\0c.jpg", "..", "x" * 300, "evil.png")
+    ]
+    (tmp_path / "k.json").write_text(json.dumps(entries))
+    assert main(["predict", f"{tmp_path}/k.json", "-o", f"{tmp_path}/out", "--save", "npz"]) == 0
+    assert names(tmp_path) == ["k.json", "out"]
+    found = names(tmp_path / "out")
+    assert len(found) == 6 and {"evil.npz", "evil_2.npz", "evil_3.npz", "a_b_c.npz"} <= set(found)
+    assert safe_stem("..") == "frame"
+
+
+BAD_ARGUMENTS = [
+    (["predict"], "-o"),
+    (["predict", "-o", "OUT"], "no input"),
+    (["predict", "IN", "-o", "IN"], "is a file"),
+    (["predict", "IN", "-o", "OUT", "--save", "fbx"], "fbx"),
+    (["predict", "IN", "-o", "OUT", "--shard", "4/4"], "4/4"),
+    (["predict", "IN", "-o", "OUT", "--shard", "half"], "half"),
+    (["predict", "IN", "-o", "OUT", "--batch-size", "0"], "batch-size"),
+    (["predict", "IN", "-o", "OUT", "--joint-set", "dog12"], "dog12"),
+    (["predict", "IN", "-o", "OUT", "--detector", "yolo"], "yolo"),
+    (["predict", "IN", "-o", "OUT", "--kind", "face"], "face"),
+    (["predict", "IN", "-o", "OUT", "--wat"], "--wat"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "named"), BAD_ARGUMENTS)
+def test_wrong_arguments_are_one_line(tmp_path, capsys, arguments, named):
+    np.save(tmp_path / "in.npy", person())
+    places = {"IN": f"{tmp_path}/in.npy", "OUT": f"{tmp_path}/out"}
+    assert main([places.get(argument, argument) for argument in arguments]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and named in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_loads_no_torch():
+    program = (
+        "import sys\nfrom pose2mesh.cli.main import main\n"
+        "try: main(['predict', '--help'])\nexcept SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "--shard" in result.stdout

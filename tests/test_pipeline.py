@@ -1,0 +1,171 @@
+"""The chain around the network, with a network whose answer is known."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from fake_network import HEIGHT, FlatNetwork
+from PIL import Image
+
+from pose2mesh.detectors import get_detector
+from pose2mesh.errors import InputError, NoPersonFoundError
+from pose2mesh.pipeline import Pose2Mesh
+from pose2mesh.skeletons import joint_set
+from pose2mesh.types import Keypoints2D
+
+
+def person(seed=0, joints=17):
+    rng = np.random.default_rng(seed)
+    return np.column_stack(
+        [rng.uniform(100, 300, joints), rng.uniform(50, 450, joints), rng.uniform(0.5, 1, joints)]
+    )
+
+
+class FixedDetector:
+    """Finds the same people in every picture."""
+
+    def __init__(self, people):
+        self.people = np.asarray(people, np.float32)
+
+    def detect(self, image):
+        size = (image.shape[1], image.shape[0])
+        return Keypoints2D(self.people[..., :2], self.people[..., 2], "coco17", size)
+
+
+@pytest.fixture
+def model():
+    return Pose2Mesh(FlatNetwork())
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "photo.png"
+    Image.fromarray(np.zeros((480, 400, 3), np.uint8)).save(path)
+    return path
+
+
+def test_camera_sees_the_joints_at_the_keypoints(model):
+    (found,) = model.predict(person())
+    np.testing.assert_allclose(found.camera.project(found.joints), person()[:, :2], atol=0.05)
+    focal, extent = found.camera.focal, np.ptp(person()[:, :2], axis=0).max()
+    assert found.camera.translation[2] == pytest.approx(focal * HEIGHT / extent, rel=1e-3)
+    assert found.score == pytest.approx(person()[:, 2].mean(), rel=1e-6)
+
+
+def test_batch_equals_single_whatever_the_batch_size(model):
+    people = np.stack([person(i) for i in range(5)])
+    expected = [model.predict(one)[0] for one in people]
+    for batch_size in (1, 2, 64):
+        model.network.batch_sizes.clear()
+        found = model.predict(people, batch_size=batch_size)
+        assert max(model.network.batch_sizes) == min(batch_size, 5)
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a.vertices, b.vertices, atol=1e-6)
+            np.testing.assert_array_equal(a.keypoints, b.keypoints)
+
+
+def test_two_columns_mean_seen_and_joint_sets_are_converted_by_name(model):
+    halpe = joint_set("halpe26")
+    values = person(1, 26)
+    (found,) = model.predict(values[:, :2])
+    assert found.keypoints[:, 2].tolist() == [1] * 17
+    np.testing.assert_allclose(found.keypoints[5, :2], values[halpe.index("left_shoulder"), :2], rtol=1e-6)
+    human = joint_set("human36m17")
+    (found,) = model.predict(person(2), joint_set="human36m17")
+    np.testing.assert_allclose(found.keypoints[13, :2], person(2)[human.index("left_knee"), :2], rtol=1e-6)
+    assert found.keypoints[1, 2] == 0  # that set has no eyes
+
+
+BAD = {
+    "nothing": (np.zeros((0, 3)), "nothing"),
+    "no people": (np.zeros((0, 17, 3)), "nothing"),
+    "one dimension": (np.ones(51), "shape"),
+    "four columns": (np.ones((17, 4)), "shape"),
+    "16 joints": (np.ones((16, 3)), "16 joints"),
+    "objects": (np.full((17, 3), None), "object"),
+    "ragged": ([[1, 2], [3]], "rectangular"),
+    "gray picture": (np.zeros((40, 40, 1), np.uint8), "RGB"),
+    "all missing": (np.zeros((17, 3)), "person 0: 0 visible joints"),
+    "two joints": (np.eye(17, 3) * [9, 9, 0] + np.eye(17, 1, k=-3) * [0, 0, 1], "1 visible joints"),
+    "one point": (np.ones((2, 17, 3)), "person 0: all visible joints lie at one point"),
+    "nan": (np.where(np.eye(17, 3, k=-16) > 0, np.nan, person()), "person 0, joint right_ankle"),
+    "far away": (np.where(np.eye(17, 3) > 0, 1e30, person()), "joint nose"),
+}
+
+
+@pytest.mark.parametrize(("source", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_keypoints(model, source, message):
+    with pytest.raises(InputError, match=message):
+        model.predict(source)
+
+
+def test_a_weak_person_is_named_in_arrays_and_left_out_of_pictures(model, photo):
+    people = np.stack([person(), np.zeros((17, 3)), person(1)])
+    with pytest.raises(InputError, match="person 1: 0 visible"):
+        model.predict(people)
+    found = model.predict(photo, detector=FixedDetector(people))
+    np.testing.assert_allclose([p.keypoints for p in found], people[[0, 2]], rtol=1e-6)
+    with pytest.raises(InputError, match=r"photo.png: person 0: 0 visible"):
+        model.predict(photo, detector=FixedDetector(people[1:2]))
+
+
+def test_picture_size_reaches_the_camera(model, photo):
+    for source in (photo, np.zeros((480, 400, 3), np.uint8)):
+        (found,) = model.predict(source, detector=FixedDetector([person()]))
+        assert found.camera.image_size == (400, 480)
+        assert found.camera.focal == pytest.approx(np.hypot(400, 480))
+        np.testing.assert_allclose(found.camera.project(found.joints), person()[:, :2], atol=0.05)
+
+
+def test_nobody_and_no_detector(model, photo):
+    with pytest.raises(NoPersonFoundError, match=r"photo\.png"):
+        model.predict(photo, detector=FixedDetector(np.zeros((0, 17, 3))))
+    with pytest.raises(InputError, match="needs a detector"):
+        model.predict(photo, detector="none")
+    with pytest.raises(InputError, match="unknown detector"):
+        get_detector("openpose")
+
+
+def test_frames_of_folders_and_sequences(model, photo, tmp_path):
+    people = np.stack([[person(i)] for i in range(7)])  # [T, P, J, 3]
+    people[3] = 0
+    np.save(tmp_path / "walk.npy", people)
+    frames = list(model.predict_frames([tmp_path / "walk.npy"], batch_size=2))
+    assert [frame.name for frame in frames] == [f"walk_{t:06d}" for t in range(7)]
+    assert [len(frame.people) for frame in frames] == [1, 1, 1, 0, 1, 1, 1]
+    np.testing.assert_allclose(frames[5].people[0].keypoints, people[5, 0], rtol=1e-6)
+    (frame,) = model.predict_frames([tmp_path], detector=FixedDetector([person()]))
+    assert frame.name == "photo" and frame.image.shape == (
+        480,
+        400,
+        3,
+    )  # pictures win over arrays beside them
+    with pytest.raises(InputError, match="holds 7 frames"):
+        model.predict(tmp_path / "walk.npy")
+
+
+def test_json_file_gives_the_same_people_as_the_array(model, tmp_path):
+    entry = {"image_id": 3, "keypoints": person().ravel().tolist(), "score": 1.0}
+    (tmp_path / "a.json").write_text(json.dumps([entry]))
+    (found,) = model.predict(tmp_path / "a.json")
+    np.testing.assert_array_equal(found.vertices, model.predict(person())[0].vertices)
+
+
+def test_the_call_is_the_plain_network(model):
+    keypoints = torch.from_numpy(person()[None]).float()
+    assert torch.equal(model(keypoints).joints, model.network(keypoints).joints)
+
+
+def test_input_is_left_alone(model):
+    values = person()
+    values[3] = [np.nan, 1e30, 0]
+    before = values.copy()
+    model.predict(values)
+    np.testing.assert_array_equal(values, before)
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_batch_size_must_be_positive(model, size):
+    with pytest.raises(InputError, match="batch size"):
+        model.predict(person(), batch_size=size)
