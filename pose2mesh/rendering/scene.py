@@ -1,7 +1,8 @@
 """People as pictures: over the photo they were found in, and from the side.
 
 The default renderer is the software rasterizer: it draws the same bytes everywhere, its outlines lie where
-the camera projects them, and without a GPU it is also the faster one (docs/decisions/rendering.md).
+the camera projects them, and without a GPU it is also the faster one
+(docs/decisions/0010-software-renderer.md).
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,119 @@
+"""One person as a file; the suffix chooses the format.
+
+Mesh files are y-up, as glTF prescribes and mesh viewers expect: the camera frame (x right, y down, z forward)
+is turned by half a turn about x, so the person stands and is seen from the photo's camera. They are in metres
+and relative to the root (pelvis, wrist): the camera's translation is not applied. NPZ and JSON keep the
+camera frame.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose2mesh.errors import InputError
+from pose2mesh.exporters.archive import clean_keypoints, save_people
+from pose2mesh.exporters.validation import check_person
+from pose2mesh.geometry.surface import vertex_normals
+from pose2mesh.paths import atomic_write
+from pose2mesh.rendering.shading import SKIN, linear_from_srgb
+from pose2mesh.types import Camera, Person
+
+Y_UP = np.array([1, -1, -1], np.float32)  # camera frame to mesh files: half a turn about x
+_ROUGHNESS = 0.7  # of the GLB material: skin without a shine
+_OBJ_DIGITS = 7  # after the point: a tenth of a micrometre
+
+
+def save_person(person: Person, path: str | Path) -> Path:
+    """Write a person atomically as .obj, .ply, .glb (mesh), .npz (everything) or .json (all but the mesh).
+
+    Returns the path. Raises InputError for another suffix or a malformed person (naming the field),
+    MachineError when the disk is full.
+    """
+    path = Path(path)
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise InputError(f"cannot write {path}: suffix {path.suffix!r} is none of {', '.join(SUFFIXES)}")
+    check_person(person)
+    write(person, path)
+    return path
+
+
+def person_record(person: Person) -> dict:
+    """Everything but the mesh as plain types: metres and pixels in the camera frame; no NaN.
+
+    Missing keypoints (confidence 0) are zeros.
+    """
+    parameters = person.parameters
+    return {
+        "joint_names": list(person.joint_names),
+        "joints": np.asarray(person.joints).tolist(),
+        "keypoints": clean_keypoints(person.keypoints).tolist(),
+        "camera": None if person.camera is None else _camera_record(person.camera),
+        "score": float(person.score),
+        "parameters": parameters and {name: np.asarray(value).tolist() for name, value in parameters.items()},
+        "vertex_count": len(person.vertices),
+        "face_count": len(person.faces),
+    }
+
+
+def _camera_record(camera: Camera) -> dict:
+    return {
+        "focal": float(camera.focal),
+        "center": [float(value) for value in camera.center],
+        "translation": np.asarray(camera.translation).tolist(),
+        "image_size": None if camera.image_size is None else [int(value) for value in camera.image_size],
+    }
+
+
+def _write_json(person: Person, path: Path) -> None:
+    text = json.dumps(person_record(person), allow_nan=False, indent=1)
+    with atomic_write(path) as stream:
+        stream.write(text.encode() + b"\n")
+
+
+def _write_npz(person: Person, path: Path) -> None:
+    save_people([person], path)
+
+
+def _write_mesh(person: Person, path: Path) -> None:
+    import trimesh
+    from trimesh.visual import TextureVisuals
+    from trimesh.visual.material import PBRMaterial
+
+    vertices = np.asarray(person.vertices, np.float32) * Y_UP  # [V, 3]
+    # Without processing, trimesh keeps every vertex in its place.
+    mesh = trimesh.Trimesh(
+        vertices, person.faces, vertex_normals=vertex_normals(vertices, person.faces), process=False
+    )
+    kind = path.suffix.lower()[1:]
+    if kind == "glb":
+        color = (*linear_from_srgb(np.array(SKIN)).tolist(), 1.0)
+        material = PBRMaterial("skin", baseColorFactor=color, metallicFactor=0.0, roughnessFactor=_ROUGHNESS)
+        mesh.visual = TextureVisuals(material=material)
+    content: Any = mesh.export(file_type=kind, **_MESH_OPTIONS[kind])
+    with atomic_write(path) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+
+
+_MESH_OPTIONS = {
+    "obj": {
+        "include_normals": True,
+        "include_color": False,
+        "include_texture": False,
+        "digits": _OBJ_DIGITS,
+        "header": "metres, y up",
+    },
+    "ply": {"vertex_normal": True},
+    "glb": {"include_normals": True},
+}
+_WRITERS: dict[str, Callable[[Person, Path], None]] = {
+    ".obj": _write_mesh,
+    ".ply": _write_mesh,
+    ".glb": _write_mesh,
+    ".npz": _write_npz,
+    ".json": _write_json,
+}
+SUFFIXES = tuple(_WRITERS)
