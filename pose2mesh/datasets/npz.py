@@ -9,6 +9,13 @@ import numpy as np
 
 from pose2mesh.errors import FormatError, MissingFileError
 
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error),  # damaged
+    *(TypeError, AttributeError),  # a bare array, which is no archive
+    *(NotImplementedError, RuntimeError),  # damage that looks like an unknown compression or a password
+    *(MemoryError, OverflowError, SyntaxError),  # damage in the header of an array
+)
+
 
 def read_npz(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
     """The named arrays of an .npz file, never unpickled. Raises MissingFileError, FormatError."""
@@ -21,8 +28,6 @@ def read_npz(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
             missing = [key for key in keys if key not in archive.files]
             if not missing:
                 return {key: archive[key] for key in keys}
-    except (ValueError, OSError, EOFError, KeyError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    except _UNREADABLE as error:
         raise FormatError(f"{path}: not a readable .npz file ({error}); copy or download it again") from error
-    raise FormatError(
-        f"{path}: lacks {', '.join(missing)}; it is not the file that was asked for, give the right one"
-    )
+    raise FormatError(f"{path}: lacks {', '.join(missing)}; give the file in the format of docs/data.md")
