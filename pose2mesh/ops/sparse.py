@@ -59,7 +59,7 @@ class SparseOperator(nn.Module):
         """
         if x.dtype in (torch.bfloat16, torch.float16):
             x = x.float()
-        product: Tensor = _Product.apply(x, self._rows(x.dtype), self._columns(x.dtype))  # type: ignore[assignment]
+        product: Tensor = _Product.apply(x, *self.matrices(x.dtype))  # type: ignore[assignment]
         return product
 
     def forward(self, x: Tensor) -> Tensor:
@@ -67,6 +67,10 @@ class SparseOperator(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.shape[0]}x{self.shape[1]}, nnz={self.values.numel()}"
+
+    def matrices(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+        """The matrix and its transpose as torch CSR tensors of a data type: [N, M], [M, N]."""
+        return self._rows(dtype), self._columns(dtype)
 
     def _rows(self, dtype: torch.dtype) -> Tensor:
         return _compressed(self.crow, self.col, self.values.to(dtype), self.shape)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pose2mesh.errors import InputError
-from pose2mesh.ops.chebyshev import reference
+from pose2mesh.ops.chebyshev import cpu, reference
 from pose2mesh.ops.sparse import SparseOperator
 
 ENVIRONMENT_VARIABLE = "POSE2MESH_BACKEND"
@@ -70,3 +70,4 @@ def _choose(requested: str, x: Tensor) -> str:
 
 
 register_backend("reference", reference.chebyshev_conv, supports=lambda x: True)
+register_backend("cpu", cpu.chebyshev_conv, supports=lambda x: x.device.type == "cpu")
