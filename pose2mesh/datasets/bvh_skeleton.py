@@ -28,7 +28,7 @@ _LIMBS = {
 _AFTER = {"upperarm01": "lowerarm01", "lowerarm01": "wrist", "upperleg01": "lowerleg01", "lowerleg01": "foot"}
 
 # The T-pose of the Daz-friendly files has elbows bent by 17 degrees and knees by 7 to 9; taken literally it
-# would forbid straight limbs. CMU's own is straight: arms 8 degrees below horizontal, legs 1 degree inward.
+# would forbid straight limbs. Read off the packs: straight arms 8 degrees below horizontal, legs 1 degree inward.
 _DAZ_ARM = np.array([np.cos(np.radians(8.0)), 0.0, -np.sin(np.radians(8.0))])
 _DAZ_LEG = np.array([-np.sin(np.radians(1.0)), 0.0, -np.cos(np.radians(1.0))])
 
