@@ -1,0 +1,88 @@
+"""`pose2mesh build-graphs`: precompute the hierarchy that graph networks pool over, and list it."""
+
+import argparse
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pose2mesh.errors import FormatError, InputError, MissingFileError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def run(arguments: list[str]) -> int:
+    """Build, store and list one hierarchy; errors are raised (see `pose2mesh.errors`)."""
+    options = _parser().parse_args(arguments)
+    if options.output.suffix != ".npz":
+        raise InputError(f"-o {options.output}: a hierarchy is stored as .npz")
+
+    from pose2mesh.hierarchy import build_hierarchy, save_hierarchy, update_manifest
+
+    vertices, faces = _read_mesh(options.mesh) if options.mesh else _read_body(options.body)
+    hierarchy = build_hierarchy(
+        vertices,
+        faces,
+        options.pooling,
+        sizes=options.sizes,
+        levels=options.levels,
+        order=options.order,
+        joint_set=options.joint_set,
+    )
+    save_hierarchy(options.output, hierarchy)
+    manifest = update_manifest(options.output, shlex.join(["pose2mesh", "build-graphs", *arguments]))
+    print(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.2f} MB), listed in {manifest}")
+    print(f"  rows per level  {' '.join(map(str, hierarchy.sizes))}")
+    print(f"  without fakes   {' '.join(map(str, hierarchy.real_sizes))}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pose2mesh build-graphs", description=__doc__)
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--mesh", type=Path, help="OBJ, PLY, STL, OFF, GLB, or NPZ with vertices and faces")
+    source.add_argument("--body", help="a body model by name, such as anny-body")
+    parser.add_argument("--joint-set", help="skeleton whose graph is stored too, such as coco17")
+    parser.add_argument("--pooling", choices=("hem", "qem"), default="qem")
+    parser.add_argument("--sizes", type=_sizes, help="qem: vertices per coarse level, such as 1723,431,108")
+    parser.add_argument("--levels", type=int, help="hem: how often to halve (default: to at most 32 nodes)")
+    parser.add_argument(
+        "--order",
+        choices=("stable", "legacy"),
+        default="stable",
+        help="hem: legacy for published weights",
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz")
+    return parser
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _read_mesh(path: Path) -> tuple["np.ndarray", "np.ndarray"]:
+    """Vertices [V, 3] and faces [F, 3] of a file, in the file's order."""
+    import numpy as np
+
+    if not path.is_file():
+        raise MissingFileError(f"--mesh {path}: no such file")
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                return file["vertices"], file["faces"]
+        import trimesh
+
+        mesh = trimesh.load(path, force="mesh", process=False)
+        return np.asarray(mesh.vertices), np.asarray(mesh.faces)
+    except Exception as error:  # each of trimesh's readers fails in its own way
+        raise FormatError(f"--mesh {path}: cannot be read as a triangle mesh ({error})") from error
+
+
+def _read_body(name: str) -> tuple["np.ndarray", "np.ndarray"]:
+    """Rest vertices [V, 3] and faces [F, 3] of a body model."""
+    import numpy as np
+
+    from pose2mesh.body_models import load_body_model
+
+    body = load_body_model(name)
+    return np.asarray(body.v_template, np.float64), np.asarray(body.faces)
