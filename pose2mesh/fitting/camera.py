@@ -13,7 +13,7 @@ from pose2mesh.types import Camera
 NEAREST = 0.1  # metres: no joint may come closer to the camera
 FALLBACK_DEPTH = 5.0  # metres, when the keypoints say nothing about the distance
 TYPICAL_FILL = 0.6  # part of the picture's side that a person fills, when the picture is unknown
-ROBUST_STEPS = 5  # depth error with 2 of 17 joints far off: 588 mm after 0 steps, 93 after 2, 73 after 5
+ROBUST_STEPS = 5  # mean depth error, synthetic, 2 of 17 joints far off: 588 mm at 0 steps, 93 at 2, 73 at 5
 HUBER_SIGMAS = 1.345  # 95 % efficient under Gaussian noise (Huber 1964)
 
 
