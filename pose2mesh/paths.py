@@ -4,8 +4,10 @@ One search order for everything the package reads: explicit argument > environme
 user cache. All writes are atomic: a reader sees the old file or the new one, never half of it.
 """
 
+import errno
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from pose2mesh.errors import MachineError, MissingFileError
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
 
 
 def _roots(folder: str) -> Iterator[Path]:
@@ -68,7 +71,9 @@ def data_dir() -> Path:
     explicit = os.environ.get("POSE2MESH_DATA")
     folder = Path(explicit) if explicit else _CHECKOUT.parent / "shared" / "data"
     if not folder.is_dir():
-        raise MissingFileError(f"no motion packs at {folder}; set POSE2MESH_DATA to the folder that holds mocap_train.npz")
+        raise MissingFileError(
+            f"no motion packs at {folder}; set POSE2MESH_DATA to the folder that holds mocap_train.npz"
+        )
     return folder
 
 
@@ -80,19 +85,30 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     leaves the previous file as it was.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}")
+    temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}.{threading.get_ident()}")
     try:
-        with temporary.open("wb") as stream:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = temporary.open("wb")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        with stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError as error:
-        free = shutil.disk_usage(path.parent).free
-        raise MachineError(f"cannot write {path}: {error} ({free / 1e6:.0f} MB free there)") from error
+        if error.errno in _DISK_ERRORS:  # anything else was raised by the block, about another file
+            raise _cannot_write(path, error) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _cannot_write(path: Path, error: OSError) -> MachineError:
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    free = shutil.disk_usage(folder).free / 1e6
+    return MachineError(f"cannot write {path}: {error.strerror} ({free:.0f} MB free); give another place or make room")
 
 
 def write_with(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> None:

@@ -33,7 +33,8 @@ def convert(
     """
     source = joint_set(source) if isinstance(source, str) else source
     target = joint_set(target) if isinstance(target, str) else target
-    out = np.zeros((*points.shape[:-2], len(target), points.shape[-1]), points.dtype)
+    kind = np.result_type(points.dtype, np.float32)  # a mean of integers is no integer
+    out = np.zeros((*points.shape[:-2], len(target), points.shape[-1]), kind)
     out_confidence = np.zeros((*confidence.shape[:-1], len(target)), confidence.dtype)
     for i, parts in enumerate(conversion_sources(source, target)):
         if parts:

@@ -50,9 +50,7 @@ def mirror_name(joint: str) -> str:
 
 def _both_sides(*bones: tuple[str, str]) -> tuple[tuple[str, str], ...]:
     """Write limb bones once; `*` stands for the side."""
-    return tuple(
-        (a.replace("*", side), b.replace("*", side)) for side in ("left", "right") for a, b in bones
-    )
+    return tuple((a.replace("*", side), b.replace("*", side)) for side in ("left", "right") for a, b in bones)
 
 
 _COCO = (
@@ -200,8 +198,7 @@ HAND21 = JointSet(
 )
 
 JOINT_SETS = {
-    s.name: s
-    for s in (COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33, HAND21)
+    s.name: s for s in (COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33, HAND21)
 }
 _ALIASES = {
     "coco": "coco17",

@@ -1,5 +1,6 @@
 """Everything a run needs to go on exactly where it stopped, in one atomic file of tensors and plain values."""
 
+import io
 import platform
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from pose2mesh.paths import write_with
 
 def save_state(path: str | Path, state: dict[str, Any]) -> None:
     """Write a training state atomically. Raises MachineError on a full disk."""
-    write_with(path, lambda stream: torch.save(state, stream))
+    buffer = io.BytesIO()  # torch reports a full disk as an internal error; plain writing reports it as one
+    torch.save(state, buffer)
+    write_with(path, lambda stream: stream.write(buffer.getbuffer()))
 
 
 def load_state(path: str | Path) -> dict[str, Any]:
