@@ -2,11 +2,10 @@
 
 MediaPipe returns the one person that it likes best. Several people are found by searching overlapping
 windows; every find is looked at again in its own crop, as it is and mirrored. Both views have to agree with
-each other and with the first find, which removes furniture that was taken for a person, and their mean is
-steadier than either.
+each other and with the first find, which removes furniture that was taken for a person.
 
 The thresholds were read off scikit-image's and matplotlib's photos: 3 different people, in 6 pictures with 11
-places to find, and 25 pictures without people. The two similarities of the 11 people are at least 0.76 and 0.70;
+places to find, and 23 pictures without people. The two similarities of the 11 people are at least 0.76 and 0.70;
 those of cups, cats and logos at most 0.67 and 0.23. That is a small sample and the tests use part of it. On
 `camera` the visibilities are 0.99 at shoulders and hips, 0.48 and 0.18 at the near and far knee, 0.03 at the far
 ankle.

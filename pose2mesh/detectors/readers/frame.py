@@ -85,7 +85,7 @@ def to_keypoints(
     confidence = confidence.clip(0, 1)
     seen = confidence > 0  # [P, J]
     points = np.where(seen[..., None], values[..., :2], 0.0)  # [P, J, 2]
-    _refuse(~np.isfinite(points).all(axis=-1), points, where, joints, "position")
+    _refuse(~np.isfinite(points).min(axis=-1), points, where, joints, "position")
     _refuse(np.abs(points).max(axis=-1) > LARGEST_COORDINATE, points, where, joints, "position")
     return Keypoints2D(points.astype(np.float32), confidence.astype(np.float32), name, image_size)
 
