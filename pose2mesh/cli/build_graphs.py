@@ -72,7 +72,7 @@ def _read_mesh(path: Path) -> tuple["np.ndarray", "np.ndarray"]:
                 return file["vertices"], file["faces"]
         import trimesh
 
-        mesh = trimesh.load(path, force="mesh", process=False)
+        mesh = trimesh.load_mesh(path, process=False)
         return np.asarray(mesh.vertices), np.asarray(mesh.faces)
     except Exception as error:  # each of trimesh's readers fails in its own way
         raise FormatError(f"--mesh {path}: cannot be read as a triangle mesh ({error})") from error

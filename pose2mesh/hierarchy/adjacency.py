@@ -65,6 +65,11 @@ def edge_lengths(vertices: np.ndarray, faces: np.ndarray) -> sparse.csr_matrix:
     return _symmetric(edges, np.maximum(length, np.finfo(np.float64).tiny), len(vertices))
 
 
+def num_nodes(graph: sparse.csr_matrix) -> int:
+    """Rows of a square sparse matrix."""
+    return len(graph.indptr) - 1
+
+
 def _symmetric(edges: np.ndarray, values: np.ndarray | None, size: int) -> sparse.csr_matrix:
     values = np.ones(len(edges)) if values is None else values  # [E]
     rows = np.concatenate([edges[:, 0], edges[:, 1]])  # [2E]
@@ -87,7 +92,7 @@ def nearest_on_surface(
     distances.
     """
     count = min(count, len(targets))
-    size = lengths.shape[0]
+    size = num_nodes(lengths)
     best = np.full((size, count), np.inf)  # [V, count]
     which = np.full((size, count), -1)  # [V, count]
     for start in range(0, len(targets), _BLOCK):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -39,7 +40,9 @@ def arrays_to_hierarchy(header: dict, arrays: dict[str, np.ndarray]) -> Hierarch
     misshapen.
     """
     levels = len(header["lambda_max"])
-    fields = {name: header[name] for name in _HEADER} | {name: arrays[name] for name in _SINGLE}
+    fields: dict[str, Any] = {name: header[name] for name in _HEADER} | {
+        name: arrays[name] for name in _SINGLE
+    }
     fields["lambda_max"] = tuple(header["lambda_max"])
     for name in _MATRICES:
         count = levels if name == "laplacians" else levels - 1

@@ -64,7 +64,8 @@ class CollapsibleMesh:
                     if corner != gone:
                         self.faces_of[corner].discard(i)
             else:
-                self.faces[i] = tuple(kept if corner == gone else corner for corner in face)
+                a, b, c = (kept if corner == gone else corner for corner in face)
+                self.faces[i] = (a, b, c)
                 self.faces_of[kept].add(i)
         for vertex in self.neighbors.pop(gone):
             self.neighbors[vertex].discard(gone)

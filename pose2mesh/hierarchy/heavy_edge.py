@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from pose2mesh.errors import InputError
+from pose2mesh.hierarchy.adjacency import num_nodes
 from pose2mesh.hierarchy.legacy_order import legacy_argsort
 
 Order = Literal["stable", "legacy"]
@@ -46,13 +47,13 @@ def coarsen(adjacency: sparse.csr_matrix, levels: int | None, order: Order) -> P
         )
     graphs, parents = [adjacency], []
     degree = _degree(adjacency) - adjacency.diagonal()  # [N]; only the coarser levels count their self loops
-    while _goes_on([graph.shape[0] for graph in graphs], levels):
+    while _goes_on(list(map(num_nodes, graphs)), levels):
         parents.append(_match(graphs[-1], degree, visit(_degree(graphs[-1])), order))
         graphs.append(_merge(graphs[-1], parents[-1]))
         degree = _degree(graphs[-1])
-    orders = tree_orders(parents, graphs[-1].shape[0])
+    orders = tree_orders(parents, num_nodes(graphs[-1]))
     padded = tuple(_pad(graph, row_to_node) for graph, row_to_node in zip(graphs, orders, strict=True))
-    return PaddedTree(padded, orders, tuple(graph.shape[0] for graph in graphs))
+    return PaddedTree(padded, orders, tuple(map(num_nodes, graphs)))
 
 
 def _goes_on(sizes: list[int], levels: int | None) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from pose2mesh.errors import InputError
+from pose2mesh.hierarchy.adjacency import num_nodes
 from pose2mesh.hierarchy.laplacian import Scaling, scale_laplacian
 
 Pooling = Literal["hem", "qem"]
@@ -41,7 +42,7 @@ class Hierarchy:
     @property
     def sizes(self) -> tuple[int, ...]:
         """Rows per level, N_0 first."""
-        return tuple(laplacian.shape[0] for laplacian in self.laplacians)
+        return tuple(map(num_nodes, self.laplacians))
 
     @property
     def real_sizes(self) -> tuple[int, ...]:

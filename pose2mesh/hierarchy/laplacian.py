@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import eigsh
 
 from pose2mesh.errors import InputError
+from pose2mesh.hierarchy.adjacency import num_nodes
 from pose2mesh.skeletons import JointSet, joint_set
 
 Scaling = Literal["chebyshev", "release", "none"]
@@ -37,7 +38,7 @@ def normalized_laplacian(adjacency: sparse.spmatrix) -> sparse.csr_matrix:
 
 def largest_eigenvalue(laplacian: sparse.csr_matrix) -> float:
     """The largest eigenvalue of a symmetric matrix, the same on every machine (rounded to 1e-10)."""
-    size = laplacian.shape[0]
+    size = num_nodes(laplacian)
     if size <= _DENSE_LIMIT:
         return round(float(np.linalg.eigvalsh(laplacian.toarray())[-1]), _DECIMALS)
     # The start vector is a fixed irregular sequence: a constant one has no part in the leading eigenvector of
@@ -63,7 +64,7 @@ def scale_laplacian(laplacian: sparse.csr_matrix, lambda_max: float, scaling: Sc
         return laplacian.copy()
     if scaling not in factors:
         raise InputError(f"unknown Laplacian scaling {scaling!r}; known: chebyshev, release, none")
-    scaled = sparse.csr_matrix(laplacian * factors[scaling] - sparse.identity(laplacian.shape[0]))
+    scaled = sparse.csr_matrix(laplacian * factors[scaling] - sparse.identity(num_nodes(laplacian)))
     scaled.sort_indices()
     return scaled
 
