@@ -6,21 +6,43 @@ import numpy as np
 from scipy.sparse import identity
 from torch import nn
 
-from pose2mesh.body_models import AnnyBody, load_body_model
+from pose2mesh.body_models import AnnyBody, LinearBlendBody, load_body_model
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy, load_hierarchy
 from pose2mesh.networks.ablations.heads import FullyConnectedHead, ParameterHead
+from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.lifter import Lifter
+from pose2mesh.networks.meshnet import MeshNet
+from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
+from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.skeletons import joint_set
 
 OUTPUT_JOINTS = "coco19"
 
 
-def build_network(settings: dict[str, Any]) -> CompactPose2Mesh:
+def build_network(settings: dict[str, Any]) -> CompactPose2Mesh | ClassicBody:
     """A network with fresh weights from the `network` section of a configuration (a plain dictionary)."""
     body = load_body_model(settings["body"])
+    return _build_classic(settings, body) if settings["kind"] == "classic" else _build_compact(settings, body)
+
+
+def _build_classic(settings: dict[str, Any], body: LinearBlendBody) -> ClassicBody:
+    """The paper's widths on a heavy-edge hierarchy."""
+    hierarchy = load_hierarchy(settings["mesh"]["hierarchy"])
+    joints = joint_set(settings["joint_set"])
+    network = ClassicPose2Mesh(PoseNet(len(joints)), MeshNet.from_hierarchy(hierarchy))
+    return ClassicBody(
+        network,
+        faces=np.asarray(hierarchy.faces),
+        joint_set=joints.name,
+        output_joint_names=joints.joints,
+        joint_regressor=body.joint_regressor(joints.name),
+    )
+
+
+def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPose2Mesh:
     if not isinstance(body, AnnyBody):
         raise InputError(f"network.body: the compact network is built on anny-body, not {settings['body']!r}")
     mesh = settings["mesh"]
@@ -44,9 +66,11 @@ def build_network(settings: dict[str, Any]) -> CompactPose2Mesh:
 
 
 def finest_vertex_ids(settings: dict[str, Any]) -> np.ndarray:
-    """Rows of the full mesh that the mesh head predicts last (all of them for the parameter head)."""
+    """Rows of the full mesh that the network predicts last (all of them for the parameter head and `classic`)."""
     hierarchy = load_hierarchy(settings["mesh"]["hierarchy"])
-    return np.asarray(hierarchy.vertex_ids[0 if settings["mesh"]["kind"] == "parameters" else 1])
+    if settings["kind"] == "classic" or settings["mesh"]["kind"] == "parameters":
+        return np.arange(hierarchy.num_vertices)
+    return np.asarray(hierarchy.vertex_ids[1])
 
 
 def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: AnnyBody) -> nn.Module:

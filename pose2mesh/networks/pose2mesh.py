@@ -26,9 +26,16 @@ class ClassicPose2Mesh(nn.Module):
         Shapes: keypoints [B, J, 2] or [B, J, 3], x and y in any unit; a confidence is not used.
         """
         pose = normalize_per_axis(keypoints[..., :2])  # [B, J, 2]
-        joints = self.pose_lifter(pose) / _MM_PER_M  # [B, J, 3] m
+        joints = self._lift(pose)
         vertices = self.pose2mesh(torch.cat([pose, joints.detach()], dim=-1))
         return MeshPrediction(vertices, joints)
+
+    def lift(self, keypoints: Tensor) -> Tensor:
+        """PoseNet alone: keypoints [B, J, 2] or [B, J, 3] to joints [B, J, 3] m."""
+        return self._lift(normalize_per_axis(keypoints[..., :2]))
+
+    def _lift(self, pose: Tensor) -> Tensor:
+        return self.pose_lifter(pose) / _MM_PER_M  # [B, J, 3]
 
 
 def normalize_per_axis(points: Tensor) -> Tensor:

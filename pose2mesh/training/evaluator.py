@@ -1,22 +1,22 @@
 """Measure a network by the mocap protocol (docs/results.md)."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.metrics import MetricAccumulator, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
 from pose2mesh.networks.prediction import MeshPrediction
+from pose2mesh.training.objective import keypoints_in
 
 # The protocol's joints: COCO-17 and the pelvis, which is joint 17 of COCO-19; the neck (18) is left out.
 PROTOCOL_JOINTS = slice(0, 18)
 
 
 def evaluate(
-    network: Callable[[Tensor], MeshPrediction],
+    network: nn.Module,
     protocol: MocapProtocol,
     *,
     batch_size: int = 64,
@@ -29,7 +29,7 @@ def evaluate(
         for batch in tqdm(protocol.batches(batch_size), disable=not progress, desc="test", unit="batch"):
             joints, vertices = batch.joints[:, PROTOCOL_JOINTS].to(device), batch.vertices.to(device)
             for name, accumulator in accumulators.items():
-                predicted = network(getattr(batch, name).to(device))
+                predicted = network(keypoints_in(getattr(batch, name), network.joint_set).to(device))
                 accumulator.update(measure(predicted, joints, vertices), batch.groups)
     return {name: accumulator.summary() for name, accumulator in accumulators.items()}
 

@@ -1,12 +1,14 @@
-"""The training loss of the compact network as one module, so that DDP wraps network and loss together."""
+"""The training losses, each one module with its network, so that DDP wraps both together."""
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from pose2mesh.datasets.synthetic import Batch
-from pose2mesh.losses import edge_loss, normal_loss
+from pose2mesh.losses import MeshLoss, MeshLossWeights, MeshTarget, edge_loss, lifting_loss, normal_loss
+from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.skeletons import convert
 from pose2mesh.training.config import LossConfig, StageConfig
 
 
@@ -57,3 +59,38 @@ class Objective(nn.Module):
         if weights.edge:
             parts["edge"] = edge_loss(finest, target, self.faces)
         return parts
+
+
+class ClassicObjective(nn.Module):
+    """The paper's loss (Choi et al. 2020): L1 on lifted joints, vertices and joints, normals, edges from mid-training."""
+
+    def __init__(self, network: ClassicBody, stage: StageConfig, faces: np.ndarray):
+        super().__init__()
+        self.network, self.stage = network, stage
+        weights = MeshLossWeights(
+            vertex=stage.loss.vertex,
+            joint=stage.loss.mesh_joint,
+            normal=stage.loss.normal,
+            edge=stage.loss.edge,
+            lift=stage.loss.joint,
+        )
+        self.mesh_loss = MeshLoss(torch.as_tensor(faces), weights, edge_start_epoch=0)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        keypoints = keypoints_in(batch.keypoints, self.network.joint_set)
+        if self.stage.lifting_only:
+            loss = lifting_loss(self.network.lift(keypoints), batch.joints)
+            return loss, {"lift": loss.detach()}
+        predicted = self.network(keypoints)
+        joints = self.network.joint_regressor @ predicted.vertices
+        target = MeshTarget(batch.vertices, batch.joints, batch.joints)
+        parts = self.mesh_loss(predicted.vertices, joints, predicted.joints, target, epoch=0)
+        return parts.pop("total"), {name: value.detach() for name, value in parts.items()}
+
+
+def keypoints_in(keypoints: Tensor, joint_set: str) -> Tensor:
+    """COCO-17 detections [B,17,3] in another joint set [B,J,3]: the classic network wants the pelvis and neck too."""
+    if joint_set == "coco17":
+        return keypoints
+    points, confidence = convert(keypoints[..., :2].numpy(force=True), keypoints[..., 2].numpy(force=True), "coco17", joint_set)
+    return torch.from_numpy(np.concatenate([points, confidence[..., None]], -1)).to(keypoints.device)

@@ -22,10 +22,11 @@ from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.datasets.synthetic import Batch, Mixture, SyntheticBodies, pose_pool
 from pose2mesh.errors import InputError, MachineError
 from pose2mesh.hierarchy import Hierarchy, load_hierarchy
+from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.training.config import StageConfig, TrainConfig
 from pose2mesh.training.distributed import Processes, pick_device, processes
 from pose2mesh.training.evaluator import evaluate
-from pose2mesh.training.objective import Objective
+from pose2mesh.training.objective import ClassicObjective, Objective
 from pose2mesh.training.state import load_state, save_state, versions
 
 _MOST_BAD_STEPS = 10  # non-finite losses in a row before the run gives up
@@ -84,7 +85,7 @@ class Trainer:
     def _run_stage(self, index: int, state: dict | None) -> None:
         stage = self.config.stages[index]
         loader, rows, faces = self._stage_data(index, stage)
-        objective = self.group.wrap(Objective(self.network, stage, rows, faces).to(self.device))
+        objective = self.group.wrap(self._objective(stage, rows, faces).to(self.device))
         parameters = [p for p in self.network.parameters() if p.requires_grad]
         optimizer = make_optimizer(stage, parameters)
         start = 0
@@ -115,6 +116,11 @@ class Trainer:
                 if (step + 1) % self.config.validate_every == 0 or step + 1 == stage.steps:
                     self._validate(stage, step + 1)
         self._save(index + 1, 0, optimizer)
+
+    def _objective(self, stage: StageConfig, rows: list[np.ndarray], faces: np.ndarray) -> nn.Module:
+        if isinstance(self.network, ClassicBody):
+            return ClassicObjective(self.network, stage, faces)
+        return Objective(self.network, stage, rows, faces)
 
     def _step(self, objective: nn.Module, optimizer, stage: StageConfig, step: int, batch: Batch):
         """One optimizer step; returns the loss parts, or None if the loss was not finite on some process."""
@@ -173,6 +179,8 @@ class Trainer:
     def _vertex_sets(self, hierarchy: Hierarchy, stage: StageConfig) -> list[np.ndarray]:
         """Vertex ids of every set that the mesh head predicts, coarse to fine."""
         mesh = self.config.network.mesh
+        if self.config.network.kind == "classic":
+            return [finest_vertex_ids(self.settings)]
         if mesh.kind not in ("coarse_to_fine", "direct"):
             if stage.lifting_only:
                 raise InputError(f"stage {stage.name}: a {mesh.kind} head has no coarsest level to lift to")
