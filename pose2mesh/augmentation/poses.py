@@ -16,8 +16,7 @@ from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 
 _PARENTS = torch.tensor(MOTION_PARENTS)
 _MIRROR_BONES = tuple(
-    MOTION_BONES.index(b[:-1] + {"L": "R", "R": "L"}[b[-1]]) if b[-2] == "." else i
-    for i, b in enumerate(MOTION_BONES)
+    MOTION_BONES.index(b[:-1] + {"L": "R", "R": "L"}[b[-1]]) if b[-2] == "." else i for i, b in enumerate(MOTION_BONES)
 )
 _PARTS = {  # bones that always travel together when limbs are recombined
     "trunk": (1, 2, 3, 4), "left_arm": (5, 6, 7, 8), "right_arm": (12, 13, 14, 15),
@@ -28,9 +27,7 @@ _LIMIT_DEGREES = {
     "spine03": 75, "spine01": 55, "neck01": 60, "head": 70, "clavicle": 35, "upperarm01": 165, "lowerarm01": 155,
     "wrist": 100, "upperleg01": 145, "lowerleg01": 155, "foot": 75,
 }  # fmt: skip
-_LIMITS = torch.deg2rad(
-    torch.tensor([torch.inf, *(float(_LIMIT_DEGREES[b.split(".")[0]]) for b in MOTION_BONES[1:])])
-)
+_LIMITS = torch.deg2rad(torch.tensor([torch.inf, *(float(_LIMIT_DEGREES[b.split(".")[0]]) for b in MOTION_BONES[1:])]))
 
 
 @dataclass(frozen=True)

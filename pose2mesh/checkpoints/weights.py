@@ -30,9 +30,7 @@ def find_weights(name_or_path: str | Path) -> Path:
     if path.is_file():
         return path
     if path.suffix or path.parent != Path("."):
-        raise MissingFileError(
-            f"no weights at {path}; shipped ones are named without a suffix, such as anny-body"
-        )
+        raise MissingFileError(f"no weights at {path}; shipped ones are named without a suffix, such as anny-body")
     return paths.asset(f"weights/{name_or_path}.safetensors")
 
 
@@ -49,9 +47,7 @@ def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dic
         ) from error
 
 
-def load_network(
-    name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu"
-) -> CompactPose2Mesh:
+def load_network(name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu") -> CompactPose2Mesh:
     """The network of a weights file in evaluation mode, on `device`. Raises MissingFileError, FormatError."""
     tensors, settings = read_weights(name_or_path)
     network = build_network(settings)

@@ -6,9 +6,7 @@ from pathlib import Path
 
 def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pose2mesh build-assets", description=__doc__)
-    parser.add_argument(
-        "-o", "--output", type=Path, default=Path("assets"), help="assets folder to write into"
-    )
+    parser.add_argument("-o", "--output", type=Path, default=Path("assets"), help="assets folder to write into")
     options = parser.parse_args(arguments)
 
     from pose2mesh.body_models.baking import bake_body

@@ -10,9 +10,7 @@ COLUMNS = ("pa_mpjpe", "mpjpe", "pa_mpvpe", "mpvpe")
 
 def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pose2mesh test", description=__doc__)
-    parser.add_argument(
-        "--config", required=True, help="YAML file, for example assets/configs/test_mocap.yaml"
-    )
+    parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/test_mocap.yaml")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the metrics (millimetres) here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example data.motion=FILE")
     options = parser.parse_args(arguments)
@@ -41,9 +39,7 @@ def run(arguments: list[str]) -> int:
 def table(metrics: dict[str, Any]) -> str:
     """The metrics as text: one row per input and group, millimetres."""
     lines = [
-        f"{'mm':24s}"
-        + "".join(f"{column.upper().replace('_', '-'):>10s}" for column in COLUMNS)
-        + f"{'samples':>9s}"
+        f"{'mm':24s}" + "".join(f"{column.upper().replace('_', '-'):>10s}" for column in COLUMNS) + f"{'samples':>9s}"
     ]
     for name, values in metrics.items():
         rows = {name: values, **{f"  {group}": numbers for group, numbers in values["groups"].items()}}

@@ -102,9 +102,7 @@ class SyntheticBodies(Dataset):
 
 def seeded_generator(*key: int) -> Generator:
     """A generator whose stream is a function of the integers in `key` alone."""
-    return torch.Generator().manual_seed(
-        int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
-    )
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1))
 
 
 def pose_pool(motion: Sequence[str | Path], distinct_radians: float) -> Tensor:

@@ -84,13 +84,9 @@ class CoarseToFine(nn.Module):
         self.seed = nn.Linear(latent, sizes[0] * channels[0])
         self.levels = nn.ModuleList(
             Level(hierarchy.scaled_laplacian(level, "chebyshev"), n, c_in, c, b, order)
-            for level, n, c_in, c, b in zip(
-                used, sizes, (channels[0], *channels), channels, blocks, strict=False
-            )
+            for level, n, c_in, c, b in zip(used, sizes, (channels[0], *channels), channels, blocks, strict=False)
         )
-        self.carries = nn.ModuleList(
-            SparseOperator.from_scipy(hierarchy.upsample[level]) for level in used[1:]
-        )
+        self.carries = nn.ModuleList(SparseOperator.from_scipy(hierarchy.upsample[level]) for level in used[1:])
 
     def coarsest(self, features: Tensor) -> Tensor:
         """The linear first guess [B,N,3] m, computed in float32."""

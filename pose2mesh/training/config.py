@@ -64,12 +64,8 @@ class CameraShare(Strict):
 class DataConfig(Strict):
     """Where samples come from."""
 
-    motion: tuple[str, ...] = (
-        "mocap_train.npz",
-    )  # packs or BVH folders; bare names are looked up in the data folder
-    distinct_radians: NotNegative = (
-        0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
-    )
+    motion: tuple[str, ...] = ("mocap_train.npz",)  # packs or BVH folders; bare names are looked up in the data folder
+    distinct_radians: NotNegative = 0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
     children: Fraction = 0.2  # share of bodies of 4-17 years, the rest are adults
     poses: PoseAugmentation = PoseAugmentation()
     noise: tuple[NoiseShare, ...] = (NoiseShare(share=1.0),)

@@ -28,9 +28,7 @@ def load_state(path: str | Path) -> dict[str, Any]:
             f"{path} is not a training state ({str(error).splitlines()[0]}); delete it to start anew"
         ) from error
     except Exception as error:  # the unpickler has an error class of its own, not exported
-        raise FormatError(
-            f"{path} holds more than tensors; it is not a training state of this package"
-        ) from error
+        raise FormatError(f"{path} holds more than tensors; it is not a training state of this package") from error
 
 
 def versions() -> dict[str, str]:

@@ -44,9 +44,7 @@ class ParameterHead(nn.Module):
     def forward(self, features: Tensor) -> list[Tensor]:
         with torch.autocast(features.device.type, enabled=False):
             features = features.float()
-            world = rot6d_to_rotmat(
-                self.rotations(features).unflatten(1, (len(MOTION_BONES), 6))
-            )  # [B, 19, 3, 3]
+            world = rot6d_to_rotmat(self.rotations(features).unflatten(1, (len(MOTION_BONES), 6)))  # [B, 19, 3, 3]
             groups = self.body[0].expand_groups(world)
             betas = self.betas(features)
             pelvis = self.reduced.joints(betas, groups)[:, _PELVIS, None]
