@@ -171,10 +171,7 @@ def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str
 
 def _set(content: Any, keys: list[str], value: Any, override: str) -> None:
     for key in keys[:-1]:
-        if isinstance(content, list):
-            content = _item(content, key, override)
-        else:
-            content = content.setdefault(key, {})
+        content = _item(content, key, override) if isinstance(content, list) else content.setdefault(key, {})
     last = keys[-1]
     if isinstance(content, list):
         _item(content, last, override)

@@ -33,4 +33,4 @@ def load_state(path: str | Path) -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """What the run was made with."""
-    return {"pose2mesh": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    return {"pose2mesh": __version__, "torch": str(torch.__version__), "python": platform.python_version()}

@@ -142,7 +142,8 @@ class Trainer:
     def _update_ema(self, step: int) -> None:
         if step % _EMA_EVERY:
             return
-        decay = min(self.config.ema_decay**_EMA_EVERY, (1 + step) / (10 + step))  # follows quickly at first
+        within = 1 - _EMA_EVERY / (_EMA_EVERY + 0.1 * step)  # at first, average the last tenth of the run only
+        decay = min(self.config.ema_decay**_EMA_EVERY, within)
         with torch.no_grad():
             for name, value in self.network.state_dict().items():
                 if value.is_floating_point():
