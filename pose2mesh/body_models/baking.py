@@ -55,7 +55,7 @@ def shape_basis(vertices: np.ndarray, components: int) -> tuple[np.ndarray, np.n
     """Principal components of rest bodies [N,V,3]: (mean [V,3], directions [V,3,S] scaled to unit deviation)."""
     mean = vertices.mean(0)
     centered = (vertices - mean).reshape(len(vertices), -1)  # [N, 3V]
-    scores, scale, directions = np.linalg.svd(centered, full_matrices=False)
+    _, scale, directions = np.linalg.svd(centered, full_matrices=False)
     directions = directions[:components] * scale[:components, None] / np.sqrt(len(vertices))
     signs = np.sign(directions[np.arange(components), np.abs(directions).argmax(1)])
     directions = directions * signs[:, None]  # the largest entry is positive: the sign of an SVD is arbitrary

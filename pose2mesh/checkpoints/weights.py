@@ -29,7 +29,7 @@ def find_weights(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_file():
         return path
-    if path.suffix or path.parent != Path("."):
+    if path.suffix or path.parent != Path():
         raise MissingFileError(f"no weights at {path}; shipped ones are named without a suffix, such as anny-body")
     return paths.asset(f"weights/{name_or_path}.safetensors")
 

@@ -1,4 +1,4 @@
-"""The compact PoseNet: a residual MLP that lifts a 2D pose (Martinez et al. 2017, pre-normalized as in transformers)."""
+"""The compact PoseNet: a residual MLP that lifts a 2D pose (Martinez et al. 2017, with norms first)."""
 
 from typing import NamedTuple
 
