@@ -10,6 +10,8 @@ from pose2mesh.errors import FormatError, InputError, MissingFileError
 if TYPE_CHECKING:
     import numpy as np
 
+    from pose2mesh.hierarchy import Hierarchy
+
 
 def run(arguments: list[str]) -> int:
     """Build, store and list one hierarchy; errors are raised (see `pose2mesh.errors`)."""
@@ -29,6 +31,8 @@ def run(arguments: list[str]) -> int:
         order=options.order,
         joint_set=options.joint_set,
     )
+    if options.fit_upsampling:
+        hierarchy = _fit_upsampling(hierarchy, options)
     save_hierarchy(options.output, hierarchy)
     manifest = update_manifest(options.output, shlex.join(["pose2mesh", "build-graphs", *arguments]))
     print(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.2f} MB), listed in {manifest}")
@@ -51,6 +55,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=("stable", "legacy"),
         default="stable",
         help="hem: legacy for published weights",
+    )
+    parser.add_argument(
+        "--fit-upsampling",
+        type=int,
+        metavar="BODIES",
+        help="qem with --body: fit the upsampling on this many random bodies instead of the rest surface alone",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz")
     return parser
@@ -86,3 +96,23 @@ def _read_body(name: str) -> tuple["np.ndarray", "np.ndarray"]:
 
     body = load_body_model(name)
     return np.asarray(body.v_template, np.float64), np.asarray(body.faces)
+
+
+def _fit_upsampling(hierarchy: "Hierarchy", options: argparse.Namespace) -> "Hierarchy":
+    """Replace every level's barycentric matrix by one that is fitted on random shapes and poses of the body."""
+    import numpy as np
+
+    from pose2mesh.augmentation.bodies import random_bodies
+    from pose2mesh.body_models import AnnyBody, load_body_model
+    from pose2mesh.hierarchy import fit_upsampling
+
+    body = load_body_model(options.body) if options.body else None
+    if hierarchy.pooling != "qem" or not isinstance(body, AnnyBody):
+        raise InputError("--fit-upsampling needs --pooling qem and --body anny-body: it samples that body")
+    bodies = random_bodies(body, options.fit_upsampling)  # [S, V, 3]
+    for level in range(hierarchy.num_levels - 1):
+        ids, coarse_ids = hierarchy.vertex_ids[level], hierarchy.vertex_ids[level + 1]
+        within = np.searchsorted(ids, coarse_ids)
+        matrix = fit_upsampling(bodies[:, ids], hierarchy.level_faces[level], within, neighbors=12, ridge=1e-3)
+        hierarchy = hierarchy.with_upsampling(level, matrix)
+    return hierarchy
