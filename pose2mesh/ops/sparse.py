@@ -37,6 +37,7 @@ class SparseOperator(nn.Module):
         self.register_buffer("values", values.to(torch.float32), persistent=persistent)
         for name in ("crow_transposed", "col_transposed", "values_transposed"):
             self.register_buffer(name, None, persistent=False)
+        self._wrapped: dict[torch.dtype, tuple[Tensor, Tensor]] = {}  # what `matrices` returned
         self._cache_transposed()
         _consume_beta_warning()
 
@@ -59,7 +60,10 @@ class SparseOperator(nn.Module):
         """
         if x.dtype in (torch.bfloat16, torch.float16):
             x = x.float()
-        product: Tensor = _Product.apply(x, *self.matrices(x.dtype))  # type: ignore[assignment]
+        matrix, transposed = self.matrices(x.dtype)
+        if not (torch.is_grad_enabled() and x.requires_grad):
+            return _multiply(matrix, x)
+        product: Tensor = _Product.apply(x, matrix, transposed)  # type: ignore[assignment]
         return product
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,16 +74,21 @@ class SparseOperator(nn.Module):
 
     def matrices(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """The matrix and its transpose as torch CSR tensors of a data type: [N, M], [M, N]."""
-        return self._rows(dtype), self._columns(dtype)
-
-    def _rows(self, dtype: torch.dtype) -> Tensor:
-        return _compressed(self.crow, self.col, self.values.to(dtype), self.shape)
-
-    def _columns(self, dtype: torch.dtype) -> Tensor:
-        values = self.values_transposed.to(dtype)
-        return _compressed(self.crow_transposed, self.col_transposed, values, self.shape[::-1])
+        if dtype not in self._wrapped:
+            with torch.inference_mode(False):  # what is kept must be usable in training, too
+                self._wrapped[dtype] = (
+                    _compressed(self.crow, self.col, self.values.to(dtype), self.shape),
+                    _compressed(
+                        self.crow_transposed,
+                        self.col_transposed,
+                        self.values_transposed.to(dtype),
+                        self.shape[::-1],
+                    ),
+                )
+        return self._wrapped[dtype]
 
     def _cache_transposed(self) -> None:
+        self._wrapped.clear()
         n, m = self.shape
         row = torch.repeat_interleave(
             torch.arange(n, device=self.crow.device), self.crow.diff().long()
@@ -93,6 +102,14 @@ class SparseOperator(nn.Module):
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._cache_transposed()
+
+    def _apply(self, fn: Any, recurse: bool = True) -> SparseOperator:
+        self._wrapped.clear()  # they hold the buffers that are about to be moved
+        super()._apply(fn, recurse)
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_wrapped": {}}  # copies and files hold the buffers only
 
 
 class _Product(torch.autograd.Function):
@@ -117,7 +134,7 @@ def _multiply(matrix: Tensor, x: Tensor) -> Tensor:
 
 
 def _compressed(crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, ...]) -> Tensor:
-    # Wrapping the buffers costs about 20 µs and lets .to() and state_dict see plain tensors.
+    # The buffers are plain tensors, so that .to() and state_dict see them; wrapping them costs about 20 µs.
     return torch.sparse_csr_tensor(crow, col, values, size=shape, check_invariants=False)
 
 

@@ -1,8 +1,9 @@
 """The Chebyshev convolution without copies: same values as the reference, a tenth of its memory traffic.
 
 Nodes come first in memory, so a sparse product runs over contiguous rows of B·C numbers; Clenshaw's recurrence
-applies the weights before the Laplacian, so nothing is concatenated; the gradient keeps only x and recomputes T_k(L) of
-the incoming gradient, since the operator's polynomials commute with its transpose's.
+applies the weights before the Laplacian, so nothing is concatenated; bias, sums and ReLU work in place on the
+result; the gradient keeps only x and recomputes T_k(L) of the incoming gradient, since the operator's polynomials
+commute with its transpose's.
 """
 
 from typing import Any
@@ -27,32 +28,38 @@ def chebyshev_conv(
     if x.dtype in (torch.bfloat16, torch.float16):
         x = x.float()
     if weight.shape[1] % x.shape[-1] or not weight.shape[1]:
-        raise InputError(f"chebyshev_conv weight {tuple(weight.shape)} does not fit x {tuple(x.shape)} (C_in·K columns)")
+        raise InputError(
+            f"chebyshev_conv weight {tuple(weight.shape)} does not fit x {tuple(x.shape)} (C_in·K columns)"
+        )
     if activation not in (None, "relu"):
         raise InputError(f"unknown activation {activation!r} of chebyshev_conv; choose None or 'relu'")
-    matrices = operator.matrices(x.dtype)
+    matrix, transposed = operator.matrices(x.dtype)
+    nodes_first, weight = x.transpose(0, 1), weight.to(x.dtype)  # [N, B, C_in]
+    bias = None if bias is None else bias.to(x.dtype)
+    has_gradient = torch.is_grad_enabled()
     with torch.autocast(x.device.type, enabled=False):  # sparse products have no bfloat16
-        y = _Convolution.apply(x.transpose(0, 1), weight.to(x.dtype), *matrices)  # [N, B, C_out]
-    y = y.transpose(0, 1)
-    if bias is not None:
-        y = y + bias.to(y.dtype)
+        if has_gradient:
+            y = _Convolution.apply(nodes_first, weight, bias, matrix, transposed)  # [N, B, C_out]
+        else:  # an autograd.Function costs about 20 µs
+            y = _convolve(nodes_first, weight, bias, matrix)
     if activation == "relu":
-        y = y.relu()
-    return y if residual is None else y + residual
+        y = y.relu() if has_gradient else y.relu_()
+    y = y.transpose(0, 1)  # [B, N, C_out]
+    if residual is None:
+        return y
+    return y + residual if has_gradient or residual.dtype != y.dtype else y.add_(residual)
 
 
 class _Convolution(torch.autograd.Function):
-    """Σ_k T_k(L) x W_k for x [N, B, C_in]."""
+    """Σ_k T_k(L) x W_k + bias for x [N, B, C_in]."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, matrix: Tensor, transposed: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, matrix: Tensor, transposed: Tensor
+    ) -> Tensor:
         ctx.save_for_backward(x, weight)
-        ctx.transposed = transposed
-        nodes, batch, channels = x.shape
-        weights = weight.unflatten(1, (channels, -1)).permute(2, 1, 0)  # [K, C_in, C_out]
-        rows = x.reshape(nodes * batch, channels)
-        terms = [(rows @ w).view(nodes, -1) for w in weights]  # K × [N, B·C_out]
-        return _clenshaw(matrix, terms).view(nodes, batch, -1)
+        ctx.has_bias, ctx.transposed = bias is not None, transposed
+        return _convolve(x, weight, bias, matrix)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
@@ -62,20 +69,37 @@ class _Convolution(torch.autograd.Function):
         rows = x.reshape(nodes * batch, channels)
         grad_x = torch.zeros_like(rows)
         grad_weights = []
-        for term, w in zip(_basis(ctx.transposed, grads[0].reshape(nodes, -1), len(weights)), weights, strict=True):
+        upstream = grads[0].reshape(nodes, -1)  # [N, B·C_out]
+        for term, w in zip(_basis(ctx.transposed, upstream, len(weights)), weights, strict=True):
             gradient = term.view(nodes * batch, -1)  # [N·B, C_out] = T_k(Lᵀ) dy
             grad_x.addmm_(gradient, w)
             grad_weights.append(gradient.T @ rows)  # [C_out, C_in]
-        return grad_x.view_as(x), torch.stack(grad_weights, -1).flatten(1), None, None
+        grad_bias = upstream.reshape(nodes * batch, -1).sum(0) if ctx.has_bias else None
+        return grad_x.view_as(x), torch.stack(grad_weights, -1).flatten(1), grad_bias, None, None
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, matrix: Tensor) -> Tensor:
+    """Shapes: x [N, B, C_in]; weight [C_out, C_in·K]; returns [N, B, C_out]."""
+    nodes, batch, channels = x.shape
+    rows = x.reshape(nodes * batch, channels)
+    weights = weight.reshape(len(weight), channels, -1).permute(2, 1, 0).contiguous()  # [K, C_in, C_out]
+    first = rows @ weights[0] if bias is None else torch.addmm(bias, rows, weights[0])
+    terms = [first, *(rows @ w for w in weights[1:])]  # K × [N·B, C_out]
+    return _clenshaw(matrix, [term.view(nodes, -1) for term in terms]).view(nodes, batch, -1)
 
 
 def _clenshaw(matrix: Tensor, terms: list[Tensor]) -> Tensor:
-    """Σ_k T_k(L) u_k for u_k [N, C]: b_k = u_k + 2 L b_{k+1} − b_{k+2}, the sum is u_0 + L b_1 − b_2."""
+    """Σ_k T_k(L) u_k for u_k [N, C]: b_k = u_k + 2 L b_{k+1} − b_{k+2}, the sum is u_0 + L b_1 − b_2.
+
+    The terms are overwritten.
+    """
     after, after_next = None, None  # b_{k+1}, b_{k+2}
     for k in range(len(terms) - 1, -1, -1):
-        current = terms[k] if after_next is None else terms[k].sub_(after_next)
+        current = terms[k]
+        if after_next is not None:
+            current.sub_(after_next)
         if after is not None:
-            current = torch.addmm(current, matrix, after, alpha=2 if k else 1)
+            torch.addmm(current, matrix, after, alpha=2 if k else 1, out=current)
         after, after_next = current, after
     assert after is not None  # there is at least one term
     return after
