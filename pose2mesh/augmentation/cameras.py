@@ -10,6 +10,7 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from pose2mesh.augmentation.ranges import STRICT, NotNegative, Positive
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 
 # SMPL axes (y up, facing +z) to the camera frame (y down, z forward) of a camera in front of the subject.
@@ -20,11 +21,11 @@ SMPL_TO_CAMERA = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
 class CameraRange:
     """Distances in metres, deviations of the angles in degrees; the heading is uniform."""
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}  # an unknown key in a configuration is an error
+    __pydantic_config__: ClassVar = STRICT
 
-    distance: tuple[float, float] = (2.5, 8.0)
-    pitch_degrees: float = 12.0
-    roll_degrees: float = 4.0
+    distance: tuple[Positive, Positive] = (2.5, 8.0)
+    pitch_degrees: NotNegative = 12.0
+    roll_degrees: NotNegative = 4.0
 
 
 class View(NamedTuple):

@@ -9,6 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
+from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative
 from pose2mesh.skeletons import joint_set
 
 _COCO = joint_set("coco17")
@@ -35,16 +36,16 @@ for _row, _joints in enumerate(
 class DetectorNoise:
     """Chances and sizes of each error."""
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}  # an unknown key in a configuration is an error
+    __pydantic_config__: ClassVar = STRICT
 
-    jitter: float = 0.015  # deviation of every joint per axis
+    jitter: NotNegative = 0.015  # deviation of every joint per axis
     jitter_is_maximum: bool = False  # each sample draws its own deviation up to `jitter`
-    miss: float = 0.05  # chance that a joint lands somewhere else
-    miss_range: tuple[float, float] = (0.05, 0.25)  # how far
-    swap: float = 0.03  # chance that a limb joint trades places with its mirror partner
-    absent: float = 0.15  # chance that a joint is not reported
-    truncate: float = 0.0  # chance that a group of joints is outside the picture
-    confidence_range: tuple[float, float] = (0.5, 1.0)
+    miss: Fraction = 0.05  # chance that a joint lands somewhere else
+    miss_range: tuple[NotNegative, NotNegative] = (0.05, 0.25)  # how far
+    swap: Fraction = 0.03  # chance that a limb joint trades places with its mirror partner
+    absent: Fraction = 0.15  # chance that a joint is not reported
+    truncate: Fraction = 0.0  # chance that a group of joints is outside the picture
+    confidence_range: tuple[Fraction, Fraction] = (0.5, 1.0)
 
 
 CLEAN = DetectorNoise(jitter=0.0, miss=0.0, swap=0.0, absent=0.0, confidence_range=(1.0, 1.0))

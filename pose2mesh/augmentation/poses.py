@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative
 from pose2mesh.body_models.anny import MOTION_BONES, MOTION_PARENTS
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 
@@ -34,17 +35,17 @@ _LIMITS = torch.deg2rad(torch.tensor([torch.inf, *(float(_LIMIT_DEGREES[b.split(
 class PoseAugmentation:
     """Chances of each way to make a pose; the rest are poses as recorded."""
 
-    __pydantic_config__: ClassVar = {"extra": "forbid"}  # an unknown key in a configuration is an error
+    __pydantic_config__: ClassVar = STRICT
 
-    recombine_limbs: float = 0.4  # each limb from its own pose
-    swap_halves: float = 0.1  # trunk and arms from one pose, legs from another
-    mix_joints: float = 0.1  # every joint from its own pose: all that the joints can do
-    interpolate: float = 0.2  # a point between (or a little beyond) two poses
-    perturb: float = 0.6  # random rotations added to every joint
-    perturb_degrees: float = 18.0  # largest deviation of that noise
-    tumble: float = 0.1  # root in any orientation instead of the recorded tilt
-    clavicle_degrees: float = 6.0  # recorded clavicles and wrists do not move by themselves
-    wrist_degrees: float = 15.0
+    recombine_limbs: Fraction = 0.4  # each limb from its own pose
+    swap_halves: Fraction = 0.1  # trunk and arms from one pose, legs from another
+    mix_joints: Fraction = 0.1  # every joint from its own pose: all that the joints can do
+    interpolate: Fraction = 0.2  # a point between (or a little beyond) two poses
+    perturb: Fraction = 0.6  # random rotations added to every joint
+    perturb_degrees: NotNegative = 18.0  # largest deviation of that noise
+    tumble: Fraction = 0.1  # root in any orientation instead of the recorded tilt
+    clavicle_degrees: NotNegative = 6.0  # recorded clavicles and wrists do not move by themselves
+    wrist_degrees: NotNegative = 15.0
 
 
 def relative_rotvecs(world_rotvec: np.ndarray) -> Tensor:

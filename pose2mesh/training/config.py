@@ -9,16 +9,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pose2mesh.augmentation.cameras import CameraRange
 from pose2mesh.augmentation.detector_noise import DetectorNoise
 from pose2mesh.augmentation.poses import PoseAugmentation
+from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative, Positive
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 _LARGEST_FILE = 1_000_000  # bytes; a configuration is small, a YAML bomb is not
+_NO_YAML = (yaml.YAMLError, ValueError, RecursionError)  # ValueError: no UTF-8, or a date that does not exist
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(**STRICT, frozen=True)
 
 
 class LifterConfig(Strict):
@@ -33,8 +32,8 @@ class MeshConfig(Strict):
 
     kind: Literal["coarse_to_fine", "direct", "fully_connected", "parameters"] = "coarse_to_fine"
     hierarchy: str = "anny_body_qem"
-    channels: tuple[int, ...] = (64, 48, 32)  # coarse to fine
-    blocks: tuple[int, ...] = (2, 2, 1)
+    channels: tuple[Annotated[int, Field(ge=1)], ...] = Field((64, 48, 32), min_length=1)  # coarse to fine
+    blocks: tuple[Annotated[int, Field(ge=0)], ...] = (2, 2, 1)
     order: int = Field(3, ge=1, le=8)  # Chebyshev order K
     latent: int = Field(96, ge=1)
 
@@ -68,8 +67,8 @@ class DataConfig(Strict):
     distinct_radians: NotNegative = 0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
     children: Fraction = 0.2  # share of bodies of 4-17 years, the rest are adults
     poses: PoseAugmentation = PoseAugmentation()
-    noise: tuple[NoiseShare, ...] = (NoiseShare(share=1.0),)
-    cameras: tuple[CameraShare, ...] = (CameraShare(share=1.0),)
+    noise: tuple[NoiseShare, ...] = Field((NoiseShare(share=1.0),), min_length=1)
+    cameras: tuple[CameraShare, ...] = Field((CameraShare(share=1.0),), min_length=1)
     workers: int = Field(0, ge=0)
 
 
@@ -96,14 +95,14 @@ class StageConfig(Strict):
     warmup: int = Field(500, ge=0)
     schedule: Literal["cosine", "step"] = "cosine"
     lifting_only: bool = False  # train the lifter and the coarsest level only, without graph layers
-    frozen_lifter: bool = False
+    frozen_lifter: bool = False  # train the mesh head only
     loss: LossConfig = LossConfig()
 
 
 class TrainConfig(Strict):
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
-    stages: tuple[StageConfig, ...]
+    stages: tuple[StageConfig, ...] = Field(min_length=1)
     validation: tuple[str, ...] = ("mocap_val.npz",)
     initial: str | None = None  # weights to start from (name or path)
     output: str = "runs/train"
@@ -115,7 +114,6 @@ class TrainConfig(Strict):
     validate_every: int = Field(2000, ge=1)
     device: str = "auto"
     threads: int = Field(0, ge=0)  # 0 leaves torch's choice
-    tensorboard: bool = False
 
 
 class TestData(Strict):
@@ -144,8 +142,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise FormatError(f"{path} is larger than 1 MB; that is no configuration")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise FormatError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+    except (*_NO_YAML, OSError) as error:
+        raise FormatError(f"{path} is not valid YAML: {str(error).partition(chr(10))[0]}") from error
     if not isinstance(content, dict):
         raise FormatError(f"{path} must hold a mapping of settings")
     return content
@@ -158,10 +156,14 @@ def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str
     """
     content = read_yaml(path) if path else {}
     for override in overrides:
-        key, separator, value = override.partition("=")
+        key, separator, text = override.partition("=")
         if not separator:
             raise InputError(f"override {override!r} is not of the form key=value")
-        _set(content, key.split("."), yaml.safe_load(value), override)
+        try:
+            value = yaml.safe_load(text)
+        except _NO_YAML as error:
+            raise InputError(f"override {override!r}: {text!r} is not a YAML value") from error
+        _set(content, key.split("."), value, override)
     try:
         return kind.model_validate(content)
     except ValidationError as error:
@@ -170,19 +172,15 @@ def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str
 
 
 def _set(content: Any, keys: list[str], value: Any, override: str) -> None:
-    for key in keys[:-1]:
-        content = _item(content, key, override) if isinstance(content, list) else content.setdefault(key, {})
-    last = keys[-1]
-    if isinstance(content, list):
-        _item(content, last, override)
-        content[int(last)] = value
-    elif isinstance(content, dict):
-        content[last] = value
-    else:
-        raise InputError(f"override {override!r}: {'.'.join(keys[:-1])} holds a value, not settings")
-
-
-def _item(content: list, key: str, override: str) -> Any:
-    if not key.isdigit() or int(key) >= len(content):
-        raise InputError(f"override {override!r}: {key!r} is not an index below {len(content)}")
-    return content[int(key)]
+    for depth, key in enumerate(keys):
+        if isinstance(content, list):
+            if not key.isdecimal() or int(key) >= len(content):
+                raise InputError(f"override {override!r}: {key!r} is not an index below {len(content)}")
+            key = int(key)
+        elif not isinstance(content, dict):
+            raise InputError(f"override {override!r}: {'.'.join(keys[:depth])} holds a value, not settings")
+        elif key not in content:
+            content[key] = {}
+        if depth + 1 == len(keys):
+            content[key] = value
+        content = content[key]
