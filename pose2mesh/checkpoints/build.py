@@ -49,11 +49,7 @@ def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPo
     hierarchy = load_hierarchy(mesh["hierarchy"])
     joints_in, joints_out = joint_set(settings["joint_set"]), joint_set(OUTPUT_JOINTS)
     lifter = Lifter(len(joints_in), len(joints_out), **settings["lifter"])
-    to_full = (
-        identity(hierarchy.num_vertices, format="csr")
-        if mesh["kind"] == "parameters"
-        else hierarchy.upsample[0]
-    )
+    to_full = identity(hierarchy.num_vertices, format="csr") if mesh["kind"] == "parameters" else hierarchy.upsample[0]
     return CompactPose2Mesh(
         lifter,
         _mesh_head(mesh, settings["lifter"]["width"], hierarchy, body),

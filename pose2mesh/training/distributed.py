@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from pose2mesh.errors import InputError
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -46,6 +48,8 @@ def processes(device: torch.device) -> Iterator[Processes]:
     if count == 1:
         yield Processes()
         return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # NCCL would otherwise talk through the first GPU on every process
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Processes(torch.distributed.get_rank(), count)
@@ -54,9 +58,19 @@ def processes(device: torch.device) -> Iterator[Processes]:
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is the GPU of this process if there is one, else the CPU."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device("cpu")
+    """`auto` is the GPU of this process if there is one, else the CPU; `cuda` is the GPU of this process.
+
+    Raises InputError for a name that torch does not know and for a GPU that is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"unknown device {name!r}; give auto, cpu or cuda") from error
+    if device.type != "cuda":
+        return device
+    index = int(os.environ.get("LOCAL_RANK", "0")) if device.index is None else device.index
+    if index >= torch.cuda.device_count():
+        raise InputError(f"device {name!r}: this machine has {torch.cuda.device_count()} GPUs; give cpu or auto")
+    return torch.device("cuda", index)

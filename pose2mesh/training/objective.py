@@ -20,9 +20,7 @@ def distance_loss(predicted: Tensor, target: Tensor) -> Tensor:
 class Objective(nn.Module):
     """network(keypoints) against a Batch; returns (total, the parts by name), lengths in metres."""
 
-    def __init__(
-        self, network: CompactPose2Mesh, stage: StageConfig, level_rows: list[np.ndarray], faces: np.ndarray
-    ):
+    def __init__(self, network: CompactPose2Mesh, stage: StageConfig, level_rows: list[np.ndarray], faces: np.ndarray):
         """`level_rows`: for each vertex set of the mesh head, its rows in Batch.vertices; `faces` of the finest."""
         super().__init__()
         self.network, self.stage = network, stage
@@ -30,14 +28,13 @@ class Objective(nn.Module):
         self.faces = torch.as_tensor(faces, dtype=torch.long)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        lifted = self.network.lifter(batch.keypoints)
-        features = lifted.features.detach() if self.stage.frozen_lifter else lifted.features
+        lifted = self.network.lifter(keypoints_in(batch.keypoints, self.network.joint_set))
         parts = {"joint": distance_loss(lifted.joints, batch.joints)}
         if self.stage.lifting_only:
-            coarsest = self.network.mesh_head.coarsest(features)
+            coarsest = self.network.mesh_head.coarsest(lifted.features)
             parts["coarse"] = distance_loss(coarsest, batch.vertices[:, self.rows[0]])
         else:
-            parts |= self._mesh_parts(self.network.mesh_head(features), batch)
+            parts |= self._mesh_parts(self.network.mesh_head(lifted.features), batch)
         weights = self.stage.loss.model_dump()
         total = sum((weights[name] * value for name, value in parts.items()), torch.zeros(()))
         return total, {name: value.detach() for name, value in parts.items()}
@@ -62,7 +59,7 @@ class Objective(nn.Module):
 
 
 class ClassicObjective(nn.Module):
-    """The paper's loss (Choi et al. 2020): L1 on lifted joints, vertices and joints, normals, edges from mid-training."""
+    """The paper's loss (Choi et al. 2020): L1 on lifted joints, vertices and their joints, normals, edges."""
 
     def __init__(self, network: ClassicBody, stage: StageConfig, faces: np.ndarray):
         super().__init__()
@@ -92,5 +89,7 @@ def keypoints_in(keypoints: Tensor, joint_set: str) -> Tensor:
     """COCO-17 detections [B,17,3] in another joint set [B,J,3]: the classic network wants the pelvis and neck too."""
     if joint_set == "coco17":
         return keypoints
-    points, confidence = convert(keypoints[..., :2].numpy(force=True), keypoints[..., 2].numpy(force=True), "coco17", joint_set)
+    points, confidence = convert(
+        keypoints[..., :2].numpy(force=True), keypoints[..., 2].numpy(force=True), "coco17", joint_set
+    )
     return torch.from_numpy(np.concatenate([points, confidence[..., None]], -1)).to(keypoints.device)

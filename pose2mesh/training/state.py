@@ -11,6 +11,8 @@ from pose2mesh import __version__
 from pose2mesh.errors import FormatError
 from pose2mesh.paths import write_with
 
+_CONTENT = {"stage", "step", "network", "ema", "optimizer"}
+
 
 def save_state(path: str | Path, state: dict[str, Any]) -> None:
     """Write a training state atomically. Raises MachineError on a full disk."""
@@ -22,13 +24,14 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
 def load_state(path: str | Path) -> dict[str, Any]:
     """Read a training state; only tensors and plain values are accepted. Raises FormatError."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError) as error:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged file raises nearly anything, among it classes that torch does not export
         raise FormatError(
-            f"{path} is not a training state ({str(error).splitlines()[0]}); delete it to start anew"
+            f"{path} is truncated or holds more than tensors: no training state; delete it to start anew"
         ) from error
-    except Exception as error:  # the unpickler has an error class of its own, not exported
-        raise FormatError(f"{path} holds more than tensors; it is not a training state of this package") from error
+    if not isinstance(state, dict) or not state.keys() >= _CONTENT:
+        raise FormatError(f"{path} is not a training state of this package; delete it to start anew")
+    return state
 
 
 def versions() -> dict[str, str]:

@@ -5,33 +5,32 @@ bit on the CPU: the state file holds weights, EMA, optimizer and step, and nothi
 """
 
 import json
-import math
 import signal
 import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from pose2mesh.body_models import load_body_model
-from pose2mesh.checkpoints import build_network, finest_vertex_ids, read_weights, save_weights
+from pose2mesh.checkpoints import build_network, read_weights, save_weights
 from pose2mesh.datasets.mocap import MocapProtocol
-from pose2mesh.datasets.synthetic import Batch, Mixture, SyntheticBodies, pose_pool
+from pose2mesh.datasets.motion import load_motion
+from pose2mesh.datasets.synthetic import Batch, find_motion, pose_pool
 from pose2mesh.errors import InputError, MachineError
-from pose2mesh.hierarchy import Hierarchy, load_hierarchy
 from pose2mesh.networks.classic_body import ClassicBody
+from pose2mesh.paths import write_with
 from pose2mesh.training.config import StageConfig, TrainConfig
 from pose2mesh.training.distributed import Processes, pick_device, processes
 from pose2mesh.training.evaluator import evaluate
 from pose2mesh.training.objective import ClassicObjective, Objective
+from pose2mesh.training.optimization import learning_rate, make_optimizer, update_average
+from pose2mesh.training.stage_data import StageData, stage_data
 from pose2mesh.training.state import load_state, save_state, versions
 
-_MOST_BAD_STEPS = 10  # non-finite losses in a row before the run gives up
+_MOST_BAD_STEPS = 10  # losses or gradients in a row that are not finite, before the run gives up
 VALIDATION_SAMPLES = 512
-_EMA_EVERY = 8  # steps; averaging 7 million weights costs as much as a tenth of a step
 
 
 class Interrupted(Exception):
@@ -61,6 +60,8 @@ class Trainer:
         self.ema = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.body = load_body_model(config.network.body)
         self.pool = pose_pool(config.data.motion, config.data.distinct_radians)
+        for motion in config.validation:
+            load_motion(find_motion(motion))  # what is missing or damaged is better known now than in an hour
         self.stop_requested = False
 
     def run(self, resume: bool) -> Path:
@@ -84,29 +85,17 @@ class Trainer:
 
     def _run_stage(self, index: int, state: dict | None) -> None:
         stage = self.config.stages[index]
-        loader, rows, faces = self._stage_data(index, stage)
-        objective = self.group.wrap(self._objective(stage, rows, faces).to(self.device))
-        parameters = [p for p in self.network.parameters() if p.requires_grad]
-        optimizer = make_optimizer(stage, parameters)
-        start = 0
-        if state and state["step"]:  # at step 0 the stored optimizer is the previous stage's
-            optimizer.load_state_dict(state["optimizer"])
-            start = state["step"]
-        batches = iter(loader(start))
+        data = stage_data(self.config, index, self.body, self.pool, self.group.rank)
+        objective = self.group.wrap(self._objective(stage, data).to(self.device))
+        optimizer = make_optimizer(stage, [p for p in self.network.parameters() if p.requires_grad])
+        start = self._restore(optimizer, state) if state else 0
+        batches = data.batches(start, stage.steps, self.config.data.workers)
         saved, bad = time.monotonic(), 0
         with tqdm(total=stage.steps, initial=start, desc=stage.name, disable=not self.group.is_first) as bar:
             for step in range(start, stage.steps):
                 parts = self._step(objective, optimizer, stage, step, next(batches))
                 bad = 0 if parts else bad + 1
-                if bad >= _MOST_BAD_STEPS:
-                    raise MachineError(
-                        f"{stage.name}: the loss was not finite {bad} times in a row up to step {step}"
-                    )
-                bar.update()
-                if parts and step % 20 == 0:
-                    bar.set_postfix(
-                        {**{k: f"{1e3 * v.item():.1f}" for k, v in parts.items()}, **_rate(bar, stage)}
-                    )
+                self._report(bar, stage, step, parts, bad)
                 stopping = self.group.any(self.stop_requested, self.device)
                 if stopping or time.monotonic() - saved > 60 * self.config.checkpoint_minutes:
                     self._save(index, step + 1, optimizer)
@@ -117,13 +106,16 @@ class Trainer:
                     self._validate(stage, step + 1)
         self._save(index + 1, 0, optimizer)
 
-    def _objective(self, stage: StageConfig, rows: list[np.ndarray], faces: np.ndarray) -> nn.Module:
+    def _objective(self, stage: StageConfig, data: StageData) -> nn.Module:
         if isinstance(self.network, ClassicBody):
-            return ClassicObjective(self.network, stage, faces)
-        return Objective(self.network, stage, rows, faces)
+            if stage.frozen_lifter:
+                raise InputError(f"stage {stage.name}: frozen_lifter is for the compact network")
+            return ClassicObjective(self.network, stage, data.faces)
+        self.network.lifter.requires_grad_(not stage.frozen_lifter)
+        return Objective(self.network, stage, data.rows, data.faces)
 
     def _step(self, objective: nn.Module, optimizer, stage: StageConfig, step: int, batch: Batch):
-        """One optimizer step; returns the loss parts, or None if the loss was not finite on some process."""
+        """One optimizer step; returns the loss parts, or None if loss or gradient was not finite on some process."""
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate(stage, step)
         batch = Batch(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
@@ -132,62 +124,26 @@ class Trainer:
             loss, parts = objective(batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        if self.group.any(not bool(torch.isfinite(loss)), self.device):
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
+        is_finite = bool(torch.isfinite(loss) & torch.isfinite(norm))
+        if self.group.any(not is_finite, self.device):
             return None
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip_norm)
         optimizer.step()
-        self._update_ema(step)
+        update_average(self.ema, self.network, self.config.ema_decay, step)
         return parts
 
-    def _update_ema(self, step: int) -> None:
-        if step % _EMA_EVERY:
-            return
-        within = 1 - _EMA_EVERY / (_EMA_EVERY + 0.1 * step)  # at first, average the last tenth of the run only
-        decay = min(self.config.ema_decay**_EMA_EVERY, within)
-        with torch.no_grad():
-            for name, value in self.network.state_dict().items():
-                if value.is_floating_point():
-                    self.ema[name].lerp_(value, 1 - decay)
-                else:
-                    self.ema[name].copy_(value)
-
-    def _stage_data(self, index: int, stage: StageConfig):
-        """(loader from a step on, rows of each vertex set in a batch's vertices, faces of the finest)."""
-        hierarchy = load_hierarchy(self.config.network.mesh.hierarchy)
-        ids = self._vertex_sets(hierarchy, stage)
-        needed = ids[-1]
-        faces = hierarchy.faces if len(needed) == hierarchy.num_vertices else hierarchy.level_faces[1]
-        dataset = SyntheticBodies(
-            self.body,
-            self.pool,
-            mixture_of(self.config),
-            vertex_ids=needed,
-            batch_size=stage.batch_size,
-            seed=1000 * self.config.seed + index,
-            rank=self.group.rank,
-        )
-        rows = [_rows_in(needed, part) for part in ids]
-
-        def loader(start: int) -> DataLoader:
-            workers = self.config.data.workers
-            return DataLoader(
-                dataset, batch_size=None, sampler=range(start, stage.steps), num_workers=workers,
-                persistent_workers=False, prefetch_factor=4 if workers else None,
-            )  # fmt: skip
-
-        return loader, rows, faces
-
-    def _vertex_sets(self, hierarchy: Hierarchy, stage: StageConfig) -> list[np.ndarray]:
-        """Vertex ids of every set that the mesh head predicts, coarse to fine."""
-        mesh = self.config.network.mesh
-        if self.config.network.kind == "classic":
-            return [finest_vertex_ids(self.settings)]
-        if mesh.kind not in ("coarse_to_fine", "direct"):
-            if stage.lifting_only:
-                raise InputError(f"stage {stage.name}: a {mesh.kind} head has no coarsest level to lift to")
-            return [finest_vertex_ids(self.settings)]
-        levels = [np.asarray(hierarchy.vertex_ids[level]) for level in range(len(mesh.channels), 0, -1)]
-        return levels[:1] if stage.lifting_only else [levels[0], *levels]
+    def _report(self, bar: tqdm, stage: StageConfig, step: int, parts: dict | None, bad: int) -> None:
+        """Show progress; say which steps were skipped. Raises MachineError after too many of them in a row."""
+        if bad >= _MOST_BAD_STEPS:
+            raise MachineError(
+                f"{stage.name}: loss or gradient was not finite {bad} times in a row up to step {step}; "
+                f"resume from {self.output} with a lower learning_rate"
+            )
+        if parts is None and self.group.is_first:
+            tqdm.write(f"{stage.name}: step {step} skipped, its loss or gradient was not finite")
+        bar.update()
+        if parts and step % 20 == 0:
+            bar.set_postfix({**{k: f"{1e3 * v.item():.1f}" for k, v in parts.items()}, **_rate(bar, stage)})
 
     # ---- files
 
@@ -228,51 +184,35 @@ class Trainer:
     def _write_provenance(self) -> None:
         self.output.mkdir(parents=True, exist_ok=True)
         record = {"versions": versions(), "config": self.config.model_dump(mode="json")}
-        (self.output / "config.json").write_text(json.dumps(record, indent=1))
+        content = json.dumps(record, indent=1).encode()
+        write_with(self.output / "config.json", lambda stream: stream.write(content))
 
     def _resume_state(self) -> dict:
         path = self.output / "last.pt"
         if not path.is_file():
             raise InputError(f"nothing to resume: {path} does not exist; start without --resume")
         state = load_state(path)
-        self.network.load_state_dict(state["network"])
+        try:
+            self.network.load_state_dict(state["network"])
+        except RuntimeError as error:
+            raise InputError(
+                f"{path} holds another network than network.* describes; resume with its config"
+            ) from error
         self.ema = {k: v.to(self.device) for k, v in state["ema"].items()}
         return state
 
+    def _restore(self, optimizer: torch.optim.Optimizer, state: dict) -> int:
+        """Load the optimizer of an interrupted stage; returns the step to go on with."""
+        if not state["step"]:  # between stages: the stored optimizer is the previous stage's
+            return 0
+        try:
+            optimizer.load_state_dict(state["optimizer"])
+        except ValueError as error:
+            raise InputError(f"stages.{state['stage']} is another than the one in {self.output}: {error}") from error
+        return state["step"]
+
     def _on_sigterm(self, *_) -> None:
         self.stop_requested = True
-
-
-def learning_rate(stage: StageConfig, step: int) -> float:
-    """Warm-up, then half a cosine down to 1% (or the original's drop to a tenth after four fifths)."""
-    warm = min(1.0, (step + 1) / max(1, stage.warmup))
-    done = step / stage.steps
-    if stage.schedule == "step":
-        return stage.learning_rate * warm * (0.1 if done >= 0.8 else 1.0)
-    return stage.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
-
-
-def make_optimizer(stage: StageConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """AdamW decays matrices only; RMSprop is the original's."""
-    if stage.optimizer == "rmsprop":
-        return torch.optim.RMSprop(parameters, lr=stage.learning_rate)
-    matrices = [p for p in parameters if p.ndim > 1]
-    vectors = [p for p in parameters if p.ndim <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": stage.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=stage.learning_rate, betas=(0.9, 0.98), fused=True)
-
-
-def mixture_of(config: TrainConfig) -> Mixture:
-    data = config.data
-    return Mixture(
-        children=data.children,
-        poses=data.poses,
-        noise=tuple((n.share, n.detector) for n in data.noise),
-        cameras=tuple((c.share, c.range) for c in data.cameras),
-    )
 
 
 def load_initial(network: nn.Module, name_or_path: str) -> None:
@@ -283,12 +223,6 @@ def load_initial(network: nn.Module, name_or_path: str) -> None:
     if not any(key.startswith("lifter.") for key in fitting):
         raise InputError(f"initial: the lifter of {name_or_path} does not fit this network")
     network.load_state_dict({**own, **fitting})
-
-
-def _rows_in(all_ids: np.ndarray, part: np.ndarray) -> np.ndarray:
-    """Positions of the ids `part` in `all_ids`."""
-    order = np.argsort(all_ids, kind="stable")
-    return order[np.searchsorted(np.asarray(all_ids)[order], part)]
 
 
 def _rate(bar: tqdm, stage: StageConfig) -> dict[str, str]:

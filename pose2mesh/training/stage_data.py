@@ -1,0 +1,90 @@
+"""The samples of one stage: which vertices they hold, and the batches from any step on."""
+
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from pose2mesh.body_models import AnnyBody
+from pose2mesh.checkpoints import finest_vertex_ids
+from pose2mesh.datasets.synthetic import Batch, Mixture, SyntheticBodies
+from pose2mesh.errors import InputError
+from pose2mesh.hierarchy import Hierarchy, load_hierarchy
+from pose2mesh.training.config import DataConfig, StageConfig, TrainConfig
+
+
+@dataclass(frozen=True)
+class StageData:
+    """What a stage trains on; step `s` sees batch `s`, whatever happened before."""
+
+    samples: SyntheticBodies
+    rows: list[np.ndarray]  # of each vertex set that the network predicts, coarse to fine: its rows in Batch.vertices
+    faces: np.ndarray  # [F, 3] of the finest set
+
+    def batches(self, start: int, end: int, workers: int) -> Iterator[Batch]:
+        """Batches of the steps from `start` to before `end`."""
+        loader = DataLoader(
+            self.samples,
+            batch_size=None,
+            sampler=range(start, end),
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=_outlive_sigterm,
+        )
+        return iter(loader)
+
+
+def stage_data(config: TrainConfig, index: int, body: AnnyBody, pool: Tensor, rank: int) -> StageData:
+    """The samples of stage `index`; `pool` [N,19,3] as of `pose_pool`. Every stage and rank has its own stream."""
+    stage = config.stages[index]
+    hierarchy = load_hierarchy(config.network.mesh.hierarchy)
+    ids = _vertex_sets(config, hierarchy, stage)
+    finest = ids[-1]
+    faces = hierarchy.faces if len(finest) == hierarchy.num_vertices else hierarchy.level_faces[1]
+    samples = SyntheticBodies(
+        body,
+        pool,
+        mixture_of(config.data),
+        vertex_ids=finest,
+        batch_size=stage.batch_size,
+        seed=1000 * config.seed + index,
+        rank=rank,
+    )
+    return StageData(samples, [_rows_in(finest, part) for part in ids], faces)
+
+
+def mixture_of(data: DataConfig) -> Mixture:
+    """The `data` section of a configuration as the dataset takes it."""
+    return Mixture(
+        children=data.children,
+        poses=data.poses,
+        noise=tuple((n.share, n.detector) for n in data.noise),
+        cameras=tuple((c.share, c.range) for c in data.cameras),
+    )
+
+
+def _vertex_sets(config: TrainConfig, hierarchy: Hierarchy, stage: StageConfig) -> list[np.ndarray]:
+    """Vertex ids of every set that the network predicts, coarse to fine."""
+    mesh, settings = config.network.mesh, config.network.model_dump(mode="json")
+    if config.network.kind == "classic":
+        return [finest_vertex_ids(settings)]
+    if mesh.kind not in ("coarse_to_fine", "direct"):
+        if stage.lifting_only:
+            raise InputError(f"stage {stage.name}: a {mesh.kind} head has no coarsest level to lift to")
+        return [finest_vertex_ids(settings)]
+    levels = [np.asarray(hierarchy.vertex_ids[level]) for level in range(len(mesh.channels), 0, -1)]
+    return levels[:1] if stage.lifting_only else [levels[0], *levels]
+
+
+def _rows_in(all_ids: np.ndarray, part: np.ndarray) -> np.ndarray:
+    """Positions of the ids `part` in `all_ids`."""
+    order = np.argsort(all_ids, kind="stable")
+    return order[np.searchsorted(np.asarray(all_ids)[order], part)]
+
+
+def _outlive_sigterm(_worker: int) -> None:
+    """A scheduler sends SIGTERM to all processes of a job; the main one still needs its workers for the last step."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
