@@ -18,8 +18,11 @@ from pose2mesh.paths import write_with
 def save_weights(
     path: str | Path, network: CompactPose2Mesh, settings: dict[str, Any], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a network and its settings atomically; `dtype` float16 halves the file."""
-    tensors = {k: v.detach().to("cpu", dtype).contiguous() for k, v in network.state_dict().items()}
+    """Write a network and its settings atomically; `dtype` float16 halves the file. Counters stay integers."""
+    tensors = {
+        k: v.detach().to("cpu", dtype if v.is_floating_point() else v.dtype).contiguous()
+        for k, v in network.state_dict().items()
+    }
     content = save(tensors, metadata={"network": json.dumps(settings)})
     write_with(path, lambda stream: stream.write(content))
 
@@ -35,22 +38,28 @@ def find_weights(name_or_path: str | Path) -> Path:
 
 
 def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """(tensors in float32, network settings). Raises MissingFileError, FormatError."""
+    """(tensors, floating-point ones as float32, network settings). Raises MissingFileError, FormatError."""
     path = find_weights(name_or_path)
     try:
         with safe_open(path, framework="pt") as file:
             settings = json.loads((file.metadata() or {})["network"])
-            return {key: file.get_tensor(key).float() for key in file.keys()}, settings  # noqa: SIM118 (no mapping)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
         raise FormatError(
             f"{path} does not hold weights of this package ({error}); fetch or train them again"
         ) from error
+    return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}, settings
 
 
 def load_network(name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu") -> CompactPose2Mesh:
     """The network of a weights file in evaluation mode, on `device`. Raises MissingFileError, FormatError."""
     tensors, settings = read_weights(name_or_path)
-    network = build_network(settings)
+    try:
+        network = build_network(settings)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, MemoryError) as error:
+        raise FormatError(
+            f"weights {name_or_path} carry settings that this package did not write: {error!r}"
+        ) from error
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:

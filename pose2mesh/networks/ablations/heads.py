@@ -33,7 +33,7 @@ class ParameterHead(nn.Module):
 
     def __init__(self, features: int, body: AnnyBody, vertex_ids):
         super().__init__()
-        self.body = (body,)  # in a tuple: the body is no part of the weights
+        self.body = body  # moves along to the device; its buffers are no part of the weights
         self.reduced = ReducedBody(body, vertex_ids, "coco19")
         self.rotations = nn.Linear(features, 6 * len(MOTION_BONES))
         self.betas = nn.Linear(features, body.num_shape)
@@ -45,7 +45,7 @@ class ParameterHead(nn.Module):
         with torch.autocast(features.device.type, enabled=False):
             features = features.float()
             world = rot6d_to_rotmat(self.rotations(features).unflatten(1, (len(MOTION_BONES), 6)))  # [B, 19, 3, 3]
-            groups = self.body[0].expand_groups(world)
+            groups = self.body.expand_groups(world)
             betas = self.betas(features)
             pelvis = self.reduced.joints(betas, groups)[:, _PELVIS, None]
             return [self.reduced.skin(betas, groups) - pelvis]
