@@ -104,6 +104,7 @@ class Trainer:
                     raise Interrupted(f"saved at step {step + 1} of {stage.name}")
                 if (step + 1) % self.config.validate_every == 0 or step + 1 == stage.steps:
                     self._validate(stage, step + 1)
+        self.network.load_state_dict(self.ema)  # the next stage starts from the averaged weights
         self._save(index + 1, 0, optimizer)
 
     def _objective(self, stage: StageConfig, data: StageData) -> nn.Module:
