@@ -1,23 +1,36 @@
 """Bodies: shape and pose to vertices, and the joints of every joint set."""
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
 from pose2mesh.body_models.anny import AnnyBody, load_anny_body
+from pose2mesh.body_models.licensed import LicensedBody, load_licensed_body
+from pose2mesh.body_models.licensed_files import FAMILIES
 from pose2mesh.body_models.linear_blend import BodyOutput, LinearBlendBody, world_to_relative
 from pose2mesh.errors import InputError
 
 __all__ = [
     "AnnyBody",
     "BodyOutput",
+    "LicensedBody",
     "LinearBlendBody",
     "load_anny_body",
     "load_body_model",
     "world_to_relative",
 ]
 
-_LOADERS = {"anny-body": load_anny_body}
+_LOADERS: dict[str, Callable[[str | Path | None], LinearBlendBody]] = {
+    "anny-body": load_anny_body,
+    **{name: partial(load_licensed_body, name) for name in FAMILIES},
+}
 
 
-def load_body_model(name: str) -> LinearBlendBody:
-    """Load a body by name. Raises InputError for an unknown name."""
+def load_body_model(name: str, path: str | Path | None = None) -> LinearBlendBody:
+    """Load a body by name; `path` is its file, or for SMPL and MANO a folder to look in first.
+
+    Raises InputError for an unknown name, MissingFileError where a licensed file is not there, FormatError.
+    """
     if name not in _LOADERS:
         raise InputError(f"unknown body model {name!r}; known: {', '.join(_LOADERS)}")
-    return _LOADERS[name]()
+    return _LOADERS[name](path)

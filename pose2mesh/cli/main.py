@@ -20,6 +20,9 @@ COMMANDS = {
     "test": "evaluate weights and print the table of errors",
     "build-graphs": "precompute the mesh hierarchy that the graph networks pool over",
     "build-assets": "bake the free body model into assets/",
+    "convert-model": "a licensed SMPL or MANO file to plain arrays, safely",
+    "convert-checkpoint": "a published Pose2Mesh checkpoint to weights of this package",
+    "export": "write a network as ONNX or as a torch.export program",
     "benchmark": "time the operators and networks on this machine",
     "doctor": "what is installed, found and usable here",
 }
@@ -55,7 +58,7 @@ def available_commands() -> dict[str, str]:
 
 def usage() -> str:
     """The text of `pose2mesh --help`."""
-    lines = [f"  {name:<14}{text}" for name, text in available_commands().items()]
+    lines = [f"  {name:<20}{text}" for name, text in available_commands().items()]
     return "\n".join(
         [
             "usage: pose2mesh COMMAND [options]",
