@@ -103,6 +103,24 @@ def _csr(file, prefix: str, columns: int) -> np.ndarray:
     return csr_matrix(parts, shape=(len(parts[2]) - 1, columns)).toarray()
 
 
+def _check_fit(arrays: dict[str, np.ndarray], vertices: int, bones: int) -> None:
+    """Raise ValueError where arrays of a body with V vertices and K bones have other sizes or values."""
+    components = arrays["shapedirs"].shape[-1]
+    shapes = {
+        "v_template": (vertices, 3),
+        "shapedirs": (vertices, 3, components),
+        "J_regressor": (bones, vertices),
+        "weights": (vertices, bones),
+        "parents": (bones,),
+        "faces": (len(arrays["faces"]), 3),
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
+            raise ValueError(f"{name} is {list(arrays[name].shape)} or not finite, expected {list(shape)}")
+    if (arrays["parents"] >= np.arange(bones)).any() or arrays["faces"].max() >= vertices:
+        raise ValueError("parents or faces point at what comes later or is not there")
+
+
 def load_anny_body(path: str | Path | None = None) -> AnnyBody:
     """Load the baked body (default: the one that ships). Raises MissingFileError; FormatError for a damaged file."""
     path = Path(path) if path else paths.asset("body_models/anny_body.npz")
@@ -114,18 +132,19 @@ def load_anny_body(path: str | Path | None = None) -> AnnyBody:
             if missing:
                 raise FormatError(f"{path} is not a baked body: it lacks {', '.join(missing)}")
             columns = len(file["v_template"])
-            weights = file["weights"].astype(np.float64)
+            weights, bones = file["weights"].astype(np.float64), tuple(file["bone_names"].tolist())
             arrays = {
                 "v_template": file["v_template"],
                 "shapedirs": file["shapedirs"],
                 "J_regressor": _csr(file, "J_regressor", columns),
-                "weights": weights / weights.sum(1, keepdims=True),
+                "weights": weights / np.maximum(weights.sum(1, keepdims=True), 1e-6),
                 "parents": file["kintree_table"][0],
                 "faces": file["f"],
             }
             keypoints = _csr(file, "keypoint_regressor", columns)
             rows = dict(zip(file["keypoint_names"].tolist(), keypoints, strict=True))
-            return AnnyBody(arrays, tuple(file["bone_names"].tolist()), rows)
+            _check_fit(arrays, columns, len(bones))
+            return AnnyBody(arrays, bones, rows)
     except _UNREADABLE as error:
         raise FormatError(
             f"cannot read body model {path}: {error}; restore it or run `pose2mesh build-assets`"
