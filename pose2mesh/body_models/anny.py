@@ -100,7 +100,9 @@ def _half_twist(elbow: Tensor, wrist: Tensor, axis: Tensor) -> Tensor:
 
 def _csr(file, prefix: str, columns: int) -> np.ndarray:
     parts = (file[f"{prefix}_data"], file[f"{prefix}_indices"], file[f"{prefix}_indptr"])
-    return csr_matrix(parts, shape=(len(parts[2]) - 1, columns)).toarray()
+    matrix = csr_matrix(parts, shape=(len(parts[2]) - 1, columns))
+    matrix.check_format(full_check=True)  # indices beyond the columns would be written outside the array
+    return matrix.toarray()
 
 
 def _check_fit(arrays: dict[str, np.ndarray], vertices: int, bones: int) -> None:

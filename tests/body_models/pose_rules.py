@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-CAPTURED = (
-    "root spine03 spine01 neck01 head clavicle.L upperarm01.L lowerarm01.L wrist.L upperleg01.L lowerleg01.L foot.L "
-    "clavicle.R upperarm01.R lowerarm01.R wrist.R upperleg01.R lowerleg01.R foot.R"
-).split()
+LIMBS = ("clavicle", "upperarm01", "lowerarm01", "wrist", "upperleg01", "lowerleg01", "foot")
+CAPTURED = ("root", "spine03", "spine01", "neck01", "head", *(f"{bone}.{side}" for side in "LR" for bone in LIMBS))
 BETWEEN = {
     "spine04": ("root", "spine03", 0.5),
     "spine02": ("spine03", "spine01", 0.5),

@@ -55,7 +55,7 @@ def test_mean_body_is_its_own_mirror_image(body: AnnyBody) -> None:
 
 
 def test_captured_bones_are_those_of_the_packs() -> None:
-    assert tuple(CAPTURED) == MOTION_BONES == motion.BONES
+    assert CAPTURED == MOTION_BONES == motion.BONES
     assert motion.PARENTS == MOTION_PARENTS
 
 
