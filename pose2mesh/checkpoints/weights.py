@@ -9,8 +9,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from pose2mesh import paths
+from pose2mesh.checkpoints import official
 from pose2mesh.checkpoints.build import build_network
 from pose2mesh.errors import FormatError, MissingFileError
+from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.paths import write_with
 
@@ -51,11 +53,14 @@ def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dic
     return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}, settings
 
 
-def load_network(name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu") -> CompactPose2Mesh:
+def load_network(
+    name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu"
+) -> CompactPose2Mesh | ClassicBody:
     """The network of a weights file in evaluation mode, on `device`. Raises MissingFileError, FormatError."""
     tensors, settings = read_weights(name_or_path)
     try:
-        network = build_network(settings)
+        is_official = settings["kind"] in (official.KIND, official.POSENET_KIND)
+        network = official.build_official(tensors, settings) if is_official else build_network(settings)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, MemoryError) as error:
         raise FormatError(
             f"weights {name_or_path} carry settings that this package did not write: {error!r}"

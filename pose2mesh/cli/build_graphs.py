@@ -21,7 +21,7 @@ def run(arguments: list[str]) -> int:
 
     from pose2mesh.hierarchy import build_hierarchy, save_hierarchy, update_manifest
 
-    vertices, faces = _read_mesh(options.mesh) if options.mesh else _read_body(options.body)
+    vertices, faces = read_mesh(options.mesh) if options.mesh else _read_body(options.body)
     hierarchy = build_hierarchy(
         vertices,
         faces,
@@ -70,7 +70,7 @@ def _sizes(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split(","))
 
 
-def _read_mesh(path: Path) -> tuple["np.ndarray", "np.ndarray"]:
+def read_mesh(path: Path) -> tuple["np.ndarray", "np.ndarray"]:
     """Vertices [V, 3] and faces [F, 3] of a file, in the file's order."""
     import numpy as np
 

@@ -20,13 +20,15 @@ class ClassicBody(nn.Module):
         faces: np.ndarray,
         joint_set: str,
         output_joint_names: tuple[str, ...],
-        joint_regressor: np.ndarray,
+        joint_regressor: np.ndarray | None = None,
     ):
-        """`joint_regressor` [J,V] gives the joints of a mesh, for the joint loss."""
+        """`joint_regressor` [J,V] gives the joints of a mesh, for the joint loss; not needed but for training."""
         super().__init__()
         self.network = network
         self.faces, self.joint_set, self.output_joint_names = faces, joint_set, output_joint_names
-        self.register_buffer("joint_regressor", torch.as_tensor(joint_regressor, dtype=torch.float32), persistent=False)
+        if joint_regressor is not None:
+            regressor = torch.as_tensor(joint_regressor, dtype=torch.float32)
+            self.register_buffer("joint_regressor", regressor, persistent=False)
 
     def forward(self, keypoints: Tensor) -> MeshPrediction:
         """keypoints [B,J,3] (x, y in any unit, confidence) to MeshPrediction in metres."""

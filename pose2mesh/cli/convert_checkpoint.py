@@ -1,0 +1,61 @@
+"""`pose2mesh convert-checkpoint`: a checkpoint of the Pose2Mesh release to weights that this package loads."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pose2mesh.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pose2mesh.checkpoints.official import Variant
+
+KINDS = ("human36", "coco", "smpl", "mano")
+
+
+def run(arguments: list[str]) -> int:
+    """Convert one file; errors are raised (see `pose2mesh.errors`)."""
+    options = _parser().parse_args(arguments)
+    if options.output.suffix != ".safetensors":
+        raise InputError(f"-o {options.output}: weights are stored as .safetensors")
+
+    from pose2mesh.checkpoints import official
+    from pose2mesh.paths import write_with
+
+    variant = official.VARIANTS[options.kind]
+    state = official.read_official(options.checkpoint)
+    if official.is_whole_network(state):
+        hierarchy = official.build_graph(_faces(options, variant), variant)
+        official.check_published(hierarchy, variant)
+        content = official.convert_network(options.checkpoint, state, variant, hierarchy)
+        what = f"PoseNet and MeshNet, graph of {hierarchy.sizes[0]} rows; it holds the faces of a licensed model"
+    else:
+        content, what = official.convert_posenet(options.checkpoint, state, variant), "PoseNet alone"
+    write_with(options.output, lambda stream: stream.write(content))
+    print(f"wrote {options.output} ({len(content) / 1e6:.0f} MB): {what}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pose2mesh convert-checkpoint", description=__doc__)
+    parser.add_argument("checkpoint", type=Path, help="OFFICIAL.pth.tar")
+    parser.add_argument("--kind", choices=KINDS, required=True, help="the joints that it takes")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--mesh", type=Path, help="mesh file with the faces of SMPL or MANO in their own order")
+    source.add_argument("--body", help="body model to take the faces from (default: smpl-neutral or mano-right)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors")
+    return parser
+
+
+def _faces(options: argparse.Namespace, variant: "Variant") -> "np.ndarray":
+    """Faces [F, 3] of the mesh file or the body model."""
+    import numpy as np
+
+    if options.mesh:
+        from pose2mesh.cli.build_graphs import read_mesh
+
+        return np.asarray(read_mesh(options.mesh)[1])
+    from pose2mesh.body_models import load_body_model
+
+    return load_body_model(options.body or variant.mesh.body).faces.numpy()
