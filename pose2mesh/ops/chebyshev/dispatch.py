@@ -5,7 +5,8 @@ registered backend that supports the tensor at hand. The reference supports ever
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -52,6 +53,19 @@ def chebyshev_conv(
     """
     conv = _BACKENDS[_choose(backend, x)].conv
     return conv(x, operator, weight, bias, activation=activation, residual=residual)
+
+
+@contextmanager
+def use_backend(name: str) -> Iterator[None]:
+    """Let every layer inside the block that does not name a backend run on this one; for the whole process."""
+    before = os.environ.get(ENVIRONMENT_VARIABLE)
+    os.environ[ENVIRONMENT_VARIABLE] = name
+    try:
+        yield
+    finally:
+        del os.environ[ENVIRONMENT_VARIABLE]
+        if before is not None:
+            os.environ[ENVIRONMENT_VARIABLE] = before
 
 
 def _choose(requested: str, x: Tensor) -> str:

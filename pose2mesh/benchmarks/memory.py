@@ -1,0 +1,76 @@
+"""Peak memory of one pass, in a process of its own: memory that another path freed must not hide it."""
+
+import ctypes
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+
+from pose2mesh.benchmarks import workloads
+from pose2mesh.benchmarks.passes import prepare, set_mode
+
+_STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+
+
+def peak_mb(
+    workload: str, index: int, path: str, direction: str, batch: int, device: torch.device
+) -> float | None:
+    """MB that a pass adds to the loaded network; None where the system does not tell or the process fails.
+
+    On the CPU the rise of the resident set to its peak, as Linux counts it, on CUDA that of the memory allocated.
+    """
+    if device.type == "cpu" and not _RESET.exists():
+        return None
+    request = json.dumps([workload, index, path, direction, batch, str(device), torch.get_num_threads()])
+    search_path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, "-m", "pose2mesh.benchmarks.memory", request],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": search_path},
+    )
+    return float(done.stdout.split()[-1]) if done.returncode == 0 else None
+
+
+def _measure(
+    name: str, index: int, path: str, direction: str, batch: int, device: str, threads: int
+) -> float:
+    torch.set_num_threads(threads)
+    target = torch.device(device)
+    workload = workloads.build(name, target, has_pyg=path == workloads.PYG)[index]
+    set_mode(workload, direction)
+    prepare(workload, path, direction, 2)()  # libraries set up their own memory in the first pass
+    for module in workload.modules:
+        module.zero_grad(set_to_none=True)
+    run = prepare(workload, path, direction, batch)
+    return _rise_on_cuda(run, target) if target.type == "cuda" else _rise_of_resident_set(run)
+
+
+def _rise_on_cuda(run, device: torch.device) -> float:
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats(device)
+    before = torch.cuda.memory_allocated(device)
+    run()
+    torch.cuda.synchronize()
+    return (torch.cuda.max_memory_allocated(device) - before) / 1e6
+
+
+def _rise_of_resident_set(run) -> float:
+    ctypes.CDLL(None).malloc_trim(0)  # give back what was freed, or it would be reused uncounted
+    _RESET.write_text("5")  # from now on the peak is counted anew
+    before = _status_mb("VmRSS")
+    run()
+    return _status_mb("VmHWM") - before
+
+
+def _status_mb(field: str) -> float:
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(field))
+    return int(line.split()[1]) * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    print(_measure(*json.loads(sys.argv[1])))

@@ -1,0 +1,145 @@
+"""Build, check, time, compare: one benchmark from settings to report."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Literal
+
+import torch
+
+from pose2mesh.benchmarks import workloads
+from pose2mesh.benchmarks.floor import floor_of
+from pose2mesh.benchmarks.machine import describe_machine
+from pose2mesh.benchmarks.memory import peak_mb
+from pose2mesh.benchmarks.passes import FORWARD, TRAIN, check, prepare, set_mode
+from pose2mesh.benchmarks.report import Report, Row
+from pose2mesh.benchmarks.runtimes import add_compiled, add_exported
+from pose2mesh.benchmarks.timing import median_ms
+from pose2mesh.benchmarks.workloads import ORIGINAL, Workload
+
+_FLOOR = "floor"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What to measure."""
+
+    mode: Literal["ops", "network", "train"] = "network"
+    batches: tuple[int, ...] = (1, 8)
+    device: str = "cpu"
+    paths: tuple[str, ...] = ()  # only these; none means all
+    is_quick: bool = False  # few runs, no memory
+    has_compile: bool = False  # torch.compile takes a minute
+    has_export: bool = False  # so does the way through ONNX
+    is_cpu_time: bool = False  # processor time of one thread, for busy machines
+    budget_s: float = 4.0  # seconds for each row
+
+
+def run_benchmark(settings: Settings, say: Callable[[str], object] = lambda line: None) -> Report:
+    """Every row is checked against the reference before it is timed; all rows of a batch size are interleaved."""
+    device = torch.device(settings.device)
+    names = ("operators",) if settings.mode == "ops" else ("classic", "compact")
+    jobs = []  # (name to rebuild it by, index, workload)
+    for name in names:
+        say(f"building {name}")
+        for index, workload in enumerate(workloads.build(name, device, has_pyg=_has_pyg(settings))):
+            jobs.append((name, index, _extend(workload, settings, device)))
+    direction = TRAIN if settings.mode == "train" else FORWARD
+    rows = []
+    for batch in settings.batches:
+        say(f"{direction} at batch {batch}")
+        rows += _measure(jobs, direction, batch, settings, device)
+    clock = "processor time" if settings.is_cpu_time else "wall time"
+    return Report({**describe_machine(device), "clock": clock}, rows)
+
+
+def _has_pyg(settings: Settings) -> bool:
+    is_wanted = not settings.paths or workloads.PYG in settings.paths
+    return is_wanted and find_spec("torch_geometric") is not None
+
+
+def _extend(workload: Workload, settings: Settings, device: torch.device) -> Workload:
+    """Add the slow paths that were asked for, leave out what was not."""
+    if settings.has_compile and settings.mode == "network":
+        workload = add_compiled(workload)
+    if settings.has_export and settings.mode == "network" and device.type == "cpu":
+        workload = add_exported(workload)
+    if not settings.paths:
+        return workload
+    kept = {name: run for name, run in workload.paths.items() if name in settings.paths}
+    return Workload(workload.name, kept, workload.modules, workload.make_input)
+
+
+def _measure(
+    jobs: list[tuple[str, int, Workload]],
+    direction: str,
+    batch: int,
+    settings: Settings,
+    device: torch.device,
+) -> list[Row]:
+    runs = {}
+    for _, _, workload in jobs:
+        if not workload.paths:
+            continue
+        check(workload, direction, batch)
+        set_mode(workload, direction)
+        for path in workload.paths:
+            runs[workload.name, path] = prepare(workload, path, direction, batch)
+        runs[workload.name, _FLOOR] = floor_of(runs[workload.name, _own_path(workload)], device)
+    budget = 0.5 if settings.is_quick else settings.budget_s
+    times = median_ms(
+        runs,
+        device,
+        budget_s=budget,
+        least_runs=2 if settings.is_quick else 3,
+        is_cpu_time=settings.is_cpu_time,
+    )
+    peaks = {} if settings.is_quick else _peaks(jobs, direction, batch, device)
+    return [
+        _row(workload.name, path, direction, batch, times, peaks)
+        for _, _, workload in jobs
+        for path in workload.paths
+    ]
+
+
+def _own_path(workload: Workload) -> str:
+    """The path whose dense products make the floor: the fastest backend of this package that is measured."""
+    return next(
+        (path for path in ("cuda", "cpu", "reference") if path in workload.paths), next(iter(workload.paths))
+    )
+
+
+def _peaks(
+    jobs: list[tuple[str, int, Workload]], direction: str, batch: int, device: torch.device
+) -> dict[tuple[str, str], float | None]:
+    rebuilt = (workloads.ORIGINAL, workloads.PYG, "reference", "cpu", "cuda")
+    return {
+        (workload.name, path): peak_mb(name, index, path, direction, batch, device)
+        for name, index, workload in jobs
+        for path in workload.paths
+        if path in rebuilt
+    }
+
+
+def _row(
+    network: str,
+    path: str,
+    direction: str,
+    batch: int,
+    times: dict[tuple[str, str], float],
+    peaks: dict[tuple[str, str], float | None],
+) -> Row:
+    ms, floor = times[network, path], times[network, _FLOOR]
+    # Both networks turn keypoints into a body, so both are compared with the original network.
+    original = times.get(("classic" if network == "compact" else network, ORIGINAL))
+    return Row(
+        network=network,
+        path=path,
+        direction=direction,
+        batch=batch,
+        ms=ms,
+        samples_per_s=1000 * batch / ms,
+        peak_mb=peaks.get((network, path)),
+        ratio_to_original=None if original is None else original / ms,
+        ratio_to_floor=None if floor < 1e-2 else ms / floor,  # a sparse product alone has no dense part
+    )

@@ -1,0 +1,72 @@
+"""Paths outside eager torch: torch.compile, ONNX Runtime, OpenVINO. All run the tiled form of the sparse products."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pose2mesh.benchmarks.workloads import JOINT_SET, Workload
+from pose2mesh.networks.classic_body import ClassicBody
+from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
+from pose2mesh.ops import use_backend, with_tiled_operators
+from pose2mesh.skeletons import joint_set
+
+
+def add_compiled(workload: Workload) -> Workload:
+    """With path `compile`: torch.compile cannot see into sparse tensors, so it gets gathers and small products."""
+    compiled = torch.compile(with_tiled_operators(workload.modules[0]), dynamic=False)
+
+    def run(x: Tensor) -> Tensor:
+        with use_backend("reference"):
+            return compiled(x).vertices
+
+    return replace(workload, paths={**workload.paths, "compile": run})
+
+
+def add_exported(workload: Workload) -> Workload:
+    """With the paths `onnxruntime` and `openvino`, as far as they are installed."""
+    wanted = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+    usable = {name: load for name, load in wanted.items() if find_spec(name)}
+    if not usable or not find_spec("onnxscript"):
+        return workload
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"{workload.name}.onnx"
+        _export(workload.modules[0], path)
+        return replace(workload, paths=workload.paths | {name: load(path) for name, load in usable.items()})
+
+
+def _export(network: nn.Module, path: Path) -> None:
+    from pose2mesh.checkpoints.export import export_network
+
+    if isinstance(network, ClassicPose2Mesh):
+        names = joint_set(JOINT_SET).joints
+        unused = {"faces": np.empty((0, 3)), "joint_regressor": np.empty((0, 0))}
+        network = ClassicBody(network, joint_set=JOINT_SET, output_joint_names=names, **unused)
+    export_network(network, path)
+
+
+def _onnxruntime(path: Path) -> Callable[[Tensor], Tensor]:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return partial(_run_onnxruntime, session)
+
+
+def _run_onnxruntime(session, x: Tensor) -> Tensor:
+    return torch.from_numpy(session.run(["vertices"], {"keypoints": x.numpy()})[0])
+
+
+def _openvino(path: Path) -> Callable[[Tensor], Tensor]:
+    import openvino  # pyright: ignore[reportMissingImports] - optional
+
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    model = openvino.Core().compile_model(str(path), "CPU", settings)
+    return lambda x: torch.from_numpy(model(x.numpy())["vertices"].copy())

@@ -1,0 +1,146 @@
+"""Networks for other runtimes: the whole chain from keypoints to vertices in one file, for any batch size."""
+
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.ops import use_backend, with_tiled_operators
+from pose2mesh.paths import write_with
+from pose2mesh.skeletons import joint_set
+
+FORMATS = ("onnx", "torch-export")
+OUTPUTS = ("vertices", "joints")
+TOLERANCE = 1e-5  # metres, between the exported network and this one
+_EXAMPLE_BATCH = 2  # a batch of one would be taken for a constant
+_CHECKED_BATCHES = (1, 3, 8)  # none of them the example's
+
+
+def export_network(network: nn.Module, path: str | Path, format: str = "onnx") -> float | None:
+    """Write a network on the CPU as ONNX (standard operators only) or as a torch.export program.
+
+    Input `keypoints` [B, J, 3] (x, y in any unit, confidence), outputs `vertices` [B, V, 3] and `joints`
+    [B, J', 3] in metres, B dynamic. An ONNX file carries the names of the joints as metadata. Nothing is written
+    unless the program agrees with the network on batch sizes that it was not traced with.
+
+    Returns the largest difference in metres, None where onnxruntime is not there to measure it. Raises InputError
+    for an unknown format or a network that does not come through, MissingDependencyError.
+    """
+    if format not in FORMATS:
+        raise InputError(f"unknown export format {format!r}; choose one of {', '.join(FORMATS)}")
+    network = network.eval()
+    with _quiet():
+        program = _trace(network)
+        content, run = _to_onnx(network, program) if format == "onnx" else _to_torch(program)
+    difference = None if run is None else _largest_difference(network, run)
+    if difference is not None and not difference <= TOLERANCE:
+        raise InputError(f"the exported network is off by {difference:.1e} m; nothing was written to {path}")
+    write_with(path, content)
+    return difference
+
+
+class _Chain(nn.Module):
+    """A network with a plain tuple as result."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, keypoints: Tensor) -> tuple[Tensor, Tensor]:
+        prediction = self.network(keypoints)
+        return prediction.vertices, prediction.joints
+
+
+def example_keypoints(network: nn.Module, batch: int, seed: int = 0) -> Tensor:
+    """Random keypoints [B, J, 3] in pixels with confidences, the last joint of all but the first missing."""
+    generator = torch.Generator().manual_seed(seed)
+    keypoints = torch.rand(batch, len(joint_set(network.joint_set)), 3, generator=generator)  # type: ignore[arg-type]
+    keypoints[..., :2] *= 500
+    keypoints[1:, -1, 2] = 0
+    return keypoints
+
+
+def _trace(network: nn.Module) -> torch.export.ExportedProgram:
+    chain = _Chain(with_tiled_operators(network)).eval()
+    shapes = {"keypoints": {0: torch.export.Dim("batch", min=1)}}
+    with use_backend("reference"), torch.no_grad():
+        return torch.export.export(
+            chain, (example_keypoints(network, _EXAMPLE_BATCH),), dynamic_shapes=shapes, strict=False
+        )
+
+
+def _to_torch(program: torch.export.ExportedProgram) -> tuple[Callable[[Any], None], Callable[[Tensor], Any]]:
+    return lambda stream: torch.export.save(program, stream), program.module()
+
+
+def _to_onnx(
+    network: nn.Module, program: torch.export.ExportedProgram
+) -> tuple[Callable[[Any], object], Callable[[Tensor], Any] | None]:
+    missing = [name for name in ("onnx", "onnxscript") if not find_spec(name)]
+    if missing:
+        raise MissingDependencyError(
+            f"ONNX export needs {' and '.join(missing)}: pip install 'pose2mesh[export]'"
+        )
+    onnx_program = torch.onnx.export(program, output_names=list(OUTPUTS), dynamo=True, verbose=False)
+    assert onnx_program is not None
+    model = onnx_program.model_proto
+    for key, value in _metadata(network).items():
+        model.metadata_props.add(key=key, value=value)
+    content = model.SerializeToString()
+    return lambda stream: stream.write(content), _onnxruntime(content)
+
+
+def _metadata(network: nn.Module) -> dict[str, str]:
+    joints = joint_set(network.joint_set)  # type: ignore[arg-type]
+    return {
+        "input": "keypoints [B, J, 3]: x and y in any unit, y down, then the confidence (0 = missing)",
+        "input_joint_names": json.dumps(joints.joints),
+        "output": "metres, root-relative, camera axes: x right, y down, z forward",
+        "output_joint_names": json.dumps(network.output_joint_names),
+    }
+
+
+def _onnxruntime(model: bytes) -> Callable[[Tensor], list[Tensor]] | None:
+    """A session as a function of keypoints; None where onnxruntime is not installed."""
+    if not find_spec("onnxruntime"):
+        return None
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return lambda keypoints: [
+        torch.from_numpy(output) for output in session.run(OUTPUTS, {"keypoints": keypoints.numpy()})
+    ]
+
+
+@torch.no_grad()
+def _largest_difference(network: nn.Module, run: Callable[[Tensor], Any]) -> float:
+    largest = 0.0
+    for batch in _CHECKED_BATCHES:
+        keypoints = example_keypoints(network, batch, seed=batch)
+        for ours, theirs in zip(network(keypoints), run(keypoints), strict=True):
+            largest = max(largest, float((ours - theirs).abs().max()))
+    return largest
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporters report their progress and torch's own deprecations, on which a user cannot act."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,75 @@
+"""`pose2mesh benchmark`: time the operators and networks on this machine, beside the original's way and a floor."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from pose2mesh.errors import InputError
+
+_EPILOG = """paths: original (the published arithmetic as published), reference, cpu or cuda (this package),
+pyg (PyTorch Geometric); with --compile and --export also compile, onnxruntime and openvino.
+Both networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and
+above: GLIBC_TUNABLES is reported, state it with the numbers."""
+
+
+def run(arguments: list[str]) -> int:
+    """Measure, print the table, write the JSON; errors are raised (see `pose2mesh.errors`)."""
+    options = _parser().parse_args(arguments)
+
+    import torch
+
+    from pose2mesh.benchmarks import Settings, run_benchmark
+
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        raise InputError(f"--device {options.device}: torch sees no CUDA device; see `pose2mesh doctor`")
+    if options.cpu_time and options.threads != 1:
+        raise InputError("--cpu-time adds up the time of all threads; give --threads 1 with it")
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    settings = Settings(
+        mode=options.mode,
+        batches=(1,) if options.quick and options.batch is None else options.batch or (1, 8),
+        device=options.device,
+        paths=options.paths,
+        is_quick=options.quick,
+        has_compile=options.compile,
+        has_export=options.export,
+        is_cpu_time=options.cpu_time,
+    )
+    report = run_benchmark(settings, say=lambda line: print(line, file=sys.stderr))
+    print(report.table())
+    if options.json:
+        report.write_json(options.json)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
+    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train"), default="network")
+    parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
+    parser.add_argument("--threads", type=_positive, help="threads of torch (default: torch's own choice)")
+    parser.add_argument("--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8)")
+    parser.add_argument("--paths", type=_names, default=(), metavar="NAME,...", help="only these paths")
+    parser.add_argument("--compile", action="store_true", help="torch.compile as well (a minute)")
+    parser.add_argument("--export", action="store_true", help="ONNX Runtime and OpenVINO as well (a minute)")
+    parser.add_argument("--quick", action="store_true", help="few runs, batch 1, no memory")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="processor time, not wall time: for busy machines"
+    )
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write machine and rows here")
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
+    return value
+
+
+def _batches(text: str) -> tuple[int, ...]:
+    return tuple(map(_positive, text.split(",")))
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))

@@ -1,0 +1,31 @@
+"""`pose2mesh export`: a network for other runtimes, from keypoints to vertices in one file."""
+
+import argparse
+from pathlib import Path
+
+
+def run(arguments: list[str]) -> int:
+    """Export one network; errors are raised (see `pose2mesh.errors`)."""
+    options = _parser().parse_args(arguments)
+
+    from pose2mesh.checkpoints import load_network
+    from pose2mesh.checkpoints.export import export_network
+
+    network = load_network(options.weights)
+    difference = export_network(network, options.output, options.format)
+    size = options.output.stat().st_size / 1e6
+    print(f"wrote {options.output} ({size:.1f} MB), {options.format} of {options.weights}")
+    print("  keypoints [B, J, 3] -> vertices [B, V, 3], joints [B, J', 3] in metres, any B")
+    if difference is None:
+        print("  not compared with torch: onnxruntime is not installed (pip install 'pose2mesh[export]')")
+    else:
+        print(f"  agrees with torch to {1000 * difference:.4f} mm at batch sizes it was not traced with")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="pose2mesh export", description=__doc__)
+    parser.add_argument("--format", choices=("onnx", "torch-export"), default="onnx")
+    parser.add_argument("--weights", default="anny-body", metavar="NAME|PATH", help="default: anny-body")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
+    return parser

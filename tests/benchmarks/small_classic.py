@@ -1,0 +1,25 @@
+"""A classic network small enough for tests, on the heavy-edge tree of a ball, with statistics that are not trivial."""
+
+import torch
+import trimesh
+
+from pose2mesh.hierarchy import Hierarchy, build_hierarchy
+from pose2mesh.networks.meshnet import MeshNet
+from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
+from pose2mesh.networks.posenet import PoseNet
+
+PLAN = ((5, 4, 6), (6, 4, 7), (7, 7, 7), (7, 6, 2), (2, 5, 3))
+
+
+def ball_hierarchy() -> Hierarchy:
+    ball = trimesh.creation.icosphere(2)
+    return build_hierarchy(ball.vertices, ball.faces, "hem", levels=3, joint_set="coco19")
+
+
+def small_classic() -> ClassicPose2Mesh:
+    torch.manual_seed(0)
+    network = ClassicPose2Mesh(PoseNet(19, width=32), MeshNet.from_hierarchy(ball_hierarchy(), PLAN))
+    for name, value in network.state_dict().items():
+        if value.is_floating_point() and (".bn." in name or "batch_norm" in name or name.endswith("bias")):
+            value.copy_(torch.rand_like(value) + 0.5)
+    return network

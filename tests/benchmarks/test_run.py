@@ -1,0 +1,69 @@
+"""The benchmark from settings to report, on networks of toy size."""
+
+import json
+
+import pytest
+import torch
+from small_classic import ball_hierarchy, small_classic
+
+from pose2mesh.benchmarks import Report, Row, Settings, run_benchmark, workloads
+from pose2mesh.benchmarks.passes import check
+from pose2mesh.errors import InputError, Pose2MeshError
+
+CPU = torch.device("cpu")
+CONTRACT = {"network", "path", "pass", "batch", "ms", "peak_mb", "ratio_to_original", "ratio_to_floor"}
+
+
+@pytest.fixture
+def toys(monkeypatch):
+    """Both networks and the operators in toy size."""
+    small = workloads.classic(CPU, has_pyg=True, network=small_classic())
+    other = workloads.Workload("compact", {"cpu": small.paths["cpu"]}, small.modules, small.make_input)
+    made = {"classic": [small], "compact": [other]}
+    layers = workloads.operators(CPU, hierarchy=ball_hierarchy())
+    monkeypatch.setattr(workloads, "build", lambda name, *a, **k: made.get(name, layers))
+
+
+@pytest.mark.parametrize("mode", ["network", "train"])
+def test_networks(toys, mode, tmp_path):
+    settings = Settings(mode, (1, 2) if mode == "network" else (2,), is_quick=True, budget_s=0.01)
+    report = run_benchmark(settings)
+    report.write_json(tmp_path / "b.json")
+    document = json.loads((tmp_path / "b.json").read_text())
+    assert document["machine"]["threads"] == torch.get_num_threads() and document["machine"]["cpu"]
+    rows = document["rows"]
+    assert all(set(row) >= CONTRACT for row in rows)
+    expected = {("classic", p) for p in ("original", "pyg", "cpu", "reference")} | {("compact", "cpu")}
+    assert {(row["network"], row["path"]) for row in rows} == expected
+    originals = {row["batch"]: row["ms"] for row in rows if row["path"] == "original"}
+    for row in rows:
+        assert row["pass"] == ("forward" if mode == "network" else "train")
+        assert row["ratio_to_original"] == pytest.approx(originals[row["batch"]] / row["ms"])
+        assert row["samples_per_s"] == pytest.approx(1000 * row["batch"] / row["ms"])
+    for line in ("classic", "compact", "threads"):
+        assert line in report.table()
+
+
+def test_operators_and_a_choice_of_paths(toys):
+    report = run_benchmark(Settings("ops", (1,), paths=("original", "cpu"), is_quick=True))
+    assert {row.path for row in report.rows} == {"original", "cpu"}
+    assert [row.ratio_to_floor for row in report.rows if row.network.startswith("product")] == [None, None]
+
+
+def test_a_wrong_path_is_not_timed():
+    workload = workloads.classic(CPU, network=small_classic())
+    right = workload.paths["reference"]
+    workload.paths["cpu"] = lambda x: right(x) * 1.001
+    with pytest.raises(Pose2MeshError, match=r"'cpu' is off the reference by 1\.0e-03"):
+        check(workload, "forward", 2)
+
+
+def test_an_unknown_workload_is_refused():
+    with pytest.raises(InputError, match="classic, compact or operators"):
+        workloads.build("hand", CPU)
+
+
+def test_a_row_without_anything_to_compare_with():
+    row = Row("compact", "cpu", "forward", 1, 5.0, 200.0, None, None, None)
+    assert Report({"cpu": "x"}, [row]).table().splitlines()[-1].split()[-3:] == ["-", "-", "-"]
+    assert row.to_json()["pass"] == "forward"

@@ -1,0 +1,65 @@
+import json
+
+import pytest
+import torch
+
+from pose2mesh import benchmarks
+from pose2mesh.benchmarks import Report, Row
+from pose2mesh.cli.benchmark import run
+from pose2mesh.cli.main import main
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """Settings that reach the library, which answers with one row."""
+    settings = []
+
+    def answer(given, say):
+        settings.append(given)
+        return Report({"cpu": "x"}, [Row("classic", "cpu", "forward", 1, 2.0, 500.0, 3.0, 4.0, 1.5)])
+
+    monkeypatch.setattr(benchmarks, "run_benchmark", answer)
+    return settings
+
+
+def test_options_reach_the_library_and_the_report_the_file(seen, tmp_path, capsys):
+    threads = torch.get_num_threads()
+    try:
+        arguments = ["train", "--batch", "1,8", "--threads", "1", "--cpu-time", "--paths", "cpu,original"]
+        assert run([*arguments, "--json", str(tmp_path / "b.json")]) == 0
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(threads)
+    (settings,) = seen
+    assert (settings.mode, settings.batches, settings.paths) == ("train", (1, 8), ("cpu", "original"))
+    assert settings.is_cpu_time and not settings.is_quick
+    assert "classic" in capsys.readouterr().out
+    assert json.loads((tmp_path / "b.json").read_text())["rows"][0]["ms"] == 2.0
+
+
+def test_quick_means_one_sample(seen):
+    run(["--quick"])
+    assert seen[0].batches == (1,) and seen[0].mode == "network"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            ["--device", "cuda"],
+            "torch sees no CUDA device",
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device"),
+        ),
+        (["--cpu-time"], "give --threads 1"),
+    ],
+)
+def test_bad_input_is_exit_code_2(arguments, message, capsys):
+    assert main(["benchmark", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--batch", "0"], ["--batch", "x"], ["hand"]])
+def test_bad_usage_is_exit_code_2(arguments):
+    with pytest.raises(SystemExit) as caught:
+        main(["benchmark", *arguments])
+    assert caught.value.code == 2

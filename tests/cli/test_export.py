@@ -1,0 +1,34 @@
+from types import SimpleNamespace
+
+import pytest
+
+from pose2mesh import checkpoints
+from pose2mesh.checkpoints import export
+from pose2mesh.cli.export import run
+from pose2mesh.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("difference", "said"), [(2e-6, "to 0.0020 mm"), (None, "onnxruntime is not installed")]
+)
+def test_what_is_written_is_reported(difference, said, tmp_path, monkeypatch, capsys):
+    network, out = SimpleNamespace(), tmp_path / "x.pt2"
+
+    def write(given, path, format):
+        assert given is network and format == "torch-export"
+        path.write_bytes(b"0" * 1_500_000)
+        return difference
+
+    monkeypatch.setattr(checkpoints, "load_network", lambda name: {"mine": network}[name])
+    monkeypatch.setattr(export, "export_network", write)
+    assert run(["--format", "torch-export", "--weights", "mine", "-o", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert f"wrote {out} (1.5 MB)" in shown and said in shown
+
+
+def test_missing_weights_are_one_line(tmp_path, capsys):
+    assert (
+        main(["export", "--weights", str(tmp_path / "no.safetensors"), "-o", str(tmp_path / "x.onnx")]) == 2
+    )
+    assert "no.safetensors" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
