@@ -10,6 +10,7 @@ from pose2mesh.benchmarks import workloads
 from pose2mesh.benchmarks.runtimes import add_exported
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))), reason="onnx is not installed"
 )

@@ -16,7 +16,7 @@ def test_medians_of_interleaved_runs():
         "long": lambda: (calls.append("long"), time.sleep(0.06)),
     }
     times = median_ms(runs, CPU, budget_s=0.01, least_runs=3)
-    assert 2 <= times["short"] < 40 and 60 <= times["long"] < 300
+    assert times["short"] >= 2 and times["long"] >= 60 and times["short"] < times["long"]
     assert calls[-1] == "long" and calls.count("long") >= 4  # a warm-up, then three rounds
     rounds = "".join(name[0] for name in calls[-20:]).strip("s")
     assert "ls" in rounds or calls.count("short") <= 12  # the short one ran between the long ones
