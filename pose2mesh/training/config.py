@@ -114,6 +114,7 @@ class TrainConfig(Strict):
     validate_every: int = Field(2000, ge=1)
     device: str = "auto"
     threads: int = Field(0, ge=0)  # 0 leaves torch's choice
+    tensorboard: bool = False  # write curves to OUTPUT/tensorboard
 
 
 class TestData(Strict):
@@ -123,8 +124,9 @@ class TestData(Strict):
 
 
 class TestConfig(Strict):
-    """The mocap protocol of docs/results.md."""
+    """The mocap protocol of docs/results.md, or the closed loop: the same bodies as pictures, through a detector."""
 
+    protocol: Literal["mocap", "closed_loop"] = "mocap"
     weights: str = "anny-body"
     data: TestData = TestData()
     batch_size: int = Field(64, ge=1)

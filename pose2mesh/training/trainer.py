@@ -18,7 +18,7 @@ from pose2mesh.checkpoints import build_network, read_weights, save_weights
 from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.datasets.synthetic import Batch, find_motion, pose_pool
-from pose2mesh.errors import InputError, MachineError
+from pose2mesh.errors import InputError, MachineError, MissingDependencyError
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.paths import write_with
 from pose2mesh.training.config import StageConfig, TrainConfig
@@ -63,6 +63,7 @@ class Trainer:
         for motion in config.validation:
             load_motion(find_motion(motion))  # what is missing or damaged is better known now than in an hour
         self.stop_requested = False
+        self.board = _open_board(self.output) if config.tensorboard and group.is_first else None
 
     def run(self, resume: bool) -> Path:
         state = self._resume_state() if resume else None
@@ -145,6 +146,13 @@ class Trainer:
         bar.update()
         if parts and step % 20 == 0:
             bar.set_postfix({**{k: f"{1e3 * v.item():.1f}" for k, v in parts.items()}, **_rate(bar, stage)})
+            self._draw({f"{stage.name}/{name}": value.item() for name, value in parts.items()}, step)
+
+    def _draw(self, values: dict[str, float], step: int) -> None:
+        """Add points to the TensorBoard curves, if there are any."""
+        if self.board:
+            for name, value in values.items():
+                self.board.add_scalar(name, value, step)
 
     # ---- files
 
@@ -163,6 +171,7 @@ class Trainer:
             tqdm.write(json.dumps(line))
             with (self.output / "validation.jsonl").open("a") as log:
                 log.write(json.dumps(line) + "\n")
+            self._draw({f"validation/{k}": v for k, v in line.items() if isinstance(v, float)}, step)
         self.network.load_state_dict(current)
         self.network.train()
 
@@ -229,3 +238,12 @@ def load_initial(network: nn.Module, name_or_path: str) -> None:
 def _rate(bar: tqdm, stage: StageConfig) -> dict[str, str]:
     rate = bar.format_dict["rate"]
     return {"samples/s": f"{rate * stage.batch_size:.0f}"} if rate else {}
+
+
+def _open_board(output: Path):
+    """A TensorBoard writer. Raises MissingDependencyError without the package."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingDependencyError("tensorboard=true needs `pip install 'pose2mesh[tensorboard]'`") from error
+    return SummaryWriter(str(output / "tensorboard"))
