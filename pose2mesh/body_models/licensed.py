@@ -1,6 +1,8 @@
 """SMPL (Loper et al. 2015) and MANO (Romero et al. 2017) from the user's own files."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,6 +34,8 @@ _HAND_JOINTS = (
 _FINGERTIPS = {"thumb4": 745, "index4": 317, "middle4": 444, "ring4": 556, "pinky4": 673}
 _LEFT_MIDDLE_TIP = 445
 
+_lbs: Callable[..., Any] = lbs  # smplx annotates it with a Tensor of its own
+
 
 class LicensedBody(LinearBlendBody):
     """SMPL or MANO: linear blend skinning with pose blend shapes; ten shape components.
@@ -52,9 +56,7 @@ class LicensedBody(LinearBlendBody):
         }
         super().__init__(fields, _HAND_JOINTS if is_hand else find_joint_set("smpl24").joints, {})
         posedirs = arrays["posedirs"].reshape(-1, arrays["posedirs"].shape[-1]).T  # [9 (K - 1), 3 V]
-        self.register_buffer(
-            "posedirs", torch.as_tensor(np.ascontiguousarray(posedirs, np.float32)), persistent=False
-        )
+        self.register_buffer("posedirs", torch.as_tensor(np.ascontiguousarray(posedirs, np.float32)), persistent=False)
         self.name, self.path = name, path
 
     def forward(self, betas: Tensor, pose_rotmat: Tensor) -> BodyOutput:
@@ -62,7 +64,7 @@ class LicensedBody(LinearBlendBody):
 
         Shapes: betas [B, 10]; pose_rotmat [B, K, 3, 3] relative to the parent joint; returns BodyOutput.
         """
-        vertices, joints = lbs(
+        vertices, joints = _lbs(
             betas, pose_rotmat, self.v_template, self.shapedirs, self.posedirs, self.J_regressor, self.parents,
             self.weights, pose2rot=False,
         )  # fmt: skip
@@ -82,9 +84,7 @@ class LicensedBody(LinearBlendBody):
             if name not in rows and rows.keys() >= set(parts)
         }
         if missing := [joint for joint in joints.joints if joint not in rows]:
-            raise InputError(
-                f"{self.name} has no {missing[0]!r}, so joint set {joints.name!r} cannot be regressed"
-            )
+            raise InputError(f"{self.name} has no {missing[0]!r}, so joint set {joints.name!r} cannot be regressed")
         return np.stack([rows[joint] for joint in joints.joints])
 
     def _rows(self, joint_set: str) -> dict[str, np.ndarray]:

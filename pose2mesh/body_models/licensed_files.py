@@ -102,9 +102,7 @@ def _find(what: str, names: tuple[str, ...], given: str | Path | None, advice: s
                 if (root / folder / name).is_file():
                     return root / folder / name
     places = " or ".join(str(root / names[-1 if len(names) == 1 else 1]) for root in searched)
-    raise MissingFileError(
-        f"{what} not found: {advice}, then put it at {places} (set POSE2MESH_MODELS to choose)"
-    )
+    raise MissingFileError(f"{what} not found: {advice}, then put it at {places} (set POSE2MESH_MODELS to choose)")
 
 
 def _roots(given: Path | None) -> Iterator[Path]:
@@ -138,9 +136,7 @@ def read_any_model(path: Path) -> dict[str, np.ndarray]:
     for family in (SMPL, MANO):
         if template.shape[:1] == (family.vertices,):
             return read_model(path, family)
-    raise FormatError(
-        f"{path}: a template of shape {template.shape} is neither SMPL's (6890, 3) nor MANO's (778, 3)"
-    )
+    raise FormatError(f"{path}: a template of shape {template.shape} is neither SMPL's (6890, 3) nor MANO's (778, 3)")
 
 
 def read_regressor(path: Path, num_joints: int, num_vertices: int) -> np.ndarray:
@@ -166,9 +162,7 @@ def _read_arrays(path: Path, fields: tuple[str, ...], optional: tuple[str, ...])
                 raise ValueError(f"{unpacked / 2**20:.0f} MB unpacked")
         with np.load(path, allow_pickle=False) as file:
             if missing := [name for name in fields if name not in file]:
-                raise FormatError(
-                    f"{path} lacks {', '.join(missing)}, so it is not the model asked for; {remedy}"
-                )
+                raise FormatError(f"{path} lacks {', '.join(missing)}, so it is not the model asked for; {remedy}")
             return {name: file[name] for name in (*fields, *optional) if name in file}
     except FormatError:
         raise
@@ -178,8 +172,7 @@ def _read_arrays(path: Path, fields: tuple[str, ...], optional: tuple[str, ...])
 
 def _problem(name: str, array: np.ndarray, shape: tuple[int, ...]) -> str | None:
     fits = array.ndim == len(shape) and all(
-        size == wanted or (wanted < 0 and size >= NUM_SHAPE)
-        for size, wanted in zip(array.shape, shape, strict=True)
+        size == wanted or (wanted < 0 and size >= NUM_SHAPE) for size, wanted in zip(array.shape, shape, strict=True)
     )
     if not fits:
         wanted = ", ".join(f"{NUM_SHAPE} or more" if size < 0 else str(size) for size in shape)

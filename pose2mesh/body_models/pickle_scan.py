@@ -33,9 +33,9 @@ def check_opcodes(content: bytes) -> None:
         if opcode.name not in _ALLOWED or count >= _MAX_OPCODES:
             raise ValueError(f"opcode {opcode.name} (number {count}) is none that a body model needs")
         if opcode.name in ("GET", "BINGET", "LONG_BINGET"):
-            stack.append(memo[argument])
+            stack.append(memo[int(argument or 0)])
         elif opcode.name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            index = len(memo) if opcode.name == "MEMOIZE" else argument
+            index = len(memo) if opcode.name == "MEMOIZE" else int(argument or 0)
             if index > count:
                 raise ValueError(f"memo index {index} with only {count} values so far")
             memo[index] = stack[-1] or _LEAF

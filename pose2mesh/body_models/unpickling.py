@@ -26,9 +26,7 @@ _NUMBER_CODES = {"i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8
 _REMEDY = "download it again from the model's own page"
 
 
-def read_pickle(
-    path: str | Path, fields: Iterable[str], optional: Iterable[str] = ()
-) -> dict[str, np.ndarray]:
+def read_pickle(path: str | Path, fields: Iterable[str], optional: Iterable[str] = ()) -> dict[str, np.ndarray]:
     """The named arrays of a pickled dictionary, sparse ones made dense; other entries are not looked at.
 
     Raises MissingFileError, and FormatError naming file, entry and remedy for a file that is truncated, foreign, too
@@ -62,9 +60,7 @@ def _named_array(path: Path, name: str, value: Any) -> np.ndarray:
     try:
         return to_array(value)
     except Exception as error:  # what a file claims about an array may contradict itself in any way
-        raise FormatError(
-            f"{path}: {name!r} is not a readable array ({_shorten(error)}); {_REMEDY}"
-        ) from error
+        raise FormatError(f"{path}: {name!r} is not a readable array ({_shorten(error)}); {_REMEDY}") from error
 
 
 def _shorten(error: Exception) -> str:

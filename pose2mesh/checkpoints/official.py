@@ -19,6 +19,7 @@ from torch import Tensor
 
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy
+from pose2mesh.hierarchy.adjacency import num_nodes
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.meshnet import BODY_PLAN, HAND_PLAN, ChannelPlan, MeshNet
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
@@ -184,7 +185,7 @@ def _build(joints: str, plan: ChannelPlan, width: int, graph: dict[str, Tensor])
     skeleton = joint_set(joints)
     levels = [_tensors_to_matrix(f"level{i}", graph) for i in range(len(plan) - 2)]
     inverse, faces = graph["inverse"].numpy(), graph["faces"].numpy()
-    if not 0 <= inverse.min() <= inverse.max() < levels[-1].shape[0] or not 0 <= faces.min() <= faces.max() < len(
+    if not 0 <= inverse.min() <= inverse.max() < num_nodes(levels[-1]) or not 0 <= faces.min() <= faces.max() < len(
         inverse
     ):
         raise ValueError("its graph names rows or vertices that are not there")

@@ -21,9 +21,7 @@ def run(arguments: list[str]) -> int:
     from pose2mesh.paths import write_with
 
     arrays = read_any_model(options.model)
-    write_with(options.output, lambda stream: np.savez_compressed(stream, **arrays))
+    write_with(options.output, lambda stream: np.savez_compressed(stream, allow_pickle=False, **arrays))
     size = options.output.stat().st_size / 1e6
-    print(
-        f"wrote {options.output} ({size:.1f} MB, {len(arrays['v_template'])} vertices); its license is the model's"
-    )
+    print(f"wrote {options.output} ({size:.1f} MB, {len(arrays['v_template'])} vertices); its license is the model's")
     return 0

@@ -84,9 +84,7 @@ def runnable(canary: str) -> dict[str, bytes]:
     }  # fmt: skip
     for protocol in PROTOCOLS:
         files[f"os.system, protocol {protocol}"] = pickle.dumps(Call(os.system, touch), protocol)
-        files[f"eval, protocol {protocol}"] = pickle.dumps(
-            {"f": Call(eval, f"open({canary!r}, 'w')")}, protocol
-        )
+        files[f"eval, protocol {protocol}"] = pickle.dumps({"f": Call(eval, f"open({canary!r}, 'w')")}, protocol)
     return files
 
 

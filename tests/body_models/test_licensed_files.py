@@ -39,9 +39,7 @@ def test_the_layouts_that_users_have(name, file, tmp_path):
 
 
 def test_the_search_order(tmp_path, monkeypatch):
-    places = {
-        place: tmp_path / place / "SMPL_MALE.pkl" for place in ("cache/models", "models", "env", "given")
-    }
+    places = {place: tmp_path / place / "SMPL_MALE.pkl" for place in ("cache/models", "models", "env", "given")}
     monkeypatch.setenv("POSE2MESH_MODELS", str(tmp_path / "env"))
     for place, path in places.items():  # from the last to the first
         path.parent.mkdir(parents=True)
@@ -170,9 +168,7 @@ def test_convert_model_refuses_in_one_line(arguments, message, tmp_path, capsys)
     assert not (tmp_path / arguments[-1]).exists()
 
 
-@pytest.mark.parametrize(
-    "array", [np.zeros((17, 6889)), np.full((17, 6890), np.nan), np.zeros((17, 6890), int)]
-)
+@pytest.mark.parametrize("array", [np.zeros((17, 6889)), np.full((17, 6890), np.nan), np.zeros((17, 6890), int)])
 def test_a_foreign_regressor_is_refused(array, tmp_path):
     np.save(tmp_path / "r.npy", array)
     with pytest.raises(FormatError, match=r"r\.npy: it"):
