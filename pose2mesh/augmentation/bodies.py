@@ -4,7 +4,8 @@ import numpy as np
 import torch
 
 from pose2mesh.augmentation.poses import clamp_to_limits, world_rotmats
-from pose2mesh.body_models.anny import MOTION_BONES, AnnyBody
+from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.skeletons import MOTION_BONES
 
 
 def random_bodies(body: AnnyBody, count: int, seed: int = 0, degrees: float = 30.0) -> np.ndarray:

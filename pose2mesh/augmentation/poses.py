@@ -12,8 +12,8 @@ import torch
 from torch import Generator, Tensor
 
 from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative
-from pose2mesh.body_models.anny import MOTION_BONES, MOTION_PARENTS
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 
 _PARENTS = torch.tensor(MOTION_PARENTS)
 _MIRROR_BONES = tuple(

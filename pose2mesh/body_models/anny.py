@@ -15,14 +15,8 @@ from pose2mesh import paths
 from pose2mesh.body_models.linear_blend import LinearBlendBody, world_to_relative
 from pose2mesh.errors import FormatError, MissingFileError
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from pose2mesh.skeletons import MOTION_BONES
 
-# The bones whose motion is captured; every other bone follows from them (see expand_pose).
-MOTION_BONES = (
-    "root", "spine03", "spine01", "neck01", "head",
-    "clavicle.L", "upperarm01.L", "lowerarm01.L", "wrist.L", "upperleg01.L", "lowerleg01.L", "foot.L",
-    "clavicle.R", "upperarm01.R", "lowerarm01.R", "wrist.R", "upperleg01.R", "lowerleg01.R", "foot.R",
-)  # fmt: skip
-MOTION_PARENTS = (-1, 0, 1, 2, 3, 2, 5, 6, 7, 0, 9, 10, 2, 12, 13, 14, 0, 16, 17)
 # bone -> (from, to, fraction): a rotation part of the way between two captured bones
 _BETWEEN = {
     "spine04": ("root", "spine03", 0.5),

@@ -51,17 +51,13 @@ def load_bvh_folder(folder: str | Path) -> MotionPack:
     folder = Path(folder)
     if not folder.exists():
         raise MissingFileError(f"{folder} not found; give a .bvh file or a folder of them")
-    paths = (
-        sorted(p for p in folder.rglob("*") if p.suffix.lower() == ".bvh") if folder.is_dir() else [folder]
-    )
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() == ".bvh") if folder.is_dir() else [folder]
     if not paths:
         raise MissingFileError(f"{folder} holds no .bvh files; give the folder that does")
     read = [(path, read_bvh(path)) for path in paths]
     kept = [(path, clip) for path, clip in read if len(clip.rotvec)]
     if not kept:
-        raise FormatError(
-            f"{folder}: nothing is left after cleaning (too short, or tracking flips throughout)"
-        )
+        raise FormatError(f"{folder}: nothing is left after cleaning (too short, or tracking flips throughout)")
     clips = [clip for _, clip in kept]
     subjects = [_subject(path, folder) for path, _ in kept]
     return MotionPack.from_clips(clips, subjects, [f"bvh:{path.name}" for path, _ in kept])
@@ -87,16 +83,12 @@ def _parse(path: Path) -> tuple[Skeleton, np.ndarray, float]:
             warnings.simplefilter("ignore")  # NumPy warns of an empty table; the error below says it better
             bvh = pybvh.read_bvh_file(path, world_up="+y")  # not used: our vertical is the body's
     except (ValueError, IndexError, OSError) as error:
-        remedy = (
-            "download it again, or export it with three rotations per joint and positions at the root only"
-        )
+        remedy = "download it again, or export it with three rotations per joint and positions at the root only"
         raise FormatError(f"{path}: not a readable BVH file ({error}); {remedy}") from error
     joints = [node for node in bvh.nodes if not node.is_end_site()]
     row = {id(node): index for index, node in enumerate(joints)}
     parents = tuple(-1 if node.parent is None else row[id(node.parent)] for node in joints)
-    skeleton = Skeleton(
-        tuple(node.name for node in joints), parents, np.array([node.offset for node in joints])
-    )
+    skeleton = Skeleton(tuple(node.name for node in joints), parents, np.array([node.offset for node in joints]))
     finite = [np.isfinite(bvh.joint_angles).all(), np.isfinite(skeleton.offsets).all(), np.isfinite(bvh.fps)]
     if not all(finite) or bvh.fps <= 0:
         raise FormatError(f"{path}: holds values that are not finite; export or download it again")

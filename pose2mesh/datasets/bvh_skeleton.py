@@ -185,6 +185,4 @@ def _is_standing(directions: dict[str, np.ndarray]) -> bool:
     """Legs within 35 degrees of straight down, arms within 65 degrees of straight out to their own side."""
     legs = [d for name, d in directions.items() if "leg" in name]
     arms = [d * (1 if name.endswith("L") else -1, 1, 1) for name, d in directions.items() if "arm" in name]
-    return all(-d[2] > np.cos(np.radians(35)) for d in legs) and all(
-        d[0] > np.cos(np.radians(65)) for d in arms
-    )
+    return all(-d[2] > np.cos(np.radians(35)) for d in legs) and all(d[0] > np.cos(np.radians(65)) for d in arms)

@@ -54,9 +54,7 @@ class Coco2D:
         for name, (kind, shape) in _KINDS.items():
             array = arrays[name]
             if array.shape != (count, *shape) or array.dtype.kind not in kind:
-                raise FormatError(
-                    f"{path}: {name} is {array.dtype} {array.shape}, expected {(count, *shape)}"
-                )
+                raise FormatError(f"{path}: {name} is {array.dtype} {array.shape}, expected {(count, *shape)}")
         problems = {
             "holds no persons": count == 0,
             "joint_names are not COCO's 17": tuple(names.tolist()) != joint_set("coco17").joints,

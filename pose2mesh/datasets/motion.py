@@ -16,19 +16,13 @@ from scipy.spatial.transform import Rotation
 from pose2mesh.datasets.npz import read_npz
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.paths import write_with
+from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 
-BONES = (
-    *("root", "spine03", "spine01", "neck01", "head"),
-    *("clavicle.L", "upperarm01.L", "lowerarm01.L", "wrist.L", "upperleg01.L", "lowerleg01.L", "foot.L"),
-    *("clavicle.R", "upperarm01.R", "lowerarm01.R", "wrist.R", "upperleg01.R", "lowerleg01.R", "foot.R"),
-)
-PARENTS = (-1, 0, 1, 2, 3, 2, 5, 6, 7, 0, 9, 10, 2, 12, 13, 14, 0, 16, 17)  # nearest stored ancestor
+BONES, PARENTS = MOTION_BONES, MOTION_PARENTS
 FPS = 30.0
 _PER_FRAME = ("rotvec", "clip_id", "frame_120")
 _PER_CLIP = ("clip_name", "clip_subject", "clip_source")
-_LARGEST_ROTVEC = (
-    2 * np.pi + 0.01
-)  # radians; a rotation vector needs no more than pi, float16 rounds a little
+_LARGEST_ROTVEC = 2 * np.pi + 0.01  # radians; a rotation vector needs no more than pi, float16 rounds a little
 
 
 @dataclass(frozen=True)
@@ -36,9 +30,7 @@ class MotionClip:
     """One recording at 30 frames per second."""
 
     rotvec: np.ndarray  # [N, 19, 3] float32, radians, world rotations in Anny's axes
-    frame_120: (
-        np.ndarray
-    )  # [N] int32, frame number at 120 Hz; the normal step is 4, larger where frames were cut
+    frame_120: np.ndarray  # [N] int32, frame number at 120 Hz; the normal step is 4, larger where frames were cut
     name: str
 
 
@@ -60,17 +52,13 @@ class MotionPack:
         return len(self.rotvec)
 
     @classmethod
-    def from_clips(
-        cls, clips: Sequence[MotionClip], subjects: Sequence[str], sources: Sequence[str]
-    ) -> MotionPack:
+    def from_clips(cls, clips: Sequence[MotionClip], subjects: Sequence[str], sources: Sequence[str]) -> MotionPack:
         """Join clips, at least one; `subjects` and `sources` name the performer and the origin of each."""
         return cls(
             rotvec=np.concatenate([clip.rotvec for clip in clips]).astype(np.float32),  # [N, 19, 3]
             bone_names=BONES,
             parents=np.array(PARENTS, np.int32),
-            clip_id=np.repeat(
-                np.arange(len(clips), dtype=np.int32), [len(clip.rotvec) for clip in clips]
-            ),  # [N]
+            clip_id=np.repeat(np.arange(len(clips), dtype=np.int32), [len(clip.rotvec) for clip in clips]),  # [N]
             frame_120=np.concatenate([clip.frame_120 for clip in clips]).astype(np.int32),  # [N]
             clip_name=tuple(clip.name for clip in clips),
             clip_subject=tuple(subjects),

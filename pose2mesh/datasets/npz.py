@@ -20,9 +20,7 @@ _UNREADABLE = (
 def read_npz(path: Path, keys: Sequence[str]) -> dict[str, np.ndarray]:
     """The named arrays of an .npz file, never unpickled. Raises MissingFileError, FormatError."""
     if not path.is_file():
-        raise MissingFileError(
-            f"{path} not found; set POSE2MESH_DATA to the folder of the packs, or give another path"
-        )
+        raise MissingFileError(f"{path} not found; set POSE2MESH_DATA to the folder of the packs, or give another path")
     try:
         with np.load(path, allow_pickle=False) as archive:
             missing = [key for key in keys if key not in archive.files]

@@ -68,9 +68,7 @@ def resample_to_120(rotations: np.ndarray, fps: float) -> np.ndarray:
     recorded = np.arange(count) / fps  # [N] seconds
     wanted = np.arange(int(recorded[-1] * 120.0 + 1e-6) + 1) / 120.0  # [M]
     wanted[-1] = min(wanted[-1], recorded[-1])
-    tracks = [
-        Slerp(recorded, Rotation.from_matrix(rotations[:, j]))(wanted).as_matrix() for j in range(joints)
-    ]
+    tracks = [Slerp(recorded, Rotation.from_matrix(rotations[:, j]))(wanted).as_matrix() for j in range(joints)]
     return np.stack(tracks, axis=1)
 
 

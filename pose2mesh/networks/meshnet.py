@@ -111,9 +111,7 @@ class MeshNet(nn.Module):
             x = self._convolve(layer, x, operator)
         return self._convolve(last, x, operator, residual)
 
-    def _convolve(
-        self, layer: int, x: Tensor, operator: SparseOperator, residual: Tensor | None = None
-    ) -> Tensor:
+    def _convolve(self, layer: int, x: Tensor, operator: SparseOperator, residual: Tensor | None = None) -> Tensor:
         """Convolution, batch norm, ReLU, residual; the network's last layer is a convolution alone."""
         linear = cast(nn.Linear, self.cl[layer])
         if layer == len(self.bn):
@@ -130,9 +128,7 @@ class MeshNet(nn.Module):
 def _check(plan: ChannelPlan, sizes: list[int]) -> None:
     """Raise InputError unless there is a level for each block and each level doubles the one before it."""
     if len(sizes) != len(plan) - 2:
-        raise InputError(
-            f"a plan of {len(plan)} blocks needs {len(plan) - 2} levels, got {len(sizes)}: {sizes}"
-        )
+        raise InputError(f"a plan of {len(plan)} blocks needs {len(plan) - 2} levels, got {len(sizes)}: {sizes}")
     if any(fine != 2 * coarse for coarse, fine in itertools.pairwise(sizes)):
         raise InputError(f"levels must double from coarse to fine, got {sizes}; use a `hem` hierarchy")
 

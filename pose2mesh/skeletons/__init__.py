@@ -2,5 +2,6 @@
 
 from pose2mesh.skeletons.conversion import convert
 from pose2mesh.skeletons.joint_sets import JOINT_SETS, JointSet, joint_set, mirror_name
+from pose2mesh.skeletons.motion_bones import MOTION_BONES, MOTION_PARENTS
 
-__all__ = ["JOINT_SETS", "JointSet", "convert", "joint_set", "mirror_name"]
+__all__ = ["JOINT_SETS", "MOTION_BONES", "MOTION_PARENTS", "JointSet", "convert", "joint_set", "mirror_name"]

@@ -6,9 +6,10 @@
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.body_models.anny import MOTION_BONES, AnnyBody
+from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.geometry.rotation import rot6d_to_rotmat
+from pose2mesh.skeletons import MOTION_BONES
 
 _PELVIS = 17  # of COCO-19
 
