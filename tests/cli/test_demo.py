@@ -1,27 +1,56 @@
-"""The demo from its photo to the files, with a network whose answer is known."""
+"""The demo from its two pictures to the files, with a network whose answer is known."""
+
+import sys
 
 import numpy as np
 import pytest
 from fake_network import FlatNetwork
 from PIL import Image
 
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.cli.demo_scene import YAW_DEGREES, recover_scene
 from pose2mesh.cli.main import main
+from pose2mesh.datasets.studio import figure_scene
 from pose2mesh.pipeline import Pose2Mesh
 
 pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
-pytest.importorskip("skimage", reason="scikit-image is not installed; pip install 'pose2mesh[demo]'")
 pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter
 
 
-def test_demo_writes_everything_and_says_where(tmp_path, capsys, monkeypatch):
+PHOTO_FILES = ["input.png", "mesh.glb", "mesh.obj", "overlay.png", "result.npz", "side.png"]
+SCENE_FILES = ["scene_input.png", "scene_overlay.png", "scene_side.png"]
+
+
+@pytest.fixture(autouse=True)
+def _flat_network(monkeypatch):
     monkeypatch.setattr(Pose2Mesh, "from_pretrained", lambda *_: Pose2Mesh(FlatNetwork()))
+
+
+def test_demo_writes_everything_and_says_where(tmp_path, capsys):
+    pytest.importorskip("skimage", reason="scikit-image is not installed; pip install 'pose2mesh[demo]'")
     assert main(["demo", "-o", f"{tmp_path}/out"]) == 0
     files = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert files == ["input.png", "mesh.glb", "mesh.obj", "overlay.png", "result.npz", "side.png"]
+    assert files == sorted(PHOTO_FILES + SCENE_FILES)
     assert str(tmp_path / "out") in capsys.readouterr().out
-    photo, overlay = (np.asarray(Image.open(tmp_path / "out" / f)) for f in ("input.png", "overlay.png"))
-    assert photo.shape == overlay.shape == (512, 512, 3)
-    assert (photo != overlay).any()
+    for start in ("", "scene_"):
+        names = (f"{start}input.png", f"{start}overlay.png")
+        picture, overlay = (np.asarray(Image.open(tmp_path / "out" / name)) for name in names)
+        assert picture.shape == overlay.shape == (512, 512, 3)
+        assert (picture != overlay).any()
+
+
+def test_without_scikit_image_the_scene_remains(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage.data", None)  # importing it raises ImportError
+    assert main(["demo", "-o", f"{tmp_path}/out"]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == SCENE_FILES
+    assert "pose2mesh[demo]" in capsys.readouterr().out
+
+
+def test_the_error_of_the_true_mesh_is_zero(tmp_path, capsys, monkeypatch):
+    scene = figure_scene(load_anny_body(), "greet", YAW_DEGREES)
+    monkeypatch.setattr(Pose2Mesh, "predict", lambda *_: [scene.truth])
+    recover_scene(Pose2Mesh(FlatNetwork()), tmp_path)
+    assert "0.0 mm from the true mesh" in capsys.readouterr().out
 
 
 def test_demo_refuses_a_file_as_folder(tmp_path, capsys):

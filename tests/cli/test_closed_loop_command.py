@@ -1,0 +1,67 @@
+"""`pose2mesh test` with `protocol: closed_loop`, on scenes that need no motion data and a model that is right."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.cli.main import main
+from pose2mesh.datasets import studio
+from pose2mesh.errors import NoPersonFoundError
+from pose2mesh.pipeline import Pose2Mesh
+
+
+@pytest.fixture
+def scene(monkeypatch):
+    """One scene that is recovered exactly, then one in which nobody is found."""
+    scene = studio.figure_scene(load_anny_body(), "stride", 40.0)
+    answers = iter([[scene.truth], None])
+
+    class Model:
+        def predict(self, image, detector):
+            if (people := next(answers)) is None:
+                raise NoPersonFoundError("nobody")
+            return people
+
+    monkeypatch.setattr(Pose2Mesh, "from_pretrained", lambda *_: Model())
+    monkeypatch.setattr(studio, "protocol_scenes", lambda protocol: [scene, scene])
+    return scene
+
+
+def _config(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text("protocol: closed_loop\n")
+    return str(path)
+
+
+@pytest.mark.filterwarnings("ignore:SymbolDatabase")
+def test_the_closed_loop_prints_a_table_and_writes_metrics_and_pictures(scene, tmp_path, capsys):
+    pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
+    out, pictures = tmp_path / "metrics.json", tmp_path / "pictures"
+    assert main(["test", "--config", _config(tmp_path), "--json", str(out), "--pictures", str(pictures)]) == 0
+    metrics = json.loads(out.read_text())["closed_loop"]
+    assert metrics["pa_mpvpe"] == pytest.approx(0, abs=0.1)
+    assert metrics["detected"] == 0.5
+    assert metrics["count"] == 2
+    printed = capsys.readouterr().out
+    assert "PA-MPVPE" in printed
+    assert "(median)" in printed
+    assert "silhouette_iou" in printed
+    sheet = np.asarray(Image.open(pictures / "closed_loop_00.png"))
+    assert sheet.shape == (272, 2120, 3)
+
+
+def test_pictures_belong_to_the_closed_loop(tmp_path, capsys):
+    (tmp_path / "config.yaml").write_text("protocol: mocap\n")
+    assert main(["test", "--config", f"{tmp_path}/config.yaml", "--pictures", f"{tmp_path}/p"]) == 2
+    assert "protocol=closed_loop" in capsys.readouterr().err
+
+
+def test_the_shipped_configuration_is_the_closed_loop():
+    from pose2mesh import paths
+    from pose2mesh.training.config import TestConfig, load_config
+
+    config = load_config(TestConfig, paths.asset("configs/test_closed_loop.yaml"), [])
+    assert (config.protocol, config.limit) == ("closed_loop", 100)
