@@ -1,0 +1,150 @@
+"""The default network and its ablations: what must hold for any weights."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_network import LEVELS, tiny_settings
+
+from pose2mesh import paths
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.checkpoints import build_network, finest_vertex_ids
+from pose2mesh.errors import InputError
+from pose2mesh.hierarchy import load_hierarchy
+from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.training.config import TrainConfig, load_config
+
+KINDS = list(LEVELS)
+
+
+def poses(count: int = 5, seed: int = 0) -> torch.Tensor:
+    """Keypoints [B,17,3], a few missing."""
+    generator = torch.Generator().manual_seed(seed)
+    keypoints = torch.rand(count, 17, 3, generator=generator) + 0.1
+    keypoints[:, 3:, 2] *= torch.rand(count, 14, generator=generator) > 0.2
+    return keypoints
+
+
+def build(kind: str) -> CompactPose2Mesh:
+    torch.manual_seed(0)
+    network = build_network(tiny_settings(kind))
+    assert isinstance(network, CompactPose2Mesh)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def network() -> CompactPose2Mesh:
+    return build("coarse_to_fine")
+
+
+def vertices_of(network: CompactPose2Mesh, keypoints: torch.Tensor) -> torch.Tensor:
+    with torch.inference_mode():
+        return network(keypoints).vertices
+
+
+def test_position_and_size_of_the_keypoints_do_not_matter(network: CompactPose2Mesh) -> None:
+    keypoints = poses()
+    moved = keypoints.clone()
+    moved[..., :2] = 640 * keypoints[..., :2] + torch.tensor([100.0, -30.0])
+    assert (vertices_of(network, moved) - vertices_of(network, keypoints)).abs().max() < 1e-4
+
+
+def test_coordinates_of_missing_joints_do_not_matter(network: CompactPose2Mesh) -> None:
+    keypoints = poses()
+    altered = keypoints.clone()
+    altered[..., :2][keypoints[..., 2] == 0] = float("nan")
+    assert torch.equal(vertices_of(network, altered), vertices_of(network, keypoints))
+    altered = keypoints.clone()
+    altered[:, 0, 2] = 0  # but whether a joint is missing does
+    assert not torch.allclose(vertices_of(network, altered), vertices_of(network, keypoints))
+
+
+def test_batch_equals_single(network: CompactPose2Mesh) -> None:
+    keypoints = poses()
+    single = torch.cat([vertices_of(network, one[None]) for one in keypoints])
+    assert (single - vertices_of(network, keypoints)).abs().max() < 1e-5
+
+
+def test_finest_joints_are_those_of_the_full_mesh(network: CompactPose2Mesh) -> None:
+    """The regressor on the finest level is the body's on the upsampled mesh."""
+    finest = torch.randn(2, network.joint_regressor.shape[1], 3)
+    full = network.to_full.matmul(finest)
+    expected = torch.as_tensor(load_anny_body().joint_regressor("coco19")) @ full
+    torch.testing.assert_close(network.regress_joints(finest), expected, rtol=0, atol=1e-5)
+
+
+def test_every_level_has_the_size_of_the_hierarchy(network: CompactPose2Mesh) -> None:
+    sizes = load_hierarchy("anny_body_qem").sizes
+    levels = network.mesh_head(network.lifter(poses()).features)
+    assert [len(level[0]) for level in levels] == [sizes[3], sizes[3], sizes[2], sizes[1]]
+    assert sizes[1] <= 1800  # graph layers on at most about 1,700 nodes
+
+
+def test_first_guess_is_the_coarsest_level(network: CompactPose2Mesh) -> None:
+    features = network.lifter(poses()).features
+    assert torch.equal(network.mesh_head.coarsest(features), network.mesh_head(features)[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ablations_run_and_learn_with_every_parameter(kind: str) -> None:
+    network = build(kind)
+    output = network(poses())
+    assert output.vertices.shape == (5, 13718, 3) and output.joints.shape == (5, 19, 3)
+    assert torch.isfinite(output.vertices).all()
+    (output.vertices.square().sum() + output.joints.square().sum()).backward()
+    without = [name for name, p in network.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+    assert network.faces.shape == (27420, 3) and network.joint_set == "coco17"
+    assert len(network.output_joint_names) == 19
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bfloat16_keeps_coordinates_in_float32(kind: str) -> None:
+    network = build(kind)
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = network(poses())
+    exact = network(poses())
+    for name in ("vertices", "joints"):
+        assert getattr(rounded, name).dtype == torch.float32
+        difference = (getattr(rounded, name) - getattr(exact, name)).abs().max()
+        assert difference < 0.05 * getattr(exact, name).abs().max()
+
+
+def test_parameter_head_starts_as_a_person_who_stands() -> None:
+    """Without training, the head's rotations are those of a body upright before the camera (y points down)."""
+    network = build("parameters")
+    with torch.inference_mode():
+        joints = torch.as_tensor(load_anny_body().joint_regressor("coco19")) @ network(poses()).vertices
+    nose, pelvis, left, right = (joints[:, i] for i in (0, 17, 11, 12))
+    assert (nose[:, 1] < pelvis[:, 1] - 0.2).all()
+    assert pelvis.abs().max() < 1e-5
+    assert (left[:, 0] > right[:, 0]).all()  # seen from the front, the subject's left is on the picture's right
+    assert not [name for name in network.state_dict() if "body" in name or "reduced" in name]
+
+
+def test_shipped_size_is_within_the_promise() -> None:
+    config = load_config(TrainConfig, paths.asset("configs/train_anny_body.yaml"), [])
+    network = build_network(config.network.model_dump(mode="json"))
+    assert sum(p.numel() for p in network.parameters()) <= 8_000_000
+
+
+def test_finest_vertex_ids_are_the_rows_of_the_upsampling(network: CompactPose2Mesh) -> None:
+    """Where the finest level's vertices sit in the full mesh, upsampling copies them."""
+    ids = finest_vertex_ids(tiny_settings())
+    finest = torch.randn(1, len(ids), 3)
+    torch.testing.assert_close(network.to_full.matmul(finest)[:, ids], finest, rtol=0, atol=1e-6)
+    assert np.array_equal(finest_vertex_ids(tiny_settings("parameters")), np.arange(13718))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"channels": [4, 4]}, "2 channels and 3 blocks"),
+        ({"channels": [4] * 9, "blocks": [1] * 9}, "9 channels"),
+        ({"kind": "direct"}, "finest level alone"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(changes: dict, message: str) -> None:
+    settings = tiny_settings()
+    settings["mesh"] |= changes
+    with pytest.raises(InputError, match=message):
+        build_network(settings)
