@@ -172,9 +172,7 @@ class Pose2Mesh:
         converted = self._convert(keypoints)
         for i, person in enumerate(zip(converted.points, converted.confidence, strict=True)):
             if weakness := _weakness(*person):
-                note = (
-                    "" if keypoints.joint_set == converted.joint_set else f" (given as {keypoints.joint_set})"
-                )
+                note = "" if keypoints.joint_set == converted.joint_set else f" (given as {keypoints.joint_set})"
                 raise InputError(f"{where}: person {i}: {weakness} of {converted.joint_set}{note}")
         return converted
 
@@ -217,15 +215,12 @@ class Pose2Mesh:
         if not len(frame):
             return []
         names = tuple(self.network.output_joint_names)
-        targets, weights = convert(
-            frame.points, frame.confidence, frame.joint_set, JointSet("output", names, ())
-        )
+        targets, weights = convert(frame.points, frame.confidence, frame.joint_set, JointSet("output", names, ()))
         cameras = fit_cameras(joints, targets, weights, frame.image_size)
         faces = np.asarray(self.network.faces, np.int32)
         scores = [float(c[c > 0].mean()) for c in frame.confidence]
         return [
-            Person(vertices[i], faces, joints[i], names, keypoints[i], cameras[i], scores[i])
-            for i in range(len(frame))
+            Person(vertices[i], faces, joints[i], names, keypoints[i], cameras[i], scores[i]) for i in range(len(frame))
         ]
 
 
@@ -254,9 +249,7 @@ def expand_inputs(inputs: Iterable[str | Path]) -> Iterator[Path]:
         elif is_image(path) or is_video(path) or is_keypoint_file(path):
             yield path
         else:
-            raise InputError(
-                f"{path}: neither picture, video nor keypoint file (by its suffix {path.suffix!r})"
-            )
+            raise InputError(f"{path}: neither picture, video nor keypoint file (by its suffix {path.suffix!r})")
 
 
 def _is_picture(array: np.ndarray) -> bool:

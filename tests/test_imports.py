@@ -12,9 +12,7 @@ import pose2mesh
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 FILES = sorted((CHECKOUT / "pose2mesh").rglob("*.py"))
-MODULES = [
-    ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__") for path in FILES
-]
+MODULES = [".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__") for path in FILES]
 HIERARCHY = [name for name in MODULES if name.startswith("pose2mesh.hierarchy")]
 
 IMPORT_ALL = """
@@ -44,9 +42,7 @@ def run_python(code: str, *arguments: str, home: Path) -> subprocess.CompletedPr
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("POSE2MESH_", "XDG_"))}
     ours = {"PYTHONPATH": str(CHECKOUT), "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(home)}
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(
-        command, cwd=home, env={**inherited, **ours}, capture_output=True, text=True, timeout=300
-    )
+    return subprocess.run(command, cwd=home, env={**inherited, **ours}, capture_output=True, text=True, timeout=300)
 
 
 def test_importing_every_module_leaves_no_trace(tmp_path):

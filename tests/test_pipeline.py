@@ -17,9 +17,7 @@ from pose2mesh.types import Keypoints2D
 
 def person(seed=0, joints=17):
     rng = np.random.default_rng(seed)
-    return np.column_stack(
-        [rng.uniform(100, 300, joints), rng.uniform(50, 450, joints), rng.uniform(0.5, 1, joints)]
-    )
+    return np.column_stack([rng.uniform(100, 300, joints), rng.uniform(50, 450, joints), rng.uniform(0.5, 1, joints)])
 
 
 class FixedDetector:

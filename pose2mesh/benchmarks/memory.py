@@ -16,9 +16,7 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
-def peak_mb(
-    workload: str, index: int, path: str, direction: str, batch: int, device: torch.device
-) -> float | None:
+def peak_mb(workload: str, index: int, path: str, direction: str, batch: int, device: torch.device) -> float | None:
     """MB that a pass adds to the loaded network; None where the system does not tell or the process fails.
 
     On the CPU the rise of the resident set to its peak, as Linux counts it, on CUDA that of the memory allocated.
@@ -36,9 +34,7 @@ def peak_mb(
     return float(done.stdout.split()[-1]) if done.returncode == 0 else None
 
 
-def _measure(
-    name: str, index: int, path: str, direction: str, batch: int, device: str, threads: int
-) -> float:
+def _measure(name: str, index: int, path: str, direction: str, batch: int, device: str, threads: int) -> float:
     torch.set_num_threads(threads)
     target = torch.device(device)
     workload = workloads.build(name, target, has_pyg=path == workloads.PYG)[index]

@@ -28,9 +28,7 @@ class CooConvolution(nn.Module):
         self.linear = linear
         rows = torch.repeat_interleave(operator.crow.diff().long())  # [nnz]
         index = torch.stack([rows, operator.col.long()])
-        laplacian = torch.sparse_coo_tensor(
-            index, operator.values, operator.shape, check_invariants=False
-        ).coalesce()
+        laplacian = torch.sparse_coo_tensor(index, operator.values, operator.shape, check_invariants=False).coalesce()
         self.register_buffer("laplacian", laplacian, persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -50,9 +50,7 @@ class Report:
 
     def table(self) -> str:
         """The machine on the first lines, then one line per row."""
-        machine = "\n".join(
-            f"{key:16s}{value}" for key, value in self.machine.items() if value not in ("", None)
-        )
+        machine = "\n".join(f"{key:16s}{value}" for key, value in self.machine.items() if value not in ("", None))
         head = "".join(f"{name:{form}}" for name, form in _COLUMNS)
         return "\n".join([machine, "", head, *map(_line, self.rows)])
 

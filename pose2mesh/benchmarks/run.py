@@ -96,17 +96,13 @@ def _measure(
     )
     peaks = {} if settings.is_quick else _peaks(jobs, direction, batch, device)
     return [
-        _row(workload.name, path, direction, batch, times, peaks)
-        for _, _, workload in jobs
-        for path in workload.paths
+        _row(workload.name, path, direction, batch, times, peaks) for _, _, workload in jobs for path in workload.paths
     ]
 
 
 def _own_path(workload: Workload) -> str:
     """The path whose dense products make the floor: the fastest backend of this package that is measured."""
-    return next(
-        (path for path in ("cuda", "cpu", "reference") if path in workload.paths), next(iter(workload.paths))
-    )
+    return next((path for path in ("cuda", "cpu", "reference") if path in workload.paths), next(iter(workload.paths)))
 
 
 def _peaks(

@@ -37,9 +37,7 @@ class Workload:
     make_input: Callable[[int], Tensor]  # batch size to input
 
 
-def classic(
-    device: torch.device, *, has_pyg: bool = False, network: ClassicPose2Mesh | None = None
-) -> Workload:
+def classic(device: torch.device, *, has_pyg: bool = False, network: ClassicPose2Mesh | None = None) -> Workload:
     """The paper's network on a body of 6,890 vertices, decimated from the free one, with random weights."""
     network = (network or _random_classic()).to(device)
     restated = {ORIGINAL: OriginalPose2Mesh(network).to(device)}
@@ -62,17 +60,11 @@ def compact(device: torch.device) -> Workload:
     return Workload("compact", _backends(network, device), (network,), partial(_keypoints, joints, device))
 
 
-def operators(
-    device: torch.device, *, has_pyg: bool = False, hierarchy: Hierarchy | None = None
-) -> list[Workload]:
+def operators(device: torch.device, *, has_pyg: bool = False, hierarchy: Hierarchy | None = None) -> list[Workload]:
     """The Chebyshev layer alone on the two finest graphs of the classic network, and the product with the finest."""
     hierarchy = hierarchy or classic_hierarchy()
-    matrices = [
-        SparseOperator.from_scipy(hierarchy.scaled_laplacian(i, "release")).to(device) for i in (0, 1)
-    ]
-    layers = [
-        _layer(matrix, width, device, has_pyg) for matrix, width in zip(matrices, (128, 256), strict=True)
-    ]
+    matrices = [SparseOperator.from_scipy(hierarchy.scaled_laplacian(i, "release")).to(device) for i in (0, 1)]
+    layers = [_layer(matrix, width, device, has_pyg) for matrix, width in zip(matrices, (128, 256), strict=True)]
     return [_product(matrices[0], 128, device), *layers]
 
 
@@ -136,9 +128,7 @@ def _product(operator: SparseOperator, width: int, device: torch.device) -> Work
         return torch.sparse.mm(coo, wide).view(-1, channels, batch).permute(2, 0, 1).contiguous()
 
     paths = {ORIGINAL: original, _default_path(device): operator.matmul}
-    return Workload(
-        f"product {operator.shape[0]} x {width}", paths, (), partial(_features, operator, width, device)
-    )
+    return Workload(f"product {operator.shape[0]} x {width}", paths, (), partial(_features, operator, width, device))
 
 
 def _default_path(device: torch.device) -> str:

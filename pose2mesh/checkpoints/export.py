@@ -86,9 +86,7 @@ def _to_onnx(
 ) -> tuple[Callable[[Any], object], Callable[[Tensor], Any] | None]:
     missing = [name for name in ("onnx", "onnxscript") if not find_spec(name)]
     if missing:
-        raise MissingDependencyError(
-            f"ONNX export needs {' and '.join(missing)}: pip install 'pose2mesh[export]'"
-        )
+        raise MissingDependencyError(f"ONNX export needs {' and '.join(missing)}: pip install 'pose2mesh[export]'")
     onnx_program = torch.onnx.export(program, output_names=list(OUTPUTS), dynamo=True, verbose=False)
     assert onnx_program is not None
     model = onnx_program.model_proto

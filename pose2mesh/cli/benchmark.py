@@ -53,9 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--compile", action="store_true", help="torch.compile as well (a minute)")
     parser.add_argument("--export", action="store_true", help="ONNX Runtime and OpenVINO as well (a minute)")
     parser.add_argument("--quick", action="store_true", help="few runs, batch 1, no memory")
-    parser.add_argument(
-        "--cpu-time", action="store_true", help="processor time, not wall time: for busy machines"
-    )
+    parser.add_argument("--cpu-time", action="store_true", help="processor time, not wall time: for busy machines")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write machine and rows here")
     return parser
 

@@ -52,9 +52,7 @@ def _predict_file(model, file: Path, stem: str, used: set[str], options: argpars
             if not frame.people:
                 print(f"{name}: nobody found")
                 continue
-            written = write_frame(
-                options.output, name, frame.image, frame.people, options.save, options.side_view
-            )
+            written = write_frame(options.output, name, frame.image, frame.people, options.save, options.side_view)
             print(f"{name}: {len(frame.people)} person(s) -> {', '.join(map(str, written))}")
     except MachineError:
         raise

@@ -25,9 +25,7 @@ class NoDetector:
     """The choice `none`: pictures are refused, keypoints go through."""
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
-        raise InputError(
-            "a picture needs a detector, and the detector is 'none'; use auto, or give keypoints"
-        )
+        raise InputError("a picture needs a detector, and the detector is 'none'; use auto, or give keypoints")
 
 
 def get_detector(name: str = "auto") -> Detector:

@@ -48,14 +48,10 @@ def read_image(path: str | Path) -> np.ndarray:
             f"{path}: more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; scale it down"
         ) from error
     except UnidentifiedImageError as error:
-        raise FormatError(
-            f"{path}: not a picture (or empty); expected {', '.join(IMAGE_SUFFIXES)}"
-        ) from error
+        raise FormatError(f"{path}: not a picture (or empty); expected {', '.join(IMAGE_SUFFIXES)}") from error
     except PermissionError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (
-        Exception
-    ) as error:  # Pillow's decoders leak OSError, SyntaxError, struct.error, ... on damaged files
+    except Exception as error:  # Pillow's decoders leak OSError, SyntaxError, struct.error, ... on damaged files
         raise FormatError(f"{path}: damaged or truncated picture ({error})") from error
     if min(array.shape[:2]) < SMALLEST_SIDE:
         raise InputError(f"{path}: {array.shape[1]}x{array.shape[0]} pixels is too small to show a person")

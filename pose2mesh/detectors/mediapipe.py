@@ -23,9 +23,7 @@ from pose2mesh.skeletons import convert, joint_set
 from pose2mesh.types import Keypoints2D
 
 MINIMAL_SIDE = 96  # pixels; smaller windows hold too little of a person for a 256 px network
-DETECTION_SCORE = (
-    0.3  # MediaPipe's own default of 0.5 misses people; false finds are removed by the second look
-)
+DETECTION_SCORE = 0.3  # MediaPipe's own default of 0.5 misses people; false finds are removed by the second look
 MISSING = 0.1  # visibility below which a joint is called missing
 SEEN = 0.3  # visibility from which a joint counts for a person's box
 CROP_FACTOR = 1.5  # side of the second look's crop over the person's box
@@ -34,9 +32,7 @@ AGREEMENT = 0.5  # of the two views, below which a find is dropped
 SAME_PERSON = 0.3  # similarity above which two finds are one person
 _MIRROR = list(joint_set("mediapipe33").flip_permutation)
 _TRUNK = [
-    joint_set("mediapipe33").index(f"{side}_{part}")
-    for side in ("left", "right")
-    for part in ("shoulder", "hip")
+    joint_set("mediapipe33").index(f"{side}_{part}") for side in ("left", "right") for part in ("shoulder", "hip")
 ]
 
 
@@ -50,12 +46,8 @@ class MediaPipeDetector:
             with quiet_stderr():
                 from mediapipe.python.solutions.pose import Pose
 
-                self._pose = Pose(
-                    static_image_mode=True, model_complexity=1, min_detection_confidence=DETECTION_SCORE
-                )
-                self._pose.process(
-                    np.zeros((64, 64, 3), np.uint8)
-                )  # the chatter comes with the first picture
+                self._pose = Pose(static_image_mode=True, model_complexity=1, min_detection_confidence=DETECTION_SCORE)
+                self._pose.process(np.zeros((64, 64, 3), np.uint8))  # the chatter comes with the first picture
         except ImportError as error:
             raise MissingDependencyError(
                 "detector mediapipe is not installed; pip install 'pose2mesh[detect]'"
@@ -76,9 +68,7 @@ class MediaPipeDetector:
         inside = ((joints[..., :2] >= 0) & (joints[..., :2] < (width, height))).all(-1)  # [P, 33]
         confidence = np.where(inside & (joints[..., 2] >= MISSING), joints[..., 2], 0.0)
         points, confidence = convert(joints[..., :2], confidence, "mediapipe33", "coco17")
-        return Keypoints2D(
-            points.astype(np.float32), confidence.astype(np.float32), "coco17", (width, height)
-        )
+        return Keypoints2D(points.astype(np.float32), confidence.astype(np.float32), "coco17", (width, height))
 
     def _search(self, image: np.ndarray) -> Iterator[np.ndarray]:
         """Joints [33, 3] of every find in the whole picture and in overlapping square windows."""

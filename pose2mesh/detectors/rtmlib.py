@@ -8,9 +8,7 @@ import numpy as np
 from pose2mesh.errors import MissingDependencyError, MissingFileError
 from pose2mesh.types import Keypoints2D
 
-WEAKEST_PERSON = (
-    0.3  # mean score; without a find rtmlib takes the whole picture for a person, with low scores
-)
+WEAKEST_PERSON = 0.3  # mean score; without a find rtmlib takes the whole picture for a person, with low scores
 MISSING = 0.3  # score below which a joint is called missing, the threshold of rtmlib's own drawings
 
 
@@ -24,15 +22,12 @@ class RTMLibDetector:
         try:
             from rtmlib import Body  # pyright: ignore[reportAttributeAccessIssue] - it finds this file
         except ImportError as error:
-            raise MissingDependencyError(
-                "detector rtmlib is not installed; pip install 'pose2mesh[rtmlib]'"
-            ) from error
+            raise MissingDependencyError("detector rtmlib is not installed; pip install 'pose2mesh[rtmlib]'") from error
         try:
             self._body = Body(mode="balanced", backend="onnxruntime", device="cpu")
         except OSError as error:  # urllib's URLError is one
             raise MissingFileError(
-                f"rtmlib could not download its weights ({error}); "
-                "go online once, or use --detector mediapipe"
+                f"rtmlib could not download its weights ({error}); go online once, or use --detector mediapipe"
             ) from error
 
     def detect(self, image: np.ndarray) -> Keypoints2D:

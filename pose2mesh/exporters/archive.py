@@ -113,9 +113,7 @@ def _arrays(people: list[Person]) -> dict[str, np.ndarray]:
         "score": _stack([person.score for person in people], (), np.float64),
     }
     for name in _parameter_shapes(first) if first else ():
-        arrays[_PARAMETER + name] = np.stack(
-            [np.asarray((person.parameters or {})[name]) for person in people]
-        )
+        arrays[_PARAMETER + name] = np.stack([np.asarray((person.parameters or {})[name]) for person in people])
     return arrays
 
 
@@ -128,24 +126,16 @@ def _check_shapes(arrays: dict[str, np.ndarray], path: str | Path) -> None:
     """Raise FormatError unless every array is there, with its kind of numbers and with axes that agree."""
     missing = _SHAPES.keys() - arrays.keys()
     if missing:
-        raise FormatError(
-            f"{path} holds no {', '.join(sorted(missing))}; expected a file written by save_people"
-        )
+        raise FormatError(f"{path} holds no {', '.join(sorted(missing))}; expected a file written by save_people")
     lengths = {"2": 2, "3": 3}
     for name, (kinds, axes) in _SHAPES.items():
         array = arrays[name]
         fits = array.dtype.kind in kinds and array.ndim == len(axes)
-        if not fits or any(
-            lengths.setdefault(axis, n) != n for axis, n in zip(axes, array.shape, strict=True)
-        ):
-            raise FormatError(
-                f"{path}: {name} is {array.dtype} {list(array.shape)}; expected [{', '.join(axes)}]"
-            )
+        if not fits or any(lengths.setdefault(axis, n) != n for axis, n in zip(axes, array.shape, strict=True)):
+            raise FormatError(f"{path}: {name} is {array.dtype} {list(array.shape)}; expected [{', '.join(axes)}]")
     for name, array in arrays.items():
         if name.startswith(_PARAMETER) and array.shape[:1] != (lengths["P"],):
-            raise FormatError(
-                f"{path}: {name} has shape {list(array.shape)}; expected {lengths['P']} people first"
-            )
+            raise FormatError(f"{path}: {name} has shape {list(array.shape)}; expected {lengths['P']} people first")
 
 
 def _person(arrays: dict[str, np.ndarray], index: int, names: tuple[str, ...]) -> Person:
@@ -158,9 +148,7 @@ def _person(arrays: dict[str, np.ndarray], index: int, names: tuple[str, ...]) -
         image_size=size if any(size) else None,
     )
     parameters = {
-        name.removeprefix(_PARAMETER): array[index]
-        for name, array in arrays.items()
-        if name.startswith(_PARAMETER)
+        name.removeprefix(_PARAMETER): array[index] for name, array in arrays.items() if name.startswith(_PARAMETER)
     }
     return Person(
         vertices=arrays["vertices"][index],

@@ -85,9 +85,7 @@ def _write_mesh(person: Person, path: Path) -> None:
 
     vertices = np.asarray(person.vertices, np.float32) * Y_UP  # [V, 3]
     # Without processing, trimesh keeps every vertex in its place.
-    mesh = trimesh.Trimesh(
-        vertices, person.faces, vertex_normals=vertex_normals(vertices, person.faces), process=False
-    )
+    mesh = trimesh.Trimesh(vertices, person.faces, vertex_normals=vertex_normals(vertices, person.faces), process=False)
     kind = path.suffix.lower()[1:]
     if kind == "glb":
         color = (*linear_from_srgb(np.array(SKIN)).tolist(), 1.0)

@@ -40,10 +40,7 @@ def _check_camera(camera: Camera, where: str) -> None:
         raise InputError(f"{where}.focal is {camera.focal}; expected pixels > 0")
     _numbers(camera.center, (2,), f"{where}.center")
     _numbers(camera.translation, (3,), f"{where}.translation")
-    if (
-        camera.image_size is not None
-        and not (_numbers(camera.image_size, (2,), f"{where}.image_size") > 0).all()
-    ):
+    if camera.image_size is not None and not (_numbers(camera.image_size, (2,), f"{where}.image_size") > 0).all():
         raise InputError(f"{where}.image_size is {camera.image_size}; expected (width, height) > 0")
 
 
@@ -56,7 +53,5 @@ def _numbers(value: object, shape: tuple[int | None, ...], where: str) -> np.nda
         raise InputError(f"{where} is {array.dtype} {list(array.shape)}; expected numbers of shape {wanted}")
     wrong = np.argwhere(~(np.abs(array) <= np.finfo(np.float32).max))
     if len(wrong):
-        raise InputError(
-            f"{where}{wrong[0].tolist()} is not finite; {len(wrong)} of {array.size} values are not"
-        )
+        raise InputError(f"{where}{wrong[0].tolist()} is not finite; {len(wrong)} of {array.size} values are not")
     return array

@@ -20,9 +20,7 @@ def check_mesh(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.
     if vertices.ndim != 2 or vertices.shape[1] != 3:
         raise InputError(f"vertices must be [V, 3], got {list(vertices.shape)}")
     if faces.ndim != 2 or faces.shape[1] != 3 or len(faces) == 0 or faces.dtype.kind not in "iu":
-        raise InputError(
-            f"faces must be integers [F, 3], got {faces.dtype} {list(faces.shape)}; triangulate first"
-        )
+        raise InputError(f"faces must be integers [F, 3], got {faces.dtype} {list(faces.shape)}; triangulate first")
     if not np.isfinite(vertices).all():
         row = int(np.flatnonzero(~np.isfinite(vertices).all(axis=1))[0])
         raise InputError(f"vertex {row} is not finite: {vertices[row]}")
@@ -40,9 +38,7 @@ def _check_faces(faces: np.ndarray, num_vertices: int) -> None:
         raise InputError(f"face {face} names a vertex twice: {faces[face].tolist()}; drop such faces")
     unused = np.flatnonzero(np.bincount(faces.ravel(), minlength=num_vertices) == 0)
     if len(unused):
-        raise InputError(
-            f"{len(unused)} vertices are in no face, the first is {unused[0]}; remove them first"
-        )
+        raise InputError(f"{len(unused)} vertices are in no face, the first is {unused[0]}; remove them first")
 
 
 def adjacency_matrix(faces: np.ndarray, num_vertices: int) -> sparse.csr_matrix:
@@ -79,9 +75,7 @@ def _symmetric(edges: np.ndarray, values: np.ndarray | None, size: int) -> spars
     return matrix
 
 
-def nearest_on_surface(
-    lengths: sparse.csr_matrix, targets: np.ndarray, count: int
-) -> tuple[np.ndarray, np.ndarray]:
+def nearest_on_surface(lengths: sparse.csr_matrix, targets: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The `count` targets nearest to every vertex, by the shortest path along edges, nearest first.
 
     Paths do not jump through the air, so a thigh never finds the other thigh. Where a component holds fewer

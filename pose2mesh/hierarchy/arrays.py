@@ -40,9 +40,7 @@ def arrays_to_hierarchy(header: dict, arrays: dict[str, np.ndarray]) -> Hierarch
     misshapen.
     """
     levels = len(header["lambda_max"])
-    fields: dict[str, Any] = {name: header[name] for name in _HEADER} | {
-        name: arrays[name] for name in _SINGLE
-    }
+    fields: dict[str, Any] = {name: header[name] for name in _HEADER} | {name: arrays[name] for name in _SINGLE}
     fields["lambda_max"] = tuple(header["lambda_max"])
     for name in _MATRICES:
         count = levels if name == "laplacians" else levels - 1

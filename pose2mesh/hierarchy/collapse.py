@@ -11,9 +11,7 @@ from pose2mesh.hierarchy.adjacency import adjacency_matrix
 
 Point = tuple[float, float, float]
 
-_SMALLEST_COMPONENT = (
-    4  # vertices; a closed surface cannot have fewer, an open one (an eye) would lose its shape
-)
+_SMALLEST_COMPONENT = 4  # vertices; a closed surface cannot have fewer, an open one (an eye) would lose its shape
 _LARGEST_TURN = 0.2  # cosine of the largest turn of a face in one collapse (78°)
 
 
@@ -23,9 +21,7 @@ class CollapsibleMesh:
     def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
         """Shapes: vertices [V, 3] float64; faces [F, 3]; both checked (`check_mesh`)."""
         self.points: list[Point] = [tuple(point) for point in vertices.tolist()]
-        self.faces: dict[int, tuple[int, int, int]] = {
-            i: tuple(face) for i, face in enumerate(faces.tolist())
-        }
+        self.faces: dict[int, tuple[int, int, int]] = {i: tuple(face) for i, face in enumerate(faces.tolist())}
         self.faces_of: dict[int, set[int]] = {vertex: set() for vertex in range(len(vertices))}
         self.neighbors: dict[int, set[int]] = {vertex: set() for vertex in range(len(vertices))}
         for i, face in self.faces.items():
@@ -107,9 +103,7 @@ class CollapsibleMesh:
             before = _area_vector(points[a], points[b], points[c])
             after = _area_vector(*(points[kept if corner == gone else corner] for corner in (a, b, c)))
             agreement = _dot(before, after)
-            if agreement <= 0.0 or agreement**2 < _LARGEST_TURN**2 * _dot(before, before) * _dot(
-                after, after
-            ):
+            if agreement <= 0.0 or agreement**2 < _LARGEST_TURN**2 * _dot(before, before) * _dot(after, after):
                 return False
         return True
 

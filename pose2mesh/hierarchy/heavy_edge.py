@@ -42,9 +42,7 @@ def coarsen(adjacency: sparse.csr_matrix, levels: int | None, order: Order) -> P
     """
     visit = _visiting_orders().get(order)
     if visit is None or (levels is not None and levels < 0):
-        raise InputError(
-            f"unknown order {order!r} (known: stable, legacy) or negative number of levels {levels}"
-        )
+        raise InputError(f"unknown order {order!r} (known: stable, legacy) or negative number of levels {levels}")
     graphs, parents = [adjacency], []
     degree = _degree(adjacency) - adjacency.diagonal()  # [N]; only the coarser levels count their self loops
     while _goes_on(list(map(num_nodes, graphs)), levels):
@@ -157,8 +155,6 @@ def _pad(graph: sparse.csr_matrix, row_to_node: np.ndarray) -> sparse.csr_matrix
     node_to_row = np.empty(size, np.int64)
     node_to_row[row_to_node] = np.arange(size)
     edges = graph.tocoo()
-    padded = sparse.csr_matrix(
-        (edges.data, (node_to_row[edges.row], node_to_row[edges.col])), shape=(size, size)
-    )
+    padded = sparse.csr_matrix((edges.data, (node_to_row[edges.row], node_to_row[edges.col])), shape=(size, size))
     padded.sort_indices()
     return padded

@@ -67,9 +67,7 @@ class Hierarchy:
             raise InputError(f"upsampling to level {level} must be {expected}, got {matrix.shape}")
         kept = self.pool[level] @ matrix - sparse.identity(expected[1])
         if abs(kept).max() > 1e-6:
-            raise InputError(
-                f"upsampling to level {level} moves the coarse nodes by up to {abs(kept).max():.1e}"
-            )
+            raise InputError(f"upsampling to level {level} moves the coarse nodes by up to {abs(kept).max():.1e}")
         matrices = list(self.upsample)
         matrices[level] = sparse.csr_matrix(matrix, dtype=np.float64)
         return replace(self, upsample=tuple(matrices))

@@ -13,9 +13,7 @@ from pose2mesh.skeletons import JointSet, joint_set
 Scaling = Literal["chebyshev", "release", "none"]
 
 _DENSE_LIMIT = 400  # up to here all eigenvalues at once cost a few milliseconds
-_DECIMALS = (
-    10  # eigenvalues agree to about 1e-14 between linear algebra libraries; what is stored must be equal
-)
+_DECIMALS = 10  # eigenvalues agree to about 1e-14 between linear algebra libraries; what is stored must be equal
 _FINGER_JOINTS = 4
 
 

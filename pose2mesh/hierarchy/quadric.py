@@ -30,18 +30,14 @@ def decimate(
     the surface.
     """
     if any(b >= a for a, b in zip((len(vertices), *sizes), sizes, strict=False)) or min(sizes, default=4) < 4:
-        raise InputError(
-            f"sizes must fall from below {len(vertices)} vertices to at least 4, got {list(sizes)}"
-        )
+        raise InputError(f"sizes must fall from below {len(vertices)} vertices to at least 4, got {list(sizes)}")
     mesh = CollapsibleMesh(vertices, faces)
     queue = _CollapseQueue(mesh, vertex_quadrics(vertices, faces, uniformity))
     levels = []
     for size in sizes:
         while len(mesh) > size:
             if not queue.collapse_cheapest():
-                raise InputError(
-                    f"cannot decimate to {size} vertices: at {len(mesh)} no edge may be collapsed"
-                )
+                raise InputError(f"cannot decimate to {size} vertices: at {len(mesh)} no edge may be collapsed")
         levels.append(mesh.snapshot())
     return levels
 
@@ -146,9 +142,7 @@ class _CollapseQueue:
         for vertex in self._mesh.neighbors[kept]:
             self._push(vertex, kept)
             self._push(kept, vertex)
-            for other in self._mesh.neighbors[
-                vertex
-            ]:  # the faces here have changed: what was refused may go now
+            for other in self._mesh.neighbors[vertex]:  # the faces here have changed: what was refused may go now
                 for pair in ((vertex, other), (other, vertex)):
                     if pair in self._refused:
                         self._refused.discard(pair)

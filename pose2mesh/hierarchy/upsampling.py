@@ -41,9 +41,7 @@ def barycentric_upsampling(
     return with_exact_rows(coarse_faces[face[best]], weights[best], coarse_ids)
 
 
-def _candidates(
-    anchors: np.ndarray, coarse_faces: np.ndarray, num_coarse: int
-) -> tuple[np.ndarray, np.ndarray]:
+def _candidates(anchors: np.ndarray, coarse_faces: np.ndarray, num_coarse: int) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of a fine vertex and a coarse face that touches one of the vertex's anchors, each once."""
     face_of_corner = np.repeat(np.arange(len(coarse_faces)), 3)  # [3F']
     touching = sparse.csr_matrix(
@@ -51,9 +49,7 @@ def _candidates(
         shape=(num_coarse, len(coarse_faces)),
     )
     fine = np.nonzero(anchors >= 0)[0]
-    near = sparse.csr_matrix(
-        (np.ones(len(fine)), (fine, anchors[anchors >= 0])), shape=(len(anchors), num_coarse)
-    )
+    near = sparse.csr_matrix((np.ones(len(fine)), (fine, anchors[anchors >= 0])), shape=(len(anchors), num_coarse))
     return sparse.csr_matrix(near @ touching).nonzero()
 
 

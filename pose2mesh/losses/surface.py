@@ -16,9 +16,7 @@ def normal_loss(pred: Tensor, target: Tensor, faces: Tensor, valid: Tensor | Non
     along = _face_edges(pred, faces)  # [B, F, 3 edges, 3]
     along = along / _smooth_length(along, _DIRECTION_FLOOR)[..., None]
     edges = _face_edges(target, faces)
-    normal = torch.nn.functional.normalize(
-        torch.linalg.cross(edges[:, :, 0], edges[:, :, 1]), dim=-1
-    )  # [B, F, 3]
+    normal = torch.nn.functional.normalize(torch.linalg.cross(edges[:, :, 0], edges[:, :, 1]), dim=-1)  # [B, F, 3]
     cosine = (along * normal[:, :, None]).sum(-1).abs()  # [B, F, 3]
     return _mean_of_valid(cosine, valid)
 

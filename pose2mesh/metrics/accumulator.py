@@ -37,8 +37,7 @@ class MetricAccumulator:
             for name, values in by_name.items():
                 pooled[name] += values
         groups = {
-            group: {**_means(self._values[group]), "count": self._counts[group]}
-            for group in sorted(self._counts)
+            group: {**_means(self._values[group]), "count": self._counts[group]} for group in sorted(self._counts)
         }
         return {**_means(pooled), "count": sum(self._counts.values()), "groups": groups}
 

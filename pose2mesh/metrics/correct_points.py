@@ -20,9 +20,7 @@ def f_score(pred: Tensor, target: Tensor, threshold: float) -> Tensor:
     return torch.tensor(scores, dtype=pred.dtype, device=pred.device)
 
 
-def pck_2d(
-    pred: Tensor, target: Tensor, confidence: Tensor, reference_length: Tensor, threshold: float
-) -> Tensor:
+def pck_2d(pred: Tensor, target: Tensor, confidence: Tensor, reference_length: Tensor, threshold: float) -> Tensor:
     """Share of visible 2D joints within `threshold` times the reference length; NaN where none is visible.
 
     Shapes: pred and target [B, J, 2] px; confidence [B, J], 0 = hidden; reference_length [B] px; returns [B].

@@ -27,9 +27,7 @@ class SparseOperator(nn.Module):
     col_transposed: Tensor  # [nnz] int32
     values_transposed: Tensor  # [nnz]
 
-    def __init__(
-        self, crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int], *, persistent: bool = False
-    ):
+    def __init__(self, crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int], *, persistent: bool = False):
         super().__init__()
         self.shape = (int(shape[0]), int(shape[1]))
         self.register_buffer("crow", crow.to(torch.int32), persistent=persistent)
@@ -90,9 +88,7 @@ class SparseOperator(nn.Module):
     def _cache_transposed(self) -> None:
         self._wrapped.clear()
         n, m = self.shape
-        row = torch.repeat_interleave(
-            torch.arange(n, device=self.crow.device), self.crow.diff().long()
-        )  # [nnz]
+        row = torch.repeat_interleave(torch.arange(n, device=self.crow.device), self.crow.diff().long())  # [nnz]
         order = torch.argsort(self.col.long() * n + row)  # by column, then by row
         count = torch.bincount(self.col.long(), minlength=m)  # [M]
         self.crow_transposed = nn.functional.pad(count.cumsum(0), (1, 0)).to(torch.int32)

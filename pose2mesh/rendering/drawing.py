@@ -36,9 +36,7 @@ def draw_keypoints(
     if keypoints.ndim != 2 or keypoints.shape[1] != 3:
         raise InputError(f"keypoints are {list(keypoints.shape)}; expected [J, 3]: x, y, confidence")
     if any(not 0 <= joint < len(keypoints) for bone in bones for joint in bone):
-        raise InputError(
-            f"a bone names a joint beyond the {len(keypoints)} keypoints; use their own joint set"
-        )
+        raise InputError(f"a bone names a joint beyond the {len(keypoints)} keypoints; use their own joint set")
     out = image.copy()
     points = keypoints[:, :2]  # [J, 2]
     seen = np.isfinite(points).all(axis=1) & (keypoints[:, 2] > threshold)  # [J]

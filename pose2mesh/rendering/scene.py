@@ -79,9 +79,7 @@ def render_side_view(
 
 def _camera_of(person: Person, index: int, size: tuple[int, int]) -> Camera:
     if person.camera is None:
-        raise InputError(
-            f"people[{index}] has no camera, so its place in the picture is unknown; fit a camera first"
-        )
+        raise InputError(f"people[{index}] has no camera, so its place in the picture is unknown; fit a camera first")
     known = person.camera.image_size
     if known is not None and tuple(known) != size:
         raise InputError(
@@ -91,9 +89,7 @@ def _camera_of(person: Person, index: int, size: tuple[int, int]) -> Camera:
     return person.camera
 
 
-def _draw(
-    people: list[Person], cameras: list[Camera], size: tuple[int, int], renderer: Renderer | None
-) -> _Layer:
+def _draw(people: list[Person], cameras: list[Camera], size: tuple[int, int], renderer: Renderer | None) -> _Layer:
     """Draw each person in their own window, keep the nearest sample, average the samples of each pixel."""
     renderer = renderer or get_renderer("software")
     windows = [_window(person, camera, size) for person, camera in zip(people, cameras, strict=True)]

@@ -44,9 +44,7 @@ def render(
     return rgb.reshape(height, width, 3), depth.reshape(height, width)
 
 
-def _project(
-    vertices: np.ndarray, faces: np.ndarray, focal: float, center: tuple[float, float]
-) -> np.ndarray:
+def _project(vertices: np.ndarray, faces: np.ndarray, focal: float, center: tuple[float, float]) -> np.ndarray:
     """Corners of each face as (x, y) in pixels and 1/z, sorted by y (then x): [F, 3, 3]."""
     corners = vertices[faces]  # [F, 3, 3]
     inverse = 1 / corners[..., 2:]  # [F, 3, 1]; linear in the picture, unlike z
@@ -83,9 +81,7 @@ def _samples(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np
     a, b, c = corners[triangle].transpose(1, 2, 0)  # [3, R] each
     y = row + 0.5
     in_upper = y < b[1]
-    ends = np.sort(
-        [_cross_x(a, c, y), _cross_x(np.where(in_upper, a, b), np.where(in_upper, b, c), y)], axis=0
-    )
+    ends = np.sort([_cross_x(a, c, y), _cross_x(np.where(in_upper, a, b), np.where(in_upper, b, c), y)], axis=0)
     first, last = np.clip(np.ceil(ends - 0.5), 0, width).astype(np.int64)  # [R], last exclusive
     span, x = _expand(first, last)  # [S], [S]
     slope = _inverse_depth_slope(corners)[triangle]  # [R, 2]

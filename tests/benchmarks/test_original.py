@@ -29,7 +29,5 @@ def test_same_gradient():
     network, keypoints = small_classic().eval(), torch.rand(2, 19, 3)
     restated = OriginalPose2Mesh(network).eval()
     weight = network.pose2mesh.cl[0].weight
-    gradients = [
-        torch.autograd.grad(n(keypoints).vertices.square().mean(), weight)[0] for n in (network, restated)
-    ]
+    gradients = [torch.autograd.grad(n(keypoints).vertices.square().mean(), weight)[0] for n in (network, restated)]
     torch.testing.assert_close(*gradients, rtol=1e-3, atol=1e-5 * gradients[0].abs().max().item())

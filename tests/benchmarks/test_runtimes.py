@@ -11,9 +11,7 @@ from pose2mesh.benchmarks.runtimes import add_exported
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(
-    not all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))), reason="onnx is not installed"
-)
+@pytest.mark.skipif(not all(map(find_spec, ("onnx", "onnxscript", "onnxruntime"))), reason="onnx is not installed")
 def test_onnxruntime_joins_the_paths():
     workload = workloads.classic(torch.device("cpu"), network=small_classic().eval())
     extended = add_exported(workload)

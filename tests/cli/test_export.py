@@ -8,9 +8,7 @@ from pose2mesh.cli.export import run
 from pose2mesh.cli.main import main
 
 
-@pytest.mark.parametrize(
-    ("difference", "said"), [(2e-6, "to 0.0020 mm"), (None, "onnxruntime is not installed")]
-)
+@pytest.mark.parametrize(("difference", "said"), [(2e-6, "to 0.0020 mm"), (None, "onnxruntime is not installed")])
 def test_what_is_written_is_reported(difference, said, tmp_path, monkeypatch, capsys):
     network, out = SimpleNamespace(), tmp_path / "x.pt2"
 
@@ -27,8 +25,6 @@ def test_what_is_written_is_reported(difference, said, tmp_path, monkeypatch, ca
 
 
 def test_missing_weights_are_one_line(tmp_path, capsys):
-    assert (
-        main(["export", "--weights", str(tmp_path / "no.safetensors"), "-o", str(tmp_path / "x.onnx")]) == 2
-    )
+    assert main(["export", "--weights", str(tmp_path / "no.safetensors"), "-o", str(tmp_path / "x.onnx")]) == 2
     assert "no.safetensors" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []

@@ -20,9 +20,7 @@ SIDE += [("Hand", "ForeArm", (24, 0, 0)), ("UpLeg", "Hips", (9, -5, 0)), ("Leg",
 SIDE += [("Foot", "Leg", (0, -41, 0))]
 CENTER = [("Hips", None, (0, 0, 0)), ("Spine", "Hips", (0, 20, 0)), ("Spine1", "Spine", (0, 15, 0))]
 CENTER += [("Neck", "Spine1", (0, 20, 0)), ("Head", "Neck", (0, 9, 1))]
-SKELETON = list(
-    CENTER
-)  # name, parent, offset, parents first; names as in CMU's MotionBuilder-friendly release
+SKELETON = list(CENTER)  # name, parent, offset, parents first; names as in CMU's MotionBuilder-friendly release
 for _prefix, _sign in (("Left", 1), ("Right", -1)):
     for _name, _parent, (_x, _y, _z) in SIDE:
         _owner = _parent if _parent in ("Hips", "Spine1") else _prefix + _parent
@@ -41,9 +39,7 @@ BIPED = {f"{s}{a}": f"{s}{b}" for s in ("Left", "Right") for a, b in
           ("UpLeg", "Hip"), ("Leg", "Knee"), ("Foot", "Ankle"))}  # fmt: skip
 
 
-def write_bvh(
-    path: Path, angles: np.ndarray, *, skeleton=SKELETON, rename=None, fps=120.0, order="ZXY"
-) -> Path:
+def write_bvh(path: Path, angles: np.ndarray, *, skeleton=SKELETON, rename=None, fps=120.0, order="ZXY") -> Path:
     """Angles [N, S, 3] in degrees in the order of the skeleton, as intrinsic rotations in `order`."""
     rename = rename or {}
     visited: list[int] = []
@@ -54,9 +50,7 @@ def write_bvh(
         channels = " ".join(f"{axis}rotation" for axis in order)
         positions = "" if parent else "Xposition Yposition Zposition "
         children = [i for i, (_, owner, _) in enumerate(skeleton) if owner == name]
-        inside = (
-            "".join(block(i, indent + " ") for i in children) or f"{indent}End Site\n{{\nOFFSET 0 1 0\n}}\n"
-        )
+        inside = "".join(block(i, indent + " ") for i in children) or f"{indent}End Site\n{{\nOFFSET 0 1 0\n}}\n"
         head = f"{indent}{'JOINT' if parent else 'ROOT'} {rename.get(name, name)}\n{{\n"
         head += f"OFFSET {offset[0]:.9f} {offset[1]:.9f} {offset[2]:.9f}\n"
         return f"{head}CHANNELS {3 if parent else 6} {positions}{channels}\n{inside}}}\n"
@@ -64,9 +58,7 @@ def write_bvh(
     text = "HIERARCHY\n" + block(0, "")
     rows = angles[:, visited].reshape(len(angles), -1)  # the file lists channels as it lists joints
     lines = ["0 90 0 " + " ".join(f"{value:.9f}" for value in row) for row in rows]
-    path.write_text(
-        f"{text}MOTION\nFrames: {len(rows)}\nFrame Time: {1 / fps:.9f}\n" + "\n".join(lines) + "\n"
-    )
+    path.write_text(f"{text}MOTION\nFrames: {len(rows)}\nFrame Time: {1 / fps:.9f}\n" + "\n".join(lines) + "\n")
     return path
 
 
@@ -190,9 +182,7 @@ def _cut(text: str, mark: str) -> str:
         pytest.param(lambda text: text[: text.rindex("\n0 90 0")], id="missing row"),
         pytest.param(lambda text: text[:300], id="truncated hierarchy"),
         pytest.param(lambda text: _cut(text, "MOTION"), id="no motion"),
-        pytest.param(
-            lambda text: _cut(text, "Frames:") + "Frames: 0\nFrame Time: 0.008333\n", id="zero frames"
-        ),
+        pytest.param(lambda text: _cut(text, "Frames:") + "Frames: 0\nFrame Time: 0.008333\n", id="zero frames"),
         pytest.param(lambda text: text.replace("0 90 0", "0 90 x", 1), id="not a number"),
         pytest.param(lambda text: text.replace("Frame Time: ", "Frame Time: -"), id="negative frame time"),
         pytest.param(lambda text: "", id="empty"),

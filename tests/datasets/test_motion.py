@@ -27,11 +27,7 @@ def test_pack_survives_the_disk(tmp_path: Path) -> None:
     loaded = load_motion(tmp_path / "motion.npz")
     for name in pack.__dataclass_fields__:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(pack, name), err_msg=name)
-    assert (
-        len(loaded) == 8
-        and loaded.rotvec.dtype == np.float32
-        and loaded.clip_id.tolist() == [0] * 3 + [1] * 5
-    )
+    assert len(loaded) == 8 and loaded.rotvec.dtype == np.float32 and loaded.clip_id.tolist() == [0] * 3 + [1] * 5
 
 
 @pytest.mark.parametrize(
@@ -92,9 +88,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
 
 def test_parents_stand_before_their_children() -> None:
     assert all(parent < bone for bone, parent in enumerate(PARENTS))
-    sides = {
-        BONES[bone][-1] + BONES[parent][-1] for bone, parent in enumerate(PARENTS) if BONES[bone][-2] == "."
-    }
+    sides = {BONES[bone][-1] + BONES[parent][-1] for bone, parent in enumerate(PARENTS) if BONES[bone][-2] == "."}
     assert not sides & {"LR", "RL"}
 
 

@@ -156,9 +156,7 @@ def test_every_truncation_is_a_format_error(tmp_path, name, content):
             read_keypoints(path)
 
 
-@given(
-    st.sampled_from(GOOD_FILES), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=8)
-)
+@given(st.sampled_from(GOOD_FILES), st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=8))
 def test_random_edits_leak_no_other_exception(tmp_path_factory, file, edits):
     name, content = file
     damaged = bytearray(content)

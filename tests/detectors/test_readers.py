@@ -76,14 +76,10 @@ def test_openpose_frame_without_people_is_empty(tmp_path):
     assert len(frame.keypoints) == 0 and frame.keypoints.points.shape == (0, 25, 2)
 
 
-@pytest.mark.parametrize(
-    ("count", "name", "kept"), [(26, "halpe26", 26), (136, "halpe26", 26), (17, "coco17", 17)]
-)
+@pytest.mark.parametrize(("count", "name", "kept"), [(26, "halpe26", 26), (136, "halpe26", 26), (17, "coco17", 17)])
 def test_alphapose(tmp_path, count, name, kept):
     joints = np.random.default_rng(1).uniform(0.1, 1, (count, 3))
-    content = [
-        {"image_id": "dance.jpg", "keypoints": joints.ravel().tolist(), "score": 2.9, "box": [0, 0, 1, 1]}
-    ]
+    content = [{"image_id": "dance.jpg", "keypoints": joints.ravel().tolist(), "score": 2.9, "box": [0, 0, 1, 1]}]
     (frame,) = read_keypoints(write(tmp_path, content))
     assert frame.name == "dance" and frame.keypoints.joint_set == name
     np.testing.assert_allclose(frame.keypoints.points[0], joints[:kept, :2], rtol=1e-6)

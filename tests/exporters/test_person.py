@@ -57,9 +57,7 @@ def test_glb_has_a_matte_skin_material(person, tmp_path):
     material = header["materials"][0]["pbrMetallicRoughness"]
     red, green, blue, opacity = material["baseColorFactor"]
     assert opacity == 1
-    np.testing.assert_allclose(
-        (red, green, blue), np.array(SKIN) ** 2.2, atol=1 / 255
-    )  # glTF wants linear light
+    np.testing.assert_allclose((red, green, blue), np.array(SKIN) ** 2.2, atol=1 / 255)  # glTF wants linear light
     assert material["metallicFactor"] == 0
     primitive = header["meshes"][0]["primitives"][0]
     assert primitive["material"] == 0
@@ -83,9 +81,7 @@ def test_json_holds_everything_but_the_mesh_and_no_nan(person, tmp_path):
     }
     assert record["parameters"] == {"shape": [0, 1, 2, 3]}
     assert (record["vertex_count"], record["face_count"]) == (642, 1280)
-    bare = json.loads(
-        save_person(replace(person, camera=None, parameters=None), tmp_path / "b.json").read_text()
-    )
+    bare = json.loads(save_person(replace(person, camera=None, parameters=None), tmp_path / "b.json").read_text())
     assert bare["camera"] is None
     assert bare["parameters"] is None
 

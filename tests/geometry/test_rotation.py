@@ -23,9 +23,7 @@ def random_axes(count: int) -> np.ndarray:
 def test_rotvec_to_rotmat_matches_scipy(angle, dtype):
     rotvec = angle * random_axes(20)
     rotmat = rotvec_to_rotmat(torch.from_numpy(rotvec).to(dtype))
-    np.testing.assert_allclose(
-        rotmat.numpy(), Rotation.from_rotvec(rotvec).as_matrix(), atol=TOLERANCE[dtype]
-    )
+    np.testing.assert_allclose(rotmat.numpy(), Rotation.from_rotvec(rotvec).as_matrix(), atol=TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("angle", ANGLES)
@@ -79,9 +77,7 @@ def test_rot6d_gives_proper_rotations(rot6d):
     rotmat = rot6d_to_rotmat(torch.from_numpy(rot6d)).numpy()
     assert np.isfinite(rotmat).all()
     proper = rotmat[independent]
-    np.testing.assert_allclose(
-        proper @ proper.transpose(0, 2, 1), np.broadcast_to(np.eye(3), proper.shape), atol=1e-9
-    )
+    np.testing.assert_allclose(proper @ proper.transpose(0, 2, 1), np.broadcast_to(np.eye(3), proper.shape), atol=1e-9)
     np.testing.assert_allclose(np.linalg.det(proper), 1, atol=1e-9)
     # the first column keeps its direction and the second stays in the plane of the two
     aligned = (proper[:, :, 0] * first[independent]).sum(-1)

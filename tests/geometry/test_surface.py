@@ -57,6 +57,4 @@ def test_edges_agree_with_trimesh_and_with_euler():
 
 
 def test_edges_leave_self_loops_out():
-    np.testing.assert_array_equal(
-        edges_from_faces(np.array([[2, 2, 0], [1, 2, 0]])), [[0, 1], [0, 2], [1, 2]]
-    )
+    np.testing.assert_array_equal(edges_from_faces(np.array([[2, 2, 0], [1, 2, 0]])), [[0, 1], [0, 2], [1, 2]])

@@ -13,11 +13,7 @@ def icosphere(subdivisions: int) -> Mesh:
     distance = np.linalg.norm(np.array(points)[:, None] - np.array(points)[None], axis=-1)
     near = np.isclose(distance, 2.0)
     faces = [
-        (a, b, c)
-        for a in range(12)
-        for b in range(a)
-        for c in range(b)
-        if near[a, b] and near[b, c] and near[a, c]
+        (a, b, c) for a in range(12) for b in range(a) for c in range(b) if near[a, b] and near[b, c] and near[a, c]
     ]
     faces = [face if np.linalg.det(np.array(points)[list(face)]) > 0 else face[::-1] for face in faces]
     for _ in range(subdivisions):

@@ -75,13 +75,9 @@ def test_every_node_has_exactly_one_parent(mesh, order):
 def test_qem_levels_are_vertices_of_the_mesh():
     vertices, faces = MESHES["several"]
     hierarchy = build_hierarchy(vertices, faces, sizes=(64, 20))
-    for ids, level_faces, size in zip(
-        hierarchy.vertex_ids, hierarchy.level_faces, hierarchy.sizes, strict=True
-    ):
+    for ids, level_faces, size in zip(hierarchy.vertex_ids, hierarchy.level_faces, hierarchy.sizes, strict=True):
         assert len(ids) == size == level_faces.max() + 1
-    for fine, coarse, down in zip(
-        hierarchy.vertex_ids, hierarchy.vertex_ids[1:], hierarchy.pool, strict=False
-    ):
+    for fine, coarse, down in zip(hierarchy.vertex_ids, hierarchy.vertex_ids[1:], hierarchy.pool, strict=False):
         np.testing.assert_array_equal(down @ vertices[fine], vertices[coarse])
 
 

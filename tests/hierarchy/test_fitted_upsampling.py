@@ -56,9 +56,7 @@ def test_the_weights_minimize_the_stated_sum():
         missed = fine[:, row] - np.einsum("k,skd->sd", weights, fine[:, ids[columns]])
         return float((missed**2).mean() + ridge**2 * (weights**2).sum())
 
-    found = minimize(
-        cost, np.full(5, 0.2), constraints={"type": "eq", "fun": lambda w: w.sum() - 1}, tol=1e-14
-    )
+    found = minimize(cost, np.full(5, 0.2), constraints={"type": "eq", "fun": lambda w: w.sum() - 1}, tol=1e-14)
     assert cost(fitted[[row]].toarray()[0, columns]) <= found.fun + 1e-9
 
 

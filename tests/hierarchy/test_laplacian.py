@@ -40,9 +40,7 @@ def test_spectrum_starts_at_zero_once_per_component(name):
 
 
 def test_large_and_small_matrices_find_the_same_eigenvalue():
-    vertices, faces = icosphere(
-        3
-    )  # 642 nodes: iterative, and symmetric, so that a careless start vector fails
+    vertices, faces = icosphere(3)  # 642 nodes: iterative, and symmetric, so that a careless start vector fails
     laplacian = normalized_laplacian(adjacency_matrix(faces, len(vertices)))
     exact = np.linalg.eigvalsh(laplacian.toarray())[-1]
     assert largest_eigenvalue(laplacian) == pytest.approx(exact, abs=1e-10)

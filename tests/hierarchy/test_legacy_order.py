@@ -67,7 +67,5 @@ def test_it_leaves_ties_as_numpys_scalar_sort_does():
     )
     different, *fast = (ran.stdout.split() or ["?"])[:2]
     if different != "0" and (ran.returncode or fast):
-        pytest.skip(
-            f"this NumPy cannot be told to sort without vector instructions: {ran.stderr[-80:]} {fast}"
-        )
+        pytest.skip(f"this NumPy cannot be told to sort without vector instructions: {ran.stderr[-80:]} {fast}")
     assert different == "0"

@@ -32,9 +32,7 @@ def test_f_score_punishes_what_is_missing_and_what_is_too_much():
 
 def test_pck_counts_visible_joints_relative_to_the_reference():
     target = torch.zeros(3, 4, 2)
-    pred = torch.tensor([[[3.0, 4.0], [6.0, 8.0], [0.0, 0.0], [0.0, 50.0]]]).repeat(
-        3, 1, 1
-    )  # 5, 10, 0, 50 px
+    pred = torch.tensor([[[3.0, 4.0], [6.0, 8.0], [0.0, 0.0], [0.0, 50.0]]]).repeat(3, 1, 1)  # 5, 10, 0, 50 px
     confidence = torch.tensor([[1, 1, 1, 1], [0.2, 1, 0, 0], [0, 0, 0, 0]])
     pck = pck_2d(pred, target, confidence, torch.tensor([10.0, 10.0, 10.0]), 0.5)
     assert pck[:2].tolist() == [0.5, 0.5]

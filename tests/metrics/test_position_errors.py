@@ -37,9 +37,7 @@ def test_a_similarity_costs_nothing_and_the_rest_matches_scipy(metric):
         rotation, _ = Rotation.align_vectors(wanted, source)  # least squares, proper rotations only
         turned = rotation.apply(source)
         turned *= (turned * wanted).sum() / np.square(turned).sum()
-        np.testing.assert_allclose(
-            error[sample].item(), np.linalg.norm(turned - wanted, axis=-1).mean(), rtol=1e-6
-        )
+        np.testing.assert_allclose(error[sample].item(), np.linalg.norm(turned - wanted, axis=-1).mean(), rtol=1e-6)
 
 
 def test_a_mirrored_pose_is_an_error():

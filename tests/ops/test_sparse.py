@@ -9,9 +9,7 @@ from pose2mesh.ops import SparseOperator
 
 
 def random_matrix(rows: int, columns: int, seed: int = 0) -> sp.csr_matrix:
-    return sp.random(
-        rows, columns, density=0.2, format="csr", dtype=np.float32, rng=np.random.default_rng(seed)
-    )
+    return sp.random(rows, columns, density=0.2, format="csr", dtype=np.float32, rng=np.random.default_rng(seed))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (7, 7), (31, 12), (12, 31), (6, 1)])

@@ -28,9 +28,7 @@ def test_slanted_bones_have_smooth_edges():
     assert len(np.unique(across)) >= 4
 
 
-@pytest.mark.parametrize(
-    "missing", [[40, 50, 0.0], [np.nan, np.nan, 0.0], [np.nan, 5, 1.0], [5, np.inf, 1.0]]
-)
+@pytest.mark.parametrize("missing", [[40, 50, 0.0], [np.nan, np.nan, 0.0], [np.nan, 5, 1.0], [5, np.inf, 1.0]])
 def test_missing_joints_and_their_bones_are_left_out(missing):
     seen = [20, 20, 0.9]
     picture = draw_keypoints(_gray(), np.array([seen, missing]), [(0, 1)])

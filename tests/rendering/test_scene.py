@@ -28,9 +28,7 @@ def _silhouette(person: Person) -> tuple[np.ndarray, np.ndarray]:
     rays = np.stack([x / 300, y / 300, np.ones_like(x)], axis=-1)
     center = person.camera.translation
     foot = center - rays * ((rays @ center) / (rays**2).sum(-1))[..., None]
-    distance = np.linalg.norm(
-        foot, axis=-1
-    )  # of the ray from the sphere's center; a pixel is 10 mm wide here
+    distance = np.linalg.norm(foot, axis=-1)  # of the ray from the sphere's center; a pixel is 10 mm wide here
     return distance < 0.28, distance > 0.32
 
 
@@ -103,9 +101,7 @@ def test_overlay_refuses_what_it_cannot_place():
 
 def test_side_view_shows_the_depth_centered_and_whole():
     box = trimesh.creation.box((0.4, 1.6, 0.8))  # x, y (height), z (depth)
-    picture = render_side_view(
-        _person(vertices=box.vertices + np.array([1, 2, 3]), faces=box.faces), (300, 400)
-    )
+    picture = render_side_view(_person(vertices=box.vertices + np.array([1, 2, 3]), faces=box.faces), (300, 400))
     background = np.rint(255 * np.array(BACKGROUND)).astype(np.uint8)
     rows, columns = np.nonzero((picture != background).any(axis=-1))
     top, bottom, left, right = rows.min(), 399 - rows.max(), columns.min(), 299 - columns.max()
@@ -127,6 +123,4 @@ def test_side_view_has_the_far_end_on_the_right():
 def test_pictures_are_the_same_bytes_on_every_run():
     people, photo = [_person(), _person((0.2, 0, 2.8))], _photo()
     assert render_overlay(photo, people).tobytes() == render_overlay(photo, people).tobytes()
-    assert (
-        render_side_view(people[0], (90, 120)).tobytes() == render_side_view(people[0], (90, 120)).tobytes()
-    )
+    assert render_side_view(people[0], (90, 120)).tobytes() == render_side_view(people[0], (90, 120)).tobytes()

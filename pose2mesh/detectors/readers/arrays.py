@@ -20,9 +20,7 @@ def read_arrays(path: Path, joint_set: str | None) -> list[Frame]:
     try:
         with path.open("rb") as stream:
             size = path.stat().st_size
-            array = (
-                _read_npz(stream, path) if path.suffix.lower() == ".npz" else _read_npy(stream, size, path)
-            )
+            array = _read_npz(stream, path) if path.suffix.lower() == ".npz" else _read_npy(stream, size, path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     array = number_array(array, str(path))
@@ -40,14 +38,10 @@ def _read_npz(stream: BinaryIO, path: Path) -> np.ndarray:
         with zipfile.ZipFile(stream) as archive:
             names = [name.removesuffix(".npy") for name in archive.namelist()]
             if _KEY not in names:
-                raise InputError(
-                    f"{path}: no array named {_KEY!r}; it holds {str(names[:8])[1:-1] or 'nothing'}"
-                )
+                raise InputError(f"{path}: no array named {_KEY!r}; it holds {str(names[:8])[1:-1] or 'nothing'}")
             size = archive.getinfo(f"{_KEY}.npy").file_size
             if size > LARGEST_FILE:
-                raise InputError(
-                    f"{path}: {size / 1e6:.0f} MB of keypoints; the limit is 512 MB, split the file"
-                )
+                raise InputError(f"{path}: {size / 1e6:.0f} MB of keypoints; the limit is 512 MB, split the file")
             content = archive.read(f"{_KEY}.npy")
     except InputError:
         raise
@@ -65,9 +59,7 @@ def _read_npy(stream: BinaryIO, size: int, path: Path) -> np.ndarray:
             (2, 0): np.lib.format.read_array_header_2_0,
         }.get(version)
         if read_header is None:
-            raise FormatError(
-                f"{path}: NPY version {version} is not supported; save it again with numpy.save"
-            )
+            raise FormatError(f"{path}: NPY version {version} is not supported; save it again with numpy.save")
         shape, is_fortran, dtype = read_header(stream)
     except InputError:
         raise
@@ -79,9 +71,7 @@ def _read_npy(stream: BinaryIO, size: int, path: Path) -> np.ndarray:
         raise FormatError(f"{path}: an array of shape {list(shape)[:8]} holds no keypoints")
     promised = math.prod(shape) * dtype.itemsize
     if promised > LARGEST_FILE or promised != size - stream.tell():
-        raise FormatError(
-            f"{path}: the header promises {promised} bytes of data, the file has {size - stream.tell()}"
-        )
+        raise FormatError(f"{path}: the header promises {promised} bytes of data, the file has {size - stream.tell()}")
     values = np.frombuffer(stream.read(promised), dtype)
     return values.reshape(shape, order="F" if is_fortran else "C")
 

@@ -67,9 +67,7 @@ def flat_joints(values: Any, where: str) -> np.ndarray:
     """[x, y, c, x, y, c, ...] as an array [J, 3]; FormatError when the length is no multiple of 3."""
     array = number_array(values, where)
     if array.ndim != 1 or len(array) % 3:
-        raise FormatError(
-            f"{where}: keypoints must be a flat list of x, y, confidence; got shape {array.shape}"
-        )
+        raise FormatError(f"{where}: keypoints must be a flat list of x, y, confidence; got shape {array.shape}")
     return array.reshape(-1, 3)
 
 
@@ -82,10 +80,6 @@ def _name(image_id: int | str, images: dict) -> str:
 def _size(image_id: int | str, images: dict) -> tuple[int, int] | None:
     image = images.get(image_id, {})
     width, height = image.get("width"), image.get("height")
-    if (
-        isinstance(width, int)
-        and isinstance(height, int)
-        and 0 < min(width, height) <= max(width, height) < 1e6
-    ):
+    if isinstance(width, int) and isinstance(height, int) and 0 < min(width, height) <= max(width, height) < 1e6:
         return width, height
     return None

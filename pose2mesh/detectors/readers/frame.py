@@ -104,9 +104,7 @@ def _refuse(bad: np.ndarray, values: np.ndarray, where: str, joints: tuple[str, 
 def empty_keypoints(joint_set: str | None, default: str = "coco17") -> Keypoints2D:
     """Keypoints of a picture with nobody in it (P = 0)."""
     joints = find_joint_set(joint_set or default)
-    return Keypoints2D(
-        np.zeros((0, len(joints), 2), np.float32), np.zeros((0, len(joints)), np.float32), joints.name
-    )
+    return Keypoints2D(np.zeros((0, len(joints), 2), np.float32), np.zeros((0, len(joints)), np.float32), joints.name)
 
 
 def people_to_keypoints(

@@ -25,6 +25,4 @@ def load_json(path: Path) -> Any:
 
 
 def _refuse_constant(path: Path, word: str) -> None:
-    raise FormatError(
-        f"{path}: holds {word}, which JSON does not allow; write missing joints with confidence 0"
-    )
+    raise FormatError(f"{path}: holds {word}, which JSON does not allow; write missing joints with confidence 0")

@@ -54,9 +54,7 @@ class _Convolution(torch.autograd.Function):
     """Σ_k T_k(L) x W_k + bias for x [N, B, C_in]."""
 
     @staticmethod
-    def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, matrix: Tensor, transposed: Tensor
-    ) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, matrix: Tensor, transposed: Tensor) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.has_bias, ctx.transposed = bias is not None, transposed
         return _convolve(x, weight, bias, matrix)
