@@ -36,8 +36,19 @@ def render_studio(
     camera = Camera(focal, center, np.zeros(3), size)
     nobody = np.zeros((0, 3), np.float32)  # joints and keypoints are not drawn
     body = Person(vertices, faces, nobody, (), nobody, camera)
-    renderer = Renderer("studio", lambda *view: software.render(*view[:-1], SKIN_TONE))
-    return render_overlay(studio_background(vertices, focal, center, size), [body], renderer=renderer)
+    return render_overlay(studio_background(vertices, focal, center, size), [body], renderer=Renderer("studio", _paint))
+
+
+def _paint(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    focal: float,
+    center: tuple[float, float],
+    size: tuple[int, int],
+    color: tuple[float, float, float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """`software.render` in the skin tone, whatever tint the overlay asks for."""
+    return software.render(vertices, faces, focal, center, size, SKIN_TONE)
 
 
 def studio_background(

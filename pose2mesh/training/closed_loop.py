@@ -18,7 +18,7 @@ from pose2mesh.rendering.shading import SKIN
 from pose2mesh.rendering.software import render
 from pose2mesh.skeletons import joint_set
 from pose2mesh.training.evaluator import measure
-from pose2mesh.types import Person
+from pose2mesh.types import Camera, Person
 
 MEASURES = ("pa_mpjpe", "mpjpe", "pa_mpvpe", "mpvpe", "keypoint_error", "reprojection_error", "silhouette_iou")
 
@@ -37,11 +37,13 @@ def measure_closed_loop(
     Raises MissingDependencyError without a detector, InputError for weights of another mesh.
     """
     finder = get_detector(detector) if isinstance(detector, str) else detector
-    accumulator, found = MetricAccumulator(), []
+    accumulator = MetricAccumulator()
+    found: list[dict[str, Tensor]] = []
+    unknown = {name: torch.tensor([torch.nan]) for name in MEASURES}
     for scene in scenes:
         people = _recover(model, scene, finder)
         person = min(people, key=lambda p: _distance(p.keypoints, scene.truth.keypoints), default=None)
-        values = dict.fromkeys(MEASURES, torch.tensor([torch.nan])) if person is None else measure_scene(scene, person)
+        values = unknown if person is None else measure_scene(scene, person)
         found += [] if person is None else [values]
         counts = {"detected": float(bool(people)), "false_finds": float(max(len(people) - 1, 0))}
         accumulator.update({**values, **{name: torch.tensor([n]) for name, n in counts.items()}}, [scene.group])
@@ -63,13 +65,15 @@ def measure_scene(scene: StudioScene, person: Person) -> dict[str, Tensor]:
             f"the network returns {len(person.vertices)} vertices and {len(person.joints)} joints, the scene has "
             f"{len(truth.vertices)} and {len(truth.joints)}; the closed loop needs weights of anny-body"
         )
+    if person.camera is None:
+        raise InputError("the person has no camera, so its place in the picture is unknown; fit a camera first")
     height = float(np.ptp(truth.keypoints[:, 1]))  # pixels
     points = person.camera.project(person.joints[: len(truth.keypoints)])  # [17, 2]
     reprojected = np.column_stack([points, truth.keypoints[:, 2]])  # [17, 3]
     shares = {
         "keypoint_error": _distance(person.keypoints, truth.keypoints) / height,
         "reprojection_error": _distance(reprojected, truth.keypoints) / height,
-        "silhouette_iou": _silhouette_iou(person, scene.mask),
+        "silhouette_iou": _silhouette_iou(person, person.camera, scene.mask),
     }
     predicted = MeshPrediction(_batch(person.vertices), _batch(person.joints))
     errors = measure(predicted, _batch(truth.joints)[:, :18], _batch(truth.vertices))
@@ -105,11 +109,10 @@ def _distance(keypoints: np.ndarray, truth: np.ndarray) -> float:
     return float(np.linalg.norm(keypoints[seen, :2] - truth[seen, :2], axis=1).mean())
 
 
-def _silhouette_iou(person: Person, mask: np.ndarray) -> float:
-    """Intersection over union of the person's outline in their camera and mask [H, W]."""
-    camera = person.camera
+def _silhouette_iou(person: Person, camera: Camera, mask: np.ndarray) -> float:
+    """Intersection over union of the person's outline seen by the camera and mask [H, W]."""
     body = person.vertices + camera.translation  # [V, 3]
-    _, depth = render(body, person.faces, camera.focal, camera.center, mask.shape[::-1], SKIN)
+    _, depth = render(body, person.faces, camera.focal, camera.center, (mask.shape[1], mask.shape[0]), SKIN)
     drawn = depth > 0  # [H, W]
     return float((drawn & mask).sum() / (drawn | mask).sum())
 
