@@ -15,7 +15,7 @@ from pose2mesh.errors import Pose2MeshError
 # Name of the command and its one line of help; `build-graphs` lives in pose2mesh/cli/build_graphs.py.
 COMMANDS = {
     "predict": "photos, videos or 2D keypoints to meshes",
-    "demo": "recover the person in the embedded sample photo",
+    "demo": "recover the people of the sample photo and of a rendered scene",
     "train": "train a network from a config file",
     "test": "evaluate weights and print the table of errors",
     "build-graphs": "precompute the mesh hierarchy that the graph networks pool over",

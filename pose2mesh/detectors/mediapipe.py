@@ -88,7 +88,7 @@ class MediaPipeDetector:
         plain, mirrored = self._process(image, box), self._process(image, box, is_mirrored=True)
         if plain is None or mirrored is None or similarity(plain, mirrored) < AGREEMENT:
             return None
-        person = (plain + mirrored) / 2  # [33, 3]
+        person = _merge_views(plain, mirrored)
         return person if similarity(joints, person) > SAME_PERSON else None
 
     def _process(self, image: np.ndarray, box: Box, is_mirrored: bool = False) -> np.ndarray | None:
@@ -105,6 +105,18 @@ class MediaPipeDetector:
             joints = joints[_MIRROR]
         joints[:, :2] = joints[:, :2] * size + offset
         return joints
+
+
+def _merge_views(plain: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Mean of two views [33, 3] of a person; the plain one alone where they disagree on left and right.
+
+    The mean of a joint and its mirror partner lies on the mid-line, which would make a stick of the person.
+    """
+
+    def distance(other: np.ndarray) -> float:
+        return float(np.linalg.norm(plain[:, :2] - other[:, :2], axis=1).mean())
+
+    return plain if distance(mirrored[_MIRROR]) < distance(mirrored) else (plain + mirrored) / 2
 
 
 def _windows(width: int, height: int) -> Iterator[Box]:

@@ -22,3 +22,13 @@ def test_missing_package(monkeypatch, name, extra):
     monkeypatch.setitem(sys.modules, name, None)  # import raises ImportError
     with pytest.raises(MissingDependencyError, match=rf"pip install 'pose2mesh\[{extra}\]'"):
         get_detector(name)
+
+
+def test_views_that_disagree_on_left_and_right_are_not_averaged() -> None:
+    """A mean of a joint and its mirror partner lies between them: the person would become a stick."""
+    from pose2mesh.detectors.mediapipe import _MIRROR, _merge_views
+
+    plain = np.random.default_rng(0).uniform(0, 100, (33, 3))
+    assert np.array_equal(_merge_views(plain, plain[_MIRROR]), plain)
+    near = plain + 0.5
+    assert np.allclose(_merge_views(plain, near), plain + 0.25)
