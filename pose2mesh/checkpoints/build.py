@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.sparse import identity
 from torch import nn
 
 from pose2mesh.body_models import AnnyBody, LinearBlendBody, load_body_model
@@ -49,11 +48,10 @@ def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPo
     hierarchy = load_hierarchy(mesh["hierarchy"])
     joints_in, joints_out = joint_set(settings["joint_set"]), joint_set(OUTPUT_JOINTS)
     lifter = Lifter(len(joints_in), len(joints_out), **settings["lifter"])
-    to_full = identity(hierarchy.num_vertices, format="csr") if mesh["kind"] == "parameters" else hierarchy.upsample[0]
     return CompactPose2Mesh(
         lifter,
         _mesh_head(mesh, settings["lifter"]["width"], hierarchy, body),
-        to_full,
+        hierarchy.upsample[0],
         faces=np.asarray(hierarchy.faces),
         joint_set=joints_in.name,
         output_joint_names=joints_out.joints,
@@ -62,9 +60,9 @@ def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPo
 
 
 def finest_vertex_ids(settings: dict[str, Any]) -> np.ndarray:
-    """Rows of the full mesh that the network predicts last (all of them for the parameter head and `classic`)."""
+    """Rows of the full mesh that the network computes before the fixed map to the full mesh (`classic`: all)."""
     hierarchy = load_hierarchy(settings["mesh"]["hierarchy"])
-    if settings["kind"] == "classic" or settings["mesh"]["kind"] == "parameters":
+    if settings["kind"] == "classic":
         return np.arange(hierarchy.num_vertices)
     return np.asarray(hierarchy.vertex_ids[1])
 
@@ -73,7 +71,7 @@ def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: 
     if mesh["kind"] == "fully_connected":
         return FullyConnectedHead(features, hierarchy.sizes[1], mesh["latent"])
     if mesh["kind"] == "parameters":
-        return ParameterHead(features, body, np.arange(hierarchy.num_vertices))
+        return ParameterHead(features, body, np.asarray(hierarchy.vertex_ids[1]))
     channels, blocks = tuple(mesh["channels"]), tuple(mesh["blocks"])
     if len(channels) != len(blocks) or len(channels) >= len(hierarchy.sizes):
         raise InputError(
