@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pose2mesh.errors import InputError
+from pose2mesh.ops.chebyshev.reference import check_arguments
 from pose2mesh.ops.sparse import SparseOperator
 
 
@@ -27,12 +27,7 @@ def chebyshev_conv(
     """See `reference.chebyshev_conv`; returns [B, N, C_out] strided as [N, B, C_out]."""
     if x.dtype in (torch.bfloat16, torch.float16):
         x = x.float()
-    if weight.shape[1] % x.shape[-1] or not weight.shape[1]:
-        raise InputError(
-            f"chebyshev_conv weight {tuple(weight.shape)} does not fit x {tuple(x.shape)} (C_in·K columns)"
-        )
-    if activation not in (None, "relu"):
-        raise InputError(f"unknown activation {activation!r} of chebyshev_conv; choose None or 'relu'")
+    check_arguments(x, weight, activation)
     matrix, transposed = operator.matrices(x.dtype)
     nodes_first, weight = x.transpose(0, 1), weight.to(x.dtype)  # [N, B, C_in]
     bias = None if bias is None else bias.to(x.dtype)

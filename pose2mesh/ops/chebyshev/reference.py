@@ -37,18 +37,18 @@ def chebyshev_conv(
     Shapes: x [B, N, C_in]; operator [N, N]; weight [C_out, C_in·K], column c·K + k for channel c, degree k;
     bias [C_out]; residual [B, N, C_out]; returns [B, N, C_out]. `activation` is None or "relu".
     """
-    order = _order(x, weight)
+    order = check_arguments(x, weight, activation)
     basis = chebyshev_basis(x, operator, order).flatten(2)  # [B, N, C_in·K]
     y = functional.linear(basis, weight, bias)  # [B, N, C_out]
     if activation == "relu":
         y = y.relu()
-    elif activation is not None:
-        raise InputError(f"unknown activation {activation!r} of chebyshev_conv; choose None or 'relu'")
     return y if residual is None else y + residual
 
 
-def _order(x: Tensor, weight: Tensor) -> int:
-    """K, from the widths of input and weight."""
+def check_arguments(x: Tensor, weight: Tensor, activation: str | None) -> int:
+    """K, from the widths of input and weight. Raises InputError unless they and the activation make sense."""
+    if activation not in (None, "relu"):
+        raise InputError(f"unknown activation {activation!r} of chebyshev_conv; choose None or 'relu'")
     channels, columns = x.shape[-1], weight.shape[1]
     if columns == 0 or columns % channels:
         raise InputError(
