@@ -15,6 +15,16 @@ from pose2mesh.body_models.anny import AnnyBody
 class ReducedBody(nn.Module):
     """Chosen vertices [n] and the joints of one set, from shape and group rotations."""
 
+    vertices: Tensor  # [n, 3, 1+S]
+    weights: Tensor  # [n, G]
+    heads: Tensor  # [G, 3, 1+S]
+    offsets: Tensor  # [G, 3, 1+S]
+    chain: Tensor  # [G, G]
+    lever: Tensor  # [J, G, 3, 1+S]
+    share: Tensor  # [J, G]
+    parents: Tensor  # [G]
+    has_parent: Tensor  # [G, 1, 1]
+
     def __init__(self, body: AnnyBody, vertex_ids: np.ndarray, joint_set: str):
         super().__init__()
         weights, heads, parents = merge_bones(body)

@@ -18,7 +18,10 @@ from pose2mesh.paths import write_with
 
 
 def save_weights(
-    path: str | Path, network: CompactPose2Mesh, settings: dict[str, Any], dtype: torch.dtype = torch.float32
+    path: str | Path,
+    network: CompactPose2Mesh | ClassicBody,
+    settings: dict[str, Any],
+    dtype: torch.dtype = torch.float32,
 ) -> None:
     """Write a network and its settings atomically; `dtype` float16 halves the file. Counters stay integers."""
     tensors = {

@@ -7,7 +7,7 @@ samples at any worker count.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -22,8 +22,10 @@ from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.motion import distinct_poses, load_motion
 from pose2mesh.errors import InputError
+from pose2mesh.npz import read_arrays
 
 ADULT_YEARS = (18.0, 75.0)
+T = TypeVar("T")
 
 
 class Batch(NamedTuple):
@@ -125,8 +127,8 @@ def find_motion(source: str | Path) -> Path:
 
 def shape_table() -> tuple[Tensor, Tensor]:
     """(age in years [N], betas [N,16]) of people sampled from Anny's calibrated distribution."""
-    with np.load(paths.asset("statistics/anny_shapes.npz"), allow_pickle=False) as file:
-        return torch.from_numpy(file["age_years"]), torch.from_numpy(file["betas"])
+    arrays = read_arrays(paths.asset("statistics/anny_shapes.npz"), ("age_years", "betas"), remedy="restore it")
+    return torch.from_numpy(arrays["age_years"]), torch.from_numpy(arrays["betas"])
 
 
 def training_shapes() -> tuple[Tensor, Tensor]:
@@ -136,7 +138,7 @@ def training_shapes() -> tuple[Tensor, Tensor]:
     return betas[adult], betas[~adult]
 
 
-def _portions(shares: Sequence[tuple[float, object]], count: int) -> list[tuple[int, object]]:
+def _portions(shares: Sequence[tuple[float, T]], count: int) -> list[tuple[int, T]]:
     """Split `count` samples by shares; every sample is handed out."""
     edges = np.rint(np.cumsum([share for share, _ in shares]) / sum(share for share, _ in shares) * count)
     counts = np.diff(edges.astype(int), prepend=0)

@@ -23,8 +23,8 @@ class Strict(BaseModel):
 class LifterConfig(Strict):
     """The compact PoseNet."""
 
-    width: int = Field(1024, ge=8)
-    blocks: int = Field(3, ge=1)
+    width: int = Field(default=1024, ge=8)
+    blocks: int = Field(default=3, ge=1)
 
 
 class MeshConfig(Strict):
@@ -32,10 +32,10 @@ class MeshConfig(Strict):
 
     kind: Literal["coarse_to_fine", "direct", "fully_connected", "parameters"] = "coarse_to_fine"
     hierarchy: str = "anny_body_qem"
-    channels: tuple[Annotated[int, Field(ge=1)], ...] = Field((64, 48, 32), min_length=1)  # coarse to fine
+    channels: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(64, 48, 32), min_length=1)  # coarse to fine
     blocks: tuple[Annotated[int, Field(ge=0)], ...] = (2, 2, 1)
-    order: int = Field(3, ge=1, le=8)  # Chebyshev order K
-    latent: int = Field(96, ge=1)
+    order: int = Field(default=3, ge=1, le=8)  # Chebyshev order K
+    latent: int = Field(default=96, ge=1)
 
 
 class NetworkConfig(Strict):
@@ -69,7 +69,7 @@ class DataConfig(Strict):
     poses: PoseAugmentation = PoseAugmentation()
     noise: tuple[NoiseShare, ...] = Field((NoiseShare(share=1.0),), min_length=1)
     cameras: tuple[CameraShare, ...] = Field((CameraShare(share=1.0),), min_length=1)
-    workers: int = Field(0, ge=0)
+    workers: int = Field(default=0, ge=0)
 
 
 class LossConfig(Strict):
@@ -88,11 +88,11 @@ class StageConfig(Strict):
 
     name: str
     steps: int = Field(ge=1)
-    batch_size: int = Field(256, ge=1)
+    batch_size: int = Field(default=256, ge=1)
     optimizer: Literal["adamw", "rmsprop"] = "adamw"
     learning_rate: Positive = 1e-3
     weight_decay: NotNegative = 0.01
-    warmup: int = Field(500, ge=0)
+    warmup: int = Field(default=500, ge=0)
     schedule: Literal["cosine", "step"] = "cosine"
     lifting_only: bool = False  # train the lifter and the coarsest level only, without graph layers
     frozen_lifter: bool = False  # train the mesh head only
@@ -106,20 +106,20 @@ class TrainConfig(Strict):
     validation: tuple[str, ...] = ("mocap_val.npz",)
     initial: str | None = None  # weights to start from (name or path)
     output: str = "runs/train"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     ema_decay: Fraction = 0.999
     precision: Literal["float32", "bfloat16"] = "float32"
     clip_norm: Positive = 1.0
     checkpoint_minutes: Positive = 5.0
-    validate_every: int = Field(2000, ge=1)
+    validate_every: int = Field(default=2000, ge=1)
     device: str = "auto"
-    threads: int = Field(0, ge=0)  # 0 leaves torch's choice
+    threads: int = Field(default=0, ge=0)  # 0 leaves torch's choice
     tensorboard: bool = False  # write curves to OUTPUT/tensorboard
 
 
 class TestData(Strict):
     motion: str = "mocap_test_public.npz"
-    every: int = Field(3, ge=1)  # every n-th frame
+    every: int = Field(default=3, ge=1)  # every n-th frame
     ages: tuple[NotNegative, NotNegative] = (18.0, 75.0)
 
 
@@ -129,9 +129,9 @@ class TestConfig(Strict):
     protocol: Literal["mocap", "closed_loop"] = "mocap"
     weights: str = "anny-body"
     data: TestData = TestData()
-    batch_size: int = Field(64, ge=1)
-    limit: int | None = Field(None, ge=1)  # stop after this many samples (for a quick look)
-    seed: int = Field(0, ge=0)
+    batch_size: int = Field(default=64, ge=1)
+    limit: int | None = Field(default=None, ge=1)  # stop after this many samples (for a quick look)
+    seed: int = Field(default=0, ge=0)
     device: str = "auto"
 
 
@@ -175,14 +175,19 @@ def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str
 
 def _set(content: Any, keys: list[str], value: Any, override: str) -> None:
     for depth, key in enumerate(keys):
-        if isinstance(content, list):
-            if not key.isdecimal() or int(key) >= len(content):
-                raise InputError(f"override {override!r}: {key!r} is not an index below {len(content)}")
-            key = int(key)
-        elif not isinstance(content, dict):
-            raise InputError(f"override {override!r}: {'.'.join(keys[:depth])} holds a value, not settings")
-        elif key not in content:
-            content[key] = {}
+        place = _place(content, key, override, ".".join(keys[:depth]))
         if depth + 1 == len(keys):
-            content[key] = value
-        content = content[key]
+            content[place] = value
+        content = content[place]
+
+
+def _place(content: Any, key: str, override: str, above: str) -> Any:
+    """The index or the name of a setting in `content`, which is made if it is not there."""
+    if isinstance(content, list):
+        if not key.isdecimal() or int(key) >= len(content):
+            raise InputError(f"override {override!r}: {key!r} is not an index below {len(content)}")
+        return int(key)
+    if not isinstance(content, dict):
+        raise InputError(f"override {override!r}: {above} holds a value, not settings")
+    content.setdefault(key, {})
+    return key
