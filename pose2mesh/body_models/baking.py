@@ -14,7 +14,7 @@ from scipy.optimize import nnls
 from scipy.sparse import csr_matrix
 
 from pose2mesh.errors import MissingDependencyError
-from pose2mesh.paths import write_with
+from pose2mesh.npz import write_arrays
 
 SHAPE_COMPONENTS = 16
 ANNY_TO_SMPL_AXES = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # (x, y, z) -> (x, z, -y)
@@ -157,7 +157,7 @@ def bake_body(body_path: Path, shapes_path: Path) -> dict[str, float]:
         **_csr_parts("J_regressor", regressor),
         **_csr_parts("keypoint_regressor", csr_matrix(keypoints)),
     }
-    write_with(body_path, lambda stream: np.savez_compressed(stream, **arrays))
+    write_arrays(body_path, arrays)
     _write_shapes(model, shapes_path, mean, directions)
     return _fit_errors(model, mean, directions, regressor)
 
@@ -174,7 +174,7 @@ def _write_shapes(model, path: Path, mean: np.ndarray, directions: np.ndarray) -
         "age_years": np.concatenate(ages).astype(np.float32),
         "betas": np.concatenate(betas).astype(np.float32),
     }
-    write_with(path, lambda stream: np.savez_compressed(stream, **table))
+    write_arrays(path, table)
 
 
 def _fit_errors(model, mean: np.ndarray, directions: np.ndarray, regressor: csr_matrix) -> dict[str, float]:

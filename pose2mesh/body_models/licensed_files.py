@@ -5,7 +5,6 @@ Licensed files are neither shipped nor downloaded. Searched in this order: the p
 """
 
 import os
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from pose2mesh import paths
-from pose2mesh.body_models.unpickling import MAX_BYTES, read_pickle
+from pose2mesh.body_models.unpickling import read_pickle
 from pose2mesh.errors import FormatError, MissingFileError
+from pose2mesh.npz import read_array, read_arrays
 
 NUM_SHAPE = 10  # components read; files with 300 hold the same ten first
 _FOLDERS = (
@@ -141,10 +141,7 @@ def read_any_model(path: Path) -> dict[str, np.ndarray]:
 
 def read_regressor(path: Path, num_joints: int, num_vertices: int) -> np.ndarray:
     """Weights [J, V] of a regressor file. Raises FormatError."""
-    try:
-        weights = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise FormatError(f"{path} is no array ({error}); get it again from {_REGRESSOR_PAGE}") from error
+    weights = read_array(path, remedy=f"get it again from {_REGRESSOR_PAGE}")
     if problem := _problem("regressor", weights, (num_joints, num_vertices)):
         raise FormatError(f"{path}: it {problem}; get it again from {_REGRESSOR_PAGE}")
     return np.asarray(weights, np.float64)
@@ -153,21 +150,8 @@ def read_regressor(path: Path, num_joints: int, num_vertices: int) -> np.ndarray
 def _read_arrays(path: Path, fields: tuple[str, ...], optional: tuple[str, ...]) -> dict[str, np.ndarray]:
     if path.suffix != ".npz":
         return read_pickle(path, fields, optional)
-    if not path.is_file():
-        raise MissingFileError(f"no body model at {path}")
-    remedy = "make it again with `pose2mesh convert-model`"
-    try:
-        with zipfile.ZipFile(path) as archive:
-            if (unpacked := sum(entry.file_size for entry in archive.infolist())) > MAX_BYTES:
-                raise ValueError(f"{unpacked / 2**20:.0f} MB unpacked")
-        with np.load(path, allow_pickle=False) as file:
-            if missing := [name for name in fields if name not in file]:
-                raise FormatError(f"{path} lacks {', '.join(missing)}, so it is not the model asked for; {remedy}")
-            return {name: file[name] for name in (*fields, *optional) if name in file}
-    except FormatError:
-        raise
-    except Exception as error:  # a damaged archive fails in as many ways as zlib, zipfile and NumPy together
-        raise FormatError(f"{path} is damaged or no plain NPZ ({error}); {remedy}") from error
+    arrays = read_arrays(path, fields, remedy="make it again with `pose2mesh convert-model`")
+    return {name: arrays[name] for name in (*fields, *optional) if name in arrays}
 
 
 def _problem(name: str, array: np.ndarray, shape: tuple[int, ...]) -> str | None:

@@ -76,10 +76,12 @@ def read_mesh(path: Path) -> tuple["np.ndarray", "np.ndarray"]:
 
     if not path.is_file():
         raise MissingFileError(f"--mesh {path}: no such file")
+    if path.suffix == ".npz":
+        from pose2mesh.npz import read_arrays
+
+        arrays = read_arrays(path, ("vertices", "faces"))
+        return arrays["vertices"], arrays["faces"]
     try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return file["vertices"], file["faces"]
         import trimesh
 
         mesh = trimesh.load_mesh(path, process=False)

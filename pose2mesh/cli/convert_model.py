@@ -15,13 +15,11 @@ def run(arguments: list[str]) -> int:
     if options.output.suffix != ".npz":
         raise InputError(f"-o {options.output}: plain arrays are stored as .npz")
 
-    import numpy as np
-
     from pose2mesh.body_models.licensed_files import read_any_model
-    from pose2mesh.paths import write_with
+    from pose2mesh.npz import write_arrays
 
     arrays = read_any_model(options.model)
-    write_with(options.output, lambda stream: np.savez_compressed(stream, allow_pickle=False, **arrays))
+    write_arrays(options.output, arrays)
     size = options.output.stat().st_size / 1e6
     print(f"wrote {options.output} ({size:.1f} MB, {len(arrays['v_template'])} vertices); its license is the model's")
     return 0

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pose2mesh.datasets.npz import read_npz
+from pose2mesh.datasets.motion import PACK_REMEDY
 from pose2mesh.errors import FormatError
+from pose2mesh.npz import read_arrays
 from pose2mesh.skeletons import joint_set
 
 _KINDS = {  # kind of number and shape after the axis of persons
@@ -48,8 +49,8 @@ class Coco2D:
 
         Raises MissingFileError, and FormatError if the file is truncated, foreign or damaged.
         """
-        arrays = read_npz(Path(path), (*_KINDS, "joint_names"))
-        names = arrays.pop("joint_names")
+        content = read_arrays(Path(path), (*_KINDS, "joint_names"), remedy=PACK_REMEDY)
+        names, arrays = content["joint_names"], {name: content[name] for name in _KINDS}
         count = len(arrays["image_id"].ravel())  # P
         for name, (kind, shape) in _KINDS.items():
             array = arrays[name]

@@ -13,15 +13,16 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from pose2mesh.datasets.npz import read_npz
 from pose2mesh.errors import FormatError, InputError
-from pose2mesh.paths import write_with
+from pose2mesh.npz import read_arrays, write_arrays
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 
 BONES, PARENTS = MOTION_BONES, MOTION_PARENTS
 FPS = 30.0
+PACK_REMEDY = "set POSE2MESH_DATA to the folder of the packs, or copy the file again (format: docs/data.md)"
 _PER_FRAME = ("rotvec", "clip_id", "frame_120")
 _PER_CLIP = ("clip_name", "clip_subject", "clip_source")
+_REQUIRED = (*_PER_FRAME, *_PER_CLIP, "bone_names", "parents", "fps")
 _LARGEST_ROTVEC = 2 * np.pi + 0.01  # radians; a rotation vector needs no more than pi, float16 rounds a little
 
 
@@ -68,7 +69,7 @@ class MotionPack:
     @classmethod
     def load(cls, path: str | Path) -> MotionPack:
         """Read an .npz pack. Raises MissingFileError; FormatError if it is truncated or foreign."""
-        arrays = read_npz(Path(path), (*_PER_FRAME, *_PER_CLIP, "bone_names", "parents", "fps"))
+        arrays = read_arrays(Path(path), _REQUIRED, remedy=PACK_REMEDY)
         _check_pack(arrays, Path(path))
         return cls(
             rotvec=arrays["rotvec"].astype(np.float32),
@@ -85,7 +86,7 @@ class MotionPack:
     def save(self, path: str | Path) -> None:
         """Write an .npz pack atomically, under exactly this name. Raises MachineError on a full disk."""
         arrays = {name: np.asarray(getattr(self, name)) for name in self.__dataclass_fields__}
-        write_with(path, lambda stream: np.savez_compressed(stream, **arrays))  # pyright: ignore[reportArgumentType]
+        write_arrays(path, arrays)
 
 
 def load_motion(path: str | Path) -> MotionPack:

@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from pose2mesh.errors import FormatError, InputError
-from pose2mesh.exporters.npz import read_arrays
 from pose2mesh.exporters.validation import check_person
-from pose2mesh.paths import write_with
+from pose2mesh.npz import read_arrays, write_arrays
 from pose2mesh.types import Camera, Person
 
 _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
@@ -56,7 +55,7 @@ def save_people(people: list[Person], path: str | Path) -> Path:
         check_person(person, f"people[{index}]")
         _check_alike(people[0], person, f"people[{index}]")
     arrays = _arrays(people)
-    write_with(path, lambda stream: np.savez_compressed(stream, **arrays))  # pyright: ignore[reportArgumentType]
+    write_arrays(path, arrays)
     return path
 
 
@@ -65,7 +64,7 @@ def load_people(path: str | Path) -> list[Person]:
 
     Raises MissingFileError without the file, FormatError when it is damaged, foreign or not consistent.
     """
-    arrays = read_arrays(Path(path))
+    arrays = read_arrays(Path(path), tuple(_SHAPES), remedy="give a file that save_people wrote")
     _check_shapes(arrays, path)
     names = tuple(arrays["joint_names"].tolist())
     people = [_person(arrays, index, names) for index in range(len(arrays["vertices"]))]
@@ -123,10 +122,7 @@ def _stack(values: list, empty: tuple[int, ...], dtype: type) -> np.ndarray:
 
 
 def _check_shapes(arrays: dict[str, np.ndarray], path: str | Path) -> None:
-    """Raise FormatError unless every array is there, with its kind of numbers and with axes that agree."""
-    missing = _SHAPES.keys() - arrays.keys()
-    if missing:
-        raise FormatError(f"{path} holds no {', '.join(sorted(missing))}; expected a file written by save_people")
+    """Raise FormatError unless every array has its kind of numbers and axes that agree."""
     lengths = {"2": 2, "3": 3}
     for name, (kinds, axes) in _SHAPES.items():
         array = arrays[name]

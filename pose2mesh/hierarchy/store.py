@@ -4,10 +4,7 @@ A hierarchy is never rebuilt on the way: `pose2mesh build-graphs` writes it, eve
 """
 
 import hashlib
-import io
 import json
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +13,7 @@ from pose2mesh import paths
 from pose2mesh.errors import FormatError, MissingFileError
 from pose2mesh.hierarchy.arrays import FORMAT, arrays_to_hierarchy, content_digest, hierarchy_to_arrays
 from pose2mesh.hierarchy.hierarchy import Hierarchy
+from pose2mesh.npz import read_arrays, write_arrays
 
 _MANIFEST = "manifest.json"
 _SCALING_NOTE = "Laplacians are stored unscaled: L = I - D^-1/2 A D^-1/2; lambda_max scales them on use"
@@ -30,9 +28,7 @@ def save_hierarchy(path: str | Path, hierarchy: Hierarchy) -> Path:
     header, arrays = hierarchy_to_arrays(hierarchy)
     header["digest"] = content_digest(header, arrays)
     text = np.frombuffer(json.dumps(header, sort_keys=True).encode(), np.uint8)
-    with paths.atomic_write(path) as stream:
-        # NumPy dates every entry 1980, so no clock gets into the file.
-        np.savez_compressed(stream, header=text, **arrays)
+    write_arrays(path, {"header": text, **arrays})
     return Path(path)
 
 
@@ -52,7 +48,7 @@ def load_hierarchy(name: str | Path, verify: bool = True) -> Hierarchy:
         _check_listed(path, content, must_be_listed=not is_path)
     try:
         return _parse(content, verify)
-    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (FormatError, ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{path} is damaged or no hierarchy: {error}; {_REMEDY}") from error
 
 
@@ -83,8 +79,7 @@ def update_manifest(path: str | Path, made_by: str) -> Path:
 
 
 def _parse(content: bytes, verify: bool) -> Hierarchy:
-    with np.load(io.BytesIO(content), allow_pickle=False) as file:
-        arrays = dict(file)
+    arrays = read_arrays(content, ("header",))
     header = json.loads(arrays.pop("header").tobytes())
     if header["format"] != FORMAT:
         raise ValueError(f"its format is {header['format']!r}, this version reads {FORMAT!r}")

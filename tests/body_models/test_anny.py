@@ -12,9 +12,9 @@ from scipy.spatial.transform import Rotation
 
 from pose2mesh import paths
 from pose2mesh.body_models import AnnyBody, load_anny_body
-from pose2mesh.body_models.anny import MOTION_BONES, MOTION_PARENTS
 from pose2mesh.datasets import motion
 from pose2mesh.errors import FormatError, MissingFileError
+from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 
 ASSET = paths.asset("body_models/anny_body.npz")
 
@@ -104,7 +104,7 @@ def test_altered_bytes_never_pass_as_another_body(tmp_path: Path, body: AnnyBody
 
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "foreign.npz", v_template=np.zeros((3, 3)))
-    with pytest.raises(FormatError, match="it lacks shapedirs, f, weights"):
+    with pytest.raises(FormatError, match="lacks shapedirs, f, weights"):
         load_anny_body(tmp_path / "foreign.npz")
     np.save(tmp_path / "single.npy", np.zeros(3))
     (tmp_path / "text.npz").write_text("no archive")

@@ -43,7 +43,7 @@ def test_labels_come_back_as_written(tmp_path: Path) -> None:
         ("joint_names", np.array(joint_set("coco17").joints)[::-1], "joint_names"),
         ("image_size", np.zeros((3, 2), np.int32), "without size"),
         ("area", np.ones(2, np.float32), "area"),
-        ("bbox", np.array([None]), "not a readable"),
+        ("bbox", np.array([None]), "holds object"),
     ],
 )
 def test_damaged_labels_are_refused(tmp_path: Path, name: str, value: np.ndarray, message: str) -> None:

@@ -117,14 +117,7 @@ def test_bad_arrays(tmp_path, content, suffix):
 
 def test_npz_without_keypoints_lists_what_it_holds(tmp_path):
     np.savez(tmp_path / "a.npz", joints=np.ones((17, 3)))
-    with pytest.raises(InputError, match=r"no array named 'keypoints'; it holds 'joints'"):
-        read_keypoints(tmp_path / "a.npz")
-
-
-def test_zip_bomb_is_refused_by_its_directory(tmp_path, monkeypatch):
-    monkeypatch.setattr("pose2mesh.detectors.readers.arrays.LARGEST_FILE", 10_000)
-    (tmp_path / "a.npz").write_bytes(zipped(saved(np.zeros((1000, 17, 3)))))
-    with pytest.raises(InputError, match="limit"):
+    with pytest.raises(InputError, match="lacks keypoints; it holds joints"):
         read_keypoints(tmp_path / "a.npz")
 
 

@@ -1,5 +1,3 @@
-import io
-import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -121,7 +119,7 @@ def _changed(tmp_path, **changes) -> object:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"vertices": None, "faces": None}, "holds no faces, vertices"),
+        ({"vertices": None, "faces": None}, "lacks vertices, faces"),
         ({"vertices": np.zeros((2, 4, 3))}, r"\[P"),
         ({"vertices": np.zeros((1, 4, 3), int)}, "vertices is int64"),
         ({"vertices": np.full((1, 4, 3), np.nan)}, "damaged.*vertices.*not finite"),
@@ -145,47 +143,6 @@ def test_a_missing_or_foreign_file_is_named(tmp_path):
     foreign.write_bytes(b"hello")
     with pytest.raises(FormatError, match=r"foreign\.npz is damaged or no NPZ"):
         load_people(foreign)
-
-
-def _archive(tmp_path, name: str, content: bytes, compression: int = zipfile.ZIP_STORED):
-    path = tmp_path / "made.npz"
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        archive.writestr(name, content)
-    return path
-
-
-def _header(shape: str) -> bytes:
-    """The start of an .npy file of float64 values."""
-    text = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
-    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode()
-
-
-@pytest.mark.parametrize("shape", ["(100000000000, 8)", "(-1, 4, 3)"])
-def test_a_header_that_lies_is_refused_before_anything_is_allocated(shape, tmp_path):
-    with pytest.raises(FormatError, match="announces shape"):
-        load_people(_archive(tmp_path, "vertices.npy", _header(shape)))
-
-
-@pytest.mark.parametrize("shape", ["(1, 4, 3)", "(1, 3o", "(1ÿ", "'", "("])
-def test_a_truncated_or_unreadable_array_is_a_format_error(shape, tmp_path):
-    with pytest.raises(FormatError, match="damaged"):
-        load_people(_archive(tmp_path, "vertices.npy", _header(shape)))
-
-
-def test_an_uncommon_compression_is_refused(tmp_path):
-    with pytest.raises(FormatError, match="compression"):
-        load_people(_archive(tmp_path, "vertices.npy", _header("(0,)"), zipfile.ZIP_LZMA))
-
-
-def test_pickled_objects_are_never_loaded(tmp_path):
-    class Canary:
-        def __reduce__(self):
-            return (pytest.fail, ("unpickled",))
-
-    stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.array([Canary()], object), allow_pickle=True)
-    with pytest.raises(FormatError, match="object"):
-        load_people(_archive(tmp_path, "vertices.npy", stream.getvalue()))
 
 
 def test_damaged_files_raise_format_errors_only(tmp_path):

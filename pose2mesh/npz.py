@@ -1,0 +1,114 @@
+"""Arrays on disk. Files to read may be anybody's: nothing is unpickled, nothing huge allocated."""
+
+import io
+import math
+import os
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from pose2mesh.errors import FormatError, MissingFileError
+from pose2mesh.paths import atomic_write
+
+MAX_BYTES = 4 << 30  # of all arrays together; a thousand people of the default body are 0.2 GB
+# What zipfile and numpy raise on files that were cut or altered (found by altering files at random).
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError),
+    *(ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError, OverflowError, MemoryError),
+)
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that numpy writes
+_KINDS = "biufU"  # truth values, integers, floating-point numbers, text
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def read_arrays(source: Path | bytes, required: Sequence[str] = (), *, remedy: str = "") -> dict[str, np.ndarray]:
+    """All arrays of numbers or text in an NPZ file, or in its content, by name.
+
+    Other values (Python objects) are refused under a name in `required` and left out elsewhere. `remedy` ends each
+    message. Raises MissingFileError without the file, FormatError when it is truncated, damaged, no NPZ file, larger
+    than `MAX_BYTES` or lacks a required array.
+    """
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    with _explained(source, "NPZ", remedy), zipfile.ZipFile(stream) as archive:
+        return _read_members(archive, required)
+
+
+def read_array(path: Path, *, remedy: str = "") -> np.ndarray:
+    """The array of numbers or text in an NPY file; errors as in `read_arrays`."""
+    with _explained(path, "NPY", remedy):
+        return _read_values(lambda: path.open("rb"), path.stat().st_size, "the array")
+
+
+def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a compressed NPZ file atomically; the same arrays give the same bytes, since NumPy dates them all 1980."""
+    with atomic_write(path) as stream:
+        np.savez_compressed(stream, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+@contextmanager
+def _explained(source: Path | bytes, kind: str, remedy: str) -> Iterator[None]:
+    """Put the file's name before and the remedy behind whatever goes wrong inside."""
+    where, end = "the content" if isinstance(source, bytes) else str(source), f"; {remedy}" if remedy else ""
+    if isinstance(source, Path) and not source.is_file():
+        raise MissingFileError(f"{source} not found{end}")
+    try:
+        yield
+    except FormatError as error:
+        raise FormatError(f"{where}: {error}{end}") from error
+    except _DAMAGE as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__  # numpy explains itself in paragraphs
+        raise FormatError(f"{where} is damaged or no {kind} file: {reason}{end}") from error
+
+
+def _read_members(archive: zipfile.ZipFile, required: Sequence[str]) -> dict[str, np.ndarray]:
+    members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+    if missing := [name for name in required if name not in members]:
+        raise FormatError(f"lacks {', '.join(missing)}; it holds {', '.join(list(members)[:8]) or 'nothing'}")
+    total = sum(member.file_size for member in members.values())
+    if total > MAX_BYTES:
+        raise FormatError(f"the arrays take {total / 1e9:.1f} GB; at most {MAX_BYTES / 1e9:.1f} GB are read")
+    arrays = {}
+    for name, member in members.items():
+        if member.compress_type not in _COMPRESSIONS:
+            raise FormatError(f"{name} has the unknown compression {member.compress_type}")
+        try:
+            arrays[name] = _read_values(partial(archive.open, member), member.file_size, name)
+        except _NotPlainError:
+            if name in required:
+                raise
+    return arrays
+
+
+class _NotPlainError(FormatError):
+    """The array holds neither numbers nor text."""
+
+
+def _read_values(start: Callable[[], IO[bytes]], size: int, name: str) -> np.ndarray:
+    """Check the header of the `size` bytes that `start` opens, then read them from the beginning."""
+    with start() as stream:
+        _check_header(stream, size, name)
+    with start() as stream:
+        array = np.lib.format.read_array(stream, allow_pickle=False)
+        if stream.read(1):
+            raise FormatError(f"{name} holds more bytes than its header says")
+    return array
+
+
+def _check_header(stream: IO[bytes], size: int, name: str) -> None:
+    """Raise FormatError unless the header announces plain values that take no more than `size` bytes."""
+    version = np.lib.format.read_magic(stream)
+    if version not in _HEADERS:
+        raise FormatError(f"{name} has the unknown array format {version}")
+    shape, _, dtype = _HEADERS[version](stream)
+    if dtype.kind not in _KINDS:
+        raise _NotPlainError(f"{name} holds {dtype} values; only numbers and text are read")
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > size:
+        raise FormatError(f"{name} announces shape {list(shape)} but has only {size} bytes")
