@@ -1,4 +1,7 @@
-"""`pose2mesh export`: a network for other runtimes, from keypoints to vertices in one file."""
+"""`pose2mesh export`: a network for other runtimes, from keypoints to vertices in one file.
+
+`--format safetensors` writes the weights in half precision instead: the form in which weights ship.
+"""
 
 import argparse
 from pathlib import Path
@@ -7,6 +10,8 @@ from pathlib import Path
 def run(arguments: list[str]) -> int:
     """Export one network; errors are raised (see `pose2mesh.errors`)."""
     options = _parser().parse_args(arguments)
+    if options.format == "safetensors":
+        return _write_half(options.weights, options.output)
 
     from pose2mesh.checkpoints import load_network
     from pose2mesh.checkpoints.export import export_network
@@ -23,9 +28,22 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _write_half(weights: str, output: Path) -> int:
+    import torch
+
+    from pose2mesh.checkpoints import build_network, read_weights, save_weights
+
+    tensors, settings = read_weights(weights)
+    network = build_network(settings)
+    network.load_state_dict(tensors)
+    save_weights(output, network, settings, torch.float16)
+    print(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), half-precision weights of {weights}")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh export", description=__doc__)
-    parser.add_argument("--format", choices=("onnx", "torch-export"), default="onnx")
+    parser.add_argument("--format", choices=("onnx", "torch-export", "safetensors"), default="onnx")
     parser.add_argument("--weights", default="anny-body", metavar="NAME|PATH", help="default: anny-body")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     return parser
