@@ -31,14 +31,15 @@ class ReducedBody(nn.Module):
         regressor = body.joint_regressor(joint_set)  # [J, V]
         template = _shape_axis(body.v_template, body.shapedirs).double().numpy()  # [V, 3, 1+S]
         blend = regressor[:, :, None] * weights[None]  # [J, V, G]
-        lever = np.einsum("jvg,vis->jgis", blend, template) - np.einsum("jvg,gis->jgis", blend, heads)
+        share = blend.sum(1)  # [J, G]
+        lever = np.tensordot(blend, template, ([1], [0])) - share[:, :, None, None] * heads
         self._store("vertices", template[vertex_ids])  # [n, 3, 1+S]
         self._store("weights", weights[vertex_ids])  # [n, G]
         self._store("heads", heads)  # [G, 3, 1+S]
         self._store("offsets", heads - np.where(parents[:, None, None] >= 0, heads[parents], 0.0))
         self._store("chain", ancestor_matrix(parents))  # [G, G]
         self._store("lever", lever)  # [J, G, 3, 1+S]
-        self._store("share", blend.sum(1))  # [J, G]
+        self._store("share", share)
         self.register_buffer("parents", torch.as_tensor(np.maximum(parents, 0)), persistent=False)
         self.register_buffer("has_parent", torch.as_tensor(parents >= 0)[:, None, None], persistent=False)
 

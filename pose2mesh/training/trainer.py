@@ -226,11 +226,11 @@ class Trainer:
 
 
 def load_initial(network: nn.Module, name_or_path: str) -> None:
-    """Start from other weights: every tensor of the same name and shape, at least the lifter's."""
+    """Start from other weights: every tensor of the same name and shape, at least all of the lifter's."""
     tensors, _ = read_weights(name_or_path)
     own = network.state_dict()
     fitting = {k: v for k, v in tensors.items() if k in own and own[k].shape == v.shape}
-    if not any(key.startswith("lifter.") for key in fitting):
+    if not fitting.keys() >= {key for key in own if "lifter." in key}:
         raise InputError(f"initial: the lifter of {name_or_path} does not fit this network")
     network.load_state_dict({**own, **fitting})
 
