@@ -1,0 +1,142 @@
+"""Configurations: the shipped ones are valid, and every fault of another is named at once."""
+
+from pathlib import Path
+
+import pytest
+
+from pose2mesh import paths
+from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.training import config as configs
+from pose2mesh.training.config import TrainConfig, load_config, read_yaml
+
+MINIMAL = "stages: [{name: only, steps: 10}]\n"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "train.yaml").write_text(MINIMAL)
+    return tmp_path / "train.yaml"
+
+
+@pytest.mark.parametrize(
+    "path", sorted(paths.asset("configs/test_mocap.yaml").parent.glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_shipped_configurations_are_valid(path: Path) -> None:
+    kind = TrainConfig if path.stem.startswith("train") else configs.TestConfig
+    assert load_config(kind, path, []).seed == 0
+
+
+def test_protocol_is_the_default_of_its_configuration() -> None:
+    """`assets/configs/test_mocap.yaml` states the protocol; leaving all of it out means the same."""
+    stated = load_config(configs.TestConfig, paths.asset("configs/test_mocap.yaml"), [])
+    assert stated == configs.TestConfig()
+
+
+def test_overrides_reach_every_depth(file: Path) -> None:
+    config = load_config(
+        TrainConfig,
+        file,
+        ["seed=7", "stages.0.steps=3", "stages.0.loss.edge=2.5", "data.motion=[a.npz, b.bvh]", "data.poses.tumble=0"],
+    )
+    assert config.seed == 7 and config.stages[0].steps == 3 and config.stages[0].loss.edge == 2.5
+    assert config.data.motion == ("a.npz", "b.bvh") and config.data.poses.tumble == 0
+    assert config.stages[0].name == "only"
+
+
+def test_an_override_may_hold_an_equals_sign(file: Path) -> None:
+    assert load_config(TrainConfig, file, ["output=runs/a=b"]).output == "runs/a=b"
+
+
+def test_all_faults_are_listed_at_once(file: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        load_config(
+            TrainConfig,
+            file,
+            [
+                "colour=red",
+                "seed=many",
+                "data.noise=[{share: 1, detector: {jitter: .nan, jiter: 1}}]",
+                "data.cameras=[{share: -1, range: {distance: [0, 5]}}]",
+                "network.lifter.width=.inf",
+            ],
+        )
+    message = str(caught.value)
+    for place in (
+        "colour",
+        "seed",
+        "data.noise.0.detector.jitter",
+        "data.noise.0.detector.jiter",
+        "data.cameras.0.share",
+        "data.cameras.0.range.distance.0",
+        "network.lifter.width",
+    ):
+        assert f"{place}: " in message, place
+    assert "train.yaml" in message and "\n" not in message
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "ema_decay=1.5",
+        "precision=float64",
+        "data.children=-0.1",
+        "data.noise=[]",
+        "data.cameras=[]",
+        "stages=[]",
+        "network.mesh.channels=[]",
+        "network.mesh.channels=[0, 4, 4]",
+        "data.noise=[{share: 1, detector: {miss: 1.5}}]",
+        "data.noise=[{share: 1, detector: {confidence_range: [0.5, 2]}}]",
+        "data.poses.tumble=.nan",
+        "data.poses.perturb_degrees=-1",
+        "checkpoint_minutes=0",
+        "stages.0.learning_rate=.nan",
+        "data=3",
+    ],
+)
+def test_values_out_of_range_are_refused(file: Path, override: str) -> None:
+    place = override.partition("=")[0]
+    with pytest.raises(InputError, match=place.replace(".", r"\.")):
+        load_config(TrainConfig, file, [override])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("seed", "not of the form key=value"),
+        ("seed=[1", "not a YAML value"),
+        ("output=2024-13-45", "not a YAML value"),
+        ("stages.1.steps=3", "'1' is not an index below 1"),
+        ("stages.first.steps=3", "'first' is not an index"),
+        ("stages.0.steps.more=3", "stages.0.steps holds a value"),
+    ],
+)
+def test_overrides_that_lead_nowhere_are_refused(file: Path, override: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_config(TrainConfig, file, [override])
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["a: [", "- 1\n- 2\n", "text", "", "a: 2024-13-45", "!!python/object/apply:os.getcwd []", "[" * 2000, "{[1]: 2}"],
+    ids=["open", "list", "text", "empty", "date", "object", "deep", "key"],
+)
+def test_files_that_are_no_configuration_are_refused(tmp_path: Path, content: str) -> None:
+    (tmp_path / "bad.yaml").write_text(content)
+    with pytest.raises(FormatError, match=r"bad\.yaml"):
+        read_yaml(tmp_path / "bad.yaml")
+
+
+def test_binary_huge_and_absent_files_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "huge.yaml").write_text("a: " + "x" * 1_000_001)
+    for name in ("binary", "huge"):
+        with pytest.raises(FormatError, match=name):
+            read_yaml(tmp_path / f"{name}.yaml")
+    with pytest.raises(MissingFileError, match="assets/configs"):
+        read_yaml(tmp_path / "absent.yaml")
+
+
+def test_configurations_are_frozen(file: Path) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load_config(TrainConfig, file, []).seed = 3
