@@ -8,6 +8,7 @@ from pose2mesh.cli.demo_scene import recover_scene
 from pose2mesh.cli.predict import DEFAULT_WEIGHTS, Parser
 from pose2mesh.cli.writing import write_png, write_side_view
 from pose2mesh.errors import InputError
+from pose2mesh.types import Person
 
 
 def run(arguments: list[str]) -> int:
@@ -42,13 +43,25 @@ def recover_photo(model, photo: np.ndarray, folder: Path) -> None:
 
     people = model.predict(photo)
     write_png(folder / "input.png", photo)
-    write_png(folder / "overlay.png", render_overlay(photo, people))
+    overlay = render_overlay(photo, people)
+    write_png(folder / "overlay.png", overlay)
+    write_png(folder / "summary.png", _summary(photo, overlay, people[0]))
     write_side_view(folder / "side.png", people[0])
     people[0].save(folder / "mesh.glb")
     people[0].save(folder / "mesh.obj")
     save_people(people, folder / "result.npz")
     print(f"photo: {len(people)} person(s), {len(people[0].vertices)} vertices")
-    print("  input.png overlay.png side.png mesh.glb mesh.obj result.npz")
+    print("  input.png overlay.png side.png summary.png mesh.glb mesh.obj result.npz")
+
+
+def _summary(photo: np.ndarray, overlay: np.ndarray, person: Person) -> np.ndarray:
+    """The found pose, the mesh over the photo and the mesh from the side, in one row [H, 3W, 3]."""
+    from pose2mesh.rendering import contact_sheet, draw_keypoints, render_side_view
+    from pose2mesh.skeletons import COCO17
+
+    height, width = photo.shape[:2]
+    found = draw_keypoints(photo, person.keypoints, COCO17.bone_indices)
+    return contact_sheet([found, overlay, render_side_view(person, (width, height))], 3)
 
 
 def sample_photo() -> np.ndarray | None:

@@ -17,7 +17,7 @@ pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install
 pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter
 
 
-PHOTO_FILES = ["input.png", "mesh.glb", "mesh.obj", "overlay.png", "result.npz", "side.png"]
+PHOTO_FILES = ["input.png", "mesh.glb", "mesh.obj", "overlay.png", "result.npz", "side.png", "summary.png"]
 SCENE_FILES = ["scene_input.png", "scene_overlay.png", "scene_side.png"]
 
 
