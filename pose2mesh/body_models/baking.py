@@ -152,8 +152,8 @@ def bake_body(body_path: Path, shapes_path: Path) -> dict[str, float]:
         "kintree_table": np.stack([model.bone_parents, np.arange(len(model.bone_labels))]).astype(np.int32),
         "bone_names": np.array(model.bone_labels),
         "keypoint_names": np.array(names),
-        "vt": model.texture_coordinates.numpy().astype(np.float32),
-        "ft": model.face_texture_coordinate_indices.numpy().astype(np.uint16),
+        "vt": np.asarray(model.texture_coordinates, np.float32),
+        "ft": np.asarray(model.face_texture_coordinate_indices).astype(np.uint16),
         **_csr_parts("J_regressor", regressor),
         **_csr_parts("keypoint_regressor", csr_matrix(keypoints)),
     }

@@ -60,8 +60,10 @@ class LinearBlendBody(nn.Module):
 
     def rest(self, betas: Tensor) -> BodyOutput:
         """Shaped body in the rest pose: betas [B,S] to vertices [B,V,3] and bone heads [B,K,3]."""
-        vertices = self.v_template + blend_shapes(betas, self.shapedirs)  # [B, V, 3]
-        return BodyOutput(vertices, vertices2joints(self.J_regressor, vertices))
+        # smplx declares a Tensor type of its own, which the checker takes for another one
+        offsets = blend_shapes(betas, self.shapedirs)  # [B, V, 3]  # pyright: ignore[reportArgumentType]
+        vertices = self.v_template + offsets
+        return BodyOutput(vertices, vertices2joints(self.J_regressor, vertices))  # pyright: ignore[reportArgumentType]
 
     def forward(self, betas: Tensor, pose_rotmat: Tensor) -> BodyOutput:
         """Shape and pose to vertices.
@@ -69,7 +71,7 @@ class LinearBlendBody(nn.Module):
         Shapes: betas [B,S]; pose_rotmat [B,K,3,3] relative to the parent bone; returns BodyOutput.
         """
         vertices, heads = self.rest(betas)
-        joints, transforms = batch_rigid_transform(pose_rotmat, heads, self.parents, dtype=vertices.dtype)
+        joints, transforms = batch_rigid_transform(pose_rotmat, heads, self.parents, dtype=vertices.dtype)  # pyright: ignore
         return BodyOutput(skin(vertices, self.weights, transforms), joints)
 
 

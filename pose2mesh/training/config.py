@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pose2mesh.augmentation.cameras import CameraRange
 from pose2mesh.augmentation.detector_noise import DetectorNoise
 from pose2mesh.augmentation.poses import PoseAugmentation
-from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative, Positive
+from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 
 _LARGEST_FILE = 1_000_000  # bytes; a configuration is small, a YAML bomb is not
@@ -17,7 +17,7 @@ _NO_YAML = (yaml.YAMLError, ValueError, RecursionError)  # ValueError: no UTF-8,
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(**STRICT, frozen=True)
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
 
 class LifterConfig(Strict):
@@ -67,8 +67,8 @@ class DataConfig(Strict):
     distinct_radians: NotNegative = 0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
     children: Fraction = 0.2  # share of bodies of 4-17 years, the rest are adults
     poses: PoseAugmentation = PoseAugmentation()
-    noise: tuple[NoiseShare, ...] = Field((NoiseShare(share=1.0),), min_length=1)
-    cameras: tuple[CameraShare, ...] = Field((CameraShare(share=1.0),), min_length=1)
+    noise: tuple[NoiseShare, ...] = Field(default=(NoiseShare(share=1.0),), min_length=1)
+    cameras: tuple[CameraShare, ...] = Field(default=(CameraShare(share=1.0),), min_length=1)
     workers: int = Field(default=0, ge=0)
 
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.metrics import MetricAccumulator, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
+from pose2mesh.networks.classic_body import ClassicBody
+from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.training.objective import keypoints_in
 
@@ -16,7 +18,7 @@ PROTOCOL_JOINTS = slice(0, 18)
 
 
 def evaluate(
-    network: nn.Module,
+    network: CompactPose2Mesh | ClassicBody,
     protocol: MocapProtocol,
     *,
     batch_size: int = 64,

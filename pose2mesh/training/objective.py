@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from pose2mesh.datasets.synthetic import Batch
 from pose2mesh.losses import MeshLoss, MeshLossWeights, MeshTarget, edge_loss, lifting_loss, normal_loss
 from pose2mesh.networks.classic_body import ClassicBody
+from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.skeletons import convert
 from pose2mesh.training.config import LossConfig, StageConfig
@@ -31,6 +32,7 @@ class Objective(nn.Module):
         lifted = self.network.lifter(keypoints_in(batch.keypoints, self.network.joint_set))
         parts = {"joint": distance_loss(lifted.joints, batch.joints)}
         if self.stage.lifting_only:
+            assert isinstance(self.network.mesh_head, CoarseToFine)  # stage_data refuses the other heads
             coarsest = self.network.mesh_head.coarsest(lifted.features)
             parts["coarse"] = distance_loss(coarsest, batch.vertices[:, self.rows[0]])
         else:

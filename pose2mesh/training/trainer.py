@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from pose2mesh.body_models import load_body_model
+from pose2mesh.body_models import AnnyBody, load_body_model
 from pose2mesh.checkpoints import build_network, read_weights, save_weights
 from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.datasets.motion import load_motion
@@ -58,7 +58,10 @@ class Trainer:
         if config.initial:
             load_initial(self.network, config.initial)
         self.ema = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        self.body = load_body_model(config.network.body)
+        body = load_body_model(config.network.body)
+        if not isinstance(body, AnnyBody):
+            raise InputError(f"network.body: training samples are made of anny-body, not of {config.network.body}")
+        self.body = body
         self.pool = pose_pool(config.data.motion, config.data.distinct_radians)
         for motion in config.validation:
             load_motion(find_motion(motion))  # what is missing or damaged is better known now than in an hour

@@ -11,6 +11,7 @@ from pose2mesh.checkpoints import build_network, finest_vertex_ids
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.skeletons import joint_set
 from pose2mesh.training.config import TrainConfig, load_config
 
 KINDS = list(LEVELS)
@@ -56,6 +57,17 @@ def test_coordinates_of_missing_joints_do_not_matter(network: CompactPose2Mesh) 
     altered = keypoints.clone()
     altered[:, 0, 2] = 0  # but whether a joint is missing does
     assert not torch.allclose(vertices_of(network, altered), vertices_of(network, keypoints))
+
+
+def test_mirrored_poses_give_mirrored_joints(network: CompactPose2Mesh) -> None:
+    """Exactly, for any weights: a pose and its mirror image are lifted together."""
+    keypoints = poses()
+    mirrored = keypoints[:, list(joint_set("coco17").flip_permutation)] * torch.tensor([-1.0, 1, 1])
+    with torch.inference_mode():
+        joints, others = network(keypoints).joints, network(mirrored).joints
+    expected = joints[:, list(joint_set("coco19").flip_permutation)] * torch.tensor([-1.0, 1, 1])
+    assert (others - expected).abs().max() < 1e-5
+    assert (others - joints).abs().max() > 0.01
 
 
 def test_batch_equals_single(network: CompactPose2Mesh) -> None:
