@@ -39,7 +39,15 @@ def find_weights(name_or_path: str | Path) -> Path:
         return path
     if path.suffix or path.parent != Path():
         raise MissingFileError(f"no weights at {path}; shipped ones are named without a suffix, such as anny-body")
-    return paths.asset(f"weights/{name_or_path}.safetensors")
+    try:
+        return paths.asset(f"weights/{name_or_path}.safetensors")
+    except MissingFileError as error:
+        folder = paths.asset("weights/anny-body.safetensors").parent
+        shipped = sorted(file.stem for file in folder.glob("*.safetensors"))
+        raise MissingFileError(
+            f"no weights named {str(name_or_path)!r} ship with this version; there are: {', '.join(shipped)}. "
+            "Give one of them or the path of a file"
+        ) from error
 
 
 def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

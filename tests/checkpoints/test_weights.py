@@ -132,7 +132,7 @@ def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight
     assert find_weights(weights) == weights
     with pytest.raises(MissingFileError, match="named without a suffix"):
         find_weights(tmp_path / "absent.safetensors")
-    with pytest.raises(MissingFileError, match="weights/absent"):
+    with pytest.raises(MissingFileError, match="no weights named 'absent'"):
         find_weights("absent")
     monkeypatch.setenv("POSE2MESH_ASSETS", str(tmp_path))
     (tmp_path / "weights").mkdir()
