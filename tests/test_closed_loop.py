@@ -16,7 +16,13 @@ pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoe
 # Largest errors (mm; shares of the box's height) and smallest shares that the shipped weights may show: a quarter above
 # what was measured. On the 8 random figures, which no performer would take: PA-MPJPE 65, PA-MPVPE 97 mm. The detector
 # alone is 2 to 2.5 % off, on the mean of these bodies.
-LARGEST = {"pa_mpjpe": 81.0, "pa_mpvpe": 121.0, "keypoint_error": 0.04, "reprojection_error": 0.045, "false_finds": 0.25}
+LARGEST = {
+    "pa_mpjpe": 81.0,
+    "pa_mpvpe": 121.0,
+    "keypoint_error": 0.04,
+    "reprojection_error": 0.045,
+    "false_finds": 0.25,
+}
 SMALLEST = {"detected": 0.9, "silhouette_iou": 0.70}
 
 
