@@ -21,7 +21,7 @@ from pose2mesh.augmentation.poses import PoseAugmentation, relative_rotvecs, sam
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.motion import distinct_poses, load_motion
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.npz import read_arrays
 
 ADULT_YEARS = (18.0, 75.0)
@@ -120,9 +120,14 @@ def pose_pool(motion: Sequence[str | Path], distinct_radians: float) -> Tensor:
 
 
 def find_motion(source: str | Path) -> Path:
-    """A motion file or folder: as given if it exists, else inside the data folder."""
+    """A motion file or folder: as given if it exists, else inside the data folder. Raises MissingFileError."""
     path = Path(source)
-    return path if path.exists() else paths.data_dir() / path
+    if path.exists():
+        return path
+    try:
+        return paths.data_dir() / path
+    except MissingFileError as error:
+        raise MissingFileError(f"no motion file {path}: {error}") from error
 
 
 def shape_table() -> tuple[Tensor, Tensor]:
