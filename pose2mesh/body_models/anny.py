@@ -24,7 +24,7 @@ _BETWEEN = {
 _TWISTED = {f"lowerarm02.{s}": (f"lowerarm01.{s}", f"wrist.{s}") for s in "LR"}  # half of the wrist's twist
 _MATRICES = ("J_regressor", "keypoint_regressor")
 _REQUIRED = (
-    *("v_template", "shapedirs", "f", "weights", "kintree_table", "bone_names", "keypoint_names"),
+    *("v_template", "shapedirs", "f", "weights", "heads", "kintree_table", "bone_names", "keypoint_names"),
     *(f"{matrix}_{part}" for matrix in _MATRICES for part in ("data", "indices", "indptr")),
 )
 _REMEDY = "restore it or run `pose2mesh build-assets`"
@@ -41,7 +41,7 @@ class AnnyBody(LinearBlendBody):
         super().__init__(arrays, bone_names, keypoint_rows)
         self.groups, group_of = rotation_groups(bone_names, self.parents.tolist())
         self.register_buffer("group_of", torch.tensor(group_of), persistent=False)
-        heads = self.rest(torch.zeros(1, self.num_shape)).joints[0]  # [K, 3]
+        heads = self.heads[..., 0]  # [K, 3]
         axes = [heads[bone_names.index(w)] - heads[bone_names.index(e)] for e, w in _TWISTED.values()]
         self.register_buffer("forearm_axes", torch.nn.functional.normalize(torch.stack(axes), dim=-1), persistent=False)
 
@@ -107,6 +107,7 @@ def _check_fit(arrays: dict[str, np.ndarray], vertices: int, bones: int) -> None
         "v_template": (vertices, 3),
         "shapedirs": (vertices, 3, components),
         "J_regressor": (bones, vertices),
+        "heads": (bones, 3, 1 + components),
         "weights": (vertices, bones),
         "parents": (bones,),
         "faces": (len(arrays["faces"]), 3),
@@ -135,6 +136,7 @@ def _build(file: dict[str, np.ndarray]) -> AnnyBody:
         "v_template": file["v_template"],
         "shapedirs": file["shapedirs"],
         "J_regressor": _csr(file, "J_regressor", columns),
+        "heads": file["heads"],
         "weights": weights / np.maximum(weights.sum(1, keepdims=True), 1e-6),
         "parents": file["kintree_table"][0],
         "faces": file["f"],

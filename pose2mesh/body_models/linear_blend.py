@@ -1,14 +1,15 @@
 """Linear blend skinning of a body in SMPL's array layout; one code path for every body.
 
 The arithmetic is `smplx.lbs` (Loper et al. 2015, eqs. 2-4) without pose blend shapes: Anny has none. A pose is a
-rotation per bone relative to its parent; the rest pose is the identity.
+rotation per bone relative to its parent; the rest pose is the identity. Bone heads are affine in the shape: SMPL's by
+its regressor from the shaped vertices, Anny's as baked (its own heads are means over vertices that the mesh lacks).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from smplx.lbs import batch_rigid_transform, blend_shapes, vertices2joints
+from smplx.lbs import batch_rigid_transform, blend_shapes
 from torch import Tensor, nn
 
 from pose2mesh.body_models.joint_regressors import compose_regressor
@@ -24,12 +25,14 @@ class BodyOutput(NamedTuple):
 class LinearBlendBody(nn.Module):
     """A skinned body.
 
-    Buffers: v_template [V,3], shapedirs [V,3,S], J_regressor [K,V], weights [V,K], parents [K], faces [F,3].
+    Buffers: v_template [V,3], shapedirs [V,3,S], J_regressor [K,V], heads [K,3,1+S] (those of the template, then the
+    directions), weights [V,K], parents [K], faces [F,3].
     """
 
     v_template: Tensor
     shapedirs: Tensor
     J_regressor: Tensor
+    heads: Tensor
     weights: Tensor
     parents: Tensor
     faces: Tensor
@@ -40,12 +43,17 @@ class LinearBlendBody(nn.Module):
         bone_names: tuple[str, ...],
         keypoint_rows: dict[str, np.ndarray],
     ):
-        """`arrays` holds the buffers by name; `keypoint_rows` maps a surface keypoint's name to weights [V]."""
+        """`arrays` holds the buffers by name; `keypoint_rows` maps a surface keypoint's name to weights [V].
+
+        Without `heads` they are what J_regressor makes of template and directions, as in SMPL.
+        """
         super().__init__()
         for name in ("v_template", "shapedirs", "J_regressor", "weights"):
             self.register_buffer(name, torch.as_tensor(np.asarray(arrays[name], np.float32)), persistent=False)
         self.register_buffer("parents", torch.as_tensor(np.asarray(arrays["parents"], np.int64)), persistent=False)
         self.register_buffer("faces", torch.as_tensor(np.asarray(arrays["faces"], np.int64)), persistent=False)
+        heads = arrays["heads"] if "heads" in arrays else regressed_heads(arrays)
+        self.register_buffer("heads", torch.as_tensor(np.asarray(heads, np.float32)), persistent=False)
         self.bone_names = bone_names
         self.keypoint_rows = keypoint_rows
 
@@ -62,8 +70,8 @@ class LinearBlendBody(nn.Module):
         """Shaped body in the rest pose: betas [B,S] to vertices [B,V,3] and bone heads [B,K,3]."""
         # smplx declares a Tensor type of its own, which the checker takes for another one
         offsets = blend_shapes(betas, self.shapedirs)  # [B, V, 3]  # pyright: ignore[reportArgumentType]
-        vertices = self.v_template + offsets
-        return BodyOutput(vertices, vertices2joints(self.J_regressor, vertices))  # pyright: ignore[reportArgumentType]
+        heads = self.heads[..., 0] + torch.einsum("kis,bs->bki", self.heads[..., 1:], betas)
+        return BodyOutput(self.v_template + offsets, heads)
 
     def forward(self, betas: Tensor, pose_rotmat: Tensor) -> BodyOutput:
         """Shape and pose to vertices.
@@ -73,6 +81,13 @@ class LinearBlendBody(nn.Module):
         vertices, heads = self.rest(betas)
         joints, transforms = batch_rigid_transform(pose_rotmat, heads, self.parents, dtype=vertices.dtype)  # pyright: ignore
         return BodyOutput(skin(vertices, self.weights, transforms), joints)
+
+
+def regressed_heads(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Bone heads [K,3,1+S] of a body whose regressor [K,V] finds them on the shaped vertices."""
+    regressor = np.asarray(arrays["J_regressor"], np.float64)
+    template = np.concatenate([arrays["v_template"][..., None], arrays["shapedirs"]], -1)  # [V, 3, 1+S]
+    return np.tensordot(regressor, template, 1)
 
 
 def skin(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:

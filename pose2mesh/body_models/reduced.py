@@ -76,11 +76,9 @@ def merge_bones(body: AnnyBody) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     groups = len(body.groups)
     weights = np.zeros((len(body.weights), groups))
     np.add.at(weights.T, group_of, body.weights.double().numpy().T)
-    template = _shape_axis(body.v_template, body.shapedirs).double()
-    all_heads = torch.einsum("kv,vis->kis", body.J_regressor.double(), template).numpy()
     leading = [body.bone_names.index(name) for name in body.groups]
     parents = body.parents.numpy()[leading]
-    return weights, all_heads[leading], np.where(parents >= 0, group_of[np.maximum(parents, 0)], -1)
+    return weights, body.heads.double().numpy()[leading], np.where(parents >= 0, group_of[np.maximum(parents, 0)], -1)
 
 
 def ancestor_matrix(parents: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose2mesh.body_models.baking import fit_joint_regressor, project_shapes, shape_basis
+from pose2mesh.body_models.baking import fit_heads, fit_joint_regressor, project_shapes, shape_basis
 
 
 @pytest.fixture
@@ -41,3 +41,10 @@ def test_regressor_recovers_joints_that_are_means_of_vertices() -> None:
     true[1, [1, 2, 20]] = 0.2, 0.5, 0.3
     found = fit_joint_regressor(vertices, np.einsum("kv,nvi->nki", true, vertices)).toarray()
     np.testing.assert_allclose(found, true, atol=1e-6)
+
+
+def test_heads_that_are_affine_in_shape_are_recovered() -> None:
+    rng = np.random.default_rng(2)
+    true, betas = rng.normal(size=(5, 3, 4)), rng.normal(size=(40, 3))
+    heads = true[..., 0] + np.einsum("kis,ns->nki", true[..., 1:], betas)
+    np.testing.assert_allclose(fit_heads(betas, heads), true, atol=1e-9)
