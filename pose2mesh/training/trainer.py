@@ -56,7 +56,7 @@ class Trainer:
         self.settings = config.network.model_dump(mode="json")
         self.network = build_network(self.settings).to(device)
         if config.initial:
-            load_initial(self.network, config.initial)
+            load_initial(self.network, config.initial, config.initial_part)
         self.ema = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         body = load_body_model(config.network.body)
         if not isinstance(body, AnnyBody):
@@ -228,11 +228,12 @@ class Trainer:
         self.stop_requested = True
 
 
-def load_initial(network: nn.Module, name_or_path: str) -> None:
-    """Start from other weights: every tensor of the same name and shape, at least all of the lifter's."""
+def load_initial(network: nn.Module, name_or_path: str, part: str = "all") -> None:
+    """Start from other weights: every tensor of the same name and shape (`lifter`: of the lifter), at least its own."""
     tensors, _ = read_weights(name_or_path)
     own = network.state_dict()
-    fitting = {k: v for k, v in tensors.items() if k in own and own[k].shape == v.shape}
+    wanted = {k for k in own if part == "all" or "lifter." in k}
+    fitting = {k: v for k, v in tensors.items() if k in wanted and own[k].shape == v.shape}
     if not fitting.keys() >= {key for key in own if "lifter." in key}:
         raise InputError(f"initial: the lifter of {name_or_path} does not fit this network")
     network.load_state_dict({**own, **fitting})

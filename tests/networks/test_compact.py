@@ -161,3 +161,17 @@ def test_settings_that_contradict_each_other_are_refused(changes: dict, message:
     settings["mesh"] |= changes
     with pytest.raises(InputError, match=message):
         build_network(settings)
+
+
+@pytest.mark.parametrize("inputs", [(), ("vertices",), ("nodes",), ("pose",), ("vertices", "nodes", "pose")])
+def test_levels_hold_weights_for_what_they_are_fed(inputs: tuple[str, ...]) -> None:
+    """Channels 4, latent 8: 3 x 4 weights for vertices, a vector per node, 8 x 4 for the pose."""
+    settings = tiny_settings("coarse_to_fine")
+    settings["mesh"]["inputs"] = inputs
+    fed = build_network(settings)
+    bare = build_network({**settings, "mesh": {**settings["mesh"], "inputs": ()}})
+    nodes = load_hierarchy("anny_body_qem").sizes[1:]
+    expected = {"vertices": 3 * 3 * 4, "nodes": 4 * sum(nodes), "pose": 3 * 8 * 4}
+    count = sum(p.numel() for p in fed.parameters()) - sum(p.numel() for p in bare.parameters())
+    assert count == sum(expected[name] for name in inputs)
+    assert vertices_of(fed.eval(), poses()).isfinite().all()
