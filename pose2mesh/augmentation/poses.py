@@ -37,6 +37,7 @@ class PoseAugmentation:
 
     __pydantic_config__: ClassVar = STRICT
 
+    mirror: Fraction = 0.5  # of the poses drawn from the pool, left and right exchanged
     recombine_limbs: Fraction = 0.4  # each limb from its own pose
     swap_halves: Fraction = 0.1  # trunk and arms from one pose, legs from another
     mix_joints: Fraction = 0.1  # every joint from its own pose: all that the joints can do
@@ -90,7 +91,7 @@ def sample_poses(pool: Tensor, count: int, recipe: PoseAugmentation, generator: 
 
     def draw() -> Tensor:
         picked = pool[torch.randint(len(pool), (count,), generator=generator)]
-        return torch.where(chance(0.5), mirror(picked), picked)
+        return torch.where(chance(recipe.mirror), mirror(picked), picked)
 
     base = draw()
     pose = base.clone()
