@@ -73,6 +73,7 @@ def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: 
     if mesh["kind"] == "parameters":
         return ParameterHead(features, body, np.asarray(hierarchy.vertex_ids[1]))
     channels, blocks = tuple(mesh["channels"]), tuple(mesh["blocks"])
+    inputs = tuple(mesh.get("inputs", ("vertices", "nodes")))  # weights of version 0.1 do not name it
     if len(channels) != len(blocks) or len(channels) >= len(hierarchy.sizes):
         raise InputError(
             f"network.mesh: {len(channels)} channels and {len(blocks)} blocks for the "
@@ -82,4 +83,13 @@ def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: 
         raise InputError(
             "network.mesh: kind 'direct' works on the finest level alone; give one channels and blocks entry"
         )
-    return CoarseToFine(hierarchy, features, channels, blocks, order=mesh["order"], latent=mesh["latent"])
+    return CoarseToFine(
+        hierarchy,
+        features,
+        channels,
+        blocks,
+        order=mesh["order"],
+        latent=mesh["latent"],
+        inputs=inputs,
+        conv=mesh.get("conv", "chebyshev"),  # nor this
+    )

@@ -34,8 +34,10 @@ class MeshConfig(Strict):
     hierarchy: str = "anny_body_qem"
     channels: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(64, 48, 32), min_length=1)  # coarse to fine
     blocks: tuple[Annotated[int, Field(ge=0)], ...] = (2, 2, 1)
-    order: int = Field(default=3, ge=1, le=8)  # Chebyshev order K
+    conv: Literal["chebyshev", "gcn", "gat", "sage", "feast", "spiral"] = "chebyshev"  # graph convolution
+    order: int = Field(default=3, ge=1, le=16)  # Chebyshev order K; heads of gat and feast; length of a spiral
     latent: int = Field(default=96, ge=1)
+    inputs: tuple[Literal["vertices", "nodes", "pose"], ...] = ("vertices", "nodes")  # fed at every level
 
 
 class NetworkConfig(Strict):
@@ -105,6 +107,7 @@ class TrainConfig(Strict):
     stages: tuple[StageConfig, ...] = Field(min_length=1)
     validation: tuple[str, ...] = ("mocap_val.npz",)
     initial: str | None = None  # weights to start from (name or path)
+    initial_part: Literal["all", "lifter"] = "all"  # what to take of them: all that fits, or the lifter alone
     output: str = "runs/train"
     seed: int = Field(default=0, ge=0)
     ema_decay: Fraction = 0.999

@@ -1,0 +1,36 @@
+"""The spiral convolution (Lim et al. 2018; SpiralNet++, Gong et al. 2019): a fixed order of neighbors, one matrix."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pose2mesh.networks.graph_layers.epilogue import finish
+
+
+class Spirals(nn.Module):
+    """The spirals of one level, the operator of `SpiralLayer`. [N, L] node indices; N where a spiral has ended."""
+
+    indices: Tensor
+
+    def __init__(self, indices: np.ndarray):
+        super().__init__()
+        self.register_buffer("indices", torch.as_tensor(np.asarray(indices, np.int64)), persistent=False)
+
+
+class SpiralLayer(nn.Module):
+    """y_i = W [x_i, x_s1(i), x_s2(i), ...] + b; what lies beyond the end of a spiral counts as zero."""
+
+    def __init__(self, channels_in: int, channels_out: int, length: int, scale: float = 1.0):
+        super().__init__()
+        bound = scale * (6.0 / (channels_in * length + channels_out)) ** 0.5  # Glorot
+        self.weight = nn.Parameter(torch.empty(channels_out, channels_in * length).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(channels_out))
+
+    def forward(
+        self, x: Tensor, operator: Spirals, *, activation: str | None = None, residual: Tensor | None = None
+    ) -> Tensor:
+        """Shapes: x [B, N, C_in]; operator.indices [N, L]; residual and result [B, N, C_out]."""
+        nodes, length = operator.indices.shape
+        padded = nn.functional.pad(x, (0, 0, 0, 1))  # [B, N + 1, C_in]
+        along = padded.index_select(1, operator.indices.flatten()).reshape(len(x), nodes, length * x.shape[2])
+        return finish(nn.functional.linear(along, self.weight, self.bias), activation, residual)
