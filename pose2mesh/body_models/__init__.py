@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from pose2mesh.body_models.anny import AnnyBody, load_anny_body
+from pose2mesh.body_models.hand import HandBody, load_hand_body
 from pose2mesh.body_models.licensed import LicensedBody, load_licensed_body
 from pose2mesh.body_models.licensed_files import FAMILIES
 from pose2mesh.body_models.linear_blend import BodyOutput, LinearBlendBody, world_to_relative
@@ -13,15 +14,19 @@ from pose2mesh.errors import InputError
 __all__ = [
     "AnnyBody",
     "BodyOutput",
+    "HandBody",
     "LicensedBody",
     "LinearBlendBody",
     "load_anny_body",
     "load_body_model",
+    "load_hand_body",
     "world_to_relative",
 ]
 
 _LOADERS: dict[str, Callable[[str | Path | None], LinearBlendBody]] = {
     "anny-body": load_anny_body,
+    "anny-hand": partial(load_hand_body, "right"),
+    "anny-hand-left": partial(load_hand_body, "left"),
     **{name: partial(load_licensed_body, name) for name in FAMILIES},
 }
 

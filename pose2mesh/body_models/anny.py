@@ -4,14 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.sparse import csr_matrix
 from torch import Tensor
 
 from pose2mesh import paths
+from pose2mesh.body_models.baked_files import read_baked
 from pose2mesh.body_models.linear_blend import LinearBlendBody, world_to_relative
-from pose2mesh.errors import FormatError
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
-from pose2mesh.npz import read_arrays
 from pose2mesh.skeletons import MOTION_BONES
 
 # bone -> (from, to, fraction): a rotation part of the way between two captured bones
@@ -22,13 +20,6 @@ _BETWEEN = {
     "neck03": ("neck01", "head", 0.67),
 }
 _TWISTED = {f"lowerarm02.{s}": (f"lowerarm01.{s}", f"wrist.{s}") for s in "LR"}  # half of the wrist's twist
-_MATRICES = ("J_regressor", "keypoint_regressor")
-_REQUIRED = (
-    *("v_template", "shapedirs", "f", "weights", "heads", "kintree_table", "bone_names", "keypoint_names"),
-    *(f"{matrix}_{part}" for matrix in _MATRICES for part in ("data", "indices", "indptr")),
-)
-_REMEDY = "restore it or run `pose2mesh build-assets`"
-_INCONSISTENT = (ValueError, KeyError, TypeError, IndexError, RuntimeError)  # arrays that do not fit together
 
 
 class AnnyBody(LinearBlendBody):
@@ -93,55 +84,6 @@ def _half_twist(elbow: Tensor, wrist: Tensor, axis: Tensor) -> Tensor:
     return elbow @ rotvec_to_rotmat(0.5 * angle[:, None] * axis)
 
 
-def _csr(file: dict[str, np.ndarray], prefix: str, columns: int) -> np.ndarray:
-    parts = (file[f"{prefix}_data"], file[f"{prefix}_indices"], file[f"{prefix}_indptr"])
-    matrix = csr_matrix(parts, shape=(len(parts[2]) - 1, columns))
-    matrix.check_format(full_check=True)  # indices beyond the columns would be written outside the array
-    return matrix.toarray()
-
-
-def _check_fit(arrays: dict[str, np.ndarray], vertices: int, bones: int) -> None:
-    """Raise ValueError where arrays of a body with V vertices and K bones have other sizes or values."""
-    components = arrays["shapedirs"].shape[-1]
-    shapes = {
-        "v_template": (vertices, 3),
-        "shapedirs": (vertices, 3, components),
-        "J_regressor": (bones, vertices),
-        "heads": (bones, 3, 1 + components),
-        "weights": (vertices, bones),
-        "parents": (bones,),
-        "faces": (len(arrays["faces"]), 3),
-    }
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
-            raise ValueError(f"{name} is {list(arrays[name].shape)} or not finite, expected {list(shape)}")
-    if (arrays["parents"] >= np.arange(bones)).any() or arrays["faces"].max() >= vertices:
-        raise ValueError("parents or faces point at what comes later or is not there")
-
-
 def load_anny_body(path: str | Path | None = None) -> AnnyBody:
     """Load the baked body (default: the one that ships). Raises MissingFileError; FormatError for a damaged file."""
-    path = Path(path) if path else paths.asset("body_models/anny_body.npz")
-    file = read_arrays(path, _REQUIRED, remedy=_REMEDY)
-    try:
-        return _build(file)
-    except _INCONSISTENT as error:
-        raise FormatError(f"body model {path} does not fit together: {error}; {_REMEDY}") from error
-
-
-def _build(file: dict[str, np.ndarray]) -> AnnyBody:
-    columns = len(file["v_template"])
-    weights, bones = file["weights"].astype(np.float64), tuple(file["bone_names"].tolist())
-    arrays = {
-        "v_template": file["v_template"],
-        "shapedirs": file["shapedirs"],
-        "J_regressor": _csr(file, "J_regressor", columns),
-        "heads": file["heads"],
-        "weights": weights / np.maximum(weights.sum(1, keepdims=True), 1e-6),
-        "parents": file["kintree_table"][0],
-        "faces": file["f"],
-    }
-    keypoints = _csr(file, "keypoint_regressor", columns)
-    rows = dict(zip(file["keypoint_names"].tolist(), keypoints, strict=True))
-    _check_fit(arrays, columns, len(bones))
-    return AnnyBody(arrays, bones, rows)
+    return read_baked(Path(path) if path else paths.asset("body_models/anny_body.npz"), AnnyBody)

@@ -130,7 +130,7 @@ def _our_name(label: str) -> str:
     return label.replace(" ", "_")
 
 
-def _dense_weights(model) -> np.ndarray:
+def dense_weights(model) -> np.ndarray:
     """Skinning weights [V,K]; Anny holds up to nine (bone, weight) pairs a vertex."""
     indices, values = model.vertex_bone_indices.numpy(), model.vertex_bone_weights.numpy()
     weights = np.zeros((len(indices), len(model.bone_labels)))
@@ -138,7 +138,7 @@ def _dense_weights(model) -> np.ndarray:
     return weights
 
 
-def _csr_parts(prefix: str, matrix: csr_matrix) -> dict[str, np.ndarray]:
+def csr_parts(prefix: str, matrix: csr_matrix) -> dict[str, np.ndarray]:
     return {
         f"{prefix}_indptr": matrix.indptr.astype(np.int32),
         f"{prefix}_indices": matrix.indices.astype(np.int32),
@@ -158,15 +158,15 @@ def bake_body(body_path: Path, shapes_path: Path) -> dict[str, float]:
         "v_template": mean.astype(np.float32),
         "shapedirs": directions.astype(np.float16),
         "f": model.faces.numpy().astype(np.uint16),
-        "weights": _dense_weights(model).astype(np.float16),
+        "weights": dense_weights(model).astype(np.float16),
         "heads": bone_heads.astype(np.float32),
         "kintree_table": np.stack([model.bone_parents, np.arange(len(model.bone_labels))]).astype(np.int32),
         "bone_names": np.array(model.bone_labels),
         "keypoint_names": np.array(names),
         "vt": np.asarray(model.texture_coordinates, np.float32),
         "ft": np.asarray(model.face_texture_coordinate_indices).astype(np.uint16),
-        **_csr_parts("J_regressor", regressor),
-        **_csr_parts("keypoint_regressor", csr_matrix(keypoints)),
+        **csr_parts("J_regressor", regressor),
+        **csr_parts("keypoint_regressor", csr_matrix(keypoints)),
     }
     write_arrays(body_path, arrays)
     _write_shapes(model, shapes_path, mean, directions)

@@ -1,4 +1,4 @@
-"""The one place that opens pickles: named arrays out of a body model's file, and nothing ever runs.
+"""The one place that opens pickles: named arrays out of body models and 3DPW sequences, and nothing ever runs.
 
 Every class and function that a file may name is replaced by an inert class of this module; the unpickler only fills
 those in. Arrays are made afterwards, from bytes whose length has been checked against shape and type. What a file may
@@ -8,7 +8,7 @@ licensed models hold them). Everything else is refused before it is imported. Se
 
 import io
 import pickle
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -32,35 +32,63 @@ def read_pickle(path: str | Path, fields: Iterable[str], optional: Iterable[str]
     Raises MissingFileError, and FormatError naming file, entry and remedy for a file that is truncated, foreign, too
     large, asks for anything but arrays, or lacks one of `fields`.
     """
-    path = Path(path)
-    content = _read_bytes(path)
+    fields = tuple(fields)
+    entries = _read_entries(Path(path), fields, "body model", _REMEDY)
+    wanted = [*fields, *(name for name in optional if name in entries)]
+    return {name: _converted(Path(path), name, entries[name], to_array, _REMEDY) for name in wanted}
+
+
+def read_values(path: str | Path, fields: Iterable[str], remedy: str) -> dict[str, Any]:
+    """The named values of a pickled dictionary: arrays, texts, or lists of these; `remedy` ends each message.
+
+    What the file may name is the same as for `read_pickle`; errors too.
+    """
+    fields = tuple(fields)
+    entries = _read_entries(Path(path), fields, "sequence file", remedy)
+    return {name: _converted(Path(path), name, entries[name], _to_value, remedy) for name in fields}
+
+
+def _read_entries(path: Path, fields: tuple[str, ...], kind: str, remedy: str) -> dict:
+    """The dictionary in a file, its values inert."""
+    content = _read_bytes(path, kind, remedy)
     try:
         check_opcodes(content)
         entries = _Unpickler(io.BytesIO(content), encoding="latin1").load()
     except Exception as error:  # damaged bytes fail in a dozen ways, none of which is the user's concern
-        raise FormatError(f"{path} is damaged or no body model ({_shorten(error)}); {_REMEDY}") from error
+        raise FormatError(f"{path} is damaged or no {kind} ({_shorten(error)}); {remedy}") from error
     if not isinstance(entries, dict):
-        raise FormatError(f"{path} holds no dictionary of arrays, so it is no body model; {_REMEDY}")
+        raise FormatError(f"{path} holds no dictionary of arrays, so it is no {kind}; {remedy}")
     if missing := [name for name in fields if name not in entries]:
-        raise FormatError(f"{path} lacks {', '.join(missing)}, so it is not the model asked for; {_REMEDY}")
-    wanted = [*fields, *(name for name in optional if name in entries)]
-    return {name: _named_array(path, name, entries[name]) for name in wanted}
+        raise FormatError(f"{path} lacks {', '.join(missing)}, so it is not the {kind} asked for; {remedy}")
+    return entries
 
 
-def _read_bytes(path: Path) -> bytes:
+def _read_bytes(path: Path, kind: str, remedy: str) -> bytes:
     if not path.is_file():
-        raise MissingFileError(f"no body model at {path}")
+        raise MissingFileError(f"no {kind} at {path}")
     size = path.stat().st_size
     if size > MAX_BYTES:
-        raise FormatError(f"{path} has {size / 2**20:.0f} MB, more than any body model (512 MB); {_REMEDY}")
+        raise FormatError(f"{path} has {size / 2**20:.0f} MB, more than any {kind} (512 MB); {remedy}")
     return path.read_bytes()
 
 
-def _named_array(path: Path, name: str, value: Any) -> np.ndarray:
+def _converted(path: Path, name: str, value: Any, convert: Callable[[Any], Any], remedy: str) -> Any:
     try:
-        return to_array(value)
+        return convert(value)
     except Exception as error:  # what a file claims about an array may contradict itself in any way
-        raise FormatError(f"{path}: {name!r} is not a readable array ({_shorten(error)}); {_REMEDY}") from error
+        raise FormatError(f"{path}: {name!r} is not a readable array ({_shorten(error)}); {remedy}") from error
+
+
+def _to_value(value: Any) -> Any:
+    """A text, an array, or a list of arrays and texts, which must be finite."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and not all(type(item) in (int, float) for item in value):
+        return [_to_value(item) for item in value]
+    array = to_array(value)
+    if not np.isfinite(array).all():
+        raise ValueError("it holds numbers that are not finite")
+    return array
 
 
 def _shorten(error: Exception) -> str:
