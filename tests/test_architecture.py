@@ -30,7 +30,7 @@ OWNERS = {"smplx": "body_models", "anny": "body_models", "viser": "viewer", "med
 
 # Optional or heavy: never at the top of a module, only in the function that needs them.
 LAZY_ONLY = {"anny", "viser", "mediapipe", "rtmlib", "onnxruntime", "onnx", "openvino", "tensorboard"}
-LAZY_ONLY |= {"pyrender", "trimesh", "PIL", "skimage", "cv2"}
+LAZY_ONLY |= {"torch_geometric", "pyrender", "trimesh", "PIL", "skimage", "cv2"}
 
 # Modules that run code while they read, and calls that do so with these arguments.
 UNSAFE_MODULES = ("pickle", "dill", "joblib", "shelve")
