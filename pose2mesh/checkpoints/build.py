@@ -9,21 +9,26 @@ from pose2mesh.body_models import AnnyBody, LinearBlendBody, load_body_model
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy, load_hierarchy
 from pose2mesh.networks.ablations.heads import FullyConnectedHead, ParameterHead
+from pose2mesh.networks.body_decoders import AnnyDecoder, BodyDecoder, SkinnedDecoder
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
-from pose2mesh.networks.lifter import Lifter
+from pose2mesh.networks.key2mesh import Key2Mesh, PublishedFeatures, PublishedHead
+from pose2mesh.networks.lifter import Lifter, PoseFeatures
 from pose2mesh.networks.meshnet import MeshNet
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.skeletons import joint_set
 
 OUTPUT_JOINTS = "coco19"
+BodyNetwork = CompactPose2Mesh | ClassicBody | Key2Mesh
 
 
-def build_network(settings: dict[str, Any]) -> CompactPose2Mesh | ClassicBody:
+def build_network(settings: dict[str, Any]) -> BodyNetwork:
     """A network with fresh weights from the `network` section of a configuration (a plain dictionary)."""
     body = load_body_model(settings["body"])
+    if settings["kind"] == "key2mesh":
+        return _build_key2mesh(settings, body)
     return _build_classic(settings, body) if settings["kind"] == "classic" else _build_compact(settings, body)
 
 
@@ -59,9 +64,36 @@ def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPo
     )
 
 
+def _build_key2mesh(settings: dict[str, Any], body: LinearBlendBody) -> Key2Mesh:
+    """The parameter network for any body: features of the compact network or the published ones."""
+    joints, lifter, parameters = joint_set(settings["joint_set"]), settings["lifter"], settings["parameters"]
+    decoder = _decoder(settings["body"], body)
+    outputs = decoder.num_shape + decoder.rest6d.numel()
+    if parameters["features"] == "published":
+        dropout = parameters["dropout"]
+        features = PublishedFeatures(len(joints), lifter["width"], lifter["blocks"], dropout)
+        head: nn.Module = PublishedHead(lifter["width"], outputs, dropout)
+    else:
+        features = PoseFeatures(len(joints), lifter["width"], lifter["blocks"])
+        head = nn.Linear(lifter["width"], outputs)
+    return Key2Mesh(features, head, decoder, joint_set=joints.name)
+
+
+def _decoder(name: str, body: LinearBlendBody) -> BodyDecoder:
+    """Joints come out as COCO-19 for Anny, else in the set that the body's own files determine."""
+    if isinstance(body, AnnyBody):
+        return AnnyDecoder(body)
+    return SkinnedDecoder(body, "hand21" if name.startswith("mano") else "smpl24")
+
+
 def finest_vertex_ids(settings: dict[str, Any]) -> np.ndarray:
-    """Rows of the full mesh that the network computes before the fixed map to the full mesh (`classic`: all)."""
+    """Rows of the full mesh that the network computes before the fixed map to the full mesh (`classic`: all).
+
+    The parameter network needs no mesh to learn; its losses look at the coarsest level.
+    """
     hierarchy = load_hierarchy(settings["mesh"]["hierarchy"])
+    if settings["kind"] == "key2mesh":
+        return np.asarray(hierarchy.vertex_ids[-1])
     if settings["kind"] == "classic":
         return np.arange(hierarchy.num_vertices)
     return np.asarray(hierarchy.vertex_ids[1])

@@ -10,16 +10,14 @@ from safetensors.torch import save
 
 from pose2mesh import paths
 from pose2mesh.checkpoints import official
-from pose2mesh.checkpoints.build import build_network
+from pose2mesh.checkpoints.build import BodyNetwork, build_network
 from pose2mesh.errors import FormatError, MissingFileError
-from pose2mesh.networks.classic_body import ClassicBody
-from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.paths import write_with
 
 
 def save_weights(
     path: str | Path,
-    network: CompactPose2Mesh | ClassicBody,
+    network: BodyNetwork,
     settings: dict[str, Any],
     dtype: torch.dtype = torch.float32,
 ) -> None:
@@ -64,9 +62,7 @@ def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dic
     return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}, settings
 
 
-def load_network(
-    name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu"
-) -> CompactPose2Mesh | ClassicBody:
+def load_network(name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu") -> BodyNetwork:
     """The network of a weights file in evaluation mode, on `device`. Raises MissingFileError, FormatError."""
     tensors, settings = read_weights(name_or_path)
     try:

@@ -26,21 +26,36 @@ class ResidualBlock(nn.Module):
         return x + self.contract(nn.functional.gelu(self.expand(self.norm(x))))
 
 
-class Lifter(nn.Module):
-    """2D keypoints with confidences to 3D joints and the features that the mesh network starts from."""
+class PoseFeatures(nn.Module):
+    """2D keypoints with confidences to features: a linear stem, residual blocks, a norm."""
 
-    def __init__(self, joints_in: int, joints_out: int, width: int = 1024, blocks: int = 3):
+    def __init__(self, joints_in: int, width: int = 1024, blocks: int = 3):
         super().__init__()
-        self.joints_out = joints_out
+        self.width = width
         self.stem = nn.Linear(3 * joints_in, width)
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(blocks)))
         self.norm = nn.LayerNorm(width)
+
+    def features(self, keypoints: Tensor) -> Tensor:
+        """keypoints [B,J,3] (x, y, confidence) to features [B,C]."""
+        pose = normalize_pose(keypoints.float()).flatten(1)  # [B, 3J]
+        return self.norm(self.blocks(self.stem(pose)).float())
+
+
+class Lifter(PoseFeatures):
+    """2D keypoints with confidences to 3D joints and the features that the mesh network starts from."""
+
+    def __init__(self, joints_in: int, joints_out: int, width: int = 1024, blocks: int = 3):
+        super().__init__(joints_in, width, blocks)
+        self.joints_out = joints_out
         self.head = nn.Linear(width, 3 * joints_out)
 
     def forward(self, keypoints: Tensor) -> Lifted:
         """keypoints [B,J,3] (x, y, confidence) to Lifted."""
-        pose = normalize_pose(keypoints.float()).flatten(1)  # [B, 3J]
-        features = self.norm(self.blocks(self.stem(pose)).float())  # [B, C]
+        features = self.features(keypoints)
+        return Lifted(self.joints(features), features)
+
+    def joints(self, features: Tensor) -> Tensor:
+        """Features [B,C] to joints [B,J_out,3] m."""
         with torch.autocast(features.device.type, enabled=False):  # bfloat16 would round coordinates to 4 mm
-            joints = self.head(features).unflatten(1, (self.joints_out, 3))
-        return Lifted(joints, features)
+            return self.head(features).unflatten(1, (self.joints_out, 3))

@@ -10,3 +10,22 @@ class MeshPrediction(NamedTuple):
 
     vertices: Tensor  # [B, V, 3] metres
     joints: Tensor  # [B, J, 3] metres
+
+
+class BodyParameters(NamedTuple):
+    """Pose and shape of a body model. The root's rotation turns the body's axes (y up) to those of the camera.
+
+    Anny: world rotations of the 19 captured bones, each seen by the camera. SMPL and MANO: every joint against its
+    parent, the root seen by the camera.
+    """
+
+    rotations: Tensor  # [B, R, 3, 3]
+    betas: Tensor  # [B, S]
+
+
+class BodyPrediction(NamedTuple):
+    """A mesh together with the parameters that it was made from; frames as in MeshPrediction."""
+
+    vertices: Tensor  # [B, V, 3] metres
+    joints: Tensor  # [B, J, 3] metres
+    parameters: BodyParameters

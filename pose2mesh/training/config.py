@@ -40,12 +40,20 @@ class MeshConfig(Strict):
     inputs: tuple[Literal["vertices", "nodes", "pose"], ...] = ("vertices", "nodes")  # fed at every level
 
 
+class ParameterConfig(Strict):
+    """The parameter network (Key2Mesh). `lifter` gives width and number of blocks of its features."""
+
+    features: Literal["residual", "published"] = "residual"  # the compact network's, or the paper's
+    dropout: Fraction = 0.2  # of the published features
+
+
 class NetworkConfig(Strict):
-    kind: Literal["compact", "classic"] = "compact"
+    kind: Literal["compact", "classic", "key2mesh"] = "compact"
     joint_set: str = "coco17"
     body: str = "anny-body"
     lifter: LifterConfig = LifterConfig()
     mesh: MeshConfig = MeshConfig()
+    parameters: ParameterConfig = ParameterConfig()
 
 
 class NoiseShare(Strict):
@@ -83,6 +91,9 @@ class LossConfig(Strict):
     mesh_joint: NotNegative = 0.5  # joints regressed from the mesh
     normal: NotNegative = 0.0
     edge: NotNegative = 0.0
+    rotation: NotNegative = 0.1  # parameter network: entries of the bones' rotation matrices
+    shape: NotNegative = 0.002  # parameter network: shape coefficients
+    weigh_limbs: bool = False  # parameter network: joints count 8, 4, 2 towards the ends of the limbs, as in the paper
 
 
 class StageConfig(Strict):
@@ -95,7 +106,7 @@ class StageConfig(Strict):
     learning_rate: Positive = 1e-3
     weight_decay: NotNegative = 0.01
     warmup: int = Field(default=500, ge=0)
-    schedule: Literal["cosine", "step"] = "cosine"
+    schedule: Literal["cosine", "step", "decay"] = "cosine"  # decay: times 0.8, twenty times
     lifting_only: bool = False  # train the lifter and the coarsest level only, without graph layers
     frozen_lifter: bool = False  # train the mesh head only
     loss: LossConfig = LossConfig()
@@ -107,7 +118,8 @@ class TrainConfig(Strict):
     stages: tuple[StageConfig, ...] = Field(min_length=1)
     validation: tuple[str, ...] = ("mocap_val.npz",)
     initial: str | None = None  # weights to start from (name or path)
-    initial_part: Literal["all", "lifter"] = "all"  # what to take of them: all that fits, or the lifter alone
+    # What to take of them: all that fits, the lifter alone, or what a lifting stage trains (also the first guess).
+    initial_part: Literal["all", "lifter", "lifting"] = "all"
     output: str = "runs/train"
     seed: int = Field(default=0, ge=0)
     ema_decay: Fraction = 0.999

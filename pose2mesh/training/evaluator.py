@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from pose2mesh.checkpoints.build import BodyNetwork
 from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.metrics import MetricAccumulator, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
-from pose2mesh.networks.classic_body import ClassicBody
-from pose2mesh.networks.compact import CompactPose2Mesh
-from pose2mesh.networks.prediction import MeshPrediction
+from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction
 from pose2mesh.training.objective import keypoints_in
 
 # The protocol's joints: COCO-17 and the pelvis, which is joint 17 of COCO-19; the neck (18) is left out.
@@ -18,7 +17,7 @@ PROTOCOL_JOINTS = slice(0, 18)
 
 
 def evaluate(
-    network: CompactPose2Mesh | ClassicBody,
+    network: BodyNetwork,
     protocol: MocapProtocol,
     *,
     batch_size: int = 64,
@@ -36,7 +35,7 @@ def evaluate(
     return {name: accumulator.summary() for name, accumulator in accumulators.items()}
 
 
-def measure(predicted: MeshPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
+def measure(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
     """Per-sample errors [B] in metres."""
     predicted_joints = predicted.joints[:, PROTOCOL_JOINTS]
     return {

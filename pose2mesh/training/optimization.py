@@ -11,11 +11,16 @@ _EMA_EVERY = 8  # steps; averaging 7 million weights costs as much as a tenth of
 
 
 def learning_rate(stage: StageConfig, step: int) -> float:
-    """Warm-up, then half a cosine down to 1% (or the original's drop to a tenth after four fifths)."""
+    """Warm-up, then half a cosine down to 1%; or the original's drop to a tenth after four fifths; or Key2Mesh's decay.
+
+    Key2Mesh takes 0.8 after each epoch; samples made on the fly have no epochs, so a stage counts as twenty.
+    """
     warm = min(1.0, (step + 1) / max(1, stage.warmup))
     done = step / stage.steps
     if stage.schedule == "step":
         return stage.learning_rate * warm * (0.1 if done >= 0.8 else 1.0)
+    if stage.schedule == "decay":
+        return stage.learning_rate * warm * 0.8 ** math.floor(20 * done)
     return stage.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 

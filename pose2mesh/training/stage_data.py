@@ -69,7 +69,7 @@ def mixture_of(data: DataConfig) -> Mixture:
 def _vertex_sets(config: TrainConfig, hierarchy: Hierarchy, stage: StageConfig) -> list[np.ndarray]:
     """Vertex ids of every set that the network predicts, coarse to fine."""
     mesh, settings = config.network.mesh, config.network.model_dump(mode="json")
-    if config.network.kind == "classic":
+    if config.network.kind != "compact":
         return [finest_vertex_ids(settings)]
     if mesh.kind not in ("coarse_to_fine", "direct"):
         if stage.lifting_only:

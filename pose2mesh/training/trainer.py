@@ -14,18 +14,20 @@ from torch import nn
 from tqdm import tqdm
 
 from pose2mesh.body_models import AnnyBody, load_body_model
-from pose2mesh.checkpoints import build_network, read_weights, save_weights
+from pose2mesh.checkpoints import build_network, finest_vertex_ids, read_weights, save_weights
 from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.datasets.synthetic import Batch, find_motion, pose_pool
 from pose2mesh.errors import InputError, MachineError, MissingDependencyError
 from pose2mesh.networks.classic_body import ClassicBody
+from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.paths import write_with
 from pose2mesh.training.config import StageConfig, TrainConfig
 from pose2mesh.training.distributed import Processes, pick_device, processes
 from pose2mesh.training.evaluator import evaluate
 from pose2mesh.training.objective import ClassicObjective, Objective
 from pose2mesh.training.optimization import learning_rate, make_optimizer, update_average
+from pose2mesh.training.parameter_objective import ParameterObjective
 from pose2mesh.training.stage_data import StageData, stage_data
 from pose2mesh.training.state import load_state, save_state, versions
 
@@ -117,6 +119,8 @@ class Trainer:
                 raise InputError(f"stage {stage.name}: frozen_lifter is for the compact network")
             return ClassicObjective(self.network, stage, data.faces)
         self.network.lifter.requires_grad_(not stage.frozen_lifter)
+        if isinstance(self.network, Key2Mesh):
+            return ParameterObjective(self.network, self.body, finest_vertex_ids(self.settings), stage.loss)
         return Objective(self.network, stage, data.rows, data.faces)
 
     def _step(self, objective: nn.Module, optimizer, stage: StageConfig, step: int, batch: Batch):
@@ -229,10 +233,10 @@ class Trainer:
 
 
 def load_initial(network: nn.Module, name_or_path: str, part: str = "all") -> None:
-    """Start from other weights: every tensor of the same name and shape (`lifter`: of the lifter), at least its own."""
+    """Start from other weights: every tensor of the same name and shape in `part`, at least the lifter's."""
     tensors, _ = read_weights(name_or_path)
     own = network.state_dict()
-    wanted = {k for k in own if part == "all" or "lifter." in k}
+    wanted = {k for k in own if part == "all" or "lifter." in k or (part == "lifting" and "mesh_head.base." in k)}
     fitting = {k: v for k, v in tensors.items() if k in wanted and own[k].shape == v.shape}
     if not fitting.keys() >= {key for key in own if "lifter." in key}:
         raise InputError(f"initial: the lifter of {name_or_path} does not fit this network")

@@ -1,0 +1,85 @@
+"""Body parameters to joints and vertices, root-relative in camera axes, for every body through one interface."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models.linear_blend import LinearBlendBody
+from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
+from pose2mesh.skeletons import MOTION_BONES, joint_set
+
+# y up to y down: the first two columns of diag(1, -1, -1), an upright body in front of the camera
+UPRIGHT_6D = (1.0, 0, 0, 0, -1, 0)
+IDENTITY_6D = (1.0, 0, 0, 0, 1, 0)
+
+
+class BodyDecoder(nn.Module, ABC):
+    """What turns parameters into a body; `rest6d` [R, 6] is its rest pose, upright before the camera."""
+
+    rest6d: Tensor
+    num_shape: int
+    faces: np.ndarray  # [F, 3]
+
+    def __init__(self, rest: list[tuple[float, ...]], num_shape: int, faces: np.ndarray, output_joints: str):
+        super().__init__()
+        self.register_buffer("rest6d", torch.tensor(rest), persistent=False)
+        self.num_shape, self.faces = num_shape, faces
+        self.joint_set = joint_set(output_joints)
+        assert self.joint_set.root is not None  # output sets are chosen by `build`, all have one
+        self.root = self.joint_set.index(self.joint_set.root)
+
+    @abstractmethod
+    def joints(self, parameters: BodyParameters) -> Tensor:
+        """Joints [B,J,3] m, root-relative."""
+
+    @abstractmethod
+    def forward(self, parameters: BodyParameters) -> BodyPrediction:
+        """The whole mesh and its joints."""
+
+
+class AnnyDecoder(BodyDecoder):
+    """World rotations of the 19 captured bones and 16 shape components; joints cost no vertices."""
+
+    def __init__(self, body: AnnyBody, vertex_ids: np.ndarray | None = None):
+        """`vertex_ids`: the vertices to decode, by default all."""
+        super().__init__([UPRIGHT_6D] * len(MOTION_BONES), body.num_shape, body.faces.numpy(), "coco19")
+        ids = np.arange(len(body.v_template)) if vertex_ids is None else vertex_ids
+        self.body, self.reduced = body, ReducedBody(body, ids, self.joint_set.name)
+
+    def joints(self, parameters: BodyParameters) -> Tensor:
+        """Joints [B,19,3] m of COCO-19, relative to the pelvis."""
+        joints = self.reduced.joints(parameters.betas, self.body.expand_groups(parameters.rotations))
+        return joints - joints[:, self.root, None]
+
+    def forward(self, parameters: BodyParameters) -> BodyPrediction:
+        groups = self.body.expand_groups(parameters.rotations)
+        joints = self.reduced.joints(parameters.betas, groups)
+        pelvis = joints[:, self.root, None]
+        return BodyPrediction(self.reduced.skin(parameters.betas, groups) - pelvis, joints - pelvis, parameters)
+
+
+class SkinnedDecoder(BodyDecoder):
+    """SMPL and MANO: rotations of all joints against their parents, ten shape components."""
+
+    regressor: Tensor  # [J, V]
+
+    def __init__(self, body: LinearBlendBody, output_joints: str):
+        bones = len(body.parents)
+        super().__init__([UPRIGHT_6D] + [IDENTITY_6D] * (bones - 1), body.num_shape, body.faces.numpy(), output_joints)
+        self.body = body
+        rows = torch.as_tensor(body.joint_regressor(output_joints), dtype=torch.float32)
+        self.register_buffer("regressor", rows, persistent=False)
+
+    def joints(self, parameters: BodyParameters) -> Tensor:
+        """Joints [B,J,3] m of the output set, relative to its root."""
+        return self.forward(parameters).joints
+
+    def forward(self, parameters: BodyParameters) -> BodyPrediction:
+        vertices = self.body(parameters.betas, parameters.rotations).vertices  # [B, V, 3]
+        joints = self.regressor @ vertices
+        root = joints[:, self.root, None]
+        return BodyPrediction(vertices - root, joints - root, parameters)

@@ -1,0 +1,106 @@
+"""Key2Mesh (Uguz et al., CVPRW 2024): 2D keypoints to body parameters by a residual MLP and a parameter head.
+
+Two feature extractors behind one interface: the compact network's (confidences in, layer norms), which is the default,
+and the published one (`PublishedFeatures`: no confidences, batch norms, PReLU, dropout), whose checkpoints load.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from pose2mesh.geometry.rotation import rot6d_to_rotmat
+from pose2mesh.networks.body_decoders import BodyDecoder
+from pose2mesh.networks.lifter import PoseFeatures
+from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
+
+LEAST_CONFIDENCE = 0.1  # below it the published network takes a joint for missing
+
+
+class PublishedBlock(nn.Module):
+    """x + two times linear, batch norm, PReLU, dropout; module names as in the published checkpoints."""
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        self.block = nn.Sequential(*_layer(width, width, dropout), *_layer(width, width, dropout))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.block(x)
+
+
+class PublishedFeatures(nn.Module):
+    """The published extractor: 2D joints scaled by their box to features; 4.2 million weights at 18 joints."""
+
+    def __init__(self, joints_in: int, width: int = 1024, blocks: int = 2, dropout: float = 0.2):
+        super().__init__()
+        self.width = width
+        residual = [PublishedBlock(width, dropout) for _ in range(blocks)]
+        self.block = nn.Sequential(*_layer(2 * joints_in, width, dropout), *residual)
+
+    def features(self, keypoints: Tensor) -> Tensor:
+        """keypoints [B,J,3] (x, y, confidence) to features [B,C]."""
+        return self.block(normalize_box(keypoints.float()).flatten(1)).float()
+
+
+class PublishedHead(nn.Module):
+    """The published parameter head: a residual block and a linear map."""
+
+    def __init__(self, width: int, outputs: int, dropout: float = 0.2):
+        super().__init__()
+        self.block = nn.Sequential(PublishedBlock(width, dropout), nn.Linear(width, outputs))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.block(features)
+
+
+class Key2Mesh(nn.Module):
+    """Keypoints to rotations and shape, and through the body model to joints and the mesh.
+
+    `lifter` extracts features [B, C] and is what adaptation changes; `head` maps them to shape, then 6D rotations.
+    """
+
+    def __init__(
+        self,
+        lifter: PoseFeatures | PublishedFeatures,
+        head: nn.Module,
+        decoder: BodyDecoder,
+        *,
+        joint_set: str,
+    ):
+        super().__init__()
+        self.lifter, self.head, self.decoder = lifter, head, decoder
+        self.joint_set, self.output_joint_names = joint_set, decoder.joint_set.joints
+        self.faces = decoder.faces
+        last = [module for module in head.modules() if isinstance(module, nn.Linear)][-1]
+        with torch.no_grad():  # start near the rest pose of the mean body
+            last.weight.mul_(0.1)
+            last.bias.copy_(torch.cat([torch.zeros(decoder.num_shape), decoder.rest6d.flatten()]))
+
+    def estimate(self, features: Tensor) -> BodyParameters:
+        """Features [B,C] to parameters."""
+        with torch.autocast(features.device.type, enabled=False):  # bfloat16 is too coarse for angles
+            out = self.head(features.float())  # [B, S + 6R]
+            shape = self.decoder.num_shape
+            rotations = rot6d_to_rotmat(out[:, shape:].unflatten(1, (-1, 6)))
+            return BodyParameters(rotations, out[:, :shape])
+
+    def forward(self, keypoints: Tensor) -> BodyPrediction:
+        """keypoints [B,J,3] (x, y in any unit, confidence) to BodyPrediction in metres."""
+        return self.decoder(self.estimate(self.lifter.features(keypoints)))
+
+
+def normalize_box(keypoints: Tensor) -> Tensor:
+    """Divide by the longer side of the box of the visible joints, center at 0.5; missing joints lie at the center.
+
+    Shapes: keypoints [B,J,3] (x, y in any unit, confidence); returns [B,J,2].
+    """
+    points = keypoints[..., :2]
+    visible = keypoints[..., 2:] >= LEAST_CONFIDENCE  # [B, J, 1]
+    low = torch.where(visible, points, torch.full_like(points, torch.inf)).amin(1, keepdim=True)  # [B, 1, 2]
+    high = torch.where(visible, points, torch.full_like(points, -torch.inf)).amax(1, keepdim=True)
+    low, high = (torch.where(visible.any(1, keepdim=True), side, torch.zeros_like(side)) for side in (low, high))
+    scale = (high - low).amax(-1, keepdim=True).clamp(min=1e-6)
+    inside = torch.where(visible, points - (low + high) / 2, torch.zeros_like(points))
+    return inside / scale + 0.5
+
+
+def _layer(inputs: int, outputs: int, dropout: float) -> list[nn.Module]:
+    return [nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.PReLU(), nn.Dropout(dropout)]
