@@ -21,8 +21,9 @@ from pose2mesh.errors import FormatError, MissingFileError
 
 MAX_BYTES = 512 * 2**20  # SMPL with 300 shape components is 250 MB
 _MAX_NESTED = 8  # chumpy selections within selections
+_MAX_ITEMS = 64  # in one list; 3DPW has a list item a person, at most two
 _MAX_NUMBERS = 2**26  # in one array; the largest of SMPL, 300 shape components, has 6 million
-_NUMBER_CODES = {"i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
+_NUMBER_CODES = {"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"}
 _REMEDY = "download it again from the model's own page"
 
 
@@ -80,11 +81,21 @@ def _converted(path: Path, name: str, value: Any, convert: Callable[[Any], Any],
 
 
 def _to_value(value: Any) -> Any:
-    """A text, an array, or a list of arrays and texts, which must be finite."""
+    """A text, an array, or a list of them with one item a person; numbers must be finite."""
+    if not isinstance(value, list) or all(type(item) in (int, float) for item in value):
+        return _to_item(value)
+    items, numbers = [], 0
+    for item in value:  # a file may name one large array ten thousand times
+        items.append(_to_item(item))
+        numbers += len(items[-1]) if isinstance(items[-1], str) else items[-1].size
+        if len(items) > _MAX_ITEMS or numbers > _MAX_NUMBERS:
+            raise ValueError("its list is longer than in any sequence")
+    return items
+
+
+def _to_item(value: Any) -> Any:
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and not all(type(item) in (int, float) for item in value):
-        return [_to_value(item) for item in value]
     array = to_array(value)
     if not np.isfinite(array).all():
         raise ValueError("it holds numbers that are not finite")
@@ -131,6 +142,10 @@ class _Array(_Inert):
 
 class _ArrayFromBuffer(_Inert):
     """numpy's array of protocol 5: arguments (bytes, dtype, shape, order)."""
+
+
+class _Scalar(_Inert):
+    """A number of NumPy's on its own: arguments (dtype, bytes). Kept inert: no entry that is read is one."""
 
 
 class _CompressedRows(_Inert):
@@ -182,6 +197,7 @@ _REPLACEMENTS: dict[tuple[str, str], type] = {
     ("chumpy.ch", "Ch"): _Chumpy,
     ("chumpy.reordering", "Select"): _ChumpySelect,
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _NewArray for core in ("core", "_core")},
+    **{(f"numpy.{core}.multiarray", "scalar"): _Scalar for core in ("core", "_core")},
     **{(f"numpy.{core}.numeric", "_frombuffer"): _ArrayFromBuffer for core in ("core", "_core")},
     **{(module, "_reconstructor"): _NewObject for module in ("copy_reg", "copyreg")},
     **{(module, name): _Base for module in ("__builtin__", "builtins") for name in ("object", "set")},

@@ -1,0 +1,112 @@
+"""FreiHAND (Zimmermann et al. 2019) as the release parsed it: `FOLDER/data/freihand_{train,eval}_{coco,data}.json`.
+
+MANO parameters count from the mean hand pose. The network sees HRNet's detections in
+`hrnet_output_on_{train,test}set.json`. The ground truth of the evaluation pictures came out later:
+`evaluation_xyz.json` and `evaluation_verts.json`, metres, are read where they lie in `FOLDER/data` or `FOLDER`.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from pose2mesh.datasets.annotated.files import (
+    Entry,
+    has_box,
+    image_of,
+    joints_by_id,
+    read_coco,
+    read_entry,
+    read_json,
+)
+from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole
+from pose2mesh.datasets.sample import BodyParameters, Joints2D, Joints3D, Sample, SampleCamera
+from pose2mesh.errors import FormatError
+
+_REMEDY = "get the parsed FreiHAND data and the detections that the Pose2Mesh release lists (docs/data.md)"
+_FILES = {"train": "train", "test": "eval"}
+_FARTHEST = 10.0  # metres; joints beyond it are millimetres
+
+
+def read_freihand(folder: Path, split: str = "train") -> Iterator[Sample]:
+    """One right hand a picture, in the order of the pictures' ids. Raises MissingFileError, FormatError."""
+    data = folder / "data"
+    images, annotations = read_coco(data / f"freihand_{_FILES[split]}_coco.json", _REMEDY)
+    entries = read_entry(data / f"freihand_{_FILES[split]}_data.json", _REMEDY)
+    detections_file = data / f"hrnet_output_on_{split}set.json"
+    detections = joints_by_id(detections_file, "image_id", 21, _REMEDY)
+    truth = _read_truth(folder) if split == "test" else None
+    for annotation in sorted(annotations, key=lambda entry: entry.integer("image_id")):
+        image = image_of(annotation, images)
+        if split == "train" and not has_box(annotation):
+            continue
+        if image.integer("id") not in detections:
+            raise FormatError(f"{detections_file}: no detection with image_id {image.integer('id')}; {_REMEDY}")
+        found = Joints2D("hand21", detections[image.integer("id")])
+        yield _sample(annotation, image, entries.child(image.integer("db_idx")), found, truth)
+
+
+def _sample(annotation: Entry, image: Entry, entry: Entry, detections: Joints2D, truth: tuple | None) -> Sample:
+    camera = entry.child("cam_param")
+    seen = pinhole(camera.numbers("focal", (2,)), camera.numbers("princpt", (2,)))
+    body, joints, vertices = None, None, None
+    if "mano_param" in entry:
+        seen, body = _hand(entry, seen)
+        joints = _metres(entry.numbers("joint_3d", (21, 3)))
+    elif truth is not None:
+        joints, vertices = _row_of_truth(image, truth)
+    return Sample(
+        dataset="freihand",
+        annotation_id=annotation.integer("id"),
+        image_id=image.integer("id"),
+        person_id=0,
+        image=image.text("file_name"),
+        image_size=(image.integer("width"), image.integer("height")),
+        group="freihand",
+        frame=image.integer("db_idx"),
+        camera=seen,
+        body=body,
+        joints=None if joints is None else Joints3D("hand21", joints, np.ones(21, bool)),
+        detections=detections,
+        vertices=vertices,
+    )
+
+
+def _hand(entry: Entry, seen: SampleCamera) -> tuple[SampleCamera, BodyParameters]:
+    """Camera and MANO parameters: the release's with R and t beside the camera, the later version's with `trans`."""
+    camera, fit = entry.child("cam_param"), entry.child("mano_param")
+    flags = {"turns_about_root": True, "adds_mean_pose": True}
+    if "trans" in fit:
+        return seen, body_parameters(fit, "mano-right", **flags)
+    rotation, translation = camera.numbers("R", (3, 3)), camera.numbers("t", (3,))
+    body = body_parameters(fit, "mano-right", translation=np.zeros(3, np.float32), **flags)
+    return SampleCamera(rotation, translation, seen.focal, seen.center), body
+
+
+def _metres(joints: np.ndarray) -> np.ndarray:
+    return joints / np.float32(1000) if np.abs(joints).max() > _FARTHEST else joints
+
+
+def _read_truth(folder: Path) -> tuple[Path, list, list] | None:
+    """(file of joints, joints, vertices) of the evaluation pictures, or None before they are there."""
+    for place in (folder / "data", folder):
+        joints, vertices = place / "evaluation_xyz.json", place / "evaluation_verts.json"
+        if joints.is_file() and vertices.is_file():
+            contents = read_json(joints, _REMEDY), read_json(vertices, _REMEDY)
+            if not all(isinstance(content, list) for content in contents):
+                raise FormatError(f"{joints} or {vertices.name} is no JSON list; {_REMEDY}")
+            return joints, *contents
+    return None
+
+
+def _row_of_truth(image: Entry, truth: tuple[Path, list, list]) -> tuple[np.ndarray, np.ndarray]:
+    """Joints [21, 3] and vertices [778, 3] m of a picture, in the camera frame."""
+    file, joints, vertices = truth
+    index = image.integer("db_idx")
+    try:
+        found = np.array(joints[index], np.float32), np.array(vertices[index], np.float32)
+    except (IndexError, TypeError, ValueError) as error:
+        raise FormatError(f"{file}: row {index} or that of evaluation_verts.json is no array; {_REMEDY}") from error
+    if found[0].shape != (21, 3) or found[1].shape != (778, 3):
+        raise FormatError(f"{file}: row {index} is {found[0].shape}, its mesh {found[1].shape}; {_REMEDY}")
+    return found
