@@ -1,6 +1,5 @@
 """Graph convolutions of PyTorch Geometric behind the interface of the Chebyshev layer."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,10 +32,10 @@ class GeometricLayer(nn.Module):
     Initialized as there, but values times `scale` and without a bias: a new layer of a small scale moves little.
     """
 
-    def __init__(self, conv: nn.Module, values: tuple[str, ...], scale: float = 1.0):
-        """`values`: names of the weights that the output is linear in."""
+    def __init__(self, conv: nn.Module, values: tuple[str, ...], takes_batches: bool, scale: float = 1.0):
+        """`values`: names of the weights that the output is linear in; `takes_batches`: x may be [B, N, C]."""
         super().__init__()
-        self.conv = conv
+        self.conv, self.takes_batches = conv, takes_batches
         with torch.no_grad():
             for name, weight in conv.named_parameters():
                 if name in values:
@@ -50,9 +49,11 @@ class GeometricLayer(nn.Module):
         """Shapes: x [B, N, C_in]; operator.index [2, E]; residual and result [B, N, C_out]."""
         batch, nodes, _ = x.shape
         with torch.autocast(x.device.type, enabled=False):  # sums over neighbors in bfloat16 are slow and coarse
-            # One graph of B·N nodes: of these layers, some take no batch, and the others are not faster with one.
-            y = self.conv(x.float().flatten(0, 1), operator.of_batch(batch))  # [B·N, C_out]
-        return finish(y.unflatten(0, (batch, nodes)), activation, residual)
+            if self.takes_batches:
+                y = self.conv(x.float(), operator.index)  # [B, N, C_out]
+            else:  # one graph of B·N nodes
+                y = self.conv(x.float().flatten(0, 1), operator.of_batch(batch)).unflatten(0, (batch, nodes))
+        return finish(y, activation, residual)
 
 
 def geometric_layer(conv: str, channels_in: int, channels_out: int, heads: int, scale: float = 1.0) -> GeometricLayer:
@@ -61,13 +62,14 @@ def geometric_layer(conv: str, channels_in: int, channels_out: int, heads: int, 
     `heads` is of gat, where they are averaged, and of feast. Raises MissingDependencyError.
     """
     layers = _import_layers()
-    make: dict[str, Callable[[], tuple[Any, tuple[str, ...]]]] = {
-        "gcn": lambda: (layers.GCNConv(channels_in, channels_out), ("lin.weight",)),
-        "sage": lambda: (layers.SAGEConv(channels_in, channels_out), ("lin_l.weight", "lin_r.weight")),
-        "gat": lambda: (layers.GATv2Conv(channels_in, channels_out, heads, concat=False), ("lin_l.weight",)),
-        "feast": lambda: (layers.FeaStConv(channels_in, channels_out, heads), ("lin.weight",)),
-    }
-    return GeometricLayer(*make[conv](), scale=scale)
+    if conv == "gcn":
+        return GeometricLayer(layers.GCNConv(channels_in, channels_out), ("lin.weight",), True, scale)
+    if conv == "sage":
+        return GeometricLayer(layers.SAGEConv(channels_in, channels_out), ("lin_l.weight", "lin_r.weight"), True, scale)
+    if conv == "gat":
+        gat = layers.GATv2Conv(channels_in, channels_out, heads, concat=False)
+        return GeometricLayer(gat, ("lin_l.weight",), False, scale)
+    return GeometricLayer(layers.FeaStConv(channels_in, channels_out, heads), ("lin.weight",), False, scale)
 
 
 def _import_layers() -> Any:
