@@ -70,7 +70,11 @@ def mirror(rotvec: Tensor) -> Tensor:
 
 def world_rotmats(relative_rotvec: Tensor) -> Tensor:
     """Relative rotation vectors [B,19,3] to world rotations [B,19,3,3]."""
-    relative = rotvec_to_rotmat(relative_rotvec)
+    return world_from_relative(rotvec_to_rotmat(relative_rotvec))
+
+
+def world_from_relative(relative: Tensor) -> Tensor:
+    """Rotations of the captured bones against their parents to world rotations, [B,19,3,3] both."""
     world: list[Tensor] = []
     for bone, parent in enumerate(MOTION_PARENTS):
         world.append(relative[:, bone] if parent < 0 else world[parent] @ relative[:, bone])

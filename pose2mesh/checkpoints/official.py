@@ -68,8 +68,8 @@ VARIANTS = {
 }
 
 
-def read_official(path: str | Path) -> dict[str, Tensor]:
-    """The weights of a `.pth.tar` by name, without the `module.` of a parallel run.
+def read_official(path: str | Path, key: str = "model_state_dict", release: str = "Pose2Mesh") -> dict[str, Tensor]:
+    """The weights under `key` in a checkpoint of a `release`, by name, without the `module.` of a parallel run.
 
     Logs in the file may hold NumPy scalars; nothing else beyond tensors and plain values is let through. Raises
     MissingFileError, FormatError.
@@ -80,11 +80,11 @@ def read_official(path: str | Path) -> dict[str, Tensor]:
     try:
         with torch.serialization.safe_globals(_numpy_scalars()):
             content = torch.load(path, map_location="cpu", weights_only=True)
-        state = content["model_state_dict"]
+        state = content[key]
         return {name.removeprefix("module."): _check_weights(name, value) for name, value in state.items()}
     except Exception as error:  # torch's readers fail on foreign files in a dozen ways
         first = " ".join(str(error).split())[:160] or type(error).__name__
-        raise FormatError(f"{path} is no checkpoint of the Pose2Mesh release ({first}); download it again") from error
+        raise FormatError(f"{path} is no checkpoint of the {release} release ({first}); download it again") from error
 
 
 def _numpy_scalars() -> list:

@@ -2,6 +2,8 @@
 
 import argparse
 
+from pose2mesh.errors import InputError
+
 
 def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pose2mesh train", description=__doc__)
@@ -10,7 +12,10 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example stages.0.steps=1000")
     options = parser.parse_args(arguments)
 
-    from pose2mesh.training.config import TrainConfig, load_config
+    from pose2mesh.training.config import TrainConfig, load_config, read_yaml
+
+    if "task" in read_yaml(options.config):
+        return _train_prior(options)
     from pose2mesh.training.trainer import Interrupted, train
 
     config = load_config(TrainConfig, options.config, options.overrides)
@@ -20,4 +25,16 @@ def run(arguments: list[str]) -> int:
         print(f"terminated; {interruption}; go on with --resume")
         return 143
     print(f"weights: {weights}")
+    return 0
+
+
+def _train_prior(options: argparse.Namespace) -> int:
+    """A configuration with a `task` trains a pose prior; it takes minutes, so there is no state to resume from."""
+    from pose2mesh.training.config import load_config
+    from pose2mesh.training.prior import PriorConfig, train_prior
+
+    if options.resume:
+        raise InputError("a pose prior trains in minutes and keeps no state to resume; leave --resume out")
+    config = load_config(PriorConfig, options.config, options.overrides)
+    print(f"weights: {train_prior(config)}")
     return 0

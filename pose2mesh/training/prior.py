@@ -1,0 +1,149 @@
+"""Train a pose prior: the VAE of `networks.pose_prior` on poses of the motion packs, or of the hand sampler."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Generator, Tensor, nn
+from tqdm import tqdm
+
+from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses
+from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
+from pose2mesh.checkpoints import save_weights
+from pose2mesh.checkpoints.prior import BODY_BONES, KIND
+from pose2mesh.datasets.synthetic import pose_pool, seeded_generator
+from pose2mesh.errors import MachineError
+from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from pose2mesh.networks.pose_prior import PosePrior
+from pose2mesh.paths import write_with
+from pose2mesh.skeletons import MOTION_PARENTS
+from pose2mesh.training.config import Strict
+from pose2mesh.training.state import versions
+
+_MOST_BAD_STEPS = 10  # losses in a row that are not finite
+
+
+class PriorConfig(Strict):
+    """A pose prior and how it is trained."""
+
+    task: Literal["pose_prior"]
+    body: Literal["anny-body"] = "anny-body"
+    motion: tuple[str, ...] = ("mocap_train.npz",)
+    validation: tuple[str, ...] = ("mocap_val.npz",)
+    distinct_radians: NotNegative = 0.1
+    poses: PoseAugmentation = PoseAugmentation()
+    width: int = Field(default=512, ge=8)
+    latent: int = Field(default=32, ge=1)
+    steps: int = Field(default=20000, ge=1)
+    batch_size: int = Field(default=512, ge=2)
+    learning_rate: Positive = 1e-3
+    kl: NotNegative = 2e-3  # weight of the divergence from N(0, I), as VPoser weighs it against its reconstruction
+    world: Fraction = 0.5  # share of the reconstruction that is measured on rotations against the root
+    output: str = "runs/pose_prior"
+    seed: int = Field(default=0, ge=0)
+    threads: int = Field(default=1, ge=0)
+
+
+def train_prior(config: PriorConfig) -> Path:
+    """Train, measure on the validation motion, write OUTPUT/weights.safetensors and metrics.json beside it."""
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)
+    pool = pose_pool(config.motion, config.distinct_radians)  # [N, 19, 3]
+    unseen = rotvec_to_rotmat(pose_pool(config.validation, config.distinct_radians))[:, 1:]  # [M, 18, 3, 3]
+
+    def draw(generator: Generator) -> Tensor:
+        return rotvec_to_rotmat(sample_poses(pool, config.batch_size, config.poses, generator))[:, 1:]
+
+    prior = PosePrior(len(BODY_BONES), config.width, config.latent)
+    _optimize(prior, config, draw, MOTION_PARENTS[1:])
+    prior.eval()
+    metrics = {**measure_prior(prior, unseen), "versions": versions(), "config": config.model_dump(mode="json")}
+    output = Path(config.output)
+    content = json.dumps(metrics, indent=1).encode()
+    write_with(output / "metrics.json", lambda stream: stream.write(content))
+    settings = {"kind": KIND, "body": config.body, "bones": list(BODY_BONES)}
+    weights = output / "weights.safetensors"
+    save_weights(weights, prior, {**settings, "width": config.width, "latent": config.latent}, torch.float16)
+    return weights
+
+
+def _optimize(
+    prior: PosePrior, config: PriorConfig, draw: Callable[[Generator], Tensor], parents: tuple[int, ...]
+) -> None:
+    """`parents` [J] counts the root as 0, so joint j of the prior is j + 1 there."""
+    optimizer = torch.optim.AdamW(prior.parameters(), lr=config.learning_rate, weight_decay=1e-4, fused=True)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps, 0.01 * config.learning_rate)
+    bad = 0
+    with tqdm(range(config.steps), desc="pose prior") as bar:
+        for step in bar:
+            generator = seeded_generator(config.seed, step, 0)
+            loss, parts = prior_loss(prior, draw(generator), parents, config.kl, config.world, generator)
+            bad = 0 if bool(torch.isfinite(loss)) else bad + 1
+            if bad >= _MOST_BAD_STEPS:
+                raise MachineError(f"pose prior: no finite loss {bad} times in a row up to step {step}")
+            if bad:
+                continue
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            nn.utils.clip_grad_norm_(prior.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            if step % 200 == 0:
+                bar.set_postfix({name: f"{value.item():.4f}" for name, value in parts.items()})
+
+
+def prior_loss(
+    prior: PosePrior,
+    rotmat: Tensor,
+    parents: tuple[int, ...],
+    kl_weight: float,
+    world_share: float,
+    generator: Generator,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Squared chordal distance of the rotations, against parents and against the root, and the weighted divergence.
+
+    The published training compares vertices of a licensed body; rotations against the root stand for them here, so
+    that an error near the root weighs as much as all that hangs on it.
+    """
+    decoded, mean, deviation = prior(rotmat, generator)
+    relative = (decoded - rotmat).square().sum((-1, -2)).mean()
+    world = (along_chain(decoded, parents) - along_chain(rotmat, parents)).square().sum((-1, -2)).mean()
+    divergence = 0.5 * (mean.square() + deviation.square() - 1 - 2 * deviation.log()).sum(-1).mean()
+    loss = (1 - world_share) * relative + world_share * world + kl_weight * divergence
+    return loss, {"relative": relative.detach(), "world": world.detach(), "kl": divergence.detach()}
+
+
+def along_chain(relative: Tensor, parents: tuple[int, ...]) -> Tensor:
+    """Rotations [B,J,3,3] against the parents to rotations against the root; `parents` counts the root as 0."""
+    chain: list[Tensor] = []
+    for joint, parent in enumerate(parents):
+        chain.append(relative[:, joint] if parent <= 0 else chain[parent - 1] @ relative[:, joint])
+    return torch.stack(chain, 1)
+
+
+@torch.no_grad()
+def measure_prior(prior: PosePrior, unseen: Tensor) -> dict[str, float]:
+    """Degrees of the angle between poses [M,J,3,3] and their reconstruction, over all joints and poses.
+
+    `mean`, `median`, `p95` decode the mean latent vector; `drawn_mean` a drawn one, which is what augmentation starts
+    from; `latent_spread` is the mean deviation of a posterior (1 would be the prior itself).
+    """
+    mean, deviation = prior.encode(unseen)
+    angles = angle_degrees(prior.decode(mean), unseen).flatten()
+    drawn, _, _ = prior(unseen, torch.Generator().manual_seed(0))
+    return {
+        "mean_degrees": angles.mean().item(),
+        "median_degrees": angles.median().item(),
+        "p95_degrees": angles.quantile(0.95).item(),
+        "drawn_mean_degrees": angle_degrees(drawn, unseen).mean().item(),
+        "latent_spread": deviation.mean().item(),
+    }
+
+
+def angle_degrees(a: Tensor, b: Tensor) -> Tensor:
+    """Angle [...] between rotations [...,3,3]."""
+    return torch.rad2deg(rotmat_to_rotvec(a.transpose(-1, -2) @ b).norm(dim=-1))
