@@ -3,8 +3,10 @@
 import numpy as np
 import torch
 
+from pose2mesh.augmentation.hand_gestures import TRAINING_FAMILIES, gesture_pool
+from pose2mesh.augmentation.hand_poses import HandPoseSampler
 from pose2mesh.augmentation.poses import clamp_to_limits, world_rotmats
-from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models import AnnyBody, HandBody
 from pose2mesh.skeletons import MOTION_BONES
 
 
@@ -15,3 +17,13 @@ def random_bodies(body: AnnyBody, count: int, seed: int = 0, degrees: float = 30
     betas = torch.randn(count, body.num_shape, generator=generator)
     with torch.inference_mode():
         return body(betas, body.expand_pose(world_rotmats(clamp_to_limits(rotvec)))).vertices.numpy()
+
+
+def random_hands(hand: HandBody, count: int, seed: int = 0) -> np.ndarray:
+    """Vertices [count,V,3] m of random hands in poses of the sampler."""
+    generator = torch.Generator().manual_seed(seed)
+    sampler = HandPoseSampler(hand, gesture_pool(TRAINING_FAMILIES))
+    betas = torch.randn(count, hand.num_shape, generator=generator)
+    rotations = sampler.rotations(sampler.sample(count, generator))
+    with torch.inference_mode():
+        return hand(betas, hand.expand_pose(rotations)).vertices.numpy()

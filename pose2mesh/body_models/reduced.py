@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models.hand import HandBody
 
 
 class ReducedBody(nn.Module):
@@ -25,7 +26,7 @@ class ReducedBody(nn.Module):
     parents: Tensor  # [G]
     has_parent: Tensor  # [G, 1, 1]
 
-    def __init__(self, body: AnnyBody, vertex_ids: np.ndarray, joint_set: str):
+    def __init__(self, body: AnnyBody | HandBody, vertex_ids: np.ndarray, joint_set: str):
         super().__init__()
         weights, heads, parents = merge_bones(body)
         regressor = body.joint_regressor(joint_set)  # [J, V]
@@ -70,7 +71,7 @@ class ReducedBody(nn.Module):
         return (blended[..., :9].unflatten(-1, (3, 3)) @ rest[..., None])[..., 0] + blended[..., 9:]
 
 
-def merge_bones(body: AnnyBody) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def merge_bones(body: AnnyBody | HandBody) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights [V,G], heads linear in shape [G,3,1+S], parent group [G] (-1 for the root)."""
     group_of = body.group_of.numpy()
     groups = len(body.groups)

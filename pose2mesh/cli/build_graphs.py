@@ -104,14 +104,15 @@ def _fit_upsampling(hierarchy: "Hierarchy", options: argparse.Namespace) -> "Hie
     """Replace every level's barycentric matrix by one that is fitted on random shapes and poses of the body."""
     import numpy as np
 
-    from pose2mesh.augmentation.bodies import random_bodies
-    from pose2mesh.body_models import AnnyBody, load_body_model
+    from pose2mesh.augmentation.bodies import random_bodies, random_hands
+    from pose2mesh.body_models import AnnyBody, HandBody, load_body_model
     from pose2mesh.hierarchy import fit_upsampling
 
     body = load_body_model(options.body) if options.body else None
-    if hierarchy.pooling != "qem" or not isinstance(body, AnnyBody):
-        raise InputError("--fit-upsampling needs --pooling qem and --body anny-body: it samples that body")
-    bodies = random_bodies(body, options.fit_upsampling)  # [S, V, 3]
+    if hierarchy.pooling != "qem" or not isinstance(body, AnnyBody | HandBody):
+        raise InputError("--fit-upsampling needs --pooling qem and --body anny-body or anny-hand: it samples that body")
+    sample = random_hands if isinstance(body, HandBody) else random_bodies
+    bodies = sample(body, options.fit_upsampling)  # [S, V, 3]
     for level in range(hierarchy.num_levels - 1):
         ids, coarse_ids = hierarchy.vertex_ids[level], hierarchy.vertex_ids[level + 1]
         within = np.searchsorted(ids, coarse_ids)
