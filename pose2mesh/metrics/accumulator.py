@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-_LENGTHS = ("mpjpe", "mpvpe")  # endings of the metrics that are lengths and are reported in millimetres
+_LENGTHS = ("mpjpe", "mpvpe", "acceleration")  # endings of the metrics that are reported in millimetres
 
 
 class MetricAccumulator:
