@@ -1,29 +1,23 @@
 """The whole chain in one class: picture -> keypoints -> mesh -> camera."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pose2mesh.detectors import Detector, get_detector
-from pose2mesh.detectors.images import (
-    is_image,
-    is_keypoint_file,
-    is_video,
-    list_folder,
-    read_image,
-    read_video,
-)
-from pose2mesh.detectors.readers import Frame, number_array, read_keypoints, to_keypoints
+from pose2mesh.detectors.images import is_image, is_video, read_image, read_video
+from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
+from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, is_picture
 from pose2mesh.errors import InputError, NoPersonFoundError, Pose2MeshError
 from pose2mesh.fitting.camera import fit_cameras
-from pose2mesh.skeletons import JointSet, convert
+from pose2mesh.geometry.mirroring import flip_faces, mirror_where
+from pose2mesh.skeletons import HAND21, JointSet, convert
 from pose2mesh.types import Keypoints2D, Person
-
-Entry = tuple[np.ndarray | None, Frame]  # picture uint8 [H, W, 3], if there is one, and its keypoints
 
 FEWEST_JOINTS = 3  # visible joints of the network's set; fewer leave scale and turn undetermined
 
@@ -54,15 +48,21 @@ class FramePrediction(NamedTuple):
 
 
 class Pose2Mesh:
-    """Recover meshes from pictures or 2D keypoints.
+    """Recover meshes of bodies, or of hands, from pictures or 2D keypoints.
 
     >>> model = Pose2Mesh.from_pretrained("anny-body")
     >>> people = model.predict("photo.jpg")
+
+    With weights of a hand every hand is a `Person`. Networks know right hands: left ones are mirrored on the way in and
+    back on the way out.
     """
 
     def __init__(self, network: Network, device: str = "cpu") -> None:
         self.network = network
         self.device = device
+        is_hand = network.joint_set == HAND21.name
+        self.kind = "hand" if is_hand else "body"
+        self.joint_set = HAND21.name if is_hand else None  # of keypoints, unless the caller names another
         self._detectors: dict[str, Detector] = {}
 
     @classmethod
@@ -86,20 +86,27 @@ class Pose2Mesh:
         joint_set: str | None = None,
         detector: str | Detector = "auto",
         batch_size: int = 64,
+        handedness: str | Sequence[str] | None = None,
     ) -> list[Person]:
-        """People of one picture.
+        """People, or hands, of one picture.
 
         `source`: path of a picture or of a keypoint file with one frame, a picture uint8 [H, W, 3] RGB, or
-        keypoints [J, 2|3] / [P, J, 2|3] in pixels with confidence. Raises NoPersonFoundError when there is
-        nobody, InputError when keypoints are malformed or determine no mesh; of a file or picture, people
-        with too few visible joints are left out as long as somebody remains.
+        keypoints [J, 2|3] / [P, J, 2|3] in pixels with confidence. `handedness` is left or right for all hands, or a
+        word for each, and overrules what a detector or a file says; a single array of 21 joints is a right hand unless
+        it tells otherwise. Raises NoPersonFoundError when there is nobody, InputError when keypoints are malformed or
+        determine no mesh; of a file or picture, people with too few visible joints are left out as long as somebody
+        remains.
         """
         if not isinstance(source, str | Path):
-            if isinstance(source, np.ndarray) and _is_picture(source):
-                return self._predict_one(self._detect(source, detector), "the picture", batch_size)
-            keypoints = _array_to_keypoints(source, joint_set)
-            return self._recover([self._check(keypoints, "keypoints")], batch_size)[0]
-        frames = list(self._frames(Path(source), joint_set, detector))
+            if isinstance(source, np.ndarray) and is_picture(source):
+                found = self._with_sides(self._detect(source, detector), handedness, "the picture")
+                return self._predict_one(found, "the picture", batch_size)
+            keypoints = self._with_sides(
+                array_to_keypoints(source, joint_set or self.joint_set), handedness, "keypoints"
+            )
+            self._check(keypoints, "keypoints")
+            return self._recover([keypoints], batch_size)[0]
+        frames = list(self._frames(Path(source), joint_set, detector, handedness))
         if len(frames) != 1:
             raise InputError(f"{source}: holds {len(frames)} frames; predict_frames reads all of them")
         return self._predict_one(frames[0][1].keypoints, str(source), batch_size)
@@ -110,6 +117,7 @@ class Pose2Mesh:
         joint_set: str | None = None,
         detector: str | Detector = "auto",
         batch_size: int = 64,
+        handedness: str | None = None,
     ) -> Iterator[FramePrediction]:
         """Frames of pictures, folders, videos and keypoint files, one after another.
 
@@ -117,7 +125,7 @@ class Pose2Mesh:
         file of several frames such a frame has an empty list of people.
         """
         for path in expand_inputs(inputs):
-            frames = self._frames(path, joint_set, detector)
+            frames = self._frames(path, joint_set, detector, handedness)
             if not is_video(path):
                 frames = list(frames)
                 if len(frames) == 1:
@@ -125,11 +133,17 @@ class Pose2Mesh:
                     people = self._predict_one(frame.keypoints, str(path), batch_size)
                     yield FramePrediction(frame.name, image, people)
                     continue
-            for chunk in _chunks(frames, batch_size):
+            for chunk in in_chunks(frames, batch_size):
                 yield from self._predict_many(chunk, batch_size)
 
-    def _frames(self, path: Path, joint_set: str | None, detector: str | Detector) -> Iterator[Entry]:
+    def _frames(
+        self, path: Path, joint_set: str | None, detector: str | Detector, handedness: str | Sequence[str] | None
+    ) -> Iterator[Entry]:
         """Image (or None) and keypoints of every frame of one file."""
+        for image, frame in self._read(path, joint_set, detector):
+            yield image, frame._replace(keypoints=self._with_sides(frame.keypoints, handedness, str(path)))
+
+    def _read(self, path: Path, joint_set: str | None, detector: str | Detector) -> Iterator[Entry]:
         if is_image(path):
             image = read_image(path)
             yield image, Frame(path.stem, self._detect(image, detector))
@@ -137,22 +151,33 @@ class Pose2Mesh:
             for i, image in enumerate(read_video(path)):
                 yield image, Frame(f"{path.stem}_{i:06d}", self._detect(image, detector))
         else:
-            for frame in read_keypoints(path, joint_set):
+            for frame in read_keypoints(path, joint_set or self.joint_set):
                 yield None, frame
+
+    def _with_sides(self, keypoints: Keypoints2D, handedness: str | Sequence[str] | None, where: str) -> Keypoints2D:
+        """Hands with left and right; bodies as they are."""
+        if self.kind == "hand":
+            return with_handedness(keypoints, handedness, where)
+        if handedness is not None:
+            raise InputError(f"{where}: handedness {handedness!r} belongs to hands; these weights recover a body")
+        return keypoints
 
     def _detect(self, image: np.ndarray, detector: str | Detector) -> Keypoints2D:
         if not isinstance(detector, str):
             return detector.detect(image)
         if detector not in self._detectors:
-            self._detectors[detector] = get_detector(detector)
+            self._detectors[detector] = get_detector(detector, self.kind)
         return self._detectors[detector].detect(image)
 
     def _predict_one(self, keypoints: Keypoints2D, where: str, batch_size: int) -> list[Person]:
         """People of a single frame; raises when there is nobody or nobody usable."""
         if not len(keypoints):
-            raise NoPersonFoundError(f"{where}: nobody found; try a larger or sharper picture of the person")
+            nobody, whom = ("no hand", "hand") if self.kind == "hand" else ("nobody", "person")
+            raise NoPersonFoundError(f"{where}: {nobody} found; try a larger or sharper picture of the {whom}")
         usable = self._usable(keypoints)
-        return self._recover([usable if len(usable) else self._check(keypoints, where)], batch_size)[0]
+        if not len(usable):
+            self._check(keypoints, where)
+        return self._recover([usable], batch_size)[0]
 
     def _predict_many(self, frames: list[Entry], batch_size: int) -> Iterator[FramePrediction]:
         people = self._recover([self._usable(frame.keypoints) for _, frame in frames], batch_size)
@@ -160,34 +185,36 @@ class Pose2Mesh:
             yield FramePrediction(frame.name, image, found)
 
     def _usable(self, keypoints: Keypoints2D) -> Keypoints2D:
-        """In the network's joint set, without the people that determine no mesh."""
-        keypoints = self._convert(keypoints)
-        keep = [not _weakness(*person) for person in zip(keypoints.points, keypoints.confidence, strict=True)]
-        return Keypoints2D(
-            keypoints.points[keep], keypoints.confidence[keep], keypoints.joint_set, keypoints.image_size
-        )
+        """Without the people that determine no mesh."""
+        converted = self._convert(keypoints)
+        people = zip(converted.points, converted.confidence, strict=True)
+        return keypoints.select(np.array([not _weakness(*person) for person in people], bool))
 
-    def _check(self, keypoints: Keypoints2D, where: str) -> Keypoints2D:
-        """In the network's joint set; InputError naming the first person that determines no mesh."""
+    def _check(self, keypoints: Keypoints2D, where: str) -> None:
+        """InputError naming the first person that determines no mesh."""
         converted = self._convert(keypoints)
         for i, person in enumerate(zip(converted.points, converted.confidence, strict=True)):
             if weakness := _weakness(*person):
                 note = "" if keypoints.joint_set == converted.joint_set else f" (given as {keypoints.joint_set})"
-                raise InputError(f"{where}: person {i}: {weakness} of {converted.joint_set}{note}")
-        return converted
+                whom = "hand" if self.kind == "hand" else "person"
+                raise InputError(f"{where}: {whom} {i}: {weakness} of {converted.joint_set}{note}")
 
     def _convert(self, keypoints: Keypoints2D) -> Keypoints2D:
+        """In the network's joint set."""
         target = self.network.joint_set
         points, confidence = convert(keypoints.points, keypoints.confidence, keypoints.joint_set, target)
-        return Keypoints2D(points, confidence, target, keypoints.image_size)
+        return replace(keypoints, points=points, confidence=confidence, joint_set=target)
 
     def _recover(self, frames: list[Keypoints2D], batch_size: int) -> list[list[Person]]:
-        """People of each frame (checked, in the network's joint set), sent through the network in batches."""
+        """People of each frame (all usable), sent through the network in batches."""
         if batch_size < 1:
             raise InputError(f"batch size is {batch_size}; it must be at least 1")
+        frames = [self._convert(frame) for frame in frames]
         columns = [np.concatenate([f.points, f.confidence[..., None]], -1) for f in frames]  # [P, J, 3] each
         keypoints = np.concatenate(columns).astype(np.float32) if columns else np.zeros((0, 1, 3), np.float32)
-        vertices, joints = self._run(keypoints, batch_size)
+        is_left = np.array([side == "left" for f in frames for side in f.handedness or [""] * len(f)], bool)  # [P]
+        found = self._run(mirror_where(keypoints, is_left), batch_size)
+        vertices, joints = (mirror_where(points, is_left) for points in found)
         people, start = [], 0
         for frame in frames:
             rows = slice(start, start + len(frame))
@@ -217,56 +244,13 @@ class Pose2Mesh:
         names = tuple(self.network.output_joint_names)
         targets, weights = convert(frame.points, frame.confidence, frame.joint_set, JointSet("output", names, ()))
         cameras = fit_cameras(joints, targets, weights, frame.image_size)
-        faces = np.asarray(self.network.faces, np.int32)
+        right = np.asarray(self.network.faces, np.int32)
+        faces = {None: right, "right": right, "left": flip_faces(right)}
         scores = [float(c[c > 0].mean()) for c in frame.confidence]
         return [
-            Person(vertices[i], faces, joints[i], names, keypoints[i], cameras[i], scores[i]) for i in range(len(frame))
+            Person(*(vertices[i], faces[side], joints[i], names, keypoints[i], cameras[i], scores[i]), handedness=side)
+            for i, side in enumerate(frame.handedness or [None] * len(frame))
         ]
-
-
-def _chunks(frames: Iterable[Entry], batch_size: int) -> Iterator[list[Entry]]:
-    """Lists of frames with about `batch_size` people each; empty frames count too, their pictures take
-    memory.
-    """
-    chunk, count = [], 0
-    for image, frame in frames:
-        chunk.append((image, frame))
-        count += max(1, len(frame.keypoints))
-        if count >= batch_size:
-            yield chunk
-            chunk, count = [], 0
-    if chunk:
-        yield chunk
-
-
-def expand_inputs(inputs: Iterable[str | Path]) -> Iterator[Path]:
-    """Files behind the inputs: folders are listed, other paths must be of a known kind. Raises InputError."""
-    for path in map(Path, inputs):
-        if path.is_dir():
-            yield from list_folder(path)
-        elif not path.exists():
-            raise InputError(f"{path}: no such file or folder")
-        elif is_image(path) or is_video(path) or is_keypoint_file(path):
-            yield path
-        else:
-            raise InputError(f"{path}: neither picture, video nor keypoint file (by its suffix {path.suffix!r})")
-
-
-def _is_picture(array: np.ndarray) -> bool:
-    if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] in (1, 4):
-        raise InputError(f"a picture must be uint8 [height, width, 3] RGB; got {list(array.shape)}")
-    return array.dtype == np.uint8 and array.ndim == 3
-
-
-def _array_to_keypoints(values: Any, joint_set: str | None) -> Keypoints2D:
-    """Keypoints of [J, 2|3] or [P, J, 2|3]; InputError for anything else."""
-    array = number_array(values, "keypoints")
-    if array.ndim not in (2, 3) or array.shape[-1] not in (2, 3):
-        raise InputError(
-            f"keypoints have shape {list(array.shape)}; expected [joints, 2 or 3] or "
-            "[people, joints, 2 or 3], or a picture as uint8 [height, width, 3]"
-        )
-    return to_keypoints(array[None] if array.ndim == 2 else array, "keypoints", joint_set)
 
 
 def _weakness(points: np.ndarray, confidence: np.ndarray) -> str | None:

@@ -13,15 +13,21 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Keypoints2D:
-    """2D joints of the people in one picture."""
+    """2D joints of the people, or of the hands, in one picture."""
 
     points: np.ndarray  # [P, J, 2] pixels, float32; any value where the confidence is 0
     confidence: np.ndarray  # [P, J] in [0, 1]; 0 means missing
     joint_set: str  # a name known to pose2mesh.skeletons
     image_size: tuple[int, int] | None = None  # (width, height) pixels, if known
+    handedness: tuple[str, ...] | None = None  # [P] of left, right; None for bodies and where nobody told
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def select(self, keep: np.ndarray) -> Keypoints2D:
+        """The people of a mask bool [P]."""
+        sides = self.handedness and tuple(side for side, kept in zip(self.handedness, keep, strict=True) if kept)
+        return replace(self, points=self.points[keep], confidence=self.confidence[keep], handedness=sides)
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Mesh:
 
 @dataclass(frozen=True)
 class Person:
-    """One recovered person: mesh, joints, the camera that sees it, and the input it came from."""
+    """One recovered person or hand: mesh, joints, the camera that sees it, and the input it came from."""
 
     vertices: np.ndarray  # [V, 3] metres, relative to the pelvis (hand: wrist), camera axes
     faces: np.ndarray  # [F, 3] int32
@@ -59,6 +65,7 @@ class Person:
     camera: Camera | None = None
     score: float = 1.0  # mean confidence of the visible keypoints
     parameters: dict[str, np.ndarray] | None = field(default=None)  # optional body-model fit
+    handedness: str | None = None  # left or right, the subject's; None for bodies
 
     @property
     def mesh(self) -> Mesh:

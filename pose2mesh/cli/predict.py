@@ -24,7 +24,8 @@ def run(arguments: list[str]) -> int:
     Raises InputError for wrong arguments and MachineError when nothing can be written.
     """
     options = _parse(arguments)
-    from pose2mesh.pipeline import Pose2Mesh, expand_inputs
+    from pose2mesh.detectors.sources import expand_inputs
+    from pose2mesh.pipeline import Pose2Mesh
 
     files, failures = [], 0
     for given in options.inputs:

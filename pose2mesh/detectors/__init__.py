@@ -1,4 +1,4 @@
-"""Find people in pictures: detectors behind one protocol, and the readers of what other detectors wrote."""
+"""Find people and hands in pictures: detectors behind one protocol, and the readers of what other detectors wrote."""
 
 import importlib.util
 from typing import Protocol
@@ -28,14 +28,18 @@ class NoDetector:
         raise InputError("a picture needs a detector, and the detector is 'none'; use auto, or give keypoints")
 
 
-def get_detector(name: str = "auto") -> Detector:
-    """Detector by name. `auto` takes mediapipe (offline) if installed, else rtmlib.
+def get_detector(name: str = "auto", kind: str = "body") -> Detector:
+    """Detector of bodies or of hands, by name. `auto` takes mediapipe (offline) if installed, else rtmlib for bodies.
 
-    Raises MissingDependencyError with the line to type when the package is missing, InputError for unknown
-    names.
+    `kind` is one of `KINDS`. Raises MissingDependencyError with the line to type when the package is missing,
+    InputError for unknown names and for rtmlib on hands, whose left and right it does not tell.
     """
     if name not in DETECTORS:
         raise InputError(f"unknown detector {name!r}; known: {', '.join(DETECTORS)}")
+    if name == "none":
+        return NoDetector()
+    if kind != "body":
+        return _hand_detector(name, kind)
     if name == "auto":
         installed = [d for d in ("mediapipe", "rtmlib") if importlib.util.find_spec(d)]
         if not installed:
@@ -45,8 +49,18 @@ def get_detector(name: str = "auto") -> Detector:
         from pose2mesh.detectors.mediapipe import MediaPipeDetector
 
         return MediaPipeDetector()
-    if name == "rtmlib":
-        from pose2mesh.detectors.rtmlib import RTMLibDetector
+    from pose2mesh.detectors.rtmlib import RTMLibDetector
 
-        return RTMLibDetector()
-    return NoDetector()
+    return RTMLibDetector()
+
+
+def _hand_detector(name: str, kind: str) -> Detector:
+    if name == "rtmlib":
+        raise InputError("detector rtmlib does not tell left hands from right ones; use --detector mediapipe")
+    from pose2mesh.detectors.mediapipe_hands import MediaPipeHandDetector
+
+    if kind == "hand":
+        return MediaPipeHandDetector()
+    from pose2mesh.detectors.body_with_hands import BodyWithHandsDetector
+
+    return BodyWithHandsDetector()

@@ -18,7 +18,7 @@ import numpy as np
 
 from pose2mesh.detectors.quiet import quiet_stderr
 from pose2mesh.errors import MissingDependencyError
-from pose2mesh.geometry.crop import Box, crop_image, keypoint_box, square_box
+from pose2mesh.geometry.crop import Box, crop_image, keypoint_box, search_windows, square_box
 from pose2mesh.skeletons import convert, joint_set
 from pose2mesh.types import Keypoints2D
 
@@ -72,7 +72,7 @@ class MediaPipeDetector:
 
     def _search(self, image: np.ndarray) -> Iterator[np.ndarray]:
         """Joints [33, 3] of every find in the whole picture and in overlapping square windows."""
-        for box in _windows(*image.shape[1::-1]):
+        for box in search_windows(*image.shape[1::-1], MINIMAL_SIDE):
             found = self._process(image, box)
             if found is not None:
                 yield found
@@ -117,23 +117,6 @@ def _merge_views(plain: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
         return float(np.linalg.norm(plain[:, :2] - other[:, :2], axis=1).mean())
 
     return plain if distance(mirrored[_MIRROR]) < distance(mirrored) else (plain + mirrored) / 2
-
-
-def _windows(width: int, height: int) -> Iterator[Box]:
-    """The whole picture, then squares of the shorter side and of half of it, overlapping by half."""
-    yield 0, 0, width, height
-    for side in (min(width, height), min(width, height) // 2):
-        if side < MINIMAL_SIDE:
-            return
-        for top in _starts(height, side):
-            for left in _starts(width, side):
-                if (width, height) != (side, side):
-                    yield left, top, left + side, top + side
-
-
-def _starts(length: int, side: int) -> list[int]:
-    count = 1 + -(-2 * (length - side) // side)
-    return [round(start) for start in np.linspace(0, length - side, count)]
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> float:

@@ -10,6 +10,10 @@
 | camera_image_size | [P, 2] | width, height in pixels; 0 where unknown |
 | score | [P] | |
 | parameter_NAME | [P, ...] | of the optional body-model fit |
+| handedness | [P] | of hands only: text, left or right |
+
+`faces` are those of a right hand where there are hands; a left hand's turn the other way around, so their last two
+columns are exchanged.
 """
 
 from pathlib import Path
@@ -18,6 +22,7 @@ import numpy as np
 
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.exporters.validation import check_person
+from pose2mesh.geometry.mirroring import flip_faces
 from pose2mesh.npz import read_arrays, write_arrays
 from pose2mesh.types import Camera, Person
 
@@ -34,6 +39,7 @@ _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
     "score": ("f", "P"),
 }
 _PARAMETER = "parameter_"
+_HANDEDNESS = "handedness"
 
 
 def clean_keypoints(keypoints: np.ndarray) -> np.ndarray:
@@ -79,7 +85,8 @@ def load_people(path: str | Path) -> list[Person]:
 def _check_alike(first: Person, person: Person, where: str) -> None:
     """Raise InputError unless the two fit into the same arrays."""
     parts = {
-        "faces": np.array_equal(first.faces, person.faces),
+        "faces": np.array_equal(_right_faces(first), _right_faces(person)),
+        "handedness": (first.handedness is None) == (person.handedness is None),
         "vertices": len(first.vertices) == len(person.vertices),
         "joint_names": tuple(first.joint_names) == tuple(person.joint_names),
         "keypoints": len(first.keypoints) == len(person.keypoints),
@@ -88,6 +95,11 @@ def _check_alike(first: Person, person: Person, where: str) -> None:
     for name, alike in parts.items():
         if not alike:
             raise InputError(f"{where} and people[0] differ in {name}: write them to files of their own")
+
+
+def _right_faces(person: Person) -> np.ndarray:
+    """Faces [F, 3] of a body, of a right hand, or of the right hand that a left one mirrors."""
+    return flip_faces(np.asarray(person.faces)) if person.handedness == "left" else np.asarray(person.faces)
 
 
 def _parameter_shapes(person: Person) -> dict[str, tuple[int, ...]]:
@@ -101,7 +113,7 @@ def _arrays(people: list[Person]) -> dict[str, np.ndarray]:
     names = [str(name) for name in first.joint_names] if first else []
     arrays = {
         "vertices": _stack([person.vertices for person in people], (0, 3), np.float32),
-        "faces": np.asarray(first.faces if first else np.zeros((0, 3)), np.int32),
+        "faces": np.asarray(_right_faces(first) if first else np.zeros((0, 3)), np.int32),
         "joints": _stack([person.joints for person in people], (0, 3), np.float32),
         "joint_names": np.array(names, dtype=np.str_),
         "keypoints": _stack([clean_keypoints(person.keypoints) for person in people], (0, 3), np.float32),
@@ -113,6 +125,8 @@ def _arrays(people: list[Person]) -> dict[str, np.ndarray]:
     }
     for name in _parameter_shapes(first) if first else ():
         arrays[_PARAMETER + name] = np.stack([np.asarray((person.parameters or {})[name]) for person in people])
+    if first and first.handedness:
+        arrays[_HANDEDNESS] = np.array([person.handedness for person in people], dtype=np.str_)
     return arrays
 
 
@@ -132,6 +146,9 @@ def _check_shapes(arrays: dict[str, np.ndarray], path: str | Path) -> None:
     for name, array in arrays.items():
         if name.startswith(_PARAMETER) and array.shape[:1] != (lengths["P"],):
             raise FormatError(f"{path}: {name} has shape {list(array.shape)}; expected {lengths['P']} people first")
+    sides = arrays.get(_HANDEDNESS)
+    if sides is not None and (sides.dtype.kind != "U" or sides.shape != (lengths["P"],)):
+        raise FormatError(f"{path}: {_HANDEDNESS} is {sides.dtype} {list(sides.shape)}; expected text [P]")
 
 
 def _person(arrays: dict[str, np.ndarray], index: int, names: tuple[str, ...]) -> Person:
@@ -146,13 +163,15 @@ def _person(arrays: dict[str, np.ndarray], index: int, names: tuple[str, ...]) -
     parameters = {
         name.removeprefix(_PARAMETER): array[index] for name, array in arrays.items() if name.startswith(_PARAMETER)
     }
+    side = str(arrays[_HANDEDNESS][index]) if _HANDEDNESS in arrays else None
     return Person(
         vertices=arrays["vertices"][index],
-        faces=arrays["faces"],
+        faces=flip_faces(arrays["faces"]) if side == "left" else arrays["faces"],
         joints=arrays["joints"][index],
         joint_names=names,
         keypoints=arrays["keypoints"][index],
         camera=camera if camera.focal else None,
         score=float(arrays["score"][index]),
         parameters=parameters or None,
+        handedness=side,
     )

@@ -53,6 +53,7 @@ def person_record(person: Person) -> dict:
         "keypoints": clean_keypoints(person.keypoints).tolist(),
         "camera": None if person.camera is None else _camera_record(person.camera),
         "score": float(person.score),
+        "handedness": person.handedness,
         "parameters": parameters and {name: np.asarray(value).tolist() for name, value in parameters.items()},
         "vertex_count": len(person.vertices),
         "face_count": len(person.faces),

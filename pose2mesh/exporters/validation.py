@@ -31,6 +31,8 @@ def check_person(person: Person, where: str = "person") -> None:
     _numbers(person.score, (), f"{where}.score")
     if person.camera is not None:
         _check_camera(person.camera, f"{where}.camera")
+    if person.handedness not in (None, "left", "right"):
+        raise InputError(f"{where}.handedness is {person.handedness!r}; expected left, right or None")
     for name, value in (person.parameters or {}).items():
         _numbers(value, np.shape(value), f"{where}.parameters[{name!r}]")
 

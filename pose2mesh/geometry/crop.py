@@ -1,5 +1,7 @@
 """Boxes around keypoints and square crops of pictures, with the way back to full-picture pixels."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in pixels
@@ -33,3 +35,24 @@ def crop_image(image: np.ndarray, box: Box) -> tuple[np.ndarray, tuple[int, int]
     if x0 < x1 and y0 < y1:
         crop[y0 - top : y1 - top, x0 - left : x1 - left] = image[y0:y1, x0:x1]
     return crop, (left, top)
+
+
+def search_windows(width: int, height: int, smallest: int) -> Iterator[Box]:
+    """The whole picture, then squares of its shorter side and of half of it, overlapping by half.
+
+    Squares with sides below `smallest` pixels are left out.
+    """
+    yield 0, 0, width, height
+    for side in (min(width, height), min(width, height) // 2):
+        if side < smallest:
+            return
+        for top in _starts(height, side):
+            for left in _starts(width, side):
+                if (width, height) != (side, side):
+                    yield left, top, left + side, top + side
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where windows begin that cover a length and overlap by half."""
+    count = 1 + -(-2 * (length - side) // side)
+    return [round(start) for start in np.linspace(0, length - side, count)]

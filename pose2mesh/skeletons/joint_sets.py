@@ -197,8 +197,26 @@ HAND21 = JointSet(
     root="wrist",
 )
 
+
+def hand_of_body(side: str) -> JointSet:
+    """The joints of a hand as `body_hands59` names them, in the order of `hand21`."""
+    named = {joint: f"{side}_hand_{joint}" for joint in HAND21.joints}
+    return JointSet(f"{side}_hand21", tuple(named.values()), tuple((named[a], named[b]) for a, b in HAND21.bones))
+
+
+_BODY_HANDS = (COCO17, hand_of_body("left"), hand_of_body("right"))
+BODY_HANDS59 = JointSet(  # a wrist of the body and one of the hand: they come from different detectors
+    "body_hands59",
+    tuple(joint for part in _BODY_HANDS for joint in part.joints),
+    (*(bone for part in _BODY_HANDS for bone in part.bones), *_both_sides(("*_wrist", "*_hand_wrist"))),
+)
+
 JOINT_SETS = {
-    s.name: s for s in (COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33, HAND21)
+    s.name: s
+    for s in (
+        *(COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33),
+        *(HAND21, BODY_HANDS59),
+    )
 }
 _ALIASES = {
     "coco": "coco17",

@@ -89,7 +89,7 @@ def test_overlay_of_a_photo_has_its_size(tmp_path, monkeypatch):
 
             return to_keypoints(person()[None].astype(float), "photo", image_size=image.shape[1::-1])
 
-    monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda name: Detector())
+    monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda *_: Detector())
     aliases = [
         "--img_folder",
         f"{tmp_path}",

@@ -45,6 +45,8 @@ PUBLISHED = {
         "right_heel": 25,
     },
     "mediapipe33": {"nose": 0, "left_eye_inner": 1, "left_ear": 7, "left_shoulder": 11, "left_pinky": 17},
+    # ours: COCO's body, then the hands as COCO-WholeBody orders them
+    "body_hands59": {"right_ankle": 16, "left_hand_wrist": 17, "left_hand_pinky4": 37, "right_hand_wrist": 38},
     "hand21": {"wrist": 0, "thumb4": 4, "index1": 5, "middle4": 12, "ring1": 13, "pinky4": 20},
 }
 

@@ -10,12 +10,13 @@ from pose2mesh.detectors.readers.coco import (
     read_coco_results,
 )
 from pose2mesh.detectors.readers.frame import Frame, number_array, to_keypoints
+from pose2mesh.detectors.readers.hands import with_handedness
 from pose2mesh.detectors.readers.json_file import load_json
 from pose2mesh.detectors.readers.mmpose import is_mmpose, read_mmpose
 from pose2mesh.detectors.readers.openpose import is_openpose, read_openpose
 from pose2mesh.errors import FormatError, InputError
 
-__all__ = ["KEYPOINT_SUFFIXES", "Frame", "number_array", "read_keypoints", "to_keypoints"]
+__all__ = ["KEYPOINT_SUFFIXES", "Frame", "number_array", "read_keypoints", "to_keypoints", "with_handedness"]
 
 KEYPOINT_SUFFIXES = (".json", ".npy", ".npz")
 
@@ -30,9 +31,10 @@ _JSON_DIALECTS = (
 def read_keypoints(path: str | Path, joint_set: str | None = None) -> list[Frame]:
     """Read every frame of a keypoint file; the dialect is told by its keys, the joint set by the joint count.
 
-    JSON of COCO (results or annotations), AlphaPose/Halpe, OpenPose and MMPose; NPY/NPZ of [J, 2|3], [P, J,
-    2|3] or [T, P, J, 3]. `joint_set` overrules the guess, which is coco17 for 17 joints (human36m17 has as
-    many). A frame without people has P = 0. Raises InputError or FormatError naming file, person and joint.
+    JSON of COCO (results or annotations), AlphaPose/Halpe, OpenPose and MMPose; NPY/NPZ of [J, 2|3], [P, J, 2|3] or
+    [T, P, J, 3]. `joint_set` overrules the guess, which is coco17 for 17 joints (human36m17 has as many); hand21 and
+    body_hands59 take the hands out of OpenPose and whole-body files. A frame without people has P = 0. Raises
+    InputError or FormatError naming file, person and joint.
     """
     path = Path(path)
     if not path.is_file():

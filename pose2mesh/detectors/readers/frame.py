@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pose2mesh.detectors.readers.hands import HANDS_FROM, body_hands_rows, drop_missing, split_hands
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.types import Keypoints2D
@@ -20,10 +21,14 @@ SET_OF_COUNT = {
     25: "openpose25",
     26: "halpe26",
     33: "mediapipe33",
+    59: "body_hands59",
     133: "coco17",  # COCO-WholeBody: the body comes first, then feet, face, hands
     136: "halpe26",  # Halpe full body: the body and feet come first, then face, hands
 }
-_WHOLE_BODY_PREFIXES = {133: ("coco17",), 136: ("halpe26", "coco17")}
+_WHOLE_BODY_PARTS = {
+    133: ("coco17", "hand21", "body_hands59"),
+    136: ("halpe26", "coco17", "hand21", "body_hands59"),
+}
 
 
 class Frame(NamedTuple):
@@ -44,7 +49,9 @@ def set_for_count(count: int, joint_set: str | None, where: str) -> str:
             raise InputError(f"{where}: {count} joints belong to no known joint set; expected one of {known}")
         return SET_OF_COUNT[count]
     wanted = find_joint_set(joint_set)
-    if count != len(wanted) and wanted.name not in _WHOLE_BODY_PREFIXES.get(count, ()):
+    if wanted.name == "hand21" and count == 2 * len(wanted):
+        raise InputError(f"{where}: 42 joints are two hands in one array; give each its own 21, as [2, 21, 2 or 3]")
+    if count != len(wanted) and wanted.name not in _WHOLE_BODY_PARTS.get(count, ()):
         raise InputError(f"{where}: {count} joints, but joint set {wanted.name} has {len(wanted)}")
     return wanted.name
 
@@ -66,20 +73,25 @@ def to_keypoints(
     where: str,
     joint_set: str | None = None,
     image_size: tuple[int, int] | None = None,
+    handedness: tuple[str, ...] | None = None,
 ) -> Keypoints2D:
     """Check and clean people [P, J, 2 or 3] (x, y in pixels, confidence) into Keypoints2D.
 
-    Without a third column every joint counts as seen. Confidences are clipped to [0, 1], so COCO's visibility
-    flags 0, 1, 2 become 0, 1, 1. Missing joints (confidence 0) are zeroed whatever they held. Raises
-    InputError naming person and joint where a seen joint is not finite or further than 10^6 px from the
-    origin.
+    Whole bodies asked for as hand21 become their hands, those without a seen joint left out. Without a third column
+    every joint counts as seen. Confidences are clipped to [0, 1], so COCO's visibility flags 0, 1, 2 become 0, 1, 1.
+    Missing joints (confidence 0) are zeroed whatever they held. Raises InputError naming person and joint where a
+    seen joint is not finite or further than 10^6 px from the origin.
     """
     if values.ndim != 3 or values.shape[2] not in (2, 3):
         shape = list(values.shape)
         raise InputError(f"{where}: keypoints have shape {shape}, expected [joints, 2 or 3] per person")
     name = set_for_count(values.shape[1], joint_set, where)
     joints = find_joint_set(name).joints
-    values = values[:, : len(joints)]  # [P, J, 2 or 3]
+    if name == "hand21" and values.shape[1] in HANDS_FROM:
+        values, sides = split_hands(values)
+        return drop_missing(to_keypoints(values, where, name, image_size, sides))
+    rows = body_hands_rows(values.shape[1]) if name == "body_hands59" and values.shape[1] in HANDS_FROM else slice(None)
+    values = values[:, rows][:, : len(joints)]  # [P, J, 2 or 3]
     confidence = values[..., 2] if values.shape[2] == 3 else np.ones(values.shape[:2])  # [P, J]
     _refuse(~np.isfinite(confidence), confidence[..., None], where, joints, "confidence")
     confidence = confidence.clip(0, 1)
@@ -87,7 +99,7 @@ def to_keypoints(
     points = np.where(seen[..., None], values[..., :2], 0.0)  # [P, J, 2]
     _refuse(~np.isfinite(points).min(axis=-1), points, where, joints, "position")
     _refuse(np.abs(points).max(axis=-1) > LARGEST_COORDINATE, points, where, joints, "position")
-    return Keypoints2D(points.astype(np.float32), confidence.astype(np.float32), name, image_size)
+    return Keypoints2D(points.astype(np.float32), confidence.astype(np.float32), name, image_size, handedness)
 
 
 def _refuse(bad: np.ndarray, values: np.ndarray, where: str, joints: tuple[str, ...], what: str) -> None:
@@ -113,6 +125,7 @@ def people_to_keypoints(
     joint_set: str | None,
     image_size: tuple[int, int] | None = None,
     default: str = "coco17",
+    handedness: tuple[str, ...] | None = None,
 ) -> Keypoints2D:
     """Keypoints of separately parsed people, each [J, 2 or 3]; all must have the same joint count."""
     if not people:
@@ -120,4 +133,4 @@ def people_to_keypoints(
     if len({person.shape for person in people}) > 1:
         counts = sorted({len(person) for person in people})
         raise InputError(f"{where}: people have different joint counts {counts}; one joint set per file")
-    return to_keypoints(np.stack(people), where, joint_set, image_size)
+    return to_keypoints(np.stack(people), where, joint_set, image_size, handedness)

@@ -1,0 +1,158 @@
+"""Hands in pictures: MediaPipe Hands, whose weights lie in its wheel, so that it works offline.
+
+Hands are searched in the crops around the wrists of the bodies in the picture, in the whole picture and in overlapping
+windows of it: the palm detector misses a hand that fills little of what it is shown. Every find is looked at again in
+its own crop, as it is and mirrored, as in `detectors.mediapipe`; both views have to agree, and no foot of a body may be
+there. MediaPipe tells nothing about single joints, so their confidence is how well the two views agree on them.
+
+MediaPipe takes every picture for a mirrored one, so its left and right are exchanged here (checked on renderings of
+left and right hands). At a body's wrist the body tells the side: it sees the arm, not just the hand.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+
+from pose2mesh.detectors.mediapipe import MediaPipeDetector
+from pose2mesh.detectors.quiet import quiet_stderr
+from pose2mesh.detectors.wrists import Wrist, contradicts, wrists_of
+from pose2mesh.errors import MissingDependencyError
+from pose2mesh.geometry.crop import Box, crop_image, keypoint_box, search_windows, square_box
+from pose2mesh.types import Keypoints2D
+
+JOINTS = 21
+MINIMAL_SIDE = 64  # pixels; smaller windows hold too little of a hand for the network
+DETECTION_SCORE = 0.3  # MediaPipe's own default of 0.5 misses hands; false finds are removed by the second look
+HANDS_PER_WINDOW = 4
+CROP_FACTOR = 2.4  # side of the second look's crop over the hand's box: the palm detector wants some room
+SPREAD = 0.1  # distance between the views that lowers a joint's confidence to 0.6, in sizes of the hand
+MISSING = 0.1  # confidence below which a joint is called missing
+AGREEMENT = 0.4  # of the two views, below which a find is dropped
+SAME_HAND = 0.3  # similarity above which two finds are one hand
+
+
+class Hand(NamedTuple):
+    """One find."""
+
+    points: np.ndarray  # [21, 2] picture pixels
+    agreement: np.ndarray  # [21] of the two views, in [0, 1]; ones in a first look
+    right: float  # chance of a right hand, in [0, 1]
+
+    @property
+    def side(self) -> str:
+        return "right" if self.right >= 0.5 else "left"
+
+
+class MediaPipeHandDetector:
+    """MediaPipe Hands 0.10.14, for several hands; hand21 out. Raises MissingDependencyError."""
+
+    def __init__(self) -> None:
+        # MediaPipe calls a deprecated function of protobuf at every picture.
+        warnings.filterwarnings("ignore", "SymbolDatabase.GetPrototype", UserWarning)
+        try:
+            with quiet_stderr():
+                from mediapipe.python.solutions.hands import Hands
+
+                self._hands = Hands(
+                    static_image_mode=True,
+                    max_num_hands=HANDS_PER_WINDOW,
+                    model_complexity=1,
+                    min_detection_confidence=DETECTION_SCORE,
+                )
+                self._hands.process(np.zeros((64, 64, 3), np.uint8))  # the chatter comes with the first picture
+        except ImportError as error:
+            raise MissingDependencyError(
+                "detector mediapipe is not installed; pip install 'pose2mesh[detect]'"
+            ) from error
+        self._bodies = MediaPipeDetector()
+
+    def detect(self, image: np.ndarray) -> Keypoints2D:
+        """Find the hands in image uint8 [H, W, 3] RGB, with their handedness; P = 0 when there is none."""
+        bodies = self._bodies.detect(image)
+        hands = [hand for _, hand in self.detect_at_wrists(image, bodies)]
+        for box in search_windows(*image.shape[1::-1], MINIMAL_SIDE):
+            for found in self._process(image, box):
+                hand = None if _is_known(found, hands) else self._look_again(image, found)
+                if hand and not _is_known(hand, hands) and not contradicts(bodies, hand.points):
+                    hands.append(hand)
+        return to_hand_keypoints(hands, image.shape[1::-1])
+
+    def detect_at_wrists(self, image: np.ndarray, bodies: Keypoints2D) -> list[tuple[Wrist, Hand]]:
+        """The hands at the seen wrists of bodies (COCO-17) in image [H, W, 3], at most one for each wrist."""
+        found: list[tuple[Wrist, Hand]] = []
+        for wrist in wrists_of(bodies):
+            hand = self._at_wrist(image, wrist, [hand for _, hand in found])
+            if hand is not None:
+                found.append((wrist, hand._replace(right=float(wrist.side == "right"))))
+        return found
+
+    def _at_wrist(self, image: np.ndarray, wrist: Wrist, known: list[Hand]) -> Hand | None:
+        """The hand whose own wrist lies nearest; of two within reach the one of the wrist's side."""
+        for box in wrist.boxes:
+            looked = [self._look_again(image, hand) for hand in self._process(image, box)]
+            near = [h for h in looked if h and wrist.holds(h.points[0]) and not _is_known(h, known)]
+            if near:
+                return min(near, key=lambda h: (h.side != wrist.side, wrist.distance(h.points[0])))
+        return None
+
+    def _look_again(self, image: np.ndarray, found: Hand) -> Hand | None:
+        """Mean of the plain and the mirrored view of a hand's crop; None unless all agree."""
+        box = square_box(keypoint_box(found.points, np.ones(JOINTS)), CROP_FACTOR)
+        views = [_most_similar(found, self._process(image, box, mirrored)) for mirrored in (False, True)]
+        plain, mirrored = views
+        if plain is None or mirrored is None or similarity(plain, mirrored) < AGREEMENT:
+            return None
+        points = (plain.points + mirrored.points) / 2  # [21, 2]
+        return Hand(points, _agreement(plain, mirrored), (plain.right + mirrored.right) / 2)
+
+    def _process(self, image: np.ndarray, box: Box, is_mirrored: bool = False) -> list[Hand]:
+        """Run the network on a window of the picture."""
+        crop, offset = crop_image(image, box)
+        result = self._hands.process(np.ascontiguousarray(crop[:, ::-1] if is_mirrored else crop))
+        landmarks, sides = (getattr(result, f"multi_{what}", None) or [] for what in ("hand_landmarks", "handedness"))
+        hands = []
+        for landmark_list, side in zip(landmarks, sides, strict=True):
+            points = np.array([[p.x, p.y] for p in landmark_list.landmark])  # [21, 2] in [0, 1]
+            label, score = side.classification[0].label, side.classification[0].score
+            # "Left" is a right hand, unless the picture was mirrored as MediaPipe assumes.
+            right = score if (label == "Right") == is_mirrored else 1 - score
+            if is_mirrored:
+                points[:, 0] = 1 - points[:, 0]
+            hands.append(Hand(points * crop.shape[1::-1] + offset, np.ones(JOINTS), float(right)))
+        return hands
+
+
+def to_hand_keypoints(hands: list[Hand], size: tuple[int, int]) -> Keypoints2D:
+    """Keypoints of hands in a picture of (width, height) pixels; joints outside of it are missing."""
+    points = np.array([hand.points for hand in hands], np.float32).reshape(-1, JOINTS, 2)
+    score = np.array([hand.agreement for hand in hands], np.float32).reshape(-1, JOINTS)
+    inside = ((points >= 0) & (points < size)).all(-1)  # [P, 21]
+    confidence = np.where(inside & (score >= MISSING), score, 0).astype(np.float32)
+    return Keypoints2D(points, confidence, "hand21", (size[0], size[1]), tuple(hand.side for hand in hands))
+
+
+def similarity(a: Hand, b: Hand) -> float:
+    """How far two finds are the same hand, in [0, 1], as in `detectors.mediapipe`."""
+    return float(_agreement(a, b).mean())
+
+
+def _agreement(a: Hand, b: Hand) -> np.ndarray:
+    """Of two finds, for each joint [21]."""
+    size = (_size(a) + _size(b)) / 2
+    distance = np.linalg.norm(a.points - b.points, axis=-1) / size  # [21]
+    return np.exp(-((distance / SPREAD) ** 2) / 2)
+
+
+def _size(hand: Hand) -> float:
+    """Longest side of the hand's box, px."""
+    return float(max(np.ptp(hand.points, axis=0).max(), 1.0))
+
+
+def _most_similar(found: Hand, hands: list[Hand]) -> Hand | None:
+    best = max(hands, key=lambda hand: similarity(found, hand), default=None)
+    return best if best is not None and similarity(found, best) > SAME_HAND else None
+
+
+def _is_known(found: Hand, hands: list[Hand]) -> bool:
+    return any(similarity(found, hand) > SAME_HAND for hand in hands)

@@ -1,0 +1,59 @@
+"""Hands among the joints of whole bodies, and the words for left and right."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from pose2mesh.errors import FormatError, InputError
+from pose2mesh.types import Keypoints2D
+
+SIDES = ("left", "right")
+# Where the left hand's 21 joints begin, with the right hand's behind them; the body's 17 of COCO come first.
+HANDS_FROM = {133: 91, 136: 94}  # COCO-WholeBody, Halpe full body
+HAND_JOINTS = 21
+
+
+def split_hands(people: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Hands [2P, 21, C] of whole bodies [P, 133 or 136, C], left and right in turn, and their sides."""
+    first = HANDS_FROM[people.shape[1]]
+    hands = people[:, first : first + 2 * HAND_JOINTS]
+    return hands.reshape(-1, HAND_JOINTS, people.shape[2]), SIDES * len(people)
+
+
+def body_hands_rows(count: int) -> list[int]:
+    """The rows of `body_hands59` among the joints of a whole body."""
+    first = HANDS_FROM[count]
+    return [*range(17), *range(first, first + 2 * HAND_JOINTS)]
+
+
+def drop_missing(hands: Keypoints2D) -> Keypoints2D:
+    """Without the hands of which no joint is seen: whole-body files hold both for everybody."""
+    return hands.select((hands.confidence > 0).any(-1))
+
+
+def with_handedness(hands: Keypoints2D, handedness: str | Sequence[str] | None, where: str) -> Keypoints2D:
+    """Hands with their sides: those given, else those they came with, else right for a single one.
+
+    `handedness` is left or right for all of them, or one word for each. Raises InputError for other words, another
+    number of them, and several hands of which nobody tells the sides.
+    """
+    if handedness is None and hands.handedness is not None:
+        return hands
+    count = len(hands)
+    if handedness is None and count > 1:
+        raise InputError(
+            f"{where}: {count} hands and nothing tells left from right; "
+            "give handedness=('left', 'right', ...) with one word for each, or one for all"
+        )
+    given = (handedness or "right",) * count if handedness is None or isinstance(handedness, str) else handedness
+    return replace(hands, handedness=check_sides(tuple(given), count, where))
+
+
+def check_sides(sides: tuple[str, ...], count: int, where: str) -> tuple[str, ...]:
+    """The sides of `count` hands; FormatError for other words than left and right or another number of them."""
+    if wrong := [side for side in sides if side not in SIDES]:
+        raise FormatError(f"{where}: handedness {wrong[0]!r} is neither 'left' nor 'right'")
+    if len(sides) != count:
+        raise FormatError(f"{where}: handedness has {len(sides)} entries for {count} hands")
+    return sides

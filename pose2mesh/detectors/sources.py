@@ -1,0 +1,60 @@
+"""What a prediction can start from: files and folders by their kind, and plain arrays."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose2mesh.detectors.images import is_image, is_keypoint_file, is_video, list_folder
+from pose2mesh.detectors.readers import Frame, number_array, to_keypoints
+from pose2mesh.errors import InputError
+from pose2mesh.types import Keypoints2D
+
+Entry = tuple[np.ndarray | None, Frame]  # picture uint8 [H, W, 3], if there is one, and its keypoints
+
+
+def expand_inputs(inputs: Iterable[str | Path]) -> Iterator[Path]:
+    """Files behind the inputs: folders are listed, other paths must be of a known kind. Raises InputError."""
+    for path in map(Path, inputs):
+        if path.is_dir():
+            yield from list_folder(path)
+        elif not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        elif is_image(path) or is_video(path) or is_keypoint_file(path):
+            yield path
+        else:
+            raise InputError(f"{path}: neither picture, video nor keypoint file (by its suffix {path.suffix!r})")
+
+
+def in_chunks(frames: Iterable[Entry], batch_size: int) -> Iterator[list[Entry]]:
+    """Lists of frames with about `batch_size` people each; empty frames count too, their pictures take
+    memory.
+    """
+    chunk, count = [], 0
+    for image, frame in frames:
+        chunk.append((image, frame))
+        count += max(1, len(frame.keypoints))
+        if count >= batch_size:
+            yield chunk
+            chunk, count = [], 0
+    if chunk:
+        yield chunk
+
+
+def is_picture(array: np.ndarray) -> bool:
+    """Whether an array is a picture, not keypoints. Raises InputError for gray and transparent pictures."""
+    if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] in (1, 4):
+        raise InputError(f"a picture must be uint8 [height, width, 3] RGB; got {list(array.shape)}")
+    return array.dtype == np.uint8 and array.ndim == 3
+
+
+def array_to_keypoints(values: Any, joint_set: str | None) -> Keypoints2D:
+    """Keypoints of [J, 2|3] or [P, J, 2|3]; InputError for anything else."""
+    array = number_array(values, "keypoints")
+    if array.ndim not in (2, 3) or array.shape[-1] not in (2, 3):
+        raise InputError(
+            f"keypoints have shape {list(array.shape)}; expected [joints, 2 or 3] or "
+            "[people, joints, 2 or 3], or a picture as uint8 [height, width, 3]"
+        )
+    return to_keypoints(array[None] if array.ndim == 2 else array, "keypoints", joint_set)

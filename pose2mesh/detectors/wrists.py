@@ -1,0 +1,96 @@
+"""Where the hands of a body are, and where they cannot be."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from pose2mesh.geometry.crop import Box
+from pose2mesh.skeletons import COCO17, convert
+from pose2mesh.types import Keypoints2D
+
+# Lengths of an adult in metres; the longest in the picture tells the scale, since foreshortening only shortens.
+_LENGTHS = {
+    ("elbow", "wrist"): 0.26,
+    ("shoulder", "elbow"): 0.29,
+    ("shoulder", "hip"): 0.5,
+}
+_ACROSS = ("shoulder", 0.36)  # from one shoulder to the other
+HAND_BEYOND = 0.35  # the middle of the hand lies this share of the forearm beyond the wrist
+CROP_METRES = (0.4, 0.6)  # sides of the crops
+REACH_METRES = 0.15  # from the body's wrist to the wrist of its hand
+FOOT_METRES = 0.3  # from the ankle to the far end of the foot; bare feet look like hands to the palm detector
+LONGEST_HAND = 0.45  # metres in the plane of the body: a hand twice as near to the camera as the body
+
+
+class Wrist(NamedTuple):
+    """A wrist of a body in a picture."""
+
+    person: int
+    side: str  # left or right
+    point: np.ndarray  # [2] px
+    center: np.ndarray  # [2] px, about the middle of the hand
+    scale: float  # px of a metre there
+
+    @property
+    def boxes(self) -> list[Box]:
+        """Crops that should hold the hand."""
+        halves = [length * self.scale / 2 for length in CROP_METRES]
+        x, y = self.center.tolist()
+        return [(x - half, y - half, x + half, y + half) for half in halves]
+
+    def distance(self, point: np.ndarray) -> float:
+        """Metres from a point [2] px."""
+        return float(np.linalg.norm(point - self.point)) / self.scale
+
+    def holds(self, point: np.ndarray) -> bool:
+        return self.distance(point) < REACH_METRES
+
+
+def wrists_of(bodies: Keypoints2D) -> Iterator[Wrist]:
+    """The seen wrists of bodies in any joint set that has wrists."""
+    points, confidence = convert(bodies.points, bodies.confidence, bodies.joint_set, "coco17")
+    for person in range(len(bodies)):
+        seen = _by_name(points[person], confidence[person])
+        scale = _scale(seen)
+        for side in ("left", "right"):
+            wrist, elbow = seen.get(f"{side}_wrist"), seen.get(f"{side}_elbow")
+            if wrist is not None and scale:
+                center = wrist if elbow is None else wrist + HAND_BEYOND * (wrist - elbow)
+                yield Wrist(person, side, wrist, center, scale)
+
+
+def contradicts(bodies: Keypoints2D, points: np.ndarray) -> bool:
+    """Whether points [21, 2] px cannot be a hand: on the foot of a body, or on a body and far too large."""
+    joints, confidence = convert(bodies.points, bodies.confidence, bodies.joint_set, "coco17")
+    return any(_is_foot_or_giant(_by_name(*body), points) for body in zip(joints, confidence, strict=True))
+
+
+def _is_foot_or_giant(seen: dict[str, np.ndarray], points: np.ndarray) -> bool:
+    scale = _scale(seen)
+    if not scale:
+        return False
+    center = points.mean(0)  # [2]
+
+    def metres(*names: str) -> float:
+        near = [np.linalg.norm(seen[name] - center) for name in names if name in seen]
+        return float(min(near, default=np.inf)) / scale
+
+    to_ankle, to_wrist = metres("left_ankle", "right_ankle"), metres("left_wrist", "right_wrist")
+    corners = np.stack(list(seen.values()))  # [N, 2]
+    on_body = ((center >= corners.min(0)) & (center <= corners.max(0))).all()
+    is_giant = on_body and np.ptp(points, axis=0).max() > LONGEST_HAND * scale
+    return bool(is_giant or to_ankle < min(FOOT_METRES, to_wrist))
+
+
+def _by_name(points: np.ndarray, confidence: np.ndarray) -> dict[str, np.ndarray]:
+    """The seen joints of one body: points [17, 2], confidence [17]."""
+    return {name: p for name, p, c in zip(COCO17.joints, points, confidence, strict=True) if c > 0}
+
+
+def _scale(seen: dict[str, np.ndarray]) -> float:
+    """Pixels of a metre, 0 where no known length is seen."""
+    pairs = [((f"{s}_{a}", f"{s}_{b}"), length) for s in ("left", "right") for (a, b), length in _LENGTHS.items()]
+    pairs.append(((f"left_{_ACROSS[0]}", f"right_{_ACROSS[0]}"), _ACROSS[1]))
+    known = [np.linalg.norm(seen[a] - seen[b]) / length for (a, b), length in pairs if a in seen and b in seen]
+    return float(max(known, default=0.0))
