@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": "recover the people of the sample photo and of a rendered scene",
     "train": "train a network from a config file",
     "test": "evaluate weights and print the table of errors",
+    "adapt": "fit a network to your own 2D keypoints, without 3D labels",
     "build-graphs": "precompute the mesh hierarchy that the graph networks pool over",
     "build-assets": "bake the free body model into assets/",
     "convert-model": "a licensed SMPL or MANO file to plain arrays, safely",

@@ -1,0 +1,116 @@
+"""Key2Mesh's adaptation (Uguz et al. 2024): target features made to look like source features to a critic.
+
+The training code was never published. Read from the released configuration: a critic on the features, ten steps of it
+for one of the extractor, gradient penalty 50, hence WGAN-GP; the adapted extractor minimizes
+0.1 · adversarial + 20 · mean square between its features and the frozen extractor's on source samples +
+10 · re-projection error of confident target joints. The head stays frozen.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from pose2mesh.adaptation.backbones import Backbone
+from pose2mesh.adaptation.config import AdaptConfig
+from pose2mesh.adaptation.method import SafeOptimizer, reprojection_loss
+from pose2mesh.adaptation.target import TargetSet
+from pose2mesh.datasets.synthetic import Batch, seeded_generator
+from pose2mesh.networks.critic import DomainCritic, gradient_penalty, reverse_gradient
+
+_binary = nn.functional.binary_cross_entropy_with_logits
+
+
+class AdversarialAdaptation:
+    """The critic and the steps of critic and extractor."""
+
+    def __init__(self, backbone: Backbone, target: TargetSet, config: AdaptConfig, device: torch.device):
+        self.backbone, self.target, self.device = backbone, target, device
+        self.config, self.settings = config, config.key2mesh
+        self.generator = seeded_generator(config.seed, 11)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.critic = DomainCritic(backbone.width, self.settings.hidden).to(device)
+        self.optimizer = SafeOptimizer(backbone.trainable(), config.learning_rate, config.clip_norm)
+        critic_weights = list(self.critic.parameters())
+        self.critic_optimizer = SafeOptimizer(critic_weights, self.settings.critic_learning_rate, config.clip_norm)
+
+    def step(self, index: int, source: Batch, target: Tensor) -> dict[str, float] | None:
+        source_points = self.backbone.keypoints_of(source)
+        frozen = self.backbone.source_features(source_points).float()  # [B, C]
+        distance = 0.0
+        if self.settings.critic in ("wgan_gp", "bce"):
+            found = self._critic_steps(index, frozen, target)
+            if found is None:
+                return None
+            distance = found
+        adapted = self.backbone.features(target).float()  # [B, C]
+        weights = self.target.confident(target)
+        parts = {
+            "domain": self._domain_loss(frozen, adapted),
+            "reprojection": reprojection_loss(self.backbone, adapted, target, weights),
+            "features": (self.backbone.features(source_points).float() - frozen).square().mean(),
+        }
+        if self.settings.supervision:
+            parts["supervision"] = self.backbone.supervised(self.backbone.features(source_points).float(), source)
+        loss = sum((getattr(self.settings, name) * value for name, value in parts.items()), torch.zeros(()))
+        shown = {name: float(value.detach()) for name, value in parts.items()}
+        if not self._descend(loss):
+            return None
+        return {"critic": distance, **shown}
+
+    def _descend(self, loss: Tensor) -> bool:
+        """One step of the extractor; with gradient reversal the critic descends on the same loss."""
+        if self.settings.critic != "gradient_reversal":
+            return self.optimizer.step(loss)
+        return SafePair(self.optimizer, self.critic_optimizer).step(loss)
+
+    def _critic_steps(self, index: int, frozen: Tensor, target: Tensor) -> float | None:
+        """Train the critic on features without their gradients; returns its distance, None if it was not finite.
+
+        The first step looks at the batch that the extractor is about to see, the others at new target samples.
+        """
+        distance = 0.0
+        for turn in range(self.settings.critic_steps):
+            fresh = target if turn == 0 else self.target.draw(len(target), self.config.seed + 1, 1000 * index + turn)
+            with torch.no_grad():
+                adapted = self.backbone.features(fresh.to(self.device)).float()
+            real, fake = self.critic(frozen), self.critic(adapted)
+            if self.settings.critic == "bce":
+                loss = _binary(real, torch.ones_like(real)) + _binary(fake, torch.zeros_like(fake))
+            else:
+                penalty = gradient_penalty(self.critic, frozen, adapted, self.generator)
+                loss = fake.mean() - real.mean() + self.settings.gradient_penalty * penalty
+            distance = float((real.mean() - fake.mean()).detach())
+            if not self.critic_optimizer.step(loss):
+                return None
+        return distance
+
+    def _domain_loss(self, frozen: Tensor, adapted: Tensor) -> Tensor:
+        """What the extractor minimizes so that its target features [B,C] pass for source features."""
+        kind = self.settings.critic
+        if kind == "none":
+            return torch.zeros((), device=self.device)
+        if kind == "gradient_reversal":
+            real, fake = self.critic(frozen), self.critic(reverse_gradient(adapted))
+            return _binary(real, torch.ones_like(real)) + _binary(fake, torch.zeros_like(fake))
+        fake = self.critic(adapted)
+        return -fake.mean() if kind == "wgan_gp" else _binary(fake, torch.ones_like(fake))
+
+
+class SafePair:
+    """Two optimizers on one loss: both descend or none."""
+
+    def __init__(self, first: SafeOptimizer, second: SafeOptimizer):
+        self.both = (first, second)
+
+    def step(self, loss: Tensor) -> bool:
+        """Gradients of all weights at once, then both steps if everything is finite."""
+        parameters = [p for each in self.both for p in each.parameters]
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        norms = [nn.utils.clip_grad_norm_(each.parameters, each.clip_norm) for each in self.both]
+        if not bool(torch.isfinite(loss) & torch.isfinite(norms[0]) & torch.isfinite(norms[1])):
+            return False
+        for each in self.both:
+            each.optimizer.step()
+        return True

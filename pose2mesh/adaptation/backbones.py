@@ -1,0 +1,137 @@
+"""One view of every network that can be adapted: features that change, and a frozen head behind them."""
+
+import copy
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.checkpoints import finest_vertex_ids
+from pose2mesh.datasets.synthetic import Batch
+from pose2mesh.errors import InputError
+from pose2mesh.hierarchy import load_hierarchy
+from pose2mesh.networks.coarse_to_fine import CoarseToFine
+from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.networks.key2mesh import Key2Mesh
+from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.skeletons import joint_set as find_joint_set
+from pose2mesh.training.config import LossConfig
+from pose2mesh.training.objective import distance_loss, keypoints_in
+from pose2mesh.training.parameter_objective import ParameterLoss
+
+
+class Backbone(nn.Module, ABC):
+    """A network whose feature extractor is adapted while everything behind the features stays as it is.
+
+    `source` is the extractor as it was, frozen; `extractor` the adapted one, part of `network`, which is what is saved.
+    Features of both are [B,C].
+    """
+
+    def __init__(self, network: Any, settings: dict[str, Any]):
+        super().__init__()
+        self.network, self.settings = network.eval().requires_grad_(False), settings
+        self.joint_set = network.joint_set
+        self.source = copy.deepcopy(network.lifter)
+        self.extractor = network.lifter
+        self.width = network.lifter.width
+        joints = network.output_joint_names
+        self.shared = [(i, joints.index(j)) for i, j in enumerate(find_joint_set(self.joint_set).joints) if j in joints]
+        for parameter in self.trainable():
+            parameter.requires_grad_(True)
+
+    def trainable(self) -> list[nn.Parameter]:
+        """The weights that adaptation changes: the extractor without the joints it also gives."""
+        return [p for name, p in self.extractor.named_parameters() if not name.startswith("head.")]
+
+    def features(self, keypoints: Tensor) -> Tensor:
+        """Adapted features [B,C] of keypoints [B,J,3] in the network's joint set."""
+        return self.extractor.features(keypoints)
+
+    @torch.no_grad()
+    def source_features(self, keypoints: Tensor) -> Tensor:
+        """Features [B,C] as they were before adaptation."""
+        return self.source.features(keypoints)
+
+    def keypoints_of(self, batch: Batch) -> Tensor:
+        """Keypoints [B,J,3] of source samples in the network's joint set."""
+        return keypoints_in(batch.keypoints, self.joint_set)
+
+    def align(self, keypoints: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
+        """The joints that input and output have in common: keypoints [B,K,3] and joints [B,K,3] m."""
+        rows, columns = zip(*self.shared, strict=True)
+        return keypoints[:, list(rows)], joints[:, list(columns)]
+
+    @abstractmethod
+    def joints(self, features: Tensor) -> Tensor:
+        """Joints [B,J',3] m of features [B,C] through the frozen head."""
+
+    @abstractmethod
+    def supervised(self, features: Tensor, batch: Batch) -> Tensor:
+        """The loss of features [B,C] against everything known of synthetic samples, metres."""
+
+    @property
+    @abstractmethod
+    def vertex_ids(self) -> np.ndarray:
+        """The vertices that batches for `supervised` hold."""
+
+
+class ParameterBackbone(Backbone):
+    """The parameter network."""
+
+    def __init__(self, network: Key2Mesh, settings: dict[str, Any]):
+        super().__init__(network, settings)
+        self.loss = ParameterLoss(load_anny_body(), self.vertex_ids, LossConfig())
+
+    def parameters_of(self, features: Tensor) -> BodyParameters:
+        """Rotations and shape of features [B,C]."""
+        return self.network.estimate(features)
+
+    def joints(self, features: Tensor) -> Tensor:
+        return self.network.decoder.joints(self.parameters_of(features))
+
+    def supervised(self, features: Tensor, batch: Batch) -> Tensor:
+        return self.loss(self.parameters_of(features), batch)[0]
+
+    @property
+    def vertex_ids(self) -> np.ndarray:
+        return finest_vertex_ids(self.settings)
+
+
+class GraphBackbone(Backbone):
+    """The graph network: the lifter's features, its joints, and the first guess of the mesh head.
+
+    Graph layers cost fifty times the lifter, so losses stop at the coarsest vertices, a linear map of the features; the
+    frozen layers refine what they are given.
+    """
+
+    def joints(self, features: Tensor) -> Tensor:
+        return self.network.lifter.joints(features)
+
+    def supervised(self, features: Tensor, batch: Batch) -> Tensor:
+        coarsest = self.network.mesh_head.coarsest(features)
+        return distance_loss(self.joints(features), batch.joints) + distance_loss(coarsest, batch.vertices)
+
+    @property
+    def vertex_ids(self) -> np.ndarray:
+        mesh = self.settings["mesh"]
+        return np.asarray(load_hierarchy(mesh["hierarchy"]).vertex_ids[len(mesh["channels"])])
+
+
+def backbone_of(network: nn.Module, settings: dict[str, Any]) -> Backbone:
+    """The view of a network; `settings` as its weights file holds them.
+
+    Raises InputError for a network without features to adapt, or of a body that source samples are not made of.
+    """
+    if settings.get("body") != "anny-body":
+        raise InputError(f"adaptation: source samples are made of anny-body, not of {settings.get('body')!r}")
+    if isinstance(network, Key2Mesh):
+        return ParameterBackbone(network, settings)
+    if isinstance(network, CompactPose2Mesh) and isinstance(network.mesh_head, CoarseToFine):
+        return GraphBackbone(network, settings)
+    raise InputError(
+        f"adaptation: a {type(network).__name__} of kind {settings.get('kind')!r} has no features to adapt; give "
+        "weights such as anny-key2mesh or anny-body"
+    )

@@ -1,0 +1,51 @@
+"""What an adaptation is made of; read like any configuration (pose2mesh.training.config)."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
+from pose2mesh.training.config import DataConfig, Strict
+
+
+class TargetConfig(Strict):
+    """The user's own 2D keypoints; nothing else of the target is ever read."""
+
+    keypoints: str = ""  # COCO, OpenPose, Halpe, MMPose JSON, NPY or NPZ; or a pack such as coco2d_train.npz
+    joint_set: str | None = None  # of the file, where the number of joints does not tell
+    least_confidence: Fraction = 0.3  # of joints that re-projection is measured on
+    held_out: Fraction = 0.15  # share of people that early stopping looks at and no step does
+
+
+class Key2MeshConfig(Strict):
+    """Adversarial adaptation; the weights are those of the released configuration where it has them."""
+
+    critic: Literal["wgan_gp", "gradient_reversal", "bce", "none"] = "wgan_gp"
+    hidden: int = Field(default=512, ge=8)  # width of the critic
+    critic_steps: int = Field(default=5, ge=1)  # for every step of the extractor (released: 10)
+    critic_learning_rate: Positive = 1e-4
+    gradient_penalty: NotNegative = 50.0
+    domain: NotNegative = 0.1  # weight of the adversarial term
+    reprojection: NotNegative = 10.0  # on confident target joints, in sizes of the person
+    features: NotNegative = 20.0  # mean square between adapted and frozen features on source samples
+    supervision: NotNegative = 0.0  # source labels again, through the adapted extractor (not in the paper)
+
+
+class AdaptConfig(Strict):
+    """One adaptation: a network, the source samples it was trained on, target keypoints, a method's settings."""
+
+    weights: str = "anny-key2mesh"
+    source: DataConfig = DataConfig()
+    target: TargetConfig = TargetConfig()
+    key2mesh: Key2MeshConfig = Key2MeshConfig()
+    steps: int = Field(default=300, ge=1)
+    batch_size: int = Field(default=128, ge=2)
+    learning_rate: Positive = 1e-4
+    clip_norm: Positive = 1.0
+    validate_every: int = Field(default=25, ge=1)
+    patience: int = Field(default=6, ge=1)  # validations without a better held-out error before the run stops
+    precision: Literal["float32", "bfloat16"] = "float32"
+    output: str = "runs/adapt"
+    seed: int = Field(default=0, ge=0)
+    device: str = "auto"
+    threads: int = Field(default=0, ge=0)

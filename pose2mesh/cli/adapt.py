@@ -1,0 +1,26 @@
+"""`pose2mesh adapt`: fit a network to your own 2D keypoints, without any 3D label."""
+
+import argparse
+from pathlib import Path
+
+
+def run(arguments: list[str]) -> int:
+    """Adapt, write OUT/weights.safetensors and OUT/adaptation.json; errors are raised (see `pose2mesh.errors`)."""
+    parser = argparse.ArgumentParser(prog="pose2mesh adapt", description=__doc__)
+    parser.add_argument("--method", required=True, choices=("key2mesh", "dapa", "both"), help="how to adapt")
+    parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/adapt_key2mesh.yaml")
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="results folder (default: of the config)")
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example target.keypoints=FILE")
+    options = parser.parse_intermixed_args(arguments)
+
+    from pose2mesh.adaptation import AdaptConfig, adapt
+    from pose2mesh.training.config import load_config
+
+    config = load_config(AdaptConfig, options.config, options.overrides)
+    weights, outcome = adapt(config, options.method, options.output)
+    (_, before), (step, after) = outcome.errors[0], outcome.best
+    print(f"held-out re-projection error, in sizes of the person: {before:.4f} before, {after:.4f} after {step} steps")
+    if outcome.skipped:
+        print(f"{outcome.skipped} steps were skipped, their loss was not finite")
+    print(f"weights: {weights}")
+    return 0
