@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pose2mesh.augmentation.cameras import CameraRange
 from pose2mesh.augmentation.detector_noise import DetectorNoise
@@ -47,12 +47,21 @@ class ParameterConfig(Strict):
     dropout: Fraction = 0.2  # of the published features
 
 
+class ClassicConfig(Strict):
+    """The paper's network, at the paper's widths unless told otherwise."""
+
+    head: Literal["graph", "graph_direct", "fully_connected", "parameters", "graph_parameters"] = "graph"
+    width: int = Field(default=4096, ge=8)  # of PoseNet
+    divide_channels: int = Field(default=1, ge=1, le=32)  # MeshNet's channels by this number, for quick trials
+
+
 class NetworkConfig(Strict):
     kind: Literal["compact", "classic", "key2mesh"] = "compact"
     joint_set: str = "coco17"
     body: str = "anny-body"
     lifter: LifterConfig = LifterConfig()
     mesh: MeshConfig = MeshConfig()
+    classic: ClassicConfig = ClassicConfig()
     parameters: ParameterConfig = ParameterConfig()
 
 
@@ -70,9 +79,21 @@ class CameraShare(Strict):
     range: CameraRange = CameraRange()
 
 
-class DataConfig(Strict):
-    """Where samples come from."""
+class SourceConfig(Strict):
+    """An annotation dataset of docs/data.md."""
 
+    dataset: Literal["human36m", "coco", "muco", "amass", "surreal", "pw3d", "freihand"]
+    folder: str  # the dataset's own, such as data/Human36M in the layout of the Pose2Mesh release
+    share: Positive = 1.0  # chance that the next person is one of these, against the other sources'
+    split: Literal["train", "validation", "test"] = "train"
+    subsets: tuple[str, ...] = ("CMU",)  # AMASS: its parts
+
+
+class DataConfig(Strict):
+    """Where samples come from: annotation datasets if there are `sources`, else motion on synthetic bodies."""
+
+    sources: tuple[SourceConfig, ...] = ()
+    exact_input: bool = False  # sources: projected joints without errors, in training and instead of detections
     motion: tuple[str, ...] = ("mocap_train.npz",)  # packs or BVH folders; bare names are looked up in the data folder
     distinct_radians: NotNegative = 0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
     children: Fraction = 0.2  # share of bodies of 4-17 years, the rest are adults
@@ -100,16 +121,29 @@ class StageConfig(Strict):
     """One stage of training; the next starts from its weights."""
 
     name: str
-    steps: int = Field(ge=1)
+    steps: int = Field(default=0, ge=0)  # or
+    epochs: int = Field(default=0, ge=0)  # sources: an epoch draws as many people as the largest source has, for each
     batch_size: int = Field(default=256, ge=1)
     optimizer: Literal["adamw", "rmsprop"] = "adamw"
     learning_rate: Positive = 1e-3
     weight_decay: NotNegative = 0.01
     warmup: int = Field(default=500, ge=0)
     schedule: Literal["cosine", "step", "decay"] = "cosine"  # decay: times 0.8, twenty times
+    drop_at: Fraction = 0.8  # step: share of the stage after which the learning rate drops,
+    drop_factor: Fraction = 0.1  # to this share of itself
+    edges_from: Fraction = 0.0  # sources: share of the stage after which the edge loss is added
+    flips: bool = False  # sources: mirror every other person; lifting only
     lifting_only: bool = False  # train the lifter and the coarsest level only, without graph layers
     frozen_lifter: bool = False  # train the mesh head only
     loss: LossConfig = LossConfig()
+
+    @model_validator(mode="after")
+    def _check(self):
+        if (self.steps > 0) == (self.epochs > 0):
+            raise ValueError(f"stage {self.name}: give either steps or epochs, at least 1")
+        if self.flips and not self.lifting_only:
+            raise ValueError(f"stage {self.name}: flips needs lifting_only, for meshes have no mirror image")
+        return self
 
 
 class TrainConfig(Strict):

@@ -18,7 +18,7 @@ def learning_rate(stage: StageConfig, step: int) -> float:
     warm = min(1.0, (step + 1) / max(1, stage.warmup))
     done = step / stage.steps
     if stage.schedule == "step":
-        return stage.learning_rate * warm * (0.1 if done >= 0.8 else 1.0)
+        return stage.learning_rate * warm * (stage.drop_factor if done >= stage.drop_at else 1.0)
     if stage.schedule == "decay":
         return stage.learning_rate * warm * 0.8 ** math.floor(20 * done)
     return stage.learning_rate * warm * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
