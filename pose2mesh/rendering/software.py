@@ -8,6 +8,8 @@ is always evaluated from its upper to its lower end, so two triangles that share
 closed mesh has neither cracks nor doubly drawn samples.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from pose2mesh.geometry.surface import vertex_normals
@@ -32,16 +34,44 @@ def render(
     background.
     """
     width, height = size
-    vertices = np.asarray(vertices, np.float64)  # [V, 3]
-    drawn = faces[(vertices[faces, 2] > NEAR).all(axis=1)]  # [F', 3]
+    hits = rasterize(vertices, faces, focal, center, size)
     rgb = np.zeros((height * width, 3), np.uint8)
     depth = np.zeros(height * width, np.float32)
-    pixels, triangles = _visible(_project(vertices, drawn, focal, center), size)  # [S], [S]
-    if len(pixels):
-        points = np.stack([pixels % width, pixels // width], axis=1) + 0.5  # [S, 2]
-        rays = np.column_stack([(points - center) / focal, np.ones(len(points))])  # [S, 3], z = 1
-        depth[pixels], rgb[pixels] = _surface(vertices, faces, drawn[triangles], rays, color)
+    if len(hits.pixels):
+        vertices = np.asarray(vertices, np.float64)  # [V, 3]
+        depth[hits.pixels] = hits.interpolate(vertices[:, 2])
+        normal = hits.interpolate(vertex_normals(vertices, faces))  # [S, 3]
+        normal *= (-hits.facing / np.maximum(np.linalg.norm(normal, axis=1), 1e-12))[:, None]
+        rgb[hits.pixels] = shade(normal.astype(np.float32), color)
     return rgb.reshape(height, width, 3), depth.reshape(height, width)
+
+
+class Hits(NamedTuple):
+    """Where the rays of pixels meet the nearest triangle of a mesh."""
+
+    pixels: np.ndarray  # [S] row-major numbers of the covered pixels
+    corners: np.ndarray  # [S, 3] vertices of the triangle that is seen there
+    weights: np.ndarray  # [3, S] barycentric, on the surface, not in the picture
+    facing: np.ndarray  # [S] -1 where the outside is seen, 1 the inside
+
+    def interpolate(self, values: np.ndarray) -> np.ndarray:
+        """Values of the vertices [V] or [V, C] where the pixels see them, [S] or [S, C]."""
+        weights = self.weights if values.ndim == 1 else self.weights[..., None]
+        return sum(weights[k] * values[self.corners[:, k]] for k in range(3))  # pyright: ignore[reportReturnType]
+
+
+def rasterize(
+    vertices: np.ndarray, faces: np.ndarray, focal: float, center: tuple[float, float], size: tuple[int, int]
+) -> Hits:
+    """Which triangle each pixel sees, and where on it; arguments as in `render`."""
+    width = size[0]
+    vertices = np.asarray(vertices, np.float64)  # [V, 3]
+    drawn = faces[(vertices[faces, 2] > NEAR).all(axis=1)]  # [F', 3]
+    pixels, triangles = _visible(_project(vertices, drawn, focal, center), size)  # [S], [S]
+    points = np.stack([pixels % width, pixels // width], axis=1) + 0.5  # [S, 2]
+    rays = np.column_stack([(points - center) / focal, np.ones(len(points))])  # [S, 3], z = 1
+    corners = drawn[triangles]  # [S, 3]
+    return Hits(pixels, corners, *_barycentric(vertices, corners, rays))
 
 
 def _project(vertices: np.ndarray, faces: np.ndarray, focal: float, center: tuple[float, float]) -> np.ndarray:
@@ -114,26 +144,15 @@ def _inverse_depth_slope(corners: np.ndarray) -> np.ndarray:
     return np.divide(slope, area[:, None], out=np.zeros_like(slope), where=area[:, None] != 0)
 
 
-def _surface(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    seen: np.ndarray,
-    rays: np.ndarray,
-    color: tuple[float, float, float],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Depth [S] and shaded color [S, 3] where the rays [S, 3] (z = 1) meet their triangles `seen` [S, 3]."""
+def _barycentric(vertices: np.ndarray, seen: np.ndarray, rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [3, S] of the corners where the rays [S, 3] (z = 1) meet their triangles `seen` [S, 3]; facing [S]."""
     a, b, c = (vertices[seen[:, k]] for k in range(3))  # [S, 3] each
     # The ray meets the triangle's plane where its barycentric weights are these triple products.
     weights = np.stack([_triple(rays, b, c), _triple(rays, c, a), _triple(rays, a, b)])  # [3, S]
     facing = np.sign(weights.sum(axis=0))  # [S]; -1 from outside, because the rays run into the surface
     weights = np.maximum(weights * facing, 0)  # a sample's center may lie outside by rounding
     total = weights.sum(axis=0)
-    weights = np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / 3)  # [3, S]
-    depth = weights[0] * a[:, 2] + weights[1] * b[:, 2] + weights[2] * c[:, 2]  # [S]
-    normals = vertex_normals(vertices, faces)  # [V, 3]
-    normal = sum(weights[k, :, None] * normals[seen[:, k]] for k in range(3))  # [S, 3]
-    normal *= (-facing / np.maximum(np.linalg.norm(normal, axis=1), 1e-12))[:, None]
-    return depth, shade(normal.astype(np.float32), color)
+    return np.where(total > 0, weights / np.where(total > 0, total, 1), 1 / 3), facing
 
 
 def _triple(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:

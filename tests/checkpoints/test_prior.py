@@ -32,7 +32,7 @@ def test_a_published_snapshot_loads(tmp_path):
 def test_a_prior_of_another_body_is_refused(tmp_path):
     path = tmp_path / "V02_05.ckpt"
     snapshot(path, PosePrior(21))
-    with pytest.raises(InputError, match="trained for 21 rotations of smpl.*18 of another body"):
+    with pytest.raises(InputError, match=r"trained for 21 rotations of smpl.*18 of another body"):
         load_pose_prior(path, BODY_BONES)
 
 
@@ -57,7 +57,7 @@ def test_a_network_is_no_prior():
 def test_a_damaged_snapshot_is_named(tmp_path, content):
     path = tmp_path / "broken.ckpt"
     path.write_bytes(content)
-    with pytest.raises(FormatError, match="broken.ckpt is no checkpoint of the VPoser release"):
+    with pytest.raises(FormatError, match=r"broken\.ckpt is no checkpoint of the VPoser release"):
         load_pose_prior(path, SMPL_BONES)
 
 
