@@ -1,0 +1,92 @@
+"""The people of a protocol in batches: what the network sees of them, and their true mesh and joints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pose2mesh.body_models import LicensedBody, load_licensed_body
+from pose2mesh.datasets.annotated.meshes import BodySurfaces, project
+from pose2mesh.datasets.annotated.table import collect
+from pose2mesh.datasets.sample import Sample
+from pose2mesh.errors import InputError
+from pose2mesh.skeletons import convert, joint_set
+from pose2mesh.training.protocols.rules import Rules
+
+
+class People(NamedTuple):
+    """One batch; metres, camera frame, not root-relative."""
+
+    samples: list[Sample]
+    keypoints: Tensor  # [B, J, 3] pixels and confidence, the network's joint set
+    vertices: Tensor | None  # [B, V, 3] true mesh; None before FreiHAND's ground truth is there
+    joints: Tensor | None  # [B, J', 3] the dataset's own joints in the protocol's set, where they count
+
+
+class PeopleOf:
+    """Makes batches of samples, by the rules of a protocol and for the joint set of a network."""
+
+    def __init__(self, rules: Rules, body: LicensedBody, input_set: str, sees: str):
+        """`sees`: "detections" as published, or "truth", the projections of the true joints."""
+        self.rules, self.input_set, self.sees = rules, input_set, sees
+        self.bodies = {rules.body: body}
+        self.surfaces = BodySurfaces(self.bodies, (input_set,) if sees == "truth" else ())
+
+    def batches(self, samples: Iterable[Sample], size: int, limit: int | None) -> Iterator[People]:
+        """Batches of those people that the protocol counts, in the order of the samples."""
+        counted = islice((sample for sample in samples if self.rules.wants(sample)), limit)
+        while batch := list(islice(counted, size)):
+            yield self._hands(batch) if self.rules.dataset == "freihand" else self._bodies(batch)
+
+    def _bodies(self, samples: list[Sample]) -> People:
+        people = collect(samples, self.input_set, self.rules.joint_set)
+        for name in people.models:
+            if name not in self.bodies:
+                self.bodies[name] = load_licensed_body(name)
+        vertices, heads = self.surfaces.vertices(people)
+        measured = people.measured if self.rules.truth == "measured" else None
+        if self.sees == "detections":
+            return People(samples, _detections(samples, self.input_set), vertices, measured)
+        is_measured = measured is not None and self.input_set == self.rules.joint_set
+        seen = measured if is_measured else self.surfaces.joints(self.input_set, vertices, heads, people.models[0])
+        assert seen is not None
+        pixels = project(people, seen)
+        return People(samples, torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1), vertices, measured)
+
+    def _hands(self, samples: list[Sample]) -> People:
+        joints = [sample.joints.points for sample in samples if sample.joints is not None]
+        vertices = [sample.vertices for sample in samples if sample.vertices is not None]
+        has_truth = len(joints) == len(vertices) == len(samples)
+        if self.sees == "detections":
+            keypoints = _detections(samples, self.input_set)
+        elif has_truth and self.input_set == self.rules.joint_set:
+            pixels = np.stack([sample.camera.project(one) for sample, one in zip(samples, joints, strict=True)])
+            keypoints = torch.from_numpy(np.concatenate([pixels, np.ones_like(pixels[..., :1])], -1).astype(np.float32))
+        else:
+            raise InputError("freihand: input=truth needs evaluation_xyz.json and weights for hand21 (docs/data.md)")
+        if not has_truth:
+            return People(samples, keypoints, None, None)
+        return People(samples, keypoints, *(torch.from_numpy(np.stack(points)) for points in (vertices, joints)))
+
+
+def _detections(samples: list[Sample], target: str) -> Tensor:
+    """Published detections [B, J, 3] in a joint set. Raises InputError where they do not hold all of its joints."""
+    found = []
+    for sample in samples:
+        if sample.detections is None:
+            raise InputError(f"{sample.dataset}: image {sample.image_id} has no detections; set input=truth")
+        source, points = sample.detections
+        xy, confidence = convert(points[:, :2], np.ones(len(points), np.float32), source, target)
+        if missing := [joint for joint, there in zip(joint_set(target).joints, confidence, strict=True) if not there]:
+            raise InputError(
+                f"{sample.dataset}: the detections are {source} and lack {missing[0]!r}, which these weights need "
+                f"({target}); take weights for {source}, or set input=truth"
+            )
+        _, confidence = convert(points[:, :2], points[:, 2], source, target)
+        found.append(np.concatenate([xy, confidence[:, None]], 1))
+    return torch.from_numpy(np.stack(found).astype(np.float32))
