@@ -3,6 +3,7 @@
 What the operator of a level is depends on the convolution: a scaled Laplacian, a list of edges, or spirals.
 """
 
+import numpy as np
 from torch import nn
 
 from pose2mesh.errors import InputError
@@ -38,4 +39,4 @@ def graph_operator(conv: str, hierarchy: Hierarchy, level: int, order: int) -> n
         return Spirals(spiral_sequences(hierarchy.level_faces[level], nodes, order))
     laplacian = hierarchy.laplacians[level].tocoo()
     linked = laplacian.row != laplacian.col
-    return Edges([laplacian.col[linked], laplacian.row[linked]], nodes)
+    return Edges(np.stack([laplacian.col[linked], laplacian.row[linked]]), nodes)

@@ -92,19 +92,13 @@ class _Evaluation:
         if self.rules.accelerates and values["count"]:
             smoothing = self.config.smoothing
             values |= self.sequences.summary((smoothing.min_cutoff, smoothing.beta) if smoothing else None)
-        return {
-            **values,
-            "convention": self.config.convention,
-            "input": self.config.input,
-            "expected": self.rules.people,
-        }
+        settings = {"convention": self.config.convention, "input": self.config.input}
+        return {**values, **settings, "expected": self.rules.people}
 
 
 def _check(config: TestConfig, rules: Rules, predictions: Path | None) -> None:
     if not config.data.folder:
-        raise InputError(
-            f"protocol {config.protocol}: data.folder names no folder; give data.folder=FOLDER (docs/data.md)"
-        )
+        raise InputError(f"protocol {config.protocol} needs data.folder=FOLDER, the dataset's (docs/data.md)")
     if predictions and rules.dataset != "freihand":
         raise InputError("--predictions writes the file of FreiHAND's server; set protocol=freihand")
     if config.smoothing and not rules.accelerates:

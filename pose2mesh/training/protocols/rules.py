@@ -40,9 +40,7 @@ class Rules:
             return True
         found = _CAMERA.search(sample.image)
         if not found:
-            raise FormatError(
-                f"human36m: file_name {sample.image!r} names no camera (..._ca_04_...); restore the names"
-            )
+            raise FormatError(f"human36m: file_name {sample.image!r} names no camera (..._ca_04...); restore the name")
         return int(found.group(1)) == _FRONTAL
 
 
@@ -68,6 +66,6 @@ def rules_of(protocol: str, convention: str) -> Rules:
     """The rules of a protocol. Raises InputError."""
     if protocol not in RULES or convention not in RULES[protocol]:
         raise InputError(
-            f"no protocol {protocol!r} with convention {convention!r}; there are {', '.join(RULES)}, original and current"
+            f"no protocol {protocol!r} with convention {convention!r}; there are {', '.join(RULES)} (original, current)"
         )
     return RULES[protocol][convention]
