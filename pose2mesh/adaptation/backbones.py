@@ -2,6 +2,7 @@
 
 import copy
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import finest_vertex_ids
 from pose2mesh.datasets.synthetic import Batch
 from pose2mesh.errors import InputError
+from pose2mesh.fitting.parameters import ParameterFit
 from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
@@ -69,6 +71,10 @@ class Backbone(nn.Module, ABC):
         """Joints [B,J',3] m of features [B,C] through the frozen head."""
 
     @abstractmethod
+    def parameters_of(self, features: Tensor) -> BodyParameters:
+        """Rotations and shape of the body that features [B,C] stand for."""
+
+    @abstractmethod
     def supervised(self, features: Tensor, batch: Batch) -> Tensor:
         """The loss of features [B,C] against everything known of synthetic samples, metres."""
 
@@ -86,7 +92,6 @@ class ParameterBackbone(Backbone):
         self.loss = ParameterLoss(load_anny_body(), self.vertex_ids, LossConfig())
 
     def parameters_of(self, features: Tensor) -> BodyParameters:
-        """Rotations and shape of features [B,C]."""
         return self.network.estimate(features)
 
     def joints(self, features: Tensor) -> Tensor:
@@ -104,8 +109,15 @@ class GraphBackbone(Backbone):
     """The graph network: the lifter's features, its joints, and the first guess of the mesh head.
 
     Graph layers cost fifty times the lifter, so losses stop at the coarsest vertices, a linear map of the features; the
-    frozen layers refine what they are given.
+    frozen layers refine what they are given. Parameters are fitted to those vertices.
     """
+
+    @cached_property
+    def fit(self) -> ParameterFit:
+        return ParameterFit(load_anny_body(), self.vertex_ids)
+
+    def parameters_of(self, features: Tensor) -> BodyParameters:
+        return self.fit(self.network.mesh_head.coarsest(features).float())
 
     def joints(self, features: Tensor) -> Tensor:
         return self.network.lifter.joints(features)

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pose2mesh.adaptation.pose_augmentation import LatentAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
 from pose2mesh.training.config import DataConfig, Strict
 
@@ -31,6 +32,16 @@ class Key2MeshConfig(Strict):
     supervision: NotNegative = 0.0  # source labels again, through the adapted extractor (not in the paper)
 
 
+class DapaConfig(Strict):
+    """Pose augmentation: a real step by re-projection, then a synthetic one with full truth."""
+
+    prior: str = "pose-prior-body"  # name or path; of the body that the network predicts
+    latent: LatentAugmentation = LatentAugmentation()
+    errors: Literal["measured", "none"] = "measured"  # of synthetic keypoints: as large as the target's, or exact
+    reprojection: NotNegative = 1.0  # weight of the real step; 0 leaves it out
+    supervision: NotNegative = 1.0  # weight of the synthetic step; 0 leaves it out, as in fine-tuning on 2D alone
+
+
 class AdaptConfig(Strict):
     """One adaptation: a network, the source samples it was trained on, target keypoints, a method's settings."""
 
@@ -38,6 +49,7 @@ class AdaptConfig(Strict):
     source: DataConfig = DataConfig()
     target: TargetConfig = TargetConfig()
     key2mesh: Key2MeshConfig = Key2MeshConfig()
+    dapa: DapaConfig = DapaConfig()
     steps: int = Field(default=300, ge=1)
     batch_size: int = Field(default=128, ge=2)
     learning_rate: Positive = 1e-4

@@ -57,12 +57,14 @@ class DomainAdaptiveAugmentation:
         weights = self.target.confident(target)
         features = self.backbone.features(target).float()  # [B, C]
         real = reprojection_loss(self.backbone, features, target, weights)
-        predicted = self.backbone.parameters_of(features.detach())
+        with torch.no_grad(), torch.autocast(target.device.type, enabled=False):
+            predicted = self.backbone.parameters_of(features.detach())
         if self.settings.reprojection and not self.optimizer.step(self.settings.reprojection * real):
             return None
         parts = {"reprojection": float(real.detach())}
         if self.settings.supervision:
-            keypoints, truth = self.synthesize(predicted, target)
+            with torch.autocast(target.device.type, enabled=False):  # bfloat16 would round the truth to millimetres
+                keypoints, truth = self.synthesize(predicted, target)
             loss = self.backbone.supervised(self.backbone.features(keypoints).float(), truth)
             if not self.optimizer.step(self.settings.supervision * loss):
                 return None

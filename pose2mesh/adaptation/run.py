@@ -14,6 +14,7 @@ from tqdm import tqdm
 from pose2mesh.adaptation.adversarial import AdversarialAdaptation
 from pose2mesh.adaptation.backbones import Backbone, backbone_of
 from pose2mesh.adaptation.config import AdaptConfig
+from pose2mesh.adaptation.dapa import DomainAdaptiveAugmentation
 from pose2mesh.adaptation.method import Method, held_out_error
 from pose2mesh.adaptation.target import TargetSet, load_target
 from pose2mesh.body_models import load_anny_body
@@ -30,6 +31,8 @@ MOST_BAD_STEPS = 10  # in a row that are not finite, before the run gives up
 MethodFactory = Callable[[Backbone, TargetSet, AdaptConfig, torch.device], Method]
 METHODS: dict[str, tuple[MethodFactory, ...]] = {  # what `--method` names: the methods that take turns
     "key2mesh": (AdversarialAdaptation,),
+    "dapa": (DomainAdaptiveAugmentation,),
+    "both": (AdversarialAdaptation, DomainAdaptiveAugmentation),
 }
 
 
