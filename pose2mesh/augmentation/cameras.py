@@ -26,6 +26,7 @@ class CameraRange:
     distance: tuple[Positive, Positive] = (2.5, 8.0)
     pitch_degrees: NotNegative = 12.0
     roll_degrees: NotNegative = 4.0
+    is_uniform: bool = False  # pitch and roll up to these angles, evenly, instead of normally distributed
 
 
 class View(NamedTuple):
@@ -36,8 +37,10 @@ class View(NamedTuple):
 def sample_views(count: int, cameras: CameraRange, generator: Generator) -> View:
     """Random views of standing bodies."""
     yaw = 2 * torch.pi * torch.rand(count, generator=generator)
-    pitch = torch.deg2rad(cameras.pitch_degrees * torch.randn(count, generator=generator))
-    roll = torch.deg2rad(cameras.roll_degrees * torch.randn(count, generator=generator))
+    pitch, roll = (
+        torch.deg2rad(degrees * _spread(count, cameras.is_uniform, generator))
+        for degrees in (cameras.pitch_degrees, cameras.roll_degrees)
+    )
     low, high = cameras.distance
     distance = low + (high - low) * torch.rand(count, generator=generator)
     rotation = _about(2, roll) @ _about(0, pitch) @ SMPL_TO_CAMERA @ _about(1, yaw)
@@ -47,6 +50,11 @@ def sample_views(count: int, cameras: CameraRange, generator: Generator) -> View
 def project(points: Tensor, distance: Tensor) -> Tensor:
     """Pelvis-relative camera-frame points [B,J,3] m to the picture [B,J,2], in focal lengths."""
     return points[..., :2] / (points[..., 2:] + distance[:, None, None]).clamp(min=0.2)
+
+
+def _spread(count: int, is_uniform: bool, generator: Generator) -> Tensor:
+    """[count] of U(-1, 1), or of N(0, 1)."""
+    return 2 * torch.rand(count, generator=generator) - 1 if is_uniform else torch.randn(count, generator=generator)
 
 
 def _about(axis: int, angle: Tensor) -> Tensor:
