@@ -41,10 +41,11 @@ class LicensedBody(LinearBlendBody):
     """SMPL or MANO: linear blend skinning with pose blend shapes; ten shape components.
 
     A pose of identities is the file's template: MANO's mean hand pose is not added. Buffers: those of
-    LinearBlendBody, and posedirs [9 (K - 1), 3 V].
+    LinearBlendBody, posedirs [9 (K - 1), 3 V], and where a file of MANO has it mean_rotvec [K, 3], the mean pose.
     """
 
     posedirs: Tensor
+    mean_rotvec: Tensor | None
 
     def __init__(self, name: str, path: Path, arrays: dict[str, np.ndarray]):
         is_hand = FAMILIES[name] is MANO
@@ -57,6 +58,9 @@ class LicensedBody(LinearBlendBody):
         super().__init__(fields, _HAND_JOINTS if is_hand else find_joint_set("smpl24").joints, {})
         posedirs = arrays["posedirs"].reshape(-1, arrays["posedirs"].shape[-1]).T  # [9 (K - 1), 3 V]
         self.register_buffer("posedirs", torch.as_tensor(np.ascontiguousarray(posedirs, np.float32)), persistent=False)
+        mean = np.concatenate([np.zeros(3), arrays["hands_mean"]]) if "hands_mean" in arrays else None
+        mean_rotvec = None if mean is None else torch.as_tensor(mean, dtype=torch.float32).view(-1, 3)  # [K, 3]
+        self.register_buffer("mean_rotvec", mean_rotvec, persistent=False)
         self.name, self.path = name, path
 
     def forward(self, betas: Tensor, pose_rotmat: Tensor) -> BodyOutput:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pose2mesh.body_models import AnnyBody, LinearBlendBody, load_body_model
+from pose2mesh.body_models import AnnyBody, HandBody, LinearBlendBody, load_body_model
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy, load_hierarchy
 from pose2mesh.networks.ablations.heads import FullyConnectedHead, ParameterHead
@@ -13,14 +13,16 @@ from pose2mesh.networks.body_decoders import AnnyDecoder, BodyDecoder, SkinnedDe
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.networks.compact_hand import CompactHand
 from pose2mesh.networks.key2mesh import Key2Mesh, PublishedFeatures, PublishedHead
 from pose2mesh.networks.lifter import Lifter, PoseFeatures
-from pose2mesh.networks.meshnet import MeshNet
+from pose2mesh.networks.meshnet import BODY_PLAN, HAND_PLAN, MeshNet, narrowed
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.skeletons import joint_set
 
-OUTPUT_JOINTS = "coco19"
+OUTPUT_JOINTS = "coco19"  # of the body; a hand comes out as it goes in
+HAND_JOINTS = "hand21"
 BodyNetwork = CompactPose2Mesh | ClassicBody | Key2Mesh
 
 
@@ -33,10 +35,19 @@ def build_network(settings: dict[str, Any]) -> BodyNetwork:
 
 
 def _build_classic(settings: dict[str, Any], body: LinearBlendBody) -> ClassicBody:
-    """The paper's widths on a heavy-edge hierarchy."""
+    """The paper's widths, unless `classic` says otherwise, on a heavy-edge hierarchy."""
     hierarchy = load_hierarchy(settings["mesh"]["hierarchy"])
     joints = joint_set(settings["joint_set"])
-    network = ClassicPose2Mesh(PoseNet(len(joints)), MeshNet.from_hierarchy(hierarchy))
+    classic = settings.get("classic", {})  # weights of version 0.1 do not name it
+    if hierarchy.joint_set != joints.name:
+        raise InputError(
+            f"network.mesh: {settings['mesh']['hierarchy']} holds the joint graph of {hierarchy.joint_set}, not of "
+            f"{joints.name}; build it with `pose2mesh build-graphs --joint-set {joints.name}`"
+        )
+    plan = HAND_PLAN if joints.name == HAND_JOINTS else BODY_PLAN
+    plan = narrowed(plan, classic.get("divide_channels", 1))
+    posenet = PoseNet(len(joints), width=classic.get("width", 4096))
+    network = ClassicPose2Mesh(posenet, MeshNet.from_hierarchy(hierarchy, plan))
     return ClassicBody(
         network,
         faces=np.asarray(hierarchy.faces),
@@ -47,20 +58,25 @@ def _build_classic(settings: dict[str, Any], body: LinearBlendBody) -> ClassicBo
 
 
 def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPose2Mesh:
-    if not isinstance(body, AnnyBody):
-        raise InputError(f"network.body: the compact network is built on anny-body, not {settings['body']!r}")
+    if not isinstance(body, AnnyBody | HandBody):
+        raise InputError(
+            f"network.body: the compact network is built on anny-body or anny-hand, not {settings['body']!r}"
+        )
+    is_hand = isinstance(body, HandBody)
+    joints_in, joints_out = joint_set(settings["joint_set"]), joint_set(HAND_JOINTS if is_hand else OUTPUT_JOINTS)
+    if is_hand != (joints_in.name == HAND_JOINTS):
+        raise InputError(f"network: joint set {joints_in.name} does not belong to {settings['body']}")
     mesh = settings["mesh"]
     hierarchy = load_hierarchy(mesh["hierarchy"])
-    joints_in, joints_out = joint_set(settings["joint_set"]), joint_set(OUTPUT_JOINTS)
     lifter = Lifter(len(joints_in), len(joints_out), **settings["lifter"])
-    return CompactPose2Mesh(
+    return (CompactHand if is_hand else CompactPose2Mesh)(
         lifter,
         _mesh_head(mesh, settings["lifter"]["width"], hierarchy, body),
         hierarchy.upsample[0],
         faces=np.asarray(hierarchy.faces),
         joint_set=joints_in.name,
         output_joint_names=joints_out.joints,
-        joint_regressor=body.joint_regressor(OUTPUT_JOINTS),
+        joint_regressor=body.joint_regressor(joints_out.name),
     )
 
 
@@ -99,7 +115,7 @@ def finest_vertex_ids(settings: dict[str, Any]) -> np.ndarray:
     return np.asarray(hierarchy.vertex_ids[1])
 
 
-def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: AnnyBody) -> nn.Module:
+def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: AnnyBody | HandBody) -> nn.Module:
     if mesh["kind"] == "fully_connected":
         return FullyConnectedHead(features, hierarchy.sizes[1], mesh["latent"])
     if mesh["kind"] == "parameters":

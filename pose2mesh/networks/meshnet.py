@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pose2mesh.errors import InputError
-from pose2mesh.ops import SparseOperator, chebyshev_conv
+from pose2mesh.networks.real_rows import rows_to_keep
+from pose2mesh.ops import SparseOperator, Upsampling, chebyshev_conv, in_micro_batches
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -39,13 +40,25 @@ BODY_PLAN: ChannelPlan = (
 HAND_PLAN: ChannelPlan = ((5, 32, 64, 64), (64, 128, 256), *[_WIDE] * 3, (256, 128, 128), (128, 64, 3))
 
 
+def narrowed(plan: ChannelPlan, divisor: int) -> ChannelPlan:
+    """A plan with its channels divided, at least 4; what goes in (5) and comes out (3) stays."""
+    if divisor == 1:
+        return plan
+    inner = [[max(4, width // divisor) for width in block] for block in plan]
+    inner[0][0], inner[-1][-1] = plan[0][0], plan[-1][-1]
+    return tuple(map(tuple, inner))
+
+
 class MeshNet(nn.Module):
     """2D and 3D joints to the vertices of a mesh, in metres.
 
-    The graphs are constants and not part of the state, as the published checkpoints do not hold them.
+    The graphs are constants and not part of the state, as the published checkpoints do not hold them. Fake rows, two
+    fifths of all, are isolated and never in the output, so they are left out. In training alone this changes something,
+    the statistics of the batch norms, which are then those of the real nodes: `keeps_fake_rows` leaves all as published.
     """
 
-    inverse: Tensor  # [V] row of the finest level that holds each vertex; fake rows are in none
+    inverse: Tensor  # [V] row of the finest level that holds each vertex
+    coarse_rows: Tensor  # rows of the coarsest level that are kept
 
     def __init__(
         self,
@@ -55,20 +68,28 @@ class MeshNet(nn.Module):
         plan: ChannelPlan = BODY_PLAN,
         *,
         order: int = 3,
+        keeps_fake_rows: bool = False,
     ):
         """`level_operators`: scaled Laplacians, coarse to fine, each with twice the nodes of the last.
 
-        Shapes: joint_operator [J, J]; level_operators [N_i, N_i]; inverse [V] into the finest level.
+        Shapes: joint_operator [J, J]; level_operators [N_i, N_i]; inverse [V] row of each vertex in the finest level.
         Raises InputError when plan and levels do not belong together.
         """
         super().__init__()
-        operators = [SparseOperator.from_scipy(matrix) for matrix in (joint_operator, *level_operators)]
-        joints, *sizes = (operator.shape[0] for operator in operators)
+        joints, *sizes = (int(matrix.shape[0]) for matrix in (joint_operator, *level_operators))
         _check(plan, sizes)
+        inverse = np.asarray(inverse, np.int64)
+        kept = [np.arange(size) for size in sizes] if keeps_fake_rows else rows_to_keep(level_operators, inverse)
+        matrices = [matrix[rows][:, rows] for matrix, rows in zip(level_operators, kept, strict=True)]
         self.plan = plan
         self.coarse_nodes = sizes[0]
-        self.operators = nn.ModuleList(operators)
-        self.register_buffer("inverse", torch.as_tensor(np.asarray(inverse, np.int64)), persistent=False)
+        self.operators = nn.ModuleList(SparseOperator.from_scipy(matrix) for matrix in (joint_operator, *matrices))
+        self.upsamplings = nn.ModuleList(
+            Upsampling(torch.from_numpy(np.searchsorted(coarse, fine // 2)), len(coarse))
+            for coarse, fine in itertools.pairwise(kept)
+        )
+        self.register_buffer("coarse_rows", torch.from_numpy(kept[0]), persistent=False)
+        self.register_buffer("inverse", torch.from_numpy(np.searchsorted(kept[-1], inverse)), persistent=False)
         self.fc = nn.Linear(joints * plan[0][-1], self.coarse_nodes * plan[1][0])
         widths = [pair for block in plan for pair in itertools.pairwise(block)]
         self.cl = nn.ModuleList(_chebyshev_linear(fan_in * order, fan_out) for fan_in, fan_out in widths)
@@ -76,7 +97,12 @@ class MeshNet(nn.Module):
 
     @classmethod
     def from_hierarchy(
-        cls, hierarchy: Hierarchy, plan: ChannelPlan = BODY_PLAN, *, scaling: Scaling = "release"
+        cls,
+        hierarchy: Hierarchy,
+        plan: ChannelPlan = BODY_PLAN,
+        *,
+        scaling: Scaling = "release",
+        keeps_fake_rows: bool = False,
     ) -> MeshNet:
         """The network on the finest levels of a `hem` hierarchy, as many as the plan has blocks for.
 
@@ -89,40 +115,67 @@ class MeshNet(nn.Module):
         if hierarchy.num_levels < count:
             raise InputError(f"the hierarchy has {hierarchy.num_levels} levels, the network needs {count}")
         levels = [hierarchy.scaled_laplacian(level, scaling) for level in reversed(range(count))]
-        return cls(hierarchy.joint_laplacian, levels, hierarchy.inverse, plan)
+        return cls(hierarchy.joint_laplacian, levels, hierarchy.inverse, plan, keeps_fake_rows=keeps_fake_rows)
 
     def forward(self, joints: Tensor) -> Tensor:
         """Shapes: joints [B, J, 5], normalized x, y and then x, y, z in metres; returns [B, V, 3] m."""
+        if self.training:
+            return self._forward(joints)
+        return in_micro_batches(self._forward, joints, rows=len(self.inverse))
+
+    def _forward(self, joints: Tensor) -> Tensor:
         x = self._block(0, joints)  # [B, J, C]
         x = self.fc(x.flatten(1)).unflatten(1, (self.coarse_nodes, -1))  # [B, N, C]
+        x = x.index_select(1, self.coarse_rows)
         last = len(self.plan) - 1
-        for block in range(1, last):
-            x = self._block(block, x, residual=_resize_channels(x, self.plan[block][-1]))
-            if block < last - 1:  # the last two blocks share the finest level
-                x = x.repeat_interleave(2, dim=1)  # both children of a node take its value: [B, 2N, C]
+        for block in range(1, last):  # the last two blocks share the finest level
+            upsampling = cast(Upsampling, self.upsamplings[block - 2]) if block > 1 else None
+            x = self._block(block, x, _resize_channels(x, self.plan[block][-1]), upsampling)
         return self._block(last, x)[:, self.inverse]
 
-    def _block(self, block: int, x: Tensor, residual: Tensor | None = None) -> Tensor:
-        """All convolutions of a block on its graph, then the residual: [B, N, C] to [B, N, C']."""
+    def _block(
+        self, block: int, x: Tensor, residual: Tensor | None = None, upsampling: Upsampling | None = None
+    ) -> Tensor:
+        """All convolutions of a block on its graph, then the residual: [B, N, C] to [B, N, C'].
+
+        With `upsampling` x and the residual come from the next coarser graph.
+        """
         operator = cast(SparseOperator, self.operators[min(block, len(self.operators) - 1)])
         first = sum(len(widths) - 1 for widths in self.plan[:block])
         last = first + len(self.plan[block]) - 2
         for layer in range(first, last):
-            x = self._convolve(layer, x, operator)
-        return self._convolve(last, x, operator, residual)
+            x = self._convolve(layer, x, operator, upsampling=upsampling)
+        return self._convolve(last, x, operator, upsampling, residual)
 
-    def _convolve(self, layer: int, x: Tensor, operator: SparseOperator, residual: Tensor | None = None) -> Tensor:
+    def _convolve(
+        self,
+        layer: int,
+        x: Tensor,
+        operator: SparseOperator,
+        upsampling: Upsampling | None = None,
+        residual: Tensor | None = None,
+    ) -> Tensor:
         """Convolution, batch norm, ReLU, residual; the network's last layer is a convolution alone."""
         linear = cast(nn.Linear, self.cl[layer])
         if layer == len(self.bn):
             with torch.autocast(x.device.type, enabled=False):  # bfloat16 would round vertices to 4 mm
                 return chebyshev_conv(x.to(linear.weight.dtype), operator, linear.weight, linear.bias)
         norm = cast(nn.BatchNorm1d, self.bn[layer])
-        if not norm.training:
-            return chebyshev_conv(x, operator, *_fold(linear, norm), activation="relu", residual=residual)
-        y = chebyshev_conv(x, operator, linear.weight, linear.bias)  # [B, N, C]
-        y = norm(y.flatten(0, 1)).view_as(y).relu()  # statistics over B·N rows, fake nodes included
-        return y if residual is None else y + residual
+        if norm.training:
+            y = chebyshev_conv(x, operator, linear.weight, linear.bias, upsampling=upsampling)  # [B, N, C]
+            y = norm(y.flatten(0, 1)).view_as(y).relu()  # statistics over B·N rows
+            return y if residual is None else y + (residual if upsampling is None else upsampling(residual))
+        scale, shift = _scale_and_shift(linear, norm)
+        return chebyshev_conv(
+            x,
+            operator,
+            linear.weight,
+            shift,
+            activation="relu",
+            residual=residual,
+            scale=scale,
+            upsampling=upsampling,
+        )
 
 
 def _check(plan: ChannelPlan, sizes: list[int]) -> None:
@@ -147,8 +200,8 @@ def _resize_channels(x: Tensor, width: int) -> Tensor:
     return x if x.shape[2] == width else functional.interpolate(x, size=width, mode="linear")
 
 
-def _fold(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """Weight and bias of a linear layer followed by a batch norm with fixed statistics."""
+def _scale_and_shift(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """What a linear layer's bias and a batch norm with fixed statistics come to, behind the weights: two of [C_out]."""
     mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)  # [C_out]
     scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    return linear.weight * scale[:, None], (linear.bias - mean) * scale + norm.bias
+    return scale, (linear.bias - mean) * scale + norm.bias

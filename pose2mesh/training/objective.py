@@ -4,12 +4,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.datasets.annotated.targets import AnnotatedBatch
 from pose2mesh.datasets.synthetic import Batch
 from pose2mesh.losses import MeshLoss, MeshLossWeights, MeshTarget, edge_loss, lifting_loss, normal_loss
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.networks.compact_hand import CompactHand, turned, upright_turn
 from pose2mesh.skeletons import convert
+from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.training.config import LossConfig, StageConfig
 
 
@@ -29,6 +32,8 @@ class Objective(nn.Module):
         self.faces = torch.as_tensor(faces, dtype=torch.long)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        if isinstance(self.network, CompactHand):
+            batch = upright_batch(batch)
         lifted = self.network.lifter(keypoints_in(batch.keypoints, self.network.joint_set))
         parts = {"joint": distance_loss(lifted.joints, batch.joints)}
         if self.stage.lifting_only:
@@ -60,12 +65,29 @@ class Objective(nn.Module):
         return parts
 
 
+def upright_batch(batch: Batch) -> Batch:
+    """Samples of hands as `CompactHand` sees them: picture and target turned together."""
+    turn = upright_turn(batch.keypoints)
+    return batch._replace(
+        keypoints=turned(batch.keypoints, turn),
+        joints=turned(batch.joints, turn),
+        vertices=turned(batch.vertices, turn),
+    )
+
+
 class ClassicObjective(nn.Module):
     """The paper's loss (Choi et al. 2020): L1 on lifted joints, vertices and their joints, normals, edges."""
 
-    def __init__(self, network: ClassicBody, stage: StageConfig, faces: np.ndarray):
+    joint_regressor: Tensor  # [J, V]
+
+    def __init__(
+        self, network: ClassicBody, stage: StageConfig, faces: np.ndarray, joint_regressor: np.ndarray | None = None
+    ):
+        """`joint_regressor` [J, V] of the joints that meshes are compared in; the network's own set by default."""
         super().__init__()
         self.network, self.stage = network, stage
+        regressor = network.joint_regressor if joint_regressor is None else torch.as_tensor(joint_regressor)
+        self.register_buffer("joint_regressor", regressor.float(), persistent=False)
         weights = MeshLossWeights(
             vertex=stage.loss.vertex,
             joint=stage.loss.mesh_joint,
@@ -73,23 +95,34 @@ class ClassicObjective(nn.Module):
             edge=stage.loss.edge,
             lift=stage.loss.joint,
         )
-        self.mesh_loss = MeshLoss(torch.as_tensor(faces), weights, edge_start_epoch=0)
+        self.mesh_loss = MeshLoss(torch.as_tensor(faces), weights, edge_start_epoch=1)
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        keypoints = keypoints_in(batch.keypoints, self.network.joint_set)
+    def forward(self, batch: Batch | AnnotatedBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        keypoints, target, has_edges = self._unpack(batch)
         if self.stage.lifting_only:
-            loss = lifting_loss(self.network.lift(keypoints), batch.joints)
+            loss = lifting_loss(self.network.lift(keypoints), target.lifted, target.lifted_valid)
             return loss, {"lift": loss.detach()}
         predicted = self.network(keypoints)
-        joints = self.network.joint_regressor @ predicted.vertices
-        target = MeshTarget(batch.vertices, batch.joints, batch.joints)
-        parts = self.mesh_loss(predicted.vertices, joints, predicted.joints, target, epoch=0)
+        joints = self.joint_regressor @ predicted.vertices
+        parts = self.mesh_loss(predicted.vertices, joints, predicted.joints, target, epoch=int(has_edges))
         return parts.pop("total"), {name: value.detach() for name, value in parts.items()}
+
+    def _unpack(self, batch: Batch | AnnotatedBatch) -> tuple[Tensor, MeshTarget, bool]:
+        """Keypoints in the network's set, what they should give, and whether edges count yet."""
+        if isinstance(batch, AnnotatedBatch):
+            valid = batch.vertices_valid, batch.joints_valid, batch.lifted_valid
+            return (
+                batch.keypoints,
+                MeshTarget(batch.vertices, batch.joints, batch.lifted, *valid),
+                bool(batch.has_edges),
+            )
+        keypoints = keypoints_in(batch.keypoints, self.network.joint_set)
+        return keypoints, MeshTarget(batch.vertices, batch.joints, batch.joints), True
 
 
 def keypoints_in(keypoints: Tensor, joint_set: str) -> Tensor:
     """COCO-17 detections [B,17,3] in another joint set [B,J,3]: the classic network wants the pelvis and neck too."""
-    if joint_set == "coco17":
+    if keypoints.shape[1] == len(find_joint_set(joint_set)):  # samples of hands come in the one set there is
         return keypoints
     points, confidence = convert(
         keypoints[..., :2].numpy(force=True), keypoints[..., 2].numpy(force=True), "coco17", joint_set

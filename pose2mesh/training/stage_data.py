@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
-from pose2mesh.body_models import AnnyBody
+from pose2mesh.body_models import AnnyBody, LinearBlendBody
 from pose2mesh.checkpoints import finest_vertex_ids
+from pose2mesh.datasets.annotated.targets import AnnotatedBatch
+from pose2mesh.datasets.hands import SyntheticHands
 from pose2mesh.datasets.synthetic import Batch, Mixture, SyntheticBodies
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy, load_hierarchy
@@ -20,11 +22,12 @@ from pose2mesh.training.config import DataConfig, StageConfig, TrainConfig
 class StageData:
     """What a stage trains on; step `s` sees batch `s`, whatever happened before."""
 
-    samples: SyntheticBodies
+    samples: Dataset  # SyntheticBodies or AnnotatedSamples, a map from step to batch
     rows: list[np.ndarray]  # of each vertex set that the network predicts, coarse to fine: its rows in Batch.vertices
     faces: np.ndarray  # [F, 3] of the finest set
+    joint_regressor: np.ndarray | None = None  # [J, V] of the joints to compare meshes in, if not the network's own
 
-    def batches(self, start: int, end: int, workers: int) -> Iterator[Batch]:
+    def batches(self, start: int, end: int, workers: int) -> Iterator[Batch | AnnotatedBatch]:
         """Batches of the steps from `start` to before `end`."""
         loader = DataLoader(
             self.samples,
@@ -37,14 +40,15 @@ class StageData:
         return iter(loader)
 
 
-def stage_data(config: TrainConfig, index: int, body: AnnyBody, pool: Tensor, rank: int) -> StageData:
-    """The samples of stage `index`; `pool` [N,19,3] as of `pose_pool`. Every stage and rank has its own stream."""
+def stage_data(config: TrainConfig, index: int, body: LinearBlendBody, pool: Tensor, rank: int) -> StageData:
+    """The samples of stage `index`; `pool` of `pose_pool` or `hand_pose_pool`. Stages and ranks have their own streams."""
     stage = config.stages[index]
     hierarchy = load_hierarchy(config.network.mesh.hierarchy)
     ids = _vertex_sets(config, hierarchy, stage)
     finest = ids[-1]
     faces = hierarchy.faces if len(finest) == hierarchy.num_vertices else hierarchy.level_faces[1]
-    samples = SyntheticBodies(
+    make = SyntheticBodies if isinstance(body, AnnyBody) else SyntheticHands
+    samples = make(
         body,
         pool,
         mixture_of(config.data),

@@ -13,15 +13,19 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from pose2mesh.augmentation.hand_gestures import gesture_pool
 from pose2mesh.body_models import AnnyBody, load_body_model
 from pose2mesh.checkpoints import build_network, finest_vertex_ids, read_weights, save_weights
+from pose2mesh.checkpoints.build import HAND_JOINTS
+from pose2mesh.datasets.hands import HandProtocol, hand_pose_pool
 from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.datasets.motion import load_motion
-from pose2mesh.datasets.synthetic import Batch, find_motion, pose_pool
+from pose2mesh.datasets.synthetic import find_motion, pose_pool
 from pose2mesh.errors import InputError, MachineError, MissingDependencyError
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.paths import write_with
+from pose2mesh.training.annotated_data import load_material
 from pose2mesh.training.config import StageConfig, TrainConfig
 from pose2mesh.training.distributed import Processes, pick_device, processes
 from pose2mesh.training.evaluator import evaluate
@@ -60,18 +64,35 @@ class Trainer:
         if config.initial:
             load_initial(self.network, config.initial, config.initial_part)
         self.ema = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
-        body = load_body_model(config.network.body)
-        if not isinstance(body, AnnyBody):
-            raise InputError(f"network.body: training samples are made of anny-body, not of {config.network.body}")
-        self.body = body
-        self.pool = pose_pool(config.data.motion, config.data.distinct_radians)
-        for motion in config.validation:
-            load_motion(find_motion(motion))  # what is missing or damaged is better known now than in an hour
+        self.material = load_material(config) if config.data.sources else None
+        if self.material:
+            self.config = self.material.with_steps(config, group.count)
+        else:
+            self._load_motion()
         self.stop_requested = False
         self.board = _open_board(self.output) if config.tensorboard and group.is_first else None
 
+    def _load_motion(self) -> None:
+        """Body, poses and validation motion: what is missing or damaged is better known now than in an hour."""
+        config = self.config
+        if any(stage.epochs for stage in config.stages):
+            raise InputError("stages: samples made on the fly have no epochs; give steps")
+        self.body = load_body_model(config.network.body)
+        if config.network.joint_set == HAND_JOINTS:
+            gesture_pool(config.validation)
+            self.pool = hand_pose_pool(self.body, config.data.gestures, config.data.hand_poses, config.seed)
+            return
+        if not isinstance(self.body, AnnyBody):
+            raise InputError(
+                f"network.body: samples are made of anny-body, not of {config.network.body}, unless data.sources names "
+                "annotation datasets"
+            )
+        self.pool = pose_pool(config.data.motion, config.data.distinct_radians)
+        for motion in config.validation:
+            load_motion(find_motion(motion))
+
     def run(self, resume: bool) -> Path:
-        state = self._resume_state() if resume else None
+        state = self._resume_state() if resume else self._refuse_unfinished()
         first = state["stage"] if state else 0
         if self.group.is_first:
             self._write_provenance()
@@ -91,7 +112,7 @@ class Trainer:
 
     def _run_stage(self, index: int, state: dict | None) -> None:
         stage = self.config.stages[index]
-        data = stage_data(self.config, index, self.body, self.pool, self.group.rank)
+        data = self._stage_data(index)
         objective = self.group.wrap(self._objective(stage, data).to(self.device))
         optimizer = make_optimizer(stage, [p for p in self.network.parameters() if p.requires_grad])
         start = self._restore(optimizer, state) if state else 0
@@ -113,21 +134,26 @@ class Trainer:
         self.network.load_state_dict(self.ema)  # the next stage starts from the averaged weights
         self._save(index + 1, 0, optimizer)
 
+    def _stage_data(self, index: int) -> StageData:
+        if self.material:
+            return self.material.stage(self.config, index, self.group.rank)
+        return stage_data(self.config, index, self.body, self.pool, self.group.rank)
+
     def _objective(self, stage: StageConfig, data: StageData) -> nn.Module:
         if isinstance(self.network, ClassicBody):
             if stage.frozen_lifter:
                 raise InputError(f"stage {stage.name}: frozen_lifter is for the compact network")
-            return ClassicObjective(self.network, stage, data.faces)
+            return ClassicObjective(self.network, stage, data.faces, data.joint_regressor)
         self.network.lifter.requires_grad_(not stage.frozen_lifter)
         if isinstance(self.network, Key2Mesh):
             return ParameterObjective(self.network, self.body, finest_vertex_ids(self.settings), stage.loss)
         return Objective(self.network, stage, data.rows, data.faces)
 
-    def _step(self, objective: nn.Module, optimizer, stage: StageConfig, step: int, batch: Batch):
+    def _step(self, objective: nn.Module, optimizer, stage: StageConfig, step: int, batch):
         """One optimizer step; returns the loss parts, or None if loss or gradient was not finite on some process."""
         for settings in optimizer.param_groups:
             settings["lr"] = learning_rate(stage, step)
-        batch = Batch(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
+        batch = type(batch)(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
         enabled = self.config.precision == "bfloat16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled):
             loss, parts = objective(batch)
@@ -170,8 +196,7 @@ class Trainer:
         self.network.load_state_dict(self.ema)
         self.network.eval()
         for motion in self.config.validation:
-            protocol = MocapProtocol(self.body, motion, every=7, limit=VALIDATION_SAMPLES)
-            result = evaluate(self.network, protocol, device=self.device)
+            result = evaluate(self.network, self._protocol(motion), device=self.device)
             line = {"stage": stage.name, "step": step, "motion": motion}
             for kind, values in result.items():
                 line |= {f"{kind}_{k}": round(v, 2) for k, v in values.items() if isinstance(v, float)}
@@ -181,6 +206,12 @@ class Trainer:
             self._draw({f"validation/{k}": v for k, v in line.items() if isinstance(v, float)}, step)
         self.network.load_state_dict(current)
         self.network.train()
+
+    def _protocol(self, validation: str) -> MocapProtocol | HandProtocol:
+        """A short measurement on recorded motion or, of a hand, on a family of gestures."""
+        if isinstance(self.body, AnnyBody):
+            return MocapProtocol(self.body, validation, every=7, limit=VALIDATION_SAMPLES)
+        return HandProtocol(self.body, (validation,), limit=VALIDATION_SAMPLES)
 
     def _save(self, stage: int, step: int, optimizer) -> None:
         if not self.group.is_first:
@@ -217,6 +248,12 @@ class Trainer:
             ) from error
         self.ema = {k: v.to(self.device) for k, v in state["ema"].items()}
         return state
+
+    def _refuse_unfinished(self) -> None:
+        """Hours of an interrupted run are not overwritten by a forgotten --resume. Raises InputError."""
+        path = self.output / "last.pt"
+        if path.is_file() and load_state(path)["stage"] < len(self.config.stages):
+            raise InputError(f"{path} is of a run that has not ended; go on with --resume, or name another output")
 
     def _restore(self, optimizer: torch.optim.Optimizer, state: dict) -> int:
         """Load the optimizer of an interrupted stage; returns the step to go on with."""

@@ -1,0 +1,100 @@
+"""Stages that train on annotation datasets: the readers' samples as columns, the bodies they name, and the schedule."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pose2mesh.body_models import LicensedBody, load_body_model
+from pose2mesh.datasets.annotated import read_samples
+from pose2mesh.datasets.annotated.meshes import BodySurfaces
+from pose2mesh.datasets.annotated.mixture import AnnotatedSamples, Recipe
+from pose2mesh.datasets.annotated.table import SampleTable, collect
+from pose2mesh.datasets.annotated.targets import TARGET_SETS
+from pose2mesh.errors import InputError
+from pose2mesh.training.config import SourceConfig, TrainConfig
+from pose2mesh.training.stage_data import StageData
+
+
+@dataclass(frozen=True)
+class AnnotatedMaterial:
+    """What all stages of a run draw from."""
+
+    tables: list[SampleTable]  # one for each of data.sources
+    surfaces: BodySurfaces
+    faces: np.ndarray  # [F, 3]
+    joint_regressor: np.ndarray  # [J, V] of the joints that the mesh is compared in
+
+    def stage(self, config: TrainConfig, index: int, rank: int) -> StageData:
+        """The samples of stage `index`. Every stage and rank has its own stream."""
+        stage, data = config.stages[index], config.data
+        recipe = Recipe(
+            input_set=config.network.joint_set,
+            batch_size=stage.batch_size,
+            needs_mesh=not stage.lifting_only,
+            flips=stage.flips,
+            exact=data.exact_input,
+            edges_from=math.ceil(stage.edges_from * stage.steps),
+        )
+        shares = [source.share for source in data.sources]
+        seed = 1000 * config.seed + index
+        samples = AnnotatedSamples(self.tables, shares, self.surfaces, recipe, seed=seed, rank=rank)
+        return StageData(samples, [], self.faces, self.joint_regressor)
+
+    def with_steps(self, config: TrainConfig, processes: int) -> TrainConfig:
+        """The configuration with the steps that each stage's epochs amount to."""
+        people = len(self.tables) * max(map(len, self.tables))  # in an epoch, as the release counts
+        stages = tuple(
+            stage.model_copy(
+                update={"steps": stage.epochs * math.ceil(people / (stage.batch_size * processes)), "epochs": 0}
+            )
+            if stage.epochs
+            else stage
+            for stage in config.stages
+        )
+        return config.model_copy(update={"stages": stages})
+
+
+def load_material(config: TrainConfig) -> AnnotatedMaterial:
+    """Read all sources. Raises MissingFileError, FormatError; InputError where network and data do not fit."""
+    network = config.network
+    if network.kind != "classic":
+        raise InputError(
+            f"data.sources: annotation datasets train the classic network, not network.kind={network.kind}"
+        )
+    if network.joint_set not in TARGET_SETS:
+        known = ", ".join(TARGET_SETS)
+        raise InputError(f"network.joint_set: with data.sources it is one of {known}, not {network.joint_set!r}")
+    if config.validation:
+        raise InputError("validation: motion is put on anny-body only; with data.sources give validation=[]")
+    target_set = TARGET_SETS[network.joint_set]
+    body = _body(network.body)  # first of all: a missing model is known sooner than 300,000 people are read
+    is_hand = network.joint_set == "hand21"
+    for source in config.data.sources:
+        if (source.dataset == "freihand") != is_hand or network.body.startswith("mano") != is_hand:
+            raise InputError(
+                f"data.sources: {source.dataset} does not go with network.body={network.body} and "
+                f"network.joint_set={network.joint_set}"
+            )
+    tables = [_read(source, network.joint_set, target_set) for source in config.data.sources]
+    names = dict.fromkeys(name for table in tables for name in table.models)
+    bodies = {name: body if name == network.body else _body(name) for name in names}
+    needed = (network.joint_set, target_set, *_sets_of_fits(tables))
+    return AnnotatedMaterial(tables, BodySurfaces(bodies, needed), body.faces.numpy(), body.joint_regressor(target_set))
+
+
+def _read(source: SourceConfig, input_set: str, target_set: str) -> SampleTable:
+    options = {"subsets": source.subsets} if source.dataset == "amass" else {}
+    return collect(read_samples(source.dataset, source.folder, source.split, **options), input_set, target_set)
+
+
+def _sets_of_fits(tables: list[SampleTable]) -> tuple[str, ...]:
+    """Sets in which fits are judged, beside those of input and target."""
+    return ("coco17",) if any(table.dataset == "coco" for table in tables) else ()
+
+
+def _body(name: str) -> LicensedBody:
+    body = load_body_model(name)
+    if not isinstance(body, LicensedBody):
+        raise InputError(f"network.body: annotation datasets hold SMPL or MANO parameters, not those of {name}")
+    return body
