@@ -2,7 +2,7 @@
 
 from pose2mesh.adaptation.backbones import Backbone, backbone_of
 from pose2mesh.adaptation.config import AdaptConfig
-from pose2mesh.adaptation.run import METHODS, Outcome, adapt, load_backbone, run_adaptation
+from pose2mesh.adaptation.run import METHODS, Outcome, adapt, load_backbone, make_methods, run_adaptation
 from pose2mesh.adaptation.target import TargetSet, load_target, split_target
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "backbone_of",
     "load_backbone",
     "load_target",
+    "make_methods",
     "run_adaptation",
     "split_target",
 ]

@@ -64,7 +64,8 @@ def adapt(config: AdaptConfig, method: str, output: str | Path | None = None) ->
         limits.keypoints, backbone.joint_set,
         file_set=limits.joint_set, held_out=limits.held_out, least_confidence=limits.least_confidence,
     )  # fmt: skip
-    outcome = run_adaptation(backbone, target, config, method, device)
+    methods = make_methods(backbone, target, config, method, device)
+    outcome = run_adaptation(backbone, target, config, methods, device, title=method)
     folder = Path(output or config.output)
     weights = folder / "weights.safetensors"
     save_weights(weights, backbone.network, backbone.settings)  # type: ignore[arg-type]
@@ -83,24 +84,33 @@ def load_backbone(weights: str | Path, device: torch.device) -> Backbone:
     return backbone_of(load_network(weights, device), settings).to(device)
 
 
+def make_methods(
+    backbone: Backbone, target: TargetSet, config: AdaptConfig, name: str, device: torch.device
+) -> list[Method]:
+    """What `--method` names. Raises InputError."""
+    if name not in METHODS:
+        raise InputError(f"unknown method {name!r}; choose one of {', '.join(METHODS)}")
+    return [make(backbone, target, config, device) for make in METHODS[name]]
+
+
 def run_adaptation(
     backbone: Backbone,
     target: TargetSet,
     config: AdaptConfig,
-    method: str,
+    methods: Sequence[Method],
     device: torch.device,
     *,
-    progress: bool = True,
+    title: str | None = None,
 ) -> Outcome:
-    """All steps; the backbone ends with the weights of the smallest held-out error. Raises InputError, MachineError."""
-    if method not in METHODS:
-        raise InputError(f"unknown method {method!r}; choose one of {', '.join(METHODS)}")
-    methods = [make(backbone, target, config, device) for make in METHODS[method]]
-    batches = source_batches(backbone, config)
-    outcome, keeper = Outcome(), BestWeights(backbone)
-    outcome.errors.append((0, held_out_error(backbone, target)))
-    bad = 0
-    with tqdm(total=config.steps, desc=method, disable=not progress) as bar:
+    """All steps of the methods, taking turns; the backbone ends with the weights of the smallest held-out error.
+
+    With a `title` a progress bar shows the parts of the losses. Raises MachineError after ten bad steps in a row.
+    """
+    outcome = Outcome([(0, held_out_error(backbone, target))])
+    if not methods:
+        return outcome
+    batches, keeper, bad = source_batches(backbone, config), BestWeights(backbone, outcome.errors[0][1]), 0
+    with tqdm(total=config.steps, desc=title, disable=title is None) as bar:
         for step in range(config.steps):
             source = Batch(*(tensor.to(device) for tensor in next(batches)))
             keypoints = target.draw(config.batch_size, config.seed, step).to(device)
@@ -112,7 +122,7 @@ def run_adaptation(
             if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
                 error = held_out_error(backbone, target)
                 outcome.errors.append((step + 1, error))
-                keeper.look(error, outcome)
+                keeper.look(error)
                 bar.set_postfix(_shown(parts, error, outcome))
                 if keeper.stale >= config.patience:
                     break
@@ -165,15 +175,15 @@ def _shown(parts: dict[str, float] | None, error: float, outcome: Outcome) -> di
 
 
 class BestWeights:
-    """Keeps the extractor of the smallest held-out error."""
+    """Keeps the extractor of the smallest held-out error, at first the one it is given."""
 
-    def __init__(self, backbone: Backbone):
+    def __init__(self, backbone: Backbone, error: float):
         self.backbone = backbone
-        self.best, self.stale = float("inf"), 0
+        self.best, self.stale = error, 0
         self.weights = self._copy()
 
-    def look(self, error: float, outcome: Outcome) -> None:
-        if error < min(self.best, outcome.errors[0][1]):
+    def look(self, error: float) -> None:
+        if error < self.best:
             self.best, self.stale, self.weights = error, 0, self._copy()
         else:
             self.stale += 1
