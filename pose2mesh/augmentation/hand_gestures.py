@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pose2mesh.augmentation.hand_frames import ANGLES
+from pose2mesh.errors import InputError
 
 Finger = str | tuple[float, float, float]
 
@@ -149,9 +150,28 @@ GESTURES: dict[str, dict[str, list[float]]] = {
 TRAINING_FAMILIES = ("basic", "counting", "pinches")
 VALIDATION_FAMILIES = ("signs",)
 TEST_FAMILIES = ("grasps", "letters")
+DISTINCT_DEGREES = 5.0
 
 
 def gesture_pool(families: tuple[str, ...]) -> Tensor:
-    """The gestures of these families [N,24], degrees."""
+    """The gestures of these families [N,24], degrees. Raises InputError for an unknown family."""
+    if unknown := [family for family in families if family not in GESTURES]:
+        raise InputError(f"unknown gesture family {unknown[0]!r}; known: {', '.join(GESTURES)}")
     rows = [angles for family in families for angles in GESTURES[family].values()]
     return torch.tensor(rows, dtype=torch.float32).reshape(-1, len(ANGLES))
+
+
+def distinct_gestures(families: tuple[str, ...], seen: tuple[str, ...]) -> list[tuple[str, Tensor]]:
+    """(family, angles [24]) of the gestures that differ from all gestures of the families `seen`.
+
+    The letter F is a pinch and the letter A a fist: left out is what is nearer than `DISTINCT_DEGREES` in the mean square
+    over the fingers' angles. The families in `seen` are taken whole.
+    """
+    known = gesture_pool(tuple(family for family in seen if family not in families))[:, 3:]
+    out = []
+    for family in families:
+        for angles in gesture_pool((family,)):
+            difference = (angles[3:] - known).square().mean(1).sqrt()
+            if not (difference < DISTINCT_DEGREES).any():
+                out.append((family, angles))
+    return out

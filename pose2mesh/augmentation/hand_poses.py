@@ -83,6 +83,21 @@ class HandPoseSampler:
         """Whether poses [B,24] push fingers into each other or the palm [B]."""
         return has_collision(segment_rotations(angles, self.frames), self.frames, self.capsules)
 
+    def vary_gesture(self, angles: Tensor, generator: Generator) -> Tensor:
+        """A gesture [1,24] as somebody makes it: perturbed, the wrist turned, without a collision if draws find one."""
+        varied = angles
+        for _ in range(_ROUNDS):
+            strength = self.recipe.perturb * torch.rand(1, 1, generator=generator)
+            varied = vary(angles, strength, generator, self._wrist(1, generator))
+            if not self.collides(varied).any():
+                return varied
+        return varied
+
+    def _wrist(self, count: int, generator: Generator) -> Tensor:
+        """What the wrist does on top [B,2], degrees."""
+        deviations = torch.tensor([self.recipe.wrist_flexion, self.recipe.wrist_deviation])
+        return deviations * torch.randn(count, 2, generator=generator)
+
     def _draw(self, count: int, generator: Generator) -> Tensor:
         recipe = self.recipe
         angles = _pick(self.gestures, count, generator)
@@ -99,10 +114,15 @@ class HandPoseSampler:
             angles = torch.where((chosen >= low) & (chosen < low + share), drawn, angles)
             low += share
         strength = recipe.perturb * torch.rand(count, 1, generator=generator)
-        angles = angles + strength * _DEVIATION * torch.randn(count, len(ANGLES), generator=generator)
-        wrist = torch.randn(count, 2, generator=generator)
-        angles[:, :2] += wrist * torch.tensor([recipe.wrist_flexion, recipe.wrist_deviation])
-        return clamp_hand(angles)
+        return vary(angles, strength, generator, self._wrist(count, generator))
+
+
+def vary(angles: Tensor, strength: float | Tensor, generator: Generator, wrist: Tensor | None = None) -> Tensor:
+    """Angles [B,24] with noise of a strength [B,1] (1: some 9 degrees a joint) and the wrist [B,2] turned."""
+    varied = angles + strength * _DEVIATION * torch.randn(angles.shape, generator=generator)
+    if wrist is not None:
+        varied[:, :2] += wrist
+    return clamp_hand(varied)
 
 
 def mix_fingers(gestures: Tensor, count: int, generator: Generator) -> Tensor:

@@ -72,7 +72,7 @@ class SyntheticBodies(Dataset):
         generator = seeded_generator(self.seed, step, self.rank)
         pose = sample_poses(self.pool, self.batch_size, self.mixture.poses, generator)  # [B, 19, 3]
         betas = self._sample_betas(generator)
-        views = [sample_views(n, c, generator) for n, c in _portions(self.mixture.cameras, self.batch_size)]
+        views = [sample_views(n, c, generator) for n, c in portions(self.mixture.cameras, self.batch_size)]
         rotation = torch.cat([view.rotation for view in views])
         distance = torch.cat([view.distance for view in views])
         seen = rotation[:, None] @ world_rotmats(pose)  # [B, 19, 3, 3]: the camera turns the whole body
@@ -95,7 +95,7 @@ class SyntheticBodies(Dataset):
         order = torch.randperm(self.batch_size, generator=generator)
         out = torch.empty(self.batch_size, points.shape[1], 3)
         start = 0
-        for count, noise in _portions(self.mixture.noise, self.batch_size):
+        for count, noise in portions(self.mixture.noise, self.batch_size):
             rows = order[start : start + count]
             out[rows] = add_detector_noise(points[rows], noise, generator)
             start += count
@@ -143,7 +143,7 @@ def training_shapes() -> tuple[Tensor, Tensor]:
     return betas[adult], betas[~adult]
 
 
-def _portions(shares: Sequence[tuple[float, T]], count: int) -> list[tuple[int, T]]:
+def portions(shares: Sequence[tuple[float, T]], count: int) -> list[tuple[int, T]]:
     """Split `count` samples by shares; every sample is handed out."""
     edges = np.rint(np.cumsum([share for share, _ in shares]) / sum(share for share, _ in shares) * count)
     counts = np.diff(edges.astype(int), prepend=0)

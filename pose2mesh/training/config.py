@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pose2mesh.augmentation.cameras import CameraRange
 from pose2mesh.augmentation.detector_noise import DetectorNoise
+from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, TRAINING_FAMILIES
+from pose2mesh.augmentation.hand_poses import HandPoses
 from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
 from pose2mesh.errors import FormatError, InputError, MissingFileError
@@ -98,6 +100,8 @@ class DataConfig(Strict):
     distinct_radians: NotNegative = 0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
     children: Fraction = 0.2  # share of bodies of 4-17 years, the rest are adults
     poses: PoseAugmentation = PoseAugmentation()
+    gestures: tuple[str, ...] = TRAINING_FAMILIES  # hands: families of named gestures; the others stay unseen
+    hand_poses: HandPoses = HandPoses()
     noise: tuple[NoiseShare, ...] = Field(default=(NoiseShare(share=1.0),), min_length=1)
     cameras: tuple[CameraShare, ...] = Field(default=(CameraShare(share=1.0),), min_length=1)
     workers: int = Field(default=0, ge=0)
@@ -150,7 +154,7 @@ class TrainConfig(Strict):
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     stages: tuple[StageConfig, ...] = Field(min_length=1)
-    validation: tuple[str, ...] = ("mocap_val.npz",)
+    validation: tuple[str, ...] = ("mocap_val.npz",)  # motion; of a hand, families of gestures
     initial: str | None = None  # weights to start from (name or path)
     # What to take of them: all that fits, the lifter alone, or what a lifting stage trains (also the first guess).
     initial_part: Literal["all", "lifter", "lifting"] = "all"
@@ -170,12 +174,25 @@ class TestData(Strict):
     motion: str = "mocap_test_public.npz"
     every: int = Field(default=3, ge=1)  # every n-th frame
     ages: tuple[NotNegative, NotNegative] = (18.0, 75.0)
+    families: tuple[str, ...] = TEST_FAMILIES  # hands: held-out families of gestures
+    variants: int = Field(default=50, ge=1)  # hands: samples of each gesture
+    folder: str = ""  # of an annotated dataset, as docs/data.md lays it out
+
+
+class SmoothingConfig(Strict):
+    """One-Euro filter over joints in millimetres, time in frames; the defaults are the original's in evaluation."""
+
+    min_cutoff: Positive = 0.004
+    beta: NotNegative = 0.005
 
 
 class TestConfig(Strict):
-    """The mocap protocol of docs/results.md, or the closed loop: the same bodies as pictures, through a detector."""
+    """The mocap protocol, the closed loop (its bodies as pictures, through a detector), hands, or a dataset's own."""
 
-    protocol: Literal["mocap", "closed_loop"] = "mocap"
+    protocol: Literal["mocap", "closed_loop", "hand", "human36m", "3dpw", "freihand", "surreal"] = "mocap"
+    convention: Literal["original", "current"] = "original"  # datasets: the release's, or today's (docs/results.md)
+    input: Literal["detections", "truth"] = "detections"  # datasets: published detections, or the true joints projected
+    smoothing: SmoothingConfig | None = None  # 3dpw: report errors after smoothing as well
     weights: str = "anny-body"
     data: TestData = TestData()
     batch_size: int = Field(default=64, ge=1)

@@ -1,4 +1,4 @@
-"""Measure a network by the mocap protocol (docs/results.md)."""
+"""Measure a network by the mocap protocol, or on held-out gestures of a hand (docs/results.md)."""
 
 from typing import Any
 
@@ -7,8 +7,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pose2mesh.checkpoints.build import BodyNetwork
+from pose2mesh.datasets.hands import HandProtocol
 from pose2mesh.datasets.mocap import MocapProtocol
-from pose2mesh.metrics import MetricAccumulator, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
+from pose2mesh.geometry.procrustes import similarity_align
+from pose2mesh.metrics import MetricAccumulator, auc, f_score, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
 from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction
 from pose2mesh.training.objective import keypoints_in
 
@@ -18,26 +20,44 @@ PROTOCOL_JOINTS = slice(0, 18)
 
 def evaluate(
     network: BodyNetwork,
-    protocol: MocapProtocol,
+    protocol: MocapProtocol | HandProtocol,
     *,
     batch_size: int = 64,
     device: str | torch.device = "cpu",
     progress: bool = False,
 ) -> dict[str, Any]:
-    """{"clean": {...}, "noisy": {...}} in millimetres, means over samples, with the subjects as groups."""
+    """{"clean": {...}, "noisy": {...}} in millimetres, means over samples, with subjects or families as groups."""
+    of_hands = isinstance(protocol, HandProtocol)
     accumulators = {"clean": MetricAccumulator(), "noisy": MetricAccumulator()}
     with torch.inference_mode():
         for batch in tqdm(protocol.batches(batch_size), disable=not progress, desc="test", unit="batch"):
-            joints, vertices = batch.joints[:, PROTOCOL_JOINTS].to(device), batch.vertices.to(device)
+            joints, vertices = batch.joints.to(device), batch.vertices.to(device)
             for name, accumulator in accumulators.items():
                 predicted = network(keypoints_in(getattr(batch, name), network.joint_set).to(device))
-                accumulator.update(measure(predicted, joints, vertices), batch.groups)
+                errors = measure_hands if of_hands else measure
+                accumulator.update(errors(predicted, joints, vertices), batch.groups)
     return {name: accumulator.summary() for name, accumulator in accumulators.items()}
 
 
 def measure(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
-    """Per-sample errors [B] in metres."""
-    predicted_joints = predicted.joints[:, PROTOCOL_JOINTS]
+    """Per-sample errors [B] in metres, over the protocol's joints of COCO-19."""
+    return _errors(predicted, predicted.joints[:, PROTOCOL_JOINTS], joints[:, PROTOCOL_JOINTS], vertices)
+
+
+def measure_hands(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
+    """Per-sample errors [B] in metres over all 21 joints, and FreiHAND's scores in [0, 1] after alignment."""
+    aligned = similarity_align(predicted.vertices, vertices)
+    return {
+        **_errors(predicted, predicted.joints, joints, vertices),
+        "f_at_5": f_score(aligned, vertices, 0.005),
+        "f_at_15": f_score(aligned, vertices, 0.015),
+        "auc": auc(similarity_align(predicted.joints, joints), joints),
+    }
+
+
+def _errors(
+    predicted: MeshPrediction | BodyPrediction, predicted_joints: Tensor, joints: Tensor, vertices: Tensor
+) -> dict[str, Tensor]:
     return {
         "pa_mpjpe": pa_mpjpe(predicted_joints, joints),
         "mpjpe": mpjpe(predicted_joints, joints),

@@ -41,7 +41,7 @@ class StageData:
 
 
 def stage_data(config: TrainConfig, index: int, body: LinearBlendBody, pool: Tensor, rank: int) -> StageData:
-    """The samples of stage `index`; `pool` of `pose_pool` or `hand_pose_pool`. Stages and ranks have their own streams."""
+    """The samples of stage `index`; `pool` of `pose_pool` or `hand_pose_pool`. Every stage and rank has its stream."""
     stage = config.stages[index]
     hierarchy = load_hierarchy(config.network.mesh.hierarchy)
     ids = _vertex_sets(config, hierarchy, stage)

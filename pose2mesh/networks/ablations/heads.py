@@ -6,12 +6,12 @@
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models import AnnyBody, HandBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.geometry.rotation import rot6d_to_rotmat
 from pose2mesh.skeletons import MOTION_BONES
 
-_PELVIS = 17  # of COCO-19
+_PELVIS, _WRIST = 17, 0  # of COCO-19, of hand21
 
 
 class FullyConnectedHead(nn.Module):
@@ -32,21 +32,24 @@ class FullyConnectedHead(nn.Module):
 class ParameterHead(nn.Module):
     """Bone rotations (6D) and shape, turned to vertices by the body model."""
 
-    def __init__(self, features: int, body: AnnyBody, vertex_ids):
+    def __init__(self, features: int, body: AnnyBody | HandBody, vertex_ids):
         super().__init__()
         self.body = body  # moves along to the device; its buffers are no part of the weights
-        self.reduced = ReducedBody(body, vertex_ids, "coco19")
-        self.rotations = nn.Linear(features, 6 * len(MOTION_BONES))
+        is_hand = isinstance(body, HandBody)
+        self.reduced = ReducedBody(body, vertex_ids, "hand21" if is_hand else "coco19")
+        self.root = _WRIST if is_hand else _PELVIS
+        self.bones = len(body.bone_names if is_hand else MOTION_BONES)
+        self.rotations = nn.Linear(features, 6 * self.bones)
         self.betas = nn.Linear(features, body.num_shape)
         nn.init.normal_(self.rotations.weight, std=0.01)
         with torch.no_grad():  # start upright in the camera frame: x right, y down, z forward
-            self.rotations.bias.copy_(torch.tensor([1.0, 0, 0, 0, -1, 0]).repeat(len(MOTION_BONES)))
+            self.rotations.bias.copy_(torch.tensor([1.0, 0, 0, 0, -1, 0]).repeat(self.bones))
 
     def forward(self, features: Tensor) -> list[Tensor]:
         with torch.autocast(features.device.type, enabled=False):
             features = features.float()
-            world = rot6d_to_rotmat(self.rotations(features).unflatten(1, (len(MOTION_BONES), 6)))  # [B, 19, 3, 3]
+            world = rot6d_to_rotmat(self.rotations(features).unflatten(1, (self.bones, 6)))  # [B, K, 3, 3]
             groups = self.body.expand_groups(world)
             betas = self.betas(features)
-            pelvis = self.reduced.joints(betas, groups)[:, _PELVIS, None]
-            return [self.reduced.skin(betas, groups) - pelvis]
+            root = self.reduced.joints(betas, groups)[:, self.root, None]
+            return [self.reduced.skin(betas, groups) - root]
