@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.config import AdaptConfig
+from pose2mesh.adaptation.label_bench import LabelBench, depth_errors, label_shares
 from pose2mesh.adaptation.method import Method, SafeOptimizer
 from pose2mesh.adaptation.run import load_backbone, make_methods, run_adaptation
 from pose2mesh.adaptation.target import split_target
@@ -42,6 +43,7 @@ class StudyConfig(Strict):
 
     protocol: Literal["domain_gap"] = "domain_gap"
     weights: tuple[str, ...] = Field(min_length=1)  # one table each
+    labels: str | None = None  # adapt to this keypoint file and measure on its other pictures, instead of the gap
     gap: DomainGap = DomainGap()
     kinds: tuple[Literal["all", "performers", "cameras", "joints", "detector"], ...] = ("all",)
     rows: tuple[RowConfig, ...] = Field(min_length=1)
@@ -71,8 +73,11 @@ def run_study(config: StudyConfig, say: Callable[[str], object] = print) -> list
         torch.set_num_threads(config.adapt.threads)
     results = []
     for weights in config.weights:
-        for kind in config.kinds:
-            bench = GapBench(config, weights, kinds_of_gap(config.gap)[kind], device)
+        for kind in config.kinds if config.labels is None else (config.labels,):
+            if config.labels is None:
+                bench = GapBench(config, weights, kinds_of_gap(config.gap)[kind], device)
+            else:
+                bench = LabelBench(config.labels, weights, config.adapt, device)
             for row, configs in plans:
                 measured = [bench.measure_row(row.method, each) for each in configs]
                 values = {name: [one[name] for one in measured] for name in measured[0]}
@@ -115,9 +120,13 @@ class GapBench:
         accumulator = MetricAccumulator()
         for rows in torch.arange(len(self.joints)).split(64):
             predicted = backbone.network(keypoints_in(self.test_keypoints[rows], backbone.joint_set).to(self.device))
-            errors = measure(predicted, self.joints[rows, :18].to(self.device), self.vertices[rows].to(self.device))
+            joints = self.joints[rows, :18].to(self.device)
+            errors = measure(predicted, joints, self.vertices[rows].to(self.device))
+            errors |= depth_errors(predicted.joints[:, :18], joints)
             accumulator.update(errors, [self.subjects[row] for row in rows.tolist()])
-        return {name: accumulator.summary()[name] for name in MEASURES}
+        summary = accumulator.summary()
+        means = {name: summary[name] for name in (*MEASURES, "across_mpjpe", "depth_mpjpe")}
+        return means | label_shares(backbone, keypoints_in(self.test_keypoints, backbone.joint_set).to(self.device))
 
 
 class LabeledTarget:
@@ -137,9 +146,11 @@ class LabeledTarget:
 
 
 def table(rows: list[StudyRow]) -> str:
-    """Markdown; mean ± deviation over the seeds, millimetres."""
-    names = (*MEASURES, "reprojection")
-    titles = [name.upper().replace("_", "-") for name in MEASURES]
+    """Markdown; mean ± deviation over the seeds, millimetres; with labels alone, percent of the joints that are met."""
+    names = [name for name in (*MEASURES, "reprojection") if name in rows[0].values]
+    if "pa_mpjpe" not in names:
+        names = [*(name for name in rows[0].values if name.startswith("pck_")), *names]
+    titles = [name.upper().replace("_", "-") for name in names[:-1]]
     lines = ["| gap | method | " + " | ".join(titles) + " | held-out 2D |", "|" + "---|" * (len(names) + 2)]
     for row in rows:
         cells = [_cell(row.values[name], 1 if name != "reprojection" else 4) for name in names]

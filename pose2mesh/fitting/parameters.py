@@ -9,7 +9,7 @@ from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import MOTION_BONES
 
-ROUNDS = 4  # of rotations, then shape; after the first, rotations are corrected from where the body stands so far
+ROUNDS = 3  # of rotations, then shape; after the first, rotations are corrected from where the body stands so far
 SHAPE_RIDGE = 0.01  # m² per squared deviation of shape: keeps the coefficients near people where the mesh says nothing
 
 
