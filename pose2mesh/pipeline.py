@@ -16,6 +16,7 @@ from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs
 from pose2mesh.errors import InputError, NoPersonFoundError, Pose2MeshError
 from pose2mesh.fitting.camera import fit_cameras
 from pose2mesh.geometry.mirroring import flip_faces, mirror_where
+from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.skeletons import HAND21, JointSet, convert
 from pose2mesh.types import Keypoints2D, Person
 
@@ -213,32 +214,48 @@ class Pose2Mesh:
         columns = [np.concatenate([f.points, f.confidence[..., None]], -1) for f in frames]  # [P, J, 3] each
         keypoints = np.concatenate(columns).astype(np.float32) if columns else np.zeros((0, 1, 3), np.float32)
         is_left = np.array([side == "left" for f in frames for side in f.handedness or [""] * len(f)], bool)  # [P]
-        found = self._run(mirror_where(keypoints, is_left), batch_size)
+        *found, parameters = self._run(mirror_where(keypoints, is_left), batch_size)
         vertices, joints = (mirror_where(points, is_left) for points in found)
         people, start = [], 0
         for frame in frames:
             rows = slice(start, start + len(frame))
-            people.append(self._assemble(frame, keypoints[rows], vertices[rows], joints[rows]))
+            fitted = [_person_parameters(parameters, row, is_left[row]) for row in range(rows.start, rows.stop)]
+            people.append(self._assemble(frame, keypoints[rows], vertices[rows], joints[rows], fitted))
             start = rows.stop
         return people
 
-    def _run(self, keypoints: np.ndarray, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
-        """Vertices [P, V, 3] and joints [P, J, 3] for keypoints [P, J, 3] of any number of people."""
+    def _run(
+        self, keypoints: np.ndarray, batch_size: int
+    ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray] | None]:
+        """Vertices [P, V, 3], joints [P, J, 3] and body parameters (by name, [P, ...]; None where the network has
+        none) for keypoints [P, J, 3] of any number of people.
+        """
         vertices, joints = [np.zeros((0, 1, 3), np.float32)], [np.zeros((0, 1, 3), np.float32)]
+        parameters: list[BodyParameters] = []
         for start in range(0, len(keypoints), batch_size):
             with torch.inference_mode():
                 batch = torch.from_numpy(keypoints[start : start + batch_size]).to(self.device)  # [B, J, 3]
                 output = self.network(batch)
             vertices.append(output.vertices.float().cpu().numpy())
             joints.append(output.joints.float().cpu().numpy())
+            if isinstance(output, BodyPrediction):
+                parameters.append(output.parameters)
         if not all(np.isfinite(values).all() for values in vertices):
             raise Pose2MeshError("the network returned a mesh that is not finite; are the weights damaged?")
-        return np.concatenate(vertices[1:] or vertices), np.concatenate(joints[1:] or joints)
+        found = None
+        if parameters:
+            found = {name: torch.cat(part).float().cpu().numpy() for name, part in _by_name(parameters)}
+        return np.concatenate(vertices[1:] or vertices), np.concatenate(joints[1:] or joints), found
 
     def _assemble(
-        self, frame: Keypoints2D, keypoints: np.ndarray, vertices: np.ndarray, joints: np.ndarray
+        self,
+        frame: Keypoints2D,
+        keypoints: np.ndarray,
+        vertices: np.ndarray,
+        joints: np.ndarray,
+        parameters: list[dict[str, np.ndarray] | None],
     ) -> list[Person]:
-        """Persons with cameras: keypoints [P, J, 3], vertices [P, V, 3], joints [P, J_out, 3]."""
+        """Persons with cameras: keypoints [P, J, 3], vertices [P, V, 3], joints [P, J_out, 3], parameters of each."""
         if not len(frame):
             return []
         names = tuple(self.network.output_joint_names)
@@ -248,9 +265,29 @@ class Pose2Mesh:
         faces = {None: right, "right": right, "left": flip_faces(right)}
         scores = [float(c[c > 0].mean()) for c in frame.confidence]
         return [
-            Person(*(vertices[i], faces[side], joints[i], names, keypoints[i], cameras[i], scores[i]), handedness=side)
+            Person(
+                *(vertices[i], faces[side], joints[i], names, keypoints[i], cameras[i], scores[i], parameters[i]),
+                handedness=side,
+            )
             for i, side in enumerate(frame.handedness or [None] * len(frame))
         ]
+
+
+def _by_name(parts: list[BodyParameters]) -> Iterator[tuple[str, list[Tensor]]]:
+    for name in BodyParameters._fields:
+        yield name, [getattr(part, name) for part in parts]
+
+
+def _person_parameters(
+    parameters: dict[str, np.ndarray] | None, row: int, is_left: np.bool_
+) -> dict[str, np.ndarray] | None:
+    """Parameters of one person; a left hand's rotations are those of its mirror image, turned back: M R M."""
+    if parameters is None:
+        return None
+    person = {name: values[row] for name, values in parameters.items()}
+    if is_left:
+        person["rotations"] = person["rotations"] * np.array([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]], np.float32)
+    return person
 
 
 def _weakness(points: np.ndarray, confidence: np.ndarray) -> str | None:
