@@ -2,39 +2,47 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from pose2mesh.errors import InputError
 
 COLUMNS = ("pa_mpjpe", "mpjpe", "pa_mpvpe", "mpvpe")
+SCORES = ("f_at_5", "f_at_15", "auc")  # of hands
 SHARES = ("detected", "false_finds", "keypoint_error", "reprojection_error", "silhouette_iou")  # of the closed loop
+OTHERS = ("auc_vertices", "smpl_mpjpe", "acceleration")  # of the datasets; the last two in mm
 SCENES_PER_SHEET = 12
 
 
 def run(arguments: list[str]) -> int:
-    """Measure by the protocol that the configuration names: the mocap protocol or the closed loop."""
+    """Measure by the protocol that the configuration names: mocap, the closed loop, hands or a dataset's own."""
     parser = argparse.ArgumentParser(prog="pose2mesh test", description=__doc__)
     parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/test_mocap.yaml")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the metrics (millimetres) here")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="closed loop: write its pictures here")
+    parser.add_argument("--predictions", type=Path, metavar="OUT", help="freihand: write the server's pred.json here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example data.motion=FILE")
     options = parser.parse_args(arguments)
 
-    from pose2mesh.body_models import load_anny_body
-    from pose2mesh.datasets.mocap import MocapProtocol
     from pose2mesh.paths import write_with
-    from pose2mesh.training.config import TestConfig, load_config
+    from pose2mesh.training.config import TestConfig, load_config, read_yaml
 
+    if read_yaml(options.config).get("protocol") == "domain_gap":
+        from pose2mesh.cli.gap_table import run_gap_table
+
+        return run_gap_table(options.config, options.overrides, options.json)
     config = load_config(TestConfig, options.config, options.overrides)
-    data = config.data
-    protocol = MocapProtocol(load_anny_body(), data.motion, data.every, data.ages, config.seed, config.limit)
-    if config.protocol == "closed_loop":
-        metrics = _closed_loop(config, protocol, options.pictures)
-    elif options.pictures:
+    if options.pictures and config.protocol != "closed_loop":
         raise InputError("--pictures belongs to the closed loop; set protocol=closed_loop")
+    if options.predictions and config.protocol != "freihand":
+        raise InputError("--predictions writes the file of FreiHAND's server; set protocol=freihand")
+    if config.protocol == "closed_loop":
+        metrics = _closed_loop(config, _protocol(config), options.pictures)
+    elif config.protocol in ("mocap", "hand"):
+        metrics = _measure(config, _protocol(config))
     else:
-        metrics = _mocap(config, protocol)
+        metrics = _dataset(config, options.predictions)
     print(table(metrics))
     if options.json:
         content = json.dumps(metrics, indent=1).encode()
@@ -42,7 +50,23 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _mocap(config, protocol) -> dict[str, Any]:
+def _protocol(config):
+    """The samples to measure on. Raises InputError where weights and protocol do not belong together."""
+    from pose2mesh.body_models import load_anny_body, load_body_model
+    from pose2mesh.checkpoints import read_weights
+    from pose2mesh.datasets.hands import HandProtocol
+    from pose2mesh.datasets.mocap import MocapProtocol
+
+    data, network = config.data, read_weights(config.weights)[1]
+    if (network.get("joint_set") == "hand21") != (config.protocol == "hand"):
+        raise InputError(f"protocol={config.protocol} does not fit weights {config.weights} of {network.get('body')}")
+    if config.protocol == "hand":
+        body = load_body_model(network["body"])
+        return HandProtocol(body, data.families, data.variants, data.ages, config.seed, config.limit)
+    return MocapProtocol(load_anny_body(), data.motion, data.every, data.ages, config.seed, config.limit)
+
+
+def _measure(config, protocol) -> dict[str, Any]:
     from pose2mesh.checkpoints import load_network
     from pose2mesh.training.distributed import pick_device
     from pose2mesh.training.evaluator import evaluate
@@ -50,6 +74,20 @@ def _mocap(config, protocol) -> dict[str, Any]:
     device = pick_device(config.device)
     network = load_network(config.weights, device)
     return evaluate(network, protocol, batch_size=config.batch_size, device=device, progress=True)
+
+
+def _dataset(config, predictions: Path | None) -> dict[str, Any]:
+    from pose2mesh.checkpoints import load_network
+    from pose2mesh.training.distributed import pick_device
+    from pose2mesh.training.protocols import evaluate_dataset
+
+    device = pick_device(config.device)
+    network = load_network(config.weights, device)
+    metrics = evaluate_dataset(network, config, device, predictions=predictions, progress=True)
+    for name, values in metrics.items():
+        if values["expected"] not in (None, values["count"]):
+            print(f"{name}: measured {values['count']} of the {values['expected']} people of the published test set")
+    return metrics
 
 
 def _closed_loop(config, protocol, folder: Path | None) -> dict[str, Any]:
@@ -91,8 +129,10 @@ def table(metrics: dict[str, Any]) -> str:
         rows = {name: values, **{f"  {group}": numbers for group, numbers in values["groups"].items()}}
         if median := values.get("median"):
             rows["  (median)"] = {**median, "count": values["count"]}
+        if smoothed := values.get("smoothed"):
+            rows["  (smoothed)"] = {**smoothed, "count": values["count"]}
         for label, numbers in rows.items():
-            cells = "".join(f"{numbers[column]:10.1f}" for column in COLUMNS)
+            cells = "".join(f"{numbers.get(column, math.nan):10.1f}" for column in COLUMNS)
             lines.append(f"{label:24s}{cells}{numbers['count']:9d}")
-        lines += [f"{share:24s}{values[share]:10.3f}" for share in SHARES if share in values]
+        lines += [f"{share:24s}{values[share]:10.3f}" for share in (*SHARES, *SCORES, *OTHERS) if share in values]
     return "\n".join(lines)
