@@ -8,6 +8,17 @@ from torch import nn
 from pose2mesh.body_models import AnnyBody, HandBody, LinearBlendBody, load_body_model
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy, load_hierarchy
+from pose2mesh.networks.ablations.classic_heads import (
+    DIRECT_PLAN,
+    GRAPH_CHANNELS,
+    GRAPH_WIDTH,
+    PARAMETER_WIDTH,
+    VERTEX_WIDTH,
+    JointGraph,
+    ParameterMeshHead,
+    Perceptron,
+    VertexHead,
+)
 from pose2mesh.networks.ablations.heads import FullyConnectedHead, ParameterHead
 from pose2mesh.networks.body_decoders import AnnyDecoder, BodyDecoder, SkinnedDecoder
 from pose2mesh.networks.classic_body import ClassicBody
@@ -23,6 +34,7 @@ from pose2mesh.skeletons import joint_set
 
 OUTPUT_JOINTS = "coco19"  # of the body; a hand comes out as it goes in
 HAND_JOINTS = "hand21"
+_PAPER = {"head": "graph", "width": 4096, "divide_channels": 1, "keeps_fake_rows": False}
 BodyNetwork = CompactPose2Mesh | ClassicBody | Key2Mesh
 
 
@@ -38,16 +50,14 @@ def _build_classic(settings: dict[str, Any], body: LinearBlendBody) -> ClassicBo
     """The paper's widths, unless `classic` says otherwise, on a heavy-edge hierarchy."""
     hierarchy = load_hierarchy(settings["mesh"]["hierarchy"])
     joints = joint_set(settings["joint_set"])
-    classic = settings.get("classic", {})  # weights of version 0.1 do not name it
+    classic = {**_PAPER, **settings.get("classic", {})}  # weights of version 0.1 do not name it
     if hierarchy.joint_set != joints.name:
         raise InputError(
             f"network.mesh: {settings['mesh']['hierarchy']} holds the joint graph of {hierarchy.joint_set}, not of "
             f"{joints.name}; build it with `pose2mesh build-graphs --joint-set {joints.name}`"
         )
-    plan = HAND_PLAN if joints.name == HAND_JOINTS else BODY_PLAN
-    plan = narrowed(plan, classic.get("divide_channels", 1))
-    posenet = PoseNet(len(joints), width=classic.get("width", 4096))
-    network = ClassicPose2Mesh(posenet, MeshNet.from_hierarchy(hierarchy, plan))
+    posenet = PoseNet(len(joints), width=classic["width"])
+    network = ClassicPose2Mesh(posenet, _classic_head(classic, joints.name, hierarchy, settings["body"], body))
     return ClassicBody(
         network,
         faces=np.asarray(hierarchy.faces),
@@ -55,6 +65,28 @@ def _build_classic(settings: dict[str, Any], body: LinearBlendBody) -> ClassicBo
         output_joint_names=joints.joints,
         joint_regressor=body.joint_regressor(joints.name),
     )
+
+
+def _classic_head(
+    classic: dict[str, Any], joints: str, hierarchy: Hierarchy, name: str, body: LinearBlendBody
+) -> nn.Module:
+    """MeshNet, or what the paper compares it with."""
+    kind, divisor, count = classic["head"], classic["divide_channels"], len(joint_set(joints))
+    if kind in ("graph", "graph_direct"):
+        plan = DIRECT_PLAN if kind == "graph_direct" else HAND_PLAN if joints == HAND_JOINTS else BODY_PLAN
+        fakes = classic["keeps_fake_rows"]
+        return MeshNet.from_hierarchy(hierarchy, narrowed(plan, divisor), keeps_fake_rows=fakes)
+    if kind == "fully_connected":
+        return VertexHead(Perceptron(count, VERTEX_WIDTH // divisor, 3 * hierarchy.num_vertices))
+    if isinstance(body, AnnyBody):
+        raise InputError(f"network.classic.head: {kind} is for SMPL and MANO, not for {name}")
+    decoder = SkinnedDecoder(body, joints if joints in ("smpl24", HAND_JOINTS) else "human36m17")
+    outputs = ParameterMeshHead.outputs(decoder)
+    if kind == "parameters":
+        return ParameterMeshHead(Perceptron(count, PARAMETER_WIDTH // divisor, outputs), decoder)
+    channels = narrowed((GRAPH_CHANNELS, (3, 3)), divisor)[0]
+    encoder = JointGraph(hierarchy.joint_laplacian, channels, GRAPH_WIDTH // divisor, outputs)
+    return ParameterMeshHead(encoder, decoder)
 
 
 def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPose2Mesh:

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.networks.meshnet import MeshNet
 from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.networks.prediction import MeshPrediction
 
@@ -13,7 +12,8 @@ _MM_PER_M = 1000
 class ClassicPose2Mesh(nn.Module):
     """The paper's network; loads the published weights."""
 
-    def __init__(self, posenet: PoseNet, meshnet: MeshNet):
+    def __init__(self, posenet: PoseNet, meshnet: nn.Module):
+        """`meshnet`: MeshNet, or another module from joints [B, J, 5] to vertices [B, V, 3] m."""
         super().__init__()
         self.pose_lifter = posenet  # named as in the published checkpoints
         self.pose2mesh = meshnet

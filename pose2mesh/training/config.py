@@ -54,7 +54,8 @@ class ClassicConfig(Strict):
 
     head: Literal["graph", "graph_direct", "fully_connected", "parameters", "graph_parameters"] = "graph"
     width: int = Field(default=4096, ge=8)  # of PoseNet
-    divide_channels: int = Field(default=1, ge=1, le=32)  # MeshNet's channels by this number, for quick trials
+    divide_channels: int = Field(default=1, ge=1, le=32)  # the head's channels by this number, for quick trials
+    keeps_fake_rows: bool = False  # train with the padding of the levels in the batch norms, as the release does
 
 
 class NetworkConfig(Strict):
