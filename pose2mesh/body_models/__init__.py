@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from pose2mesh.body_models.anny import AnnyBody, load_anny_body
-from pose2mesh.body_models.hand import HandBody, load_hand_body
+from pose2mesh.body_models.hand import HandBody, body_vertices, load_hand_body
 from pose2mesh.body_models.licensed import LicensedBody, load_licensed_body
 from pose2mesh.body_models.licensed_files import FAMILIES
 from pose2mesh.body_models.linear_blend import BodyOutput, LinearBlendBody, world_to_relative
@@ -17,6 +17,7 @@ __all__ = [
     "HandBody",
     "LicensedBody",
     "LinearBlendBody",
+    "body_vertices",
     "load_anny_body",
     "load_body_model",
     "load_hand_body",

@@ -14,6 +14,7 @@ from pose2mesh import paths
 from pose2mesh.body_models.baked_files import read_baked
 from pose2mesh.body_models.linear_blend import LinearBlendBody, world_to_relative
 from pose2mesh.errors import InputError
+from pose2mesh.npz import read_arrays
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
@@ -46,6 +47,15 @@ def load_hand_body(side: str = "right", path: str | Path | None = None) -> HandB
         raise InputError(f"hand side {side!r} is neither 'left' nor 'right'")
     path = Path(path) if path else paths.asset("body_models/anny_hand.npz")
     return read_baked(path, HandBody if side == "right" else _mirrored)
+
+
+def body_vertices(path: str | Path | None = None) -> np.ndarray:
+    """The vertex of anny-body [V] that each vertex of the right anny-hand is, -1 for the middle of its cap.
+
+    Raises MissingFileError, FormatError.
+    """
+    path = Path(path) if path else paths.asset("body_models/anny_hand.npz")
+    return read_arrays(path, ("body_vertices",))["body_vertices"].astype(np.int64)
 
 
 def _mirrored(arrays: dict[str, np.ndarray], bone_names, keypoint_rows) -> HandBody:

@@ -8,7 +8,7 @@ from typing import NoReturn
 from pose2mesh.cli.writing import FORMATS, safe_stem, write_frame
 from pose2mesh.errors import InputError, MachineError, Pose2MeshError
 
-DEFAULT_WEIGHTS = {"body": "anny-body", "hand": "anny-hand"}
+DEFAULT_WEIGHTS = {"body": "anny-body", "hand": "anny-hand", "body+hands": "anny-body"}
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,7 +25,6 @@ def run(arguments: list[str]) -> int:
     """
     options = _parse(arguments)
     from pose2mesh.detectors.sources import expand_inputs
-    from pose2mesh.pipeline import Pose2Mesh
 
     files, failures = [], 0
     for given in options.inputs:
@@ -38,23 +37,40 @@ def run(arguments: list[str]) -> int:
     shard, count = options.shard
     work = list(zip(files, stems, strict=True))[shard::count]
     if work:
-        weights = options.weights or DEFAULT_WEIGHTS[options.kind]
-        model = Pose2Mesh.from_pretrained(weights, options.device)
+        model = load_model(options.kind, options.weights, options.hand_weights, options.device)
         for file, stem in work:
             failures += _predict_file(model, file, stem, used, options)
     return InputError.exit_code if failures else 0
 
 
+def load_model(kind: str, weights: str | None, hand_weights: str | None, device: str):
+    """The model of a kind of `DEFAULT_WEIGHTS`. Raises InputError for weights that recover something else."""
+    from pose2mesh.body_with_hands import BodyWithHands
+    from pose2mesh.pipeline import Pose2Mesh
+
+    weights = weights or DEFAULT_WEIGHTS[kind]
+    if kind == "body+hands":
+        return BodyWithHands.from_pretrained(weights, device, hand_weights or DEFAULT_WEIGHTS["hand"])
+    if hand_weights:
+        raise InputError(f"--hand-weights belongs to --kind body+hands; --kind {kind} takes --weights")
+    model = Pose2Mesh.from_pretrained(weights, device)
+    if model.kind != kind:
+        raise InputError(f"weights {weights} recover a {model.kind}; add --kind {model.kind} or give others")
+    return model
+
+
 def _predict_file(model, file: Path, stem: str, used: set[str], options: argparse.Namespace) -> int:
     """Write the results of one file; returns the number of failures (0 or 1)."""
+    what = "hand" if options.kind == "hand" else "person"
+    frames = model.predict_frames([file], options.joint_set, options.detector, options.batch_size, options.handedness)
     try:
-        for frame in model.predict_frames([file], options.joint_set, options.detector, options.batch_size):
+        for frame in frames:
             name = stem if frame.name == file.stem else _frame_name(frame.name, file.stem, stem, used)
             if not frame.people:
-                print(f"{name}: nobody found")
+                print(f"{name}: no {what} found")
                 continue
             written = write_frame(options.output, name, frame.image, frame.people, options.save, options.side_view)
-            print(f"{name}: {len(frame.people)} person(s) -> {', '.join(map(str, written))}")
+            print(f"{name}: {len(frame.people)} {what}(s) -> {', '.join(map(str, written))}")
     except MachineError:
         raise
     except Pose2MeshError as error:
@@ -110,6 +126,8 @@ def _parser() -> Parser:
     add("--img_folder", action="append", default=[], metavar="FOLDER", help="one more INPUT")
     add("--kind", choices=tuple(DEFAULT_WEIGHTS), default="body", help="what to recover (default: body)")
     add("--weights", metavar="NAME|PATH", help="shipped name or file (default: those of the kind)")
+    add("--hand-weights", metavar="NAME|PATH", help="those of the hands, with --kind body+hands")
+    add("--handedness", choices=("left", "right"), help="of the hands in keypoint files that do not tell it")
     add("--joint-set", metavar="NAME", help="joint set of the keypoints (default: told by their number)")
     add("--detector", choices=("auto", "mediapipe", "rtmlib", "none"), default="auto")
     add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(FORMATS)}")

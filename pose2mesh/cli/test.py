@@ -10,9 +10,17 @@ from pose2mesh.errors import InputError
 
 COLUMNS = ("pa_mpjpe", "mpjpe", "pa_mpvpe", "mpvpe")
 SCORES = ("f_at_5", "f_at_15", "auc")  # of hands
-SHARES = ("detected", "false_finds", "keypoint_error", "reprojection_error", "silhouette_iou")  # of the closed loop
+SHARES = (
+    "detected",
+    "false_finds",
+    "right_side",
+    "keypoint_error",
+    "reprojection_error",
+    "silhouette_iou",
+)  # of the closed loop
 OTHERS = ("auc_vertices", "smpl_mpjpe", "acceleration")  # of the datasets; the last two in mm
 SCENES_PER_SHEET = 12
+HAND_SCENES = 100  # unless the configuration limits them
 
 
 def run(arguments: list[str]) -> int:
@@ -33,12 +41,14 @@ def run(arguments: list[str]) -> int:
 
         return run_gap_table(options.config, options.overrides, options.json)
     config = load_config(TestConfig, options.config, options.overrides)
-    if options.pictures and config.protocol != "closed_loop":
-        raise InputError("--pictures belongs to the closed loop; set protocol=closed_loop")
+    if options.pictures and not config.protocol.endswith("closed_loop"):
+        raise InputError("--pictures belongs to the closed loop; set protocol=closed_loop or hand_closed_loop")
     if options.predictions and config.protocol != "freihand":
         raise InputError("--predictions writes the file of FreiHAND's server; set protocol=freihand")
     if config.protocol == "closed_loop":
         metrics = _closed_loop(config, _protocol(config), options.pictures)
+    elif config.protocol == "hand_closed_loop":
+        metrics = _hand_closed_loop(config, options.pictures)
     elif config.protocol in ("mocap", "hand"):
         metrics = _measure(config, _protocol(config))
     else:
@@ -108,6 +118,29 @@ def _closed_loop(config, protocol, folder: Path | None) -> dict[str, Any]:
     if folder:
         _write_sheets(folder, pictures)
     return {"closed_loop": metrics}
+
+
+def _hand_closed_loop(config, folder: Path | None) -> dict[str, Any]:
+    from tqdm import tqdm
+
+    from pose2mesh.datasets.hand_studio import HandStudio
+    from pose2mesh.pipeline import Pose2Mesh
+    from pose2mesh.training.closed_loop import scene_pictures
+    from pose2mesh.training.hand_closed_loop import measure_hand_closed_loop
+
+    pictures: list[list[Any]] = []
+
+    def keep(scene, hand) -> None:
+        pictures.append(scene_pictures(scene, hand, "hand21"))
+
+    model = Pose2Mesh.from_pretrained(config.weights, config.device)
+    count = config.limit or HAND_SCENES
+    scenes = HandStudio(config.data.families, config.data.ages).scenes(count, config.seed)
+    scenes = tqdm(scenes, total=count, desc="test", unit="picture")
+    metrics = measure_hand_closed_loop(model, scenes, on_result=keep if folder else None)
+    if folder:
+        _write_sheets(folder, pictures)
+    return {"hand_closed_loop": metrics}
 
 
 def _write_sheets(folder: Path, pictures: list[list[Any]]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pose2mesh.datasets.hand_studio import HandScene
 from pose2mesh.datasets.studio import StudioScene
 from pose2mesh.detectors import Detector, get_detector
 from pose2mesh.errors import InputError
@@ -80,13 +81,15 @@ def measure_scene(scene: StudioScene, person: Person) -> dict[str, Tensor]:
     return {**errors, **{name: torch.tensor([share]) for name, share in shares.items()}}
 
 
-def scene_pictures(scene: StudioScene, person: Person | None) -> list[np.ndarray]:
+def scene_pictures(
+    scene: StudioScene | HandScene, person: Person | None, keypoints: str = "coco17"
+) -> list[np.ndarray]:
     """Four pictures [H/2, W/2, 3]: the detected joints, the recovered mesh, from the side, and the truth."""
     if person is None:
         empty = np.full_like(scene.image, 255)
         found = [scene.image, empty, empty]
     else:
-        joints = draw_keypoints(scene.image, person.keypoints, joint_set("coco17").bone_indices)
+        joints = draw_keypoints(scene.image, person.keypoints, joint_set(keypoints).bone_indices)
         found = [joints, render_overlay(scene.image, [person]), render_side_view(person)]
     return [_halve(picture) for picture in (*found, render_side_view(scene.truth))]
 

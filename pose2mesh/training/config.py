@@ -190,7 +190,9 @@ class SmoothingConfig(Strict):
 class TestConfig(Strict):
     """The mocap protocol, the closed loop (its bodies as pictures, through a detector), hands, or a dataset's own."""
 
-    protocol: Literal["mocap", "closed_loop", "hand", "human36m", "3dpw", "freihand", "surreal"] = "mocap"
+    protocol: Literal["mocap", "closed_loop", "hand", "hand_closed_loop", "human36m", "3dpw", "freihand", "surreal"] = (
+        "mocap"
+    )
     convention: Literal["original", "current"] = "original"  # datasets: the release's, or today's (docs/results.md)
     input: Literal["detections", "truth"] = "detections"  # datasets: published detections, or the true joints projected
     smoothing: SmoothingConfig | None = None  # 3dpw: report errors after smoothing as well

@@ -1,0 +1,107 @@
+"""Bodies with their hands: two networks, one mesh. The chain of `Pose2Mesh` with the hands attached at its end."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from pose2mesh.body_models import body_vertices, load_anny_body, load_hand_body
+from pose2mesh.errors import InputError
+from pose2mesh.fitting.hand_attachment import attach_hand, find_arms, turn_between_rays
+from pose2mesh.pipeline import Pose2Mesh
+from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body
+from pose2mesh.types import Keypoints2D, Person
+
+FEWEST_HAND_JOINTS = 8  # visible joints of a hand; with fewer the body keeps the hand that its own network gave it
+SIDES = ("left", "right")
+
+
+class BodyWithHands(Pose2Mesh):
+    """Recover bodies whose hands have their own pose.
+
+    Keypoints are `body_hands59`, or whole-body and OpenPose files; people come back as from `Pose2Mesh`, with the
+    joints of both hands behind those of the body, read off the finished mesh. A hand that is not seen stays as it was.
+
+    >>> model = BodyWithHands.from_pretrained()
+    >>> people = model.predict("photo.jpg")
+    """
+
+    def __init__(self, body: Pose2Mesh, hand: Pose2Mesh) -> None:
+        """Raises InputError unless the two have the meshes of anny-body and anny-hand, which share their vertices."""
+        super().__init__(body.network, body.device)
+        self.kind, self.joint_set = "body+hands", BODY_HANDS59.name
+        self.hand = hand
+        anny, self._hand_body = load_anny_body(), load_hand_body()
+        _check_mesh(body, anny.faces.numpy(), "anny-body")
+        _check_mesh(hand, self._hand_body.faces.numpy(), "anny-hand")
+        self._arms = find_arms(anny, body_vertices())
+
+    @classmethod
+    def from_pretrained(
+        cls, name_or_path: str | Path = "anny-body", device: str = "cpu", hand: str | Path = "anny-hand"
+    ) -> "BodyWithHands":
+        """Load the weights of the body and of the hand; otherwise as `Pose2Mesh.from_pretrained`."""
+        return cls(Pose2Mesh.from_pretrained(name_or_path, device), Pose2Mesh.from_pretrained(hand, device))
+
+    def _recover(self, frames: list[Keypoints2D], batch_size: int) -> list[list[Person]]:
+        people = super()._recover(frames, batch_size)
+        for side in SIDES:
+            hands = self.hand._recover([_hands_of(frame, side) for frame in frames], batch_size)
+            people = [
+                self._attach(side, found, frame, recovered)
+                for found, frame, recovered in zip(people, frames, hands, strict=True)
+            ]
+        return [
+            [self._finish(person, *row) for person, *row in zip(found, frame.points, frame.confidence, strict=True)]
+            for found, frame in zip(people, frames, strict=True)
+        ]
+
+    def _attach(self, side: str, people: list[Person], frame: Keypoints2D, hands: list[Person]) -> list[Person]:
+        """The people with the hands of one side, which are in the order of the people who have one."""
+        waiting = iter(hands)
+        has_hand = _sees_hand(frame, side)
+        return [
+            self._with_hand(person, next(waiting), side) if seen else person
+            for person, seen in zip(people, has_hand, strict=True)
+        ]
+
+    def _with_hand(self, person: Person, hand: Person, side: str) -> Person:
+        """Both meshes are as seen along the ray to them; the hand is turned to be seen along the body's."""
+        if person.camera is None or hand.camera is None:
+            return person
+        arm = self._arms[side]
+        body_ray, hand_ray = person.camera.translation, hand.camera.translation
+        turn = turn_between_rays(body_ray / body_ray[2], hand_ray / hand_ray[2])
+        return replace(person, vertices=attach_hand(person.vertices, hand.vertices @ turn.T, arm))
+
+    def _finish(self, person: Person, points: np.ndarray, confidence: np.ndarray) -> Person:
+        """With the joints of the hands and all keypoints: points [59, 2], confidence [59]."""
+        joints, names = [person.joints], [person.joint_names]
+        for side, arm in self._arms.items():
+            regressor = self._hand_body.joint_regressor(HAND21.name)[:, arm.rows]  # [21, H]
+            joints.append((regressor @ person.vertices[arm.ids]).astype(np.float32))
+            names.append(hand_of_body(side).joints)
+        keypoints = np.column_stack([points, confidence]).astype(np.float32)  # [59, 3]
+        names = tuple(name for part in names for name in part)
+        return replace(person, joints=np.concatenate(joints), joint_names=names, keypoints=keypoints)
+
+
+def _check_mesh(model: Pose2Mesh, faces: np.ndarray, name: str) -> None:
+    if not np.array_equal(np.asarray(model.network.faces), faces):
+        raise InputError(f"body+hands joins the meshes of anny-body and anny-hand; these weights are not of {name}")
+
+
+def _sees_hand(frame: Keypoints2D, side: str) -> np.ndarray:
+    """Whose hand of this side is seen well enough, bool [P]."""
+    return (_hand_joints(frame, side)[1] > 0).sum(-1) >= FEWEST_HAND_JOINTS
+
+
+def _hand_joints(frame: Keypoints2D, side: str) -> tuple[np.ndarray, np.ndarray]:
+    return convert(frame.points, frame.confidence, frame.joint_set, hand_of_body(side))  # [P, 21, 2], [P, 21]
+
+
+def _hands_of(frame: Keypoints2D, side: str) -> Keypoints2D:
+    """The hands of one side that are seen well enough."""
+    seen = _sees_hand(frame, side)
+    points, confidence = (values[seen] for values in _hand_joints(frame, side))
+    return Keypoints2D(points, confidence, HAND21.name, frame.image_size, (side,) * len(points))

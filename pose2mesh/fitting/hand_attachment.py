@@ -1,0 +1,117 @@
+"""Put recovered hands on a recovered body.
+
+The hand's mesh is a part of the body's, so the body keeps its vertices, its faces and its one closed surface: the
+vertices of the hand move to where the hand's own network puts them. Size and place come from the body (its palm, its
+wrist), the orientation from the hand. So that no step is seen, the forearm follows: it is turned about its own axis, by
+nothing at the elbow and by the hand's twist at the wrist, as its two bones do; what bending of the wrist is left is
+blended by the skinning weights of the hand, as in linear blend skinning.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pose2mesh.body_models import AnnyBody
+from pose2mesh.geometry.procrustes import fit_similarity
+from pose2mesh.geometry.rotation import rotvec_to_rotmat
+
+_SIDES = {"left": "L", "right": "R"}
+_PALM = 0.9  # share of the wrist's and the palm's bones above which a vertex belongs to the rigid palm
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Where a hand belongs on the mesh of a body with V vertices."""
+
+    ids: np.ndarray  # [H] vertices of the body that the hand's mesh has too
+    rows: np.ndarray  # [H] the same vertices in the hand's mesh
+    palm: np.ndarray  # bool [H]
+    hand_share: np.ndarray  # [V] of the skinning weights: 1 on the hand, 0 from the forearm on
+    arm_share: np.ndarray  # [V] of forearm and hand together
+    elbow: np.ndarray  # [V] regressor of the joint
+    wrist: np.ndarray  # [V]
+
+
+def find_arms(body: AnnyBody, body_vertices: np.ndarray) -> dict[str, Arm]:
+    """The arms of the body by side; `body_vertices` [V_hand] names the vertices of the right hand, -1 for others."""
+    rows = np.flatnonzero(body_vertices >= 0)
+    right = body_vertices[rows]
+    return {side: _arm(body, side, right if side == "right" else _mirrored(body, right), rows) for side in _SIDES}
+
+
+def _mirrored(body: AnnyBody, ids: np.ndarray) -> np.ndarray:
+    """The vertices [H] on the other side of the body, whose template is symmetric."""
+    from scipy.spatial import cKDTree
+
+    template = body.v_template.numpy(force=True)  # [V, 3]
+    return cKDTree(template).query(template[ids] * [-1, 1, 1])[1]
+
+
+def _arm(body: AnnyBody, side: str, ids: np.ndarray, rows: np.ndarray) -> Arm:
+    end = _SIDES[side]
+    weights, regressor = body.weights.numpy(force=True), body.J_regressor.numpy(force=True)
+
+    def share(*bones: str) -> np.ndarray:
+        chosen = [k for k, name in enumerate(body.bone_names) if name.startswith(bones) and name.endswith(f".{end}")]
+        return weights[:, chosen].sum(1)  # [V]
+
+    palm_bones, hand_bones = ("wrist", "metacarpal"), ("wrist", "metacarpal", "finger")
+    return Arm(
+        ids=ids,
+        rows=rows,
+        palm=share(*palm_bones)[ids] > _PALM,
+        hand_share=share(*hand_bones),
+        arm_share=share("lowerarm", *hand_bones),
+        elbow=regressor[body.bone_names.index(f"lowerarm01.{end}")],
+        wrist=regressor[body.bone_names.index(f"wrist.{end}")],
+    )
+
+
+def attach_hand(vertices: np.ndarray, hand: np.ndarray, arm: Arm) -> np.ndarray:
+    """The body with this hand.
+
+    Shapes: vertices [V, 3] of the body and hand [V_hand, 3] of a hand of the arm's side, m, both in the orientation in
+    which the camera sees them; returns [V, 3].
+    """
+    vertices, hand = vertices.astype(np.float64), hand.astype(np.float64)[arm.rows]  # [V, 3], [H, 3]
+    elbow, wrist = arm.elbow @ vertices, arm.wrist @ vertices  # [3]
+    old_palm, new_palm = vertices[arm.ids][arm.palm], hand[arm.palm]
+    fit = fit_similarity(torch.from_numpy(new_palm), torch.from_numpy(old_palm))
+    turn = fit.rotmat.numpy().T  # [3, 3] from the body's own hand to the new one
+    scale = fit.scale.item()
+    center = old_palm.mean(0)
+    moved_center = wrist + turn @ (center - wrist)
+    target = wrist + (vertices - wrist) @ turn.T  # [V, 3] the arm as if it were rigid from the wrist on
+    target[arm.ids] = moved_center + scale * (hand - new_palm.mean(0))
+    share = arm.hand_share[:, None]
+    out = (1 - share) * _twist_forearm(vertices, elbow, wrist, turn, arm.arm_share) + share * target
+    return out.astype(np.float32)
+
+
+def _twist_forearm(
+    vertices: np.ndarray, elbow: np.ndarray, wrist: np.ndarray, turn: np.ndarray, share: np.ndarray
+) -> np.ndarray:
+    """Vertices [V, 3] turned about the forearm's axis by a growing part of the twist of the rotation `turn` [3, 3]."""
+    length = np.linalg.norm(wrist - elbow)
+    axis = (wrist - elbow) / max(length, 1e-9)  # [3]
+    along = np.clip((vertices - elbow) @ axis / max(length, 1e-9), 0, 1)  # [V]
+    part = share * along**2 * (3 - 2 * along)  # [V] smooth at both ends
+    angle = part * twist_about(axis, turn)
+    turns = rotvec_to_rotmat(torch.from_numpy(angle[:, None] * axis)).numpy()  # [V, 3, 3]
+    return wrist + np.einsum("vij,vj->vi", turns, vertices - wrist)
+
+
+def twist_about(axis: np.ndarray, turn: np.ndarray) -> float:
+    """Angle in (-pi, pi] of the rotation about the unit axis [3] that comes nearest to a rotation matrix [3, 3]."""
+    skew = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
+    return float(2 * np.arctan2(skew @ axis, 1 + np.trace(turn)))
+
+
+def turn_between_rays(start: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """The smallest rotation [3, 3] that takes the direction `start` [3] to `end` [3]."""
+    start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
+    normal = np.cross(start, end)
+    sine = np.linalg.norm(normal)
+    angle = np.arctan2(sine, start @ end)
+    return rotvec_to_rotmat(torch.from_numpy(normal / max(sine, 1e-12) * angle)).numpy()
