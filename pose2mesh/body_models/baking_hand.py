@@ -181,11 +181,14 @@ def fit_keypoints(cut: Cut, vertices: np.ndarray, heads: np.ndarray, candidates:
 def random_poses(
     cut: Cut, vertices: np.ndarray, heads: np.ndarray, degrees: float, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Hands [N,V,3] and heads [N,K,3] at rest, every bone but the forearm turned by N(0, `degrees`) per axis."""
+    """Hands [N,V,3] and heads [N,K,3] at rest, every bone turned by N(0, `degrees`) per axis.
+
+    The metacarpals, which hardly move in a hand, turn by a sixth of that, the forearm not at all.
+    """
     count, bones = heads.shape[:2]
-    turns = Rotation.from_rotvec(np.deg2rad(degrees) * rng.standard_normal((count * bones, 3))).as_matrix()
-    turns = turns.reshape(count, bones, 3, 3)
-    turns[:, 0] = np.eye(3)
+    strength = np.array([1 / 6 if "metacarpal" in bone else bone != FOREARM for bone in HAND_BONES])
+    rotvec = np.deg2rad(degrees) * strength[:, None] * rng.standard_normal((count, bones, 3))
+    turns = Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(count, bones, 3, 3)
     world, position = turns.copy(), heads.copy()
     for bone, parent in enumerate(cut.parents):
         if parent >= 0:
