@@ -55,8 +55,8 @@ class AnnotatedMaterial:
         return config.model_copy(update={"stages": stages})
 
 
-def load_material(config: TrainConfig) -> AnnotatedMaterial:
-    """Read all sources. Raises MissingFileError, FormatError; InputError where network and data do not fit."""
+def check_sources(config: TrainConfig) -> None:
+    """Raise InputError where network and sources do not fit, before anything large is read or built."""
     network = config.network
     if network.kind != "classic":
         raise InputError(
@@ -65,22 +65,29 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
     if network.joint_set not in TARGET_SETS:
         known = ", ".join(TARGET_SETS)
         raise InputError(f"network.joint_set: with data.sources it is one of {known}, not {network.joint_set!r}")
+    if not network.body.startswith(("smpl-", "mano-")):
+        raise InputError(f"network.body: annotation datasets hold SMPL or MANO parameters, not those of {network.body}")
     if config.validation:
         raise InputError("validation: motion is put on anny-body only; with data.sources give validation=[]")
-    target_set = TARGET_SETS[network.joint_set]
-    body = _body(network.body)  # first of all: a missing model is known sooner than 300,000 people are read
     is_hand = network.joint_set == "hand21"
     for source in config.data.sources:
-        if (source.dataset == "freihand") != is_hand or network.body.startswith("mano") != is_hand:
+        if (source.dataset == "freihand") != is_hand or network.body.startswith("mano-") != is_hand:
             raise InputError(
                 f"data.sources: {source.dataset} does not go with network.body={network.body} and "
                 f"network.joint_set={network.joint_set}"
             )
+
+
+def load_material(config: TrainConfig) -> AnnotatedMaterial:
+    """Read all sources of a configuration that `check_sources` let through. Raises MissingFileError, FormatError."""
+    network, target_set = config.network, TARGET_SETS[config.network.joint_set]
     tables = [_read(source, network.joint_set, target_set) for source in config.data.sources]
-    names = dict.fromkeys(name for table in tables for name in table.models)
-    bodies = {name: body if name == network.body else _body(name) for name in names}
+    names = dict.fromkeys((network.body, *(name for table in tables for name in table.models)))
+    bodies = {name: _body(name) for name in names}
     needed = (network.joint_set, target_set, *_sets_of_fits(tables))
-    return AnnotatedMaterial(tables, BodySurfaces(bodies, needed), body.faces.numpy(), body.joint_regressor(target_set))
+    body = bodies[network.body]
+    surfaces = BodySurfaces(bodies, needed)
+    return AnnotatedMaterial(tables, surfaces, body.faces.numpy(), body.joint_regressor(target_set))
 
 
 def _read(source: SourceConfig, input_set: str, target_set: str) -> SampleTable:
@@ -95,6 +102,5 @@ def _sets_of_fits(tables: list[SampleTable]) -> tuple[str, ...]:
 
 def _body(name: str) -> LicensedBody:
     body = load_body_model(name)
-    if not isinstance(body, LicensedBody):
-        raise InputError(f"network.body: annotation datasets hold SMPL or MANO parameters, not those of {name}")
+    assert isinstance(body, LicensedBody)  # readers and check_sources name no others
     return body

@@ -25,7 +25,7 @@ from pose2mesh.errors import InputError, MachineError, MissingDependencyError
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.paths import write_with
-from pose2mesh.training.annotated_data import load_material
+from pose2mesh.training.annotated_data import check_sources, load_material
 from pose2mesh.training.config import StageConfig, TrainConfig
 from pose2mesh.training.distributed import Processes, pick_device, processes
 from pose2mesh.training.evaluator import evaluate
@@ -59,6 +59,8 @@ class Trainer:
         self.config, self.device, self.group = config, device, group
         self.output = Path(config.output)
         torch.manual_seed(config.seed)
+        if config.data.sources:
+            check_sources(config)
         self.settings = config.network.model_dump(mode="json")
         self.network = build_network(self.settings).to(device)
         if config.initial:

@@ -24,7 +24,7 @@ class BodySurfaces:
         neutral = next(iter(bodies.values()))
         # The published regressors are the same for all genders.
         self.regressors = {
-            name: torch.as_tensor(neutral.joint_regressor(name), dtype=torch.float32).to_sparse_csr()
+            name: torch.as_tensor(neutral.joint_regressor(name), dtype=torch.float32)  # [J, V]
             for name in dict.fromkeys(joint_sets)
         }
 
@@ -44,8 +44,7 @@ class BodySurfaces:
 
     def joints(self, name: str, vertices: Tensor, heads: Tensor, model: str) -> Tensor:
         """Joints [B, J, 3] of a set, from the surface, or from the bones where the set is the model's own."""
-        flat = vertices.transpose(0, 1).flatten(1)  # [V, 3 B]
-        joints = (self.regressors[name] @ flat).unflatten(1, (-1, 3)).transpose(0, 1).contiguous()  # [B, J, 3]
+        joints = self.regressors[name] @ vertices  # [B, J, 3]
         if name in OWN_SETS:
             bones = self.bodies[model].bone_names
             for row, joint in enumerate(joint_set(name).joints):

@@ -1,0 +1,166 @@
+"""Every row of the paper's tables: its file is valid, and both stages train on files in the published formats."""
+
+import dataclasses
+import functools
+from pathlib import Path
+
+import annotation_files as written
+import pytest
+import torch
+from annotation_bodies import write_bodies
+
+from pose2mesh import body_models, checkpoints
+from pose2mesh.checkpoints import load_network
+from pose2mesh.cli import build_graphs
+from pose2mesh.cli import train as train_command
+from pose2mesh.datasets.annotated import targets
+from pose2mesh.errors import InputError
+from pose2mesh.hierarchy import Hierarchy, build_hierarchy, save_hierarchy
+from pose2mesh.hierarchy.laplacian import skeleton_laplacian
+from pose2mesh.skeletons import joint_set
+from pose2mesh.training import annotated_data, trainer
+from pose2mesh.training.config import TrainConfig, load_config
+from pose2mesh.training.distributed import Processes
+
+PAPER = Path(__file__).resolve().parents[2] / "assets" / "configs" / "paper"
+ROWS = sorted(path.stem for path in PAPER.glob("*.yaml"))
+FOLDERS = {"Human36M": written.write_human36m, "COCO": written.write_coco, "MuCo": written.write_muco}
+FOLDERS |= {"AMASS": written.write_amass, "SURREAL": written.write_surreal, "FreiHAND": written.write_freihand}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with data/, models/ and models/graphs/, as the documentation lays them out."""
+    folder = tmp_path_factory.mktemp("researcher")
+    for name, write in FOLDERS.items():
+        write(folder / "data" / name)
+    write_bodies(folder / "models")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def bodies(place: Path):
+    """Models by name, each read once: the checks of 90 MB of pickles take seconds."""
+    return functools.cache(lambda name: body_models.load_body_model(name, place / "models"))
+
+
+@pytest.fixture(scope="module")
+def graphs(place: Path, bodies) -> None:
+    for body, sets in (("smpl-neutral", ("human36m17", "coco19", "smpl24")), ("mano-right", ("hand21",))):
+        hierarchy = graph_of(bodies(body), 9 if body.startswith("smpl") else 6)
+        for name in sets:
+            laplacian = skeleton_laplacian(joint_set(name))
+            with_joints = dataclasses.replace(hierarchy, joint_set=name, joint_laplacian=laplacian)
+            save_hierarchy(place / "models" / "graphs" / f"{body.split('-')[0]}_{name}.npz", with_joints)
+
+
+def graph_of(body, levels: int) -> Hierarchy:
+    return build_hierarchy(body.v_template.double().numpy(), body.faces.numpy(), "hem", levels=levels, order="legacy")
+
+
+@pytest.fixture
+def here(place: Path, bodies, graphs, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(place)
+    for module in (annotated_data, trainer, checkpoints.build):
+        monkeypatch.setattr(module, "load_body_model", bodies)
+    for name, rules in targets.RULES.items():  # made-up fits have nothing to do with made-up joints; let them count
+        anything = dataclasses.replace(rules, largest_misfit_m=1e9, largest_misfit_px=1e9)
+        monkeypatch.setitem(targets.RULES, name, anything)
+    return place
+
+
+def config_of(row: str, *more: str) -> TrainConfig:
+    """A row with two steps a stage and few channels; data, models and graphs stay where the file says."""
+    small = ["network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", "threads=1"]
+    small += [f"stages.{i}.{setting}" for i in (0, 1) for setting in ("epochs=0", "steps=2", "batch_size=3")]
+    return load_config(TrainConfig, PAPER / f"{row}.yaml", [*small, *more])
+
+
+def test_there_is_a_file_for_each_row() -> None:
+    tables = {"human36m", "human36m_coco", "pw3d_human36m", "pw3d_human36m_coco", "pw3d_human36m_coco_amass"}
+    ablations = {"parameters_fully_connected", "parameters_graph", "vertices_fully_connected", "direct"}
+    assert {*ROWS} == tables | {"freihand", "surreal", "pw3d_human36m_coco_muco", *(f"ablation_{a}" for a in ablations)}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_file_has_the_paper_s_weights_and_schedule(row: str) -> None:
+    config = load_config(TrainConfig, PAPER / f"{row}.yaml", [])
+    lifting, mesh = config.stages
+    assert lifting.lifting_only and not mesh.lifting_only and not mesh.flips
+    for stage in (lifting, mesh):
+        assert (stage.optimizer, stage.learning_rate, stage.batch_size) == ("rmsprop", 1e-3, 64)
+        assert stage.drop_at * stage.epochs == pytest.approx(round(stage.drop_at * stage.epochs), abs=1e-3)
+    loss = mesh.loss
+    assert (loss.vertex, loss.joint, loss.mesh_joint, loss.normal, loss.edge) == (1, 1, 1, 0.1, 20)  # per metre
+    epochs_without_edges = 15 if row == "freihand" else 7
+    assert round(mesh.edges_from * mesh.epochs, 3) == epochs_without_edges
+    assert config.network.classic.width == 4096 and config.network.classic.divide_channels == 1
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_both_stages_train_on_the_published_formats(here: Path, row: str, tmp_path: Path) -> None:
+    config = config_of(row, f"output={tmp_path}")
+    run = trainer.Trainer(config, torch.device("cpu"), Processes())
+    before = {name: p.detach().clone() for name, p in run.network.named_parameters() if p.requires_grad}
+    weights = run.run(resume=False)
+    after = dict(run.network.named_parameters())
+    still = [name for name, value in before.items() if torch.equal(value, after[name])]
+    assert still == []
+    assert all(torch.isfinite(value).all() for value in after.values())
+    assert weights.is_file()
+
+
+def test_the_documented_commands_and_the_weights_they_write(here: Path, tmp_path: Path) -> None:
+    """Graphs and training as docs/data.md has them, from a folder with models/ and data/."""
+    graph = "models/graphs/mano_hand21.npz"
+    Path(graph).unlink()
+    options = "--body mano-right --joint-set hand21 --pooling hem --levels 6 --order legacy -o"
+    assert build_graphs.run([*options.split(), graph]) == 0
+    small = ["network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", f"output={tmp_path}"]
+    small += [f"stages.{i}.{setting}" for i in (0, 1) for setting in ("epochs=0", "steps=2", "batch_size=3")]
+    assert train_command.run(["--config", str(PAPER / "freihand.yaml"), *small]) == 0
+    network = load_network(tmp_path / "weights.safetensors")
+    prediction = network(torch.rand(2, 21, 3) + 0.1)
+    assert prediction.vertices.shape == (2, 778, 3) and prediction.joints.shape == (2, 21, 3)
+
+
+def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
+    """An epoch draws as many people as the largest dataset has, times the number of datasets."""
+    config = config_of("pw3d_human36m_coco", f"output={tmp_path}", "stages.1.steps=0", "stages.1.epochs=2")
+    run = trainer.Trainer(config, torch.device("cpu"), Processes())
+    assert [stage.steps for stage in run.config.stages] == [2, 2 * 60 * 2 // 3]  # 60 people of Human3.6M, batches of 3
+    four = run.material.with_steps(config, processes=4)
+    assert four.stages[1].steps == 2 * 10
+
+
+@pytest.mark.parametrize(
+    ("row", "change", "message"),
+    [
+        ("human36m", "network.body=anny-body", "SMPL or MANO parameters, not those of anny-body"),
+        ("human36m", "network.kind=compact", "train the classic network, not network.kind=compact"),
+        ("human36m", "network.joint_set=coco17", "with data.sources it is one of human36m17, coco19"),
+        ("human36m", "network.joint_set=coco19", "holds the joint graph of human36m17, not of coco19; build it"),
+        ("human36m", "validation=[mocap_val.npz]", "motion is put on anny-body only"),
+        ("freihand", "data.sources.0.dataset=surreal", "surreal does not go with network.body=mano-right"),
+        ("human36m", "data.sources.0.folder=nowhere", "nowhere/annotations/Human36M_subject1_data.json not found"),
+        ("human36m", "data.sources=[]", "unless data.sources names"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_the_first_step(here: Path, row, change, message, tmp_path) -> None:
+    with pytest.raises(InputError, match=message):
+        trainer.Trainer(config_of(row, f"output={tmp_path}", change), torch.device("cpu"), Processes())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["stages.0.steps=5"], "give either steps or epochs"),
+        (["stages.0.epochs=0"], "give either steps or epochs"),
+        (["stages.1.flips=true"], "flips needs lifting_only"),
+        (["data.sources.0.dataset=mpii"], "sources.0.dataset"),
+        (["data.sources.0.share=0"], "sources.0.share"),
+    ],
+)
+def test_contradictory_settings_are_refused(changes: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_config(TrainConfig, PAPER / "human36m.yaml", changes)
