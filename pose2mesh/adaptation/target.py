@@ -91,7 +91,7 @@ def load_target(
         _check_shared(frame.joint_set, joint_set, path)
         points, confidence = convert(frame.points, frame.confidence, frame.joint_set, joint_set)
         people += [_to_rays(p, c, frame.image_size) for p, c in zip(points, confidence, strict=True)]
-        groups += [index] * len(points)
+        groups += [index] * len(points) if len(frames) > 1 else range(len(points))
     keypoints = torch.from_numpy(np.stack(people)) if people else torch.zeros(0, 1, 3)
     return split_target(
         keypoints,

@@ -8,7 +8,10 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pose2mesh build-assets", description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("assets"), help="assets folder to write into")
     parser.add_argument("--only", choices=("body", "hand"), help="bake one of the two instead of both")
+    parser.add_argument("--pose-mixture", metavar="MOTION", help="only estimate the pose mixture of a motion pack")
     options = parser.parse_args(arguments)
+    if options.pose_mixture:
+        return _build_pose_mixture(options)
 
     from pose2mesh.body_models.baking import bake_body
     from pose2mesh.body_models.baking_hand import bake_hand
@@ -21,4 +24,19 @@ def run(arguments: list[str]) -> int:
         print(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB)")
         for name, value in errors.items():
             print(f"  {name}: {value:.3f}")
+    return 0
+
+
+def _build_pose_mixture(options: argparse.Namespace) -> int:
+    """The prior of `fitting.optimize`, from distinct poses and their mirror images."""
+    import torch
+
+    from pose2mesh.augmentation.poses import mirror
+    from pose2mesh.datasets.synthetic import pose_pool
+    from pose2mesh.fitting.pose_mixture import ASSET, build_mixture
+
+    poses = pose_pool([options.pose_mixture], 0.1)  # [N, 19, 3]
+    path = options.output / ASSET
+    build_mixture(torch.cat([poses, mirror(poses)]).double().numpy(), path)
+    print(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB): a mixture over {2 * len(poses)} poses")
     return 0

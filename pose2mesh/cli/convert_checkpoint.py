@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pose2mesh.checkpoints.official import Variant
 
-KINDS = ("human36", "coco", "smpl", "mano")
+KINDS = ("human36", "coco", "smpl", "mano", "key2mesh")
 
 
 def run(arguments: list[str]) -> int:
@@ -23,6 +23,8 @@ def run(arguments: list[str]) -> int:
     from pose2mesh.checkpoints import official
     from pose2mesh.paths import write_with
 
+    if options.kind == "key2mesh":
+        return _convert_key2mesh(options)
     variant = official.VARIANTS[options.kind]
     state = official.read_official(options.checkpoint)
     if official.is_whole_network(state):
@@ -37,9 +39,20 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _convert_key2mesh(options: argparse.Namespace) -> int:
+    """The adapted extractor and the head; nothing licensed goes into the file."""
+    from pose2mesh.checkpoints.key2mesh import convert_key2mesh, read_key2mesh
+    from pose2mesh.paths import write_with
+
+    content = convert_key2mesh(options.checkpoint, read_key2mesh(options.checkpoint))
+    write_with(options.output, lambda stream: stream.write(content))
+    print(f"wrote {options.output} ({len(content) / 1e6:.0f} MB): extractor and parameter head for SMPL")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh convert-checkpoint", description=__doc__)
-    parser.add_argument("checkpoint", type=Path, help="OFFICIAL.pth.tar")
+    parser.add_argument("checkpoint", type=Path, help="OFFICIAL.pth.tar, or a .ckpt of Key2Mesh")
     parser.add_argument("--kind", choices=KINDS, required=True, help="the joints that it takes")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--mesh", type=Path, help="mesh file with the faces of SMPL or MANO in their own order")

@@ -9,6 +9,7 @@ from pose2mesh.cli.writing import FORMATS, safe_stem, write_frame
 from pose2mesh.errors import InputError, MachineError, Pose2MeshError
 
 DEFAULT_WEIGHTS = {"body": "anny-body", "hand": "anny-hand", "body+hands": "anny-body"}
+REFINED_WEIGHTS = "anny-key2mesh"  # the ones that give body parameters
 
 
 class Parser(argparse.ArgumentParser):
@@ -37,7 +38,9 @@ def run(arguments: list[str]) -> int:
     shard, count = options.shard
     work = list(zip(files, stems, strict=True))[shard::count]
     if work:
-        model = load_model(options.kind, options.weights, options.hand_weights, options.device)
+        weights = options.weights or (REFINED_WEIGHTS if options.refine else None)
+        model = load_model(options.kind, weights, options.hand_weights, options.device)
+        model = model.refined() if options.refine else model
         for file, stem in work:
             failures += _predict_file(model, file, stem, used, options)
     return InputError.exit_code if failures else 0
@@ -110,6 +113,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         from pose2mesh.skeletons import joint_set
 
         joint_set(options.joint_set)
+    if options.refine and options.kind != "body":
+        raise InputError(f"--refine fits bodies; --kind {options.kind} cannot be refined")
     if options.save_mesh:
         options.save = (*options.save, "obj")
     return options
@@ -133,6 +138,7 @@ def _parser() -> Parser:
     add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(FORMATS)}")
     add("--save_mesh", action="store_true", help="the same as adding obj to --save")
     add("--side_view", action="store_true", help="also a picture of each person from the side")
+    add("--refine", action="store_true", help="go on to fit the body by descent (default weights: anny-key2mesh)")
     add("--full_frame", action="store_true", help="accepted for habit: overlays always show the full picture")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--batch-size", "--batch_size", type=_positive, default=64, metavar="N", help="people per call")

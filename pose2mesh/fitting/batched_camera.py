@@ -6,6 +6,8 @@
 import torch
 from torch import Tensor
 
+from pose2mesh.fitting.camera import TYPICAL_FILL
+
 NEAREST = 0.3  # metres: no joint comes closer to the camera
 _FARTHEST = 100.0  # metres
 _LEAST_SPREAD = 1e-8  # squared focal lengths; below it the points say nothing about the distance
@@ -53,3 +55,15 @@ def person_size(rays: Tensor, weights: Tensor) -> Tensor:
     share = (weights / weights.sum(1, keepdim=True).clamp(min=1e-6))[..., None]
     offset = rays - (share * rays).sum(1, keepdim=True)
     return (share * offset.square()).sum((1, 2)).clamp(min=_LEAST_SPREAD).sqrt()
+
+
+def guess_rays(keypoints: Tensor) -> Tensor:
+    """Rays [B,J,2] of people [B,J,3] (pixels, confidence) in unknown pictures, as `fit_cameras` guesses them.
+
+    The visible joints fill `TYPICAL_FILL` of a square picture around them, whose diagonal is the focal length.
+    """
+    points, seen = keypoints[..., :2], keypoints[..., 2:] > 0
+    low = torch.where(seen, points, torch.full_like(points, torch.inf)).amin(1, keepdim=True)  # [B, 1, 2]
+    high = torch.where(seen, points, torch.full_like(points, -torch.inf)).amax(1, keepdim=True)
+    side = (high - low).amax(-1, keepdim=True).clamp(min=1e-6) / TYPICAL_FILL
+    return torch.where(seen, (points - (low + high) / 2) / (2**0.5 * side), torch.zeros_like(points))

@@ -1,0 +1,158 @@
+"""Fit the body to 2D keypoints by descent, after SMPLify (Bogo et al. 2016): the slow way, and a refinement.
+
+Energy of one person: robust re-projection error of the joints, in sizes of the person, with a camera in closed form at
+every step; −log p of the pose under a Gaussian mixture; the squared shape coefficients, which have unit deviation; and,
+when a network's answer is refined, the squared turn of each bone away from it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from pose2mesh.errors import InputError
+from pose2mesh.fitting.batched_camera import guess_rays, reprojection_errors
+from pose2mesh.fitting.pose_mixture import PoseMixture, load_mixture
+from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from pose2mesh.networks.body_decoders import AnnyDecoder
+from pose2mesh.networks.key2mesh import Key2Mesh
+from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
+from pose2mesh.skeletons import MOTION_PARENTS, joint_set
+
+_HEADINGS = 4  # a search from nothing starts with the body turned by quarters
+_UPRIGHT = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # y up to the camera's y down
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How far and how hard to descend."""
+
+    iterations: int = 100
+    learning_rate: float = 0.05
+    robust: float = 0.15  # re-projection errors beyond this (sizes of the person) hardly pull
+    reprojection: float = 300.0
+    prior: float = 0.02
+    shape: float = 0.05
+    anchor: float = 0.0  # to the pose at the start
+
+
+REFINEMENT = FitSettings(iterations=30, learning_rate=0.02, anchor=1.0)
+
+
+class _Variables(NamedTuple):
+    turn: Tensor  # [B, 3] of the root against the start, rotation vectors
+    pose: Tensor  # [B, 18, 3] of the other bones against their parents
+    betas: Tensor  # [B, S]
+
+
+class BodyFitter:
+    """Fits Anny's parameters to keypoints of one joint set, many people at once."""
+
+    def __init__(self, decoder: AnnyDecoder, keypoint_set: str, mixture: PoseMixture | None = None):
+        self.decoder, self.mixture = decoder, mixture or load_mixture()
+        names = decoder.joint_set.joints
+        pairs = [(i, names.index(j)) for i, j in enumerate(joint_set(keypoint_set).joints) if j in names]
+        self.rows, self.columns = (list(column) for column in zip(*pairs, strict=True))
+
+    def refine(self, keypoints: Tensor, start: BodyParameters, settings: FitSettings = REFINEMENT) -> BodyParameters:
+        """Descend from a network's answer. Shapes: keypoints [B,J,3] px, confidence; parameters as AnnyDecoder's."""
+        return self._descend(guess_rays(keypoints), keypoints[..., 2], start, settings)[0]
+
+    def fit(self, keypoints: Tensor, settings: FitSettings | None = None) -> BodyParameters:
+        """Descend from the mean pose, seen from four sides; the side of the least energy after a third goes on."""
+        settings = settings or FitSettings()
+        count, rays = len(keypoints), guess_rays(keypoints)
+        trial = FitSettings(**{**vars(settings), "iterations": max(1, settings.iterations // 3)})
+        starts = self._starts(count, keypoints.device)
+        many = rays.repeat(_HEADINGS, 1, 1), keypoints[..., 2].repeat(_HEADINGS, 1)
+        found, energy = self._descend(*many, starts, trial)
+        best = energy.unflatten(0, (_HEADINGS, count)).argmin(0) * count + torch.arange(count)  # [B]
+        start = BodyParameters(found.rotations[best], found.betas[best])
+        rest = FitSettings(**{**vars(settings), "iterations": settings.iterations - trial.iterations})
+        return self._descend(rays, keypoints[..., 2], start, rest)[0]
+
+    def _starts(self, count: int, device: torch.device) -> BodyParameters:
+        """The mean pose in every heading, [4B, ...]."""
+        yaw = torch.arange(_HEADINGS) * (2 * torch.pi / _HEADINGS)
+        root = _UPRIGHT @ rotvec_to_rotmat(torch.tensor([0.0, 1.0, 0.0]) * yaw[:, None])  # [4, 3, 3]
+        root = root.repeat_interleave(count, 0).to(device)
+        pose = rotvec_to_rotmat(self.mixture.mean_pose()).expand(len(root), -1, -1, -1)
+        return BodyParameters(chain(root, pose), torch.zeros(len(root), self.decoder.num_shape, device=device))
+
+    def _descend(
+        self, rays: Tensor, confidence: Tensor, start: BodyParameters, settings: FitSettings
+    ) -> tuple[BodyParameters, Tensor]:
+        """(parameters, energy [B]) after all iterations of Adam."""
+        with torch.inference_mode(False), torch.enable_grad():
+            rays, confidence, world, betas = (
+                x.detach().float().clone() for x in (rays, confidence, start.rotations, start.betas)
+            )
+            root, pose = world[:, 0], relative_rotvecs(world)
+            free = _Variables(torch.zeros_like(pose[:, 0]), pose.clone(), betas)
+            for variable in free:
+                variable.requires_grad_()
+            optimizer = torch.optim.Adam(free, lr=settings.learning_rate)
+            for _ in range(settings.iterations):
+                energy = self._energy(free, root, pose, rays, confidence, settings)
+                optimizer.zero_grad(set_to_none=True)
+                energy.sum().backward()
+                optimizer.step()
+            energy = self._energy(free, root, pose, rays, confidence, settings).detach()
+        parameters = _to_parameters(free, root)
+        return BodyParameters(parameters.rotations.detach(), parameters.betas.detach()), energy
+
+    def _energy(
+        self, free: _Variables, root: Tensor, pose: Tensor, rays: Tensor, confidence: Tensor, settings: FitSettings
+    ) -> Tensor:
+        """Energy [B]; people do not know of each other, so the sum may be descended on."""
+        joints = self.decoder.joints(_to_parameters(free, root))[:, self.columns]
+        weights = confidence[:, self.rows]
+        squared = reprojection_errors(joints, rays[:, self.rows], weights).square()  # [B, K]
+        limit = settings.robust**2
+        data = (weights * limit * squared / (squared + limit)).sum(1)  # Geman & McClure 1987
+        turned = free.turn.square().sum(1) + (free.pose - pose).square().sum((1, 2))
+        return (
+            settings.reprojection * data
+            + settings.prior * self.mixture.energy(free.pose)
+            + settings.shape * free.betas.square().sum(1)
+            + settings.anchor * turned
+        )
+
+
+class RefinedNetwork:
+    """A parameter network whose answers are refined; stands in its place in `Pose2Mesh`.
+
+    Raises InputError for a network that gives no parameters of the free body.
+    """
+
+    def __init__(self, network: Any, settings: FitSettings = REFINEMENT):
+        if not isinstance(network, Key2Mesh) or not isinstance(network.decoder, AnnyDecoder):
+            raise InputError("refining needs the parameters of anny-body; use weights such as anny-key2mesh")
+        self.network, self.settings = network, settings
+        self.joint_set, self.output_joint_names = network.joint_set, network.output_joint_names
+        self.faces = network.faces
+        self.fitter = BodyFitter(network.decoder, network.joint_set)
+
+    def __call__(self, keypoints: Tensor) -> BodyPrediction:
+        """keypoints [B,J,3] (pixels, confidence) to BodyPrediction."""
+        start = self.network.estimate(self.network.lifter.features(keypoints))
+        return self.network.decoder(self.fitter.refine(keypoints, start, self.settings))
+
+
+def chain(root: Tensor, relative: Tensor) -> Tensor:
+    """World rotations [B,19,3,3] from the root's [B,3,3] and those of the others against their parents [B,18,3,3]."""
+    world = [root]
+    for bone, parent in enumerate(MOTION_PARENTS[1:]):
+        world.append(world[parent] @ relative[:, bone])
+    return torch.stack(world, 1)
+
+
+def relative_rotvecs(world: Tensor) -> Tensor:
+    """World rotations [B,19,3,3] to rotation vectors [B,18,3] of all bones but the root against their parents."""
+    parents = list(MOTION_PARENTS[1:])
+    return rotmat_to_rotvec(world[:, parents].transpose(-1, -2) @ world[:, 1:])
+
+
+def _to_parameters(free: _Variables, root: Tensor) -> BodyParameters:
+    return BodyParameters(chain(rotvec_to_rotmat(free.turn) @ root, rotvec_to_rotmat(free.pose)), free.betas)
