@@ -8,8 +8,10 @@ from pose2mesh.errors import InputError
 
 _EPILOG = """paths: original (the published arithmetic as published), reference, cpu or cuda (this package),
 pyg (PyTorch Geometric); with --compile and --export also compile, onnxruntime and openvino.
+fitting: accuracy against time of networks and of iterative fitting to 2D keypoints.
 Both networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and
-above: GLIBC_TUNABLES is reported, state it with the numbers."""
+above: GLIBC_TUNABLES is reported, state it with the numbers. On CUDA everything is measured unless a mode is named, in
+float32, tf32 and bfloat16, with cuda-fused, a CUDA graph and torch.compile, beside the roofline."""
 
 
 def run(arguments: list[str]) -> int:
@@ -26,13 +28,16 @@ def run(arguments: list[str]) -> int:
         raise InputError("--cpu-time adds up the time of all threads; give --threads 1 with it")
     if options.threads:
         torch.set_num_threads(options.threads)
+    if options.mode == "fitting":
+        return _fitting(options)
+    is_cuda = options.device.startswith("cuda")
     settings = Settings(
-        mode=options.mode,
-        batches=(1,) if options.quick and options.batch is None else options.batch or (1, 8),
+        mode=options.mode or ("all" if is_cuda else "network"),
+        batches=options.batch or _usual_batches(options.quick, is_cuda),
         device=options.device,
         paths=options.paths,
         is_quick=options.quick,
-        has_compile=options.compile,
+        has_compile=options.compile or (is_cuda and not options.quick),
         has_export=options.export,
         is_cpu_time=options.cpu_time,
     )
@@ -43,19 +48,38 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _fitting(options: argparse.Namespace) -> int:
+    """Accuracy against time of networks and of fitting by descent."""
+    from pose2mesh.benchmarks.fitting import measure_fitting, table, write_json
+
+    people = 8 if options.quick else 64
+    rows = measure_fitting(options.motion, people, is_cpu_time=options.cpu_time)
+    print(table(rows))
+    if options.json:
+        write_json(rows, options.json)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
-    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train"), default="network")
+    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "fitting"), default="network")
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=_positive, help="threads of torch (default: torch's own choice)")
-    parser.add_argument("--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8)")
+    parser.add_argument("--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8; on CUDA also 64)")
     parser.add_argument("--paths", type=_names, default=(), metavar="NAME,...", help="only these paths")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well (a minute)")
     parser.add_argument("--export", action="store_true", help="ONNX Runtime and OpenVINO as well (a minute)")
     parser.add_argument("--quick", action="store_true", help="few runs, batch 1, no memory")
     parser.add_argument("--cpu-time", action="store_true", help="processor time, not wall time: for busy machines")
+    parser.add_argument("--motion", default="mocap_val.npz", help="fitting: whose poses to recover")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write machine and rows here")
     return parser
+
+
+def _usual_batches(is_quick: bool, is_cuda: bool) -> tuple[int, ...]:
+    if is_quick:
+        return (1,)
+    return (1, 8, 64) if is_cuda else (1, 8)
 
 
 def _positive(text: str) -> int:
