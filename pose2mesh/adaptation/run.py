@@ -1,7 +1,7 @@
 """The loop of an adaptation: steps, held-out error, early stopping, weights on disk."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,15 +101,20 @@ def run_adaptation(
     device: torch.device,
     *,
     title: str | None = None,
+    samples: SyntheticBodies | None = None,
 ) -> Outcome:
     """All steps of the methods, taking turns; the backbone ends with the weights of the smallest held-out error.
 
-    With a `title` a progress bar shows the parts of the losses. Raises MachineError after ten bad steps in a row.
+    With a `title` a progress bar shows the parts of the losses. `samples` are those of `source_samples`, for several
+    runs made once. Raises MachineError after ten bad steps in a row.
     """
     outcome = Outcome([(0, held_out_error(backbone, target))])
     if not methods:
         return outcome
-    batches, keeper, bad = source_batches(backbone, config), BestWeights(backbone, outcome.errors[0][1]), 0
+    samples = samples or source_samples(backbone, config)
+    workers = config.source.workers
+    batches = iter(DataLoader(samples, batch_size=None, sampler=range(config.steps), num_workers=workers))
+    keeper, bad = BestWeights(backbone, outcome.errors[0][1]), 0
     with tqdm(total=config.steps, desc=title, disable=title is None) as bar:
         for step in range(config.steps):
             source = Batch(*(tensor.to(device) for tensor in next(batches)))
@@ -130,10 +135,10 @@ def run_adaptation(
     return outcome
 
 
-def source_batches(backbone: Backbone, config: AdaptConfig) -> Iterator[Batch]:
-    """Labeled source samples, batch after batch, a function of the seed."""
+def source_samples(backbone: Backbone, config: AdaptConfig) -> SyntheticBodies:
+    """Labeled source samples; batch `i` is a function of (seed, i)."""
     data = config.source
-    samples = SyntheticBodies(
+    return SyntheticBodies(
         load_anny_body(),
         pose_pool(data.motion, data.distinct_radians),
         mixture_of(data),
@@ -141,7 +146,6 @@ def source_batches(backbone: Backbone, config: AdaptConfig) -> Iterator[Batch]:
         batch_size=config.batch_size,
         seed=5000 + config.seed,
     )
-    return iter(DataLoader(samples, batch_size=None, sampler=range(config.steps), num_workers=data.workers))
 
 
 def _step_all(

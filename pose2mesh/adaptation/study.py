@@ -1,5 +1,6 @@
 """The table of the controlled domain gap: every way to adapt, several seeds, measured against the hidden truth."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,12 +14,12 @@ from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.adaptation.label_bench import LabelBench, depth_errors, label_shares
 from pose2mesh.adaptation.method import Method, SafeOptimizer
-from pose2mesh.adaptation.run import load_backbone, make_methods, run_adaptation
+from pose2mesh.adaptation.run import load_backbone, make_methods, run_adaptation, source_samples
 from pose2mesh.adaptation.target import split_target
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.domain_gap import DomainGap, GapPart, draw_gap, kinds_of_gap
-from pose2mesh.datasets.synthetic import Batch, seeded_generator
+from pose2mesh.datasets.synthetic import Batch, SyntheticBodies, seeded_generator
 from pose2mesh.errors import InputError
 from pose2mesh.metrics import MetricAccumulator
 from pose2mesh.training.config import Strict
@@ -90,9 +91,12 @@ class GapBench:
     """One source network before one gap."""
 
     def __init__(self, config: StudyConfig, weights: str, gap: DomainGap, device: torch.device):
-        self.weights, self.device = weights, device
+        self.device = device
         body = load_anny_body()
-        ids = load_backbone(weights, device).vertex_ids
+        self.source = load_backbone(weights, device)  # copied for every run, never changed
+        self.shared = config.adapt
+        self.samples = source_samples(self.source, config.adapt)
+        ids = self.source.vertex_ids
         self.labeled = draw_gap(body, gap, "adapt", ids)
         self.target = split_target(
             self.labeled.keypoints, self.labeled.groups, where=gap.motion,
@@ -106,14 +110,22 @@ class GapBench:
 
     def measure_row(self, method: str, config: AdaptConfig) -> dict[str, float]:
         """Adapt from the source weights, then measure on people whom the adaptation has not seen."""
-        backbone = load_backbone(self.weights, self.device)
+        backbone = copy.deepcopy(self.source)
         methods: list[Method] = []
         if method == ORACLE:
             methods = [LabeledTarget(backbone, self.labeled, config)]
         elif method != SOURCE_ONLY:
             methods = make_methods(backbone, self.target, config, method, self.device)
-        outcome = run_adaptation(backbone, self.target, config, methods, self.device)
+        outcome = run_adaptation(backbone, self.target, config, methods, self.device, samples=self._samples(config))
         return {**self._errors(backbone), "reprojection": outcome.best[1], "steps": float(outcome.errors[-1][0])}
+
+    def _samples(self, config: AdaptConfig) -> SyntheticBodies | None:
+        """The samples of all rows with a row's seed and size; None where the row changes what they are made of."""
+        if config.source != self.shared.source:
+            return None
+        samples = copy.copy(self.samples)
+        samples.seed, samples.batch_size = 5000 + config.seed, config.batch_size
+        return samples
 
     @torch.inference_mode()
     def _errors(self, backbone: Backbone) -> dict[str, float]:
