@@ -1,0 +1,256 @@
+"""`pose2mesh test` on annotation files in the published formats, against the evaluations restated in numpy."""
+
+import json
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from annotation_bodies import write_bodies
+from annotation_files import ROTATION, TRANSLATION_MM, write_freihand, write_human36m, write_surreal
+from annotation_pw3d import write_pw3d
+from protocol_numbers import EVALUATED, aligned, body_errors, distances, mean_mm
+from scipy.spatial.transform import Rotation
+
+from pose2mesh import paths
+from pose2mesh.body_models import load_body_model
+from pose2mesh.checkpoints import build_network, load_network, save_weights
+from pose2mesh.cli.main import main
+
+COMMON = ["batch_size=3", "device=cpu"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _bodies(tmp_path_factory: pytest.TempPathFactory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POSE2MESH_MODELS", str(write_bodies(tmp_path_factory.mktemp("models"))))
+        yield
+        body_model.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory):
+    """Small weights that predict SMPL's or MANO's mesh from a joint set; fresh, but far from a constant."""
+    folder = tmp_path_factory.mktemp("weights")
+
+    def make(joints: str, body: str = "smpl-neutral") -> Path:
+        path = folder / f"{joints}.safetensors"
+        if not path.is_file():
+            torch.manual_seed(0)
+            settings = {"kind": "key2mesh", "joint_set": joints, "body": body, "lifter": {"width": 16, "blocks": 1}}
+            settings |= {"parameters": {"features": "residual", "dropout": 0.0}}
+            save_weights(path, build_network(settings), settings)
+        return path
+
+    return make
+
+
+def run(name: str, folder: Path, file: Path, out: Path, *overrides: str) -> dict:
+    config = str(paths.asset(f"configs/test_{name}.yaml"))
+    arguments = [f"data.folder={folder}", f"weights={file}", *COMMON, *overrides, "--json", str(out / "m.json")]
+    assert main(["test", "--config", config, *arguments]) == 0
+    (values,) = json.loads((out / "m.json").read_text()).values()
+    return values
+
+
+@cache
+def body_model(name: str):
+    return load_body_model(name)
+
+
+def predicted(file: Path, keypoints: np.ndarray) -> np.ndarray:
+    """Meshes [P, V, 3] of keypoints [P, J, 3]; confidences beyond 1, as made-up files hold them, are cut there."""
+    keypoints = np.concatenate([keypoints[..., :2], keypoints[..., 2:].clip(0, 1)], -1)
+    with torch.inference_mode():
+        return load_network(file)(torch.tensor(keypoints, dtype=torch.float32)).vertices.double().numpy()
+
+
+def mesh_of(fit: dict, model: str) -> np.ndarray:
+    """[6890, 3] in the axes of the file."""
+    turns = Rotation.from_rotvec(np.reshape(fit["pose"], (24, 3))).as_matrix()[None]
+    shape = torch.tensor([fit["shape"]], dtype=torch.float32)
+    vertices = body_model(model)(shape, torch.tensor(turns, dtype=torch.float32)).vertices[0]
+    return vertices.double().numpy() + np.asarray(fit["trans"])
+
+
+def regressors() -> tuple[np.ndarray, np.ndarray]:
+    """Human3.6M's joints, from the file, and SMPL's own, of the neutral model."""
+    neutral = body_model("smpl-neutral")
+    return np.load(neutral.path.parent / "J_regressor_h36m_correct.npy"), neutral.J_regressor.double().numpy()
+
+
+def with_pelvis_and_neck(points: np.ndarray) -> np.ndarray:
+    """COCO's 17 joints and the middles of hips and shoulders, as sure as the less sure one: [17, 3] to [19, 3]."""
+    pairs = [points[[11, 12]], points[[5, 6]]]
+    return np.vstack([points, *(np.append(pair[:, :2].mean(0), pair[:, 2].min()) for pair in pairs)])
+
+
+@pytest.fixture(scope="module")
+def pw3d(tmp_path_factory: pytest.TempPathFactory, weights) -> tuple[Path, list[dict], list]:
+    """The folder, the errors of its six people one by one, and their evaluated joints."""
+    folder = write_pw3d(tmp_path_factory.mktemp("PW3D"), ("test",))
+    content = json.loads((folder / "data" / "3DPW_latest_test.json").read_text())
+    found = json.loads((folder / "data" / "darkpose_3dpw_testset_output.json").read_text())
+    seen = np.stack([with_pelvis_and_neck(np.array(item["keypoints"])) for item in found])
+    meshes, rows, joints = predicted(weights("coco19"), seen), [], []
+    for mesh, annotation in zip(meshes, content["annotations"], strict=True):
+        truth = mesh_of(annotation["smpl_param"], f"smpl-{annotation['smpl_param']['gender']}")
+        rows.append(body_errors(mesh, truth, *regressors()))
+        joints.append([regressors()[0] @ one for one in (mesh, truth)])
+    return folder, rows, joints
+
+
+def test_3dpw_by_the_original(pw3d, weights, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, rows, joints = pw3d
+    values = run("3dpw", folder, weights("coco19"), tmp_path, "smoothing={min_cutoff: 0.004, beta: 0.005}")
+    expected = mean_mm(rows)
+    assert values["count"] == 6 and values["convention"] == "original" and values["input"] == "detections"
+    for name in ("mpjpe", "pa_mpjpe", "mpvpe", "pa_mpvpe", "smpl_mpjpe"):
+        assert values[name] == pytest.approx(expected[name], abs=0.01), name
+        assert expected[name] > 10  # millimetres, from weights that know nothing
+    assert expected["mpvpe"] != pytest.approx(expected["mpvpe_by_joints"], abs=0.5)
+    said = capsys.readouterr().out
+    assert "measured 6 of the 35515 people" in said and f"{expected['mpjpe']:.1f}" in said and "(smoothed)" in said
+    # Two people of three frames: one second difference each.
+    relative = [[(j - j[0])[EVALUATED] for j in pair] for pair in joints]
+    errors = []
+    for person in (0, 1):
+        ours, true = (np.array([pair[i] for pair in relative[person::2]]) for i in (0, 1))  # [3, 14, 3]
+        errors.append(distances(ours[0] - 2 * ours[1] + ours[2], true[0] - 2 * true[1] + true[2]).mean())
+    assert values["acceleration"] == pytest.approx(1000 * np.mean(errors), abs=0.01)
+    assert values["smoothed"].keys() == {"pa_mpjpe", "mpjpe", "acceleration"}
+    assert values["smoothed"]["mpjpe"] != pytest.approx(values["mpjpe"], abs=0.01)
+
+
+def test_3dpw_by_todays_convention(pw3d, weights, tmp_path: Path) -> None:
+    folder, rows, _ = pw3d
+    values = run("3dpw", folder, weights("coco19"), tmp_path, "convention=current")
+    expected = mean_mm(rows)
+    assert values["mpvpe"] == pytest.approx(expected["mpvpe_by_joints"], abs=0.01)
+    assert values["mpjpe"] == pytest.approx(expected["mpjpe"], abs=0.01)
+
+
+def test_human36m_measures_against_the_datasets_joints(weights, tmp_path: Path) -> None:
+    folder = write_human36m(tmp_path, subjects=(9, 11), frames=(0, 1, 50), cameras=(1, 4))
+    found = json.loads((folder / "absnet_output_on_testset.json").read_text())
+    rows: dict[int, list] = {1: [], 4: []}
+    for subject in (9, 11):
+        start = f"{folder}/annotations/Human36M_subject{subject}_"
+        parts = [json.loads(Path(f"{start}{n}.json").read_text()) for n in ("data", "joint_3d", "smpl_param")]
+        images = [image for image in parts[0]["images"] if image["frame_idx"] % 50 == 0]
+        meshes = predicted(weights("human36m17"), np.array([found[Path(i["file_name"]).name] for i in images]))
+        for image, mesh in zip(images, meshes, strict=True):
+            fit, joints = (p[str(image["action_idx"])]["1"][str(image["frame_idx"])] for p in parts[:0:-1])
+            rotation, shift = np.array(ROTATION), np.array(TRANSLATION_MM) / 1000
+            fit = {**fit, "shape": [0] * 10 if np.abs(fit["shape"]).max() > 3 else fit["shape"]}
+            truth = mesh_of(fit, "smpl-neutral") @ rotation.T + shift
+            measured = np.array(joints) / 1000 @ rotation.T + shift
+            rows[image["cam_idx"]].append(body_errors(mesh, truth, *regressors(), measured))
+    for convention, wanted in (("original", rows[1] + rows[4]), ("current", rows[4])):
+        values = run("human36m", folder, weights("human36m17"), tmp_path, f"convention={convention}")
+        assert values["count"] == len(wanted) == (16 if convention == "original" else 8)
+        for name in ("mpjpe", "pa_mpjpe", "mpvpe", "pa_mpvpe", "smpl_mpjpe"):
+            assert values[name] == pytest.approx(mean_mm(wanted)[name], abs=0.01), name
+    assert set(values["groups"]) == {"Directions", "Discussion"}
+
+
+def test_surreal_measures_smpls_joints(weights, tmp_path: Path) -> None:
+    folder = write_surreal(tmp_path)
+    content = json.loads((folder / "data" / "val.json").read_text())
+    detections = json.loads((folder / "data" / "hrnet_output_on_valset.json").read_text())
+    found = {item["image_id"]: item["keypoints"] for item in detections}
+    annotations = content["annotations"]
+    meshes = predicted(weights("smpl24"), np.array([found[a["image_id"]] for a in annotations]))
+    rows = []
+    for mesh, annotation in zip(meshes, annotations, strict=True):
+        truth = mesh_of(annotation["smpl_param"], f"smpl-{annotation['smpl_param']['gender']}")
+        rows.append(body_errors(mesh, truth, *regressors()))
+    values, expected = run("surreal", folder, weights("smpl24"), tmp_path), mean_mm(rows)
+    assert values["mpjpe"] == values["smpl_mpjpe"] == pytest.approx(expected["smpl_mpjpe"], abs=0.01)
+    assert values["mpvpe"] == pytest.approx(expected["mpvpe"], abs=0.01)
+
+
+def test_true_2d_joints_instead_of_detections(weights, tmp_path: Path) -> None:
+    """SURREAL's true 2D joints are SMPL's, projected; a focal length and a center are all its camera has."""
+    folder = write_surreal(tmp_path, pictures=1)
+    (annotation,) = json.loads((folder / "data" / "val.json").read_text())["annotations"]
+    fit = annotation["smpl_param"]
+    turns = Rotation.from_rotvec(np.reshape(fit["pose"], (24, 3))).as_matrix()[None]
+    body = body_model(f"smpl-{fit['gender']}")
+    output = body(torch.tensor([fit["shape"]], dtype=torch.float32), torch.tensor(turns, dtype=torch.float32))
+    joints = output.joints[0].double().numpy() + np.asarray(fit["trans"])
+    pixels = joints[:, :2] / joints[:, 2:] * 600 + [160, 120]
+    mesh = predicted(weights("smpl24"), np.column_stack([pixels, np.ones(24)])[None])[0]
+    expected = 1000 * body_errors(mesh, mesh_of(fit, f"smpl-{fit['gender']}"), *regressors())["mpvpe"]
+    values = run("surreal", folder, weights("smpl24"), tmp_path, "input=truth")
+    assert values["mpvpe"] == pytest.approx(expected, abs=0.05) and values["input"] == "truth"
+
+
+@pytest.mark.parametrize(("convention", "tip", "unit"), [("original", 445, 1000.0), ("current", 443, 1.0)])
+def test_freihand_and_the_servers_file(weights, tmp_path: Path, convention: str, tip: int, unit: float) -> None:
+    folder, file = write_freihand(tmp_path / "FreiHAND"), weights("hand21", "mano-right")
+    found = json.loads((folder / "data" / "hrnet_output_on_testset.json").read_text())
+    meshes = predicted(file, np.array([item["keypoints"] for item in found]))
+    truth = [np.array(json.loads((folder / f"data/evaluation_{n}.json").read_text())) for n in ("xyz", "verts")]
+    answer = tmp_path / "pred.json"
+    values = run("freihand", folder, file, tmp_path, f"convention={convention}", "--predictions", str(answer))
+    joints, vertices = (np.array(part) for part in json.loads(answer.read_text()))
+    assert joints.shape == (4, 21, 3) and vertices.shape == (4, 778, 3)
+    np.testing.assert_allclose(vertices, unit * meshes, atol=1e-3 * unit / 1000)
+    np.testing.assert_allclose(joints[:, 12], vertices[:, tip])  # the tip of the middle finger
+    mano = body_model("mano-right").J_regressor.double().numpy()
+    np.testing.assert_allclose(joints[:, 0], np.einsum("v,bvi->bi", mano[0], vertices), atol=1e-4 * unit)
+    for name, ours, true in (("pa_mpjpe", joints, truth[0]), ("pa_mpvpe", vertices, truth[1])):
+        each = [distances(aligned(a / unit, b), b).mean() for a, b in zip(ours, true, strict=True)]
+        assert values[name] == pytest.approx(1000 * np.mean(each), abs=0.01), name
+    assert 0 <= values["f_at_5"] <= values["f_at_15"] <= 1 and 0 <= values["auc"] <= 1
+    assert values["expected"] == 3960
+
+
+def test_freihand_before_the_ground_truth_is_there(weights, tmp_path: Path) -> None:
+    folder, file = write_freihand(tmp_path / "FreiHAND"), weights("hand21", "mano-right")
+    for name in ("xyz", "verts"):
+        (folder / "data" / f"evaluation_{name}.json").unlink()
+    values = run("freihand", folder, file, tmp_path, "--predictions", str(tmp_path / "pred.json"))
+    assert values["count"] == 0 and "pa_mpvpe" not in values
+    assert len(json.loads((tmp_path / "pred.json").read_text())[1]) == 4
+
+
+def lose_entry(folder: Path) -> None:
+    path = folder / "data" / "3DPW_latest_test.json"
+    content = json.loads(path.read_text())
+    del content["images"][1]["cam_param"]
+    path.write_text(json.dumps(content))
+
+
+def truncate(folder: Path) -> None:
+    path = folder / "data" / "darkpose_3dpw_testset_output.json"
+    path.write_text(path.read_text()[:500])
+
+
+@pytest.mark.parametrize(
+    ("harm", "overrides", "words"),
+    [
+        (lose_entry, [], ["3DPW_latest_test.json", "images[1]", "cam_param", "docs/data.md"]),
+        (truncate, [], ["darkpose_3dpw_testset_output.json", "docs/data.md"]),
+        (None, ["data.folder=nowhere"], ["3DPW_latest_test.json", "docs/data.md"]),
+        (None, ["data.folder="], ["data.folder"]),
+        (None, ["weights=anny-body"], ["13718 vertices", "6890", "smpl-neutral"]),
+        (None, ["weights=HUMAN36"], ["coco17", "torso", "input=truth"]),
+        (None, ["protocol=surreal", "smoothing={}"], ["surreal", "smoothing"]),
+        (None, ["--predictions", "pred.json"], ["--predictions", "protocol=freihand"]),
+    ],
+    ids=["camera", "truncated", "folder", "no folder", "mesh", "joints", "smoothing", "predictions"],
+)
+def test_faults_are_one_line(weights, tmp_path: Path, capsys, harm, overrides, words) -> None:
+    folder = write_pw3d(tmp_path, ("test",))
+    if harm:
+        harm(folder)
+    overrides = [o.replace("HUMAN36", str(weights("human36m17"))) for o in overrides]
+    config = str(paths.asset("configs/test_3dpw.yaml"))
+    base = [f"data.folder={folder}", f"weights={weights('coco19')}", *COMMON]
+    assert main(["test", "--config", config, *base, *overrides]) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("pose2mesh: error:")
+    assert all(word in error for word in words), error
