@@ -62,7 +62,7 @@ def _fitting(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
-    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "fitting"), default="network")
+    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "fitting"))
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=_positive, help="threads of torch (default: torch's own choice)")
     parser.add_argument("--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8; on CUDA also 64)")
