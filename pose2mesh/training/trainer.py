@@ -20,7 +20,7 @@ from pose2mesh.checkpoints.build import HAND_JOINTS
 from pose2mesh.datasets.hands import HandProtocol, hand_pose_pool
 from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.datasets.motion import load_motion
-from pose2mesh.datasets.synthetic import find_motion, pose_pool
+from pose2mesh.datasets.synthetic import find_motion, pose_pool, seeded_generator
 from pose2mesh.errors import InputError, MachineError, MissingDependencyError
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.key2mesh import Key2Mesh
@@ -122,6 +122,8 @@ class Trainer:
         saved, bad = time.monotonic(), 0
         with tqdm(total=stage.steps, initial=start, desc=stage.name, disable=not self.group.is_first) as bar:
             for step in range(start, stage.steps):
+                # Dropout as well is to be a function of the step, or a resumed run would not repeat it.
+                torch.manual_seed(seeded_generator(self.config.seed, index, step, self.group.rank).initial_seed())
                 parts = self._step(objective, optimizer, stage, step, next(batches))
                 bad = 0 if parts else bad + 1
                 self._report(bar, stage, step, parts, bad)

@@ -106,6 +106,20 @@ def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     assert digest(tmp_path) == before
 
 
+def test_an_interrupted_run_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, state = config_of(tmp_path), tmp_path / "run" / "last.pt"
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(Interrupted):
+            train(config)
+    before = state.read_bytes()
+    with pytest.raises(InputError, match="go on with --resume"):
+        train(config)
+    assert state.read_bytes() == before
+    train(config, resume=True)
+    train(config)  # a run that has ended may be repeated
+
+
 def test_what_cannot_be_resumed(tmp_path: Path) -> None:
     config = tiny_run(tmp_path)
     with pytest.raises(InputError, match="nothing to resume"):
