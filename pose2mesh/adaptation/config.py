@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from pose2mesh.adaptation.image_synthesis import SynthesisConfig
 from pose2mesh.adaptation.pose_augmentation import LatentAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
 from pose2mesh.training.config import DataConfig, Strict
@@ -13,6 +14,7 @@ class TargetConfig(Strict):
     """The user's own 2D keypoints; nothing else of the target is ever read."""
 
     keypoints: str = ""  # COCO, OpenPose, Halpe, MMPose JSON, NPY or NPZ; or a pack such as coco2d_train.npz
+    images: str = ""  # folder of the photos, for an image backbone; frames of `keypoints` bear their names
     joint_set: str | None = None  # of the file, where the number of joints does not tell
     least_confidence: Fraction = 0.3  # of joints that re-projection is measured on
     held_out: Fraction = 0.15  # share of people that early stopping looks at and no step does
@@ -32,6 +34,16 @@ class Key2MeshConfig(Strict):
     supervision: NotNegative = 0.0  # source labels again, through the adapted extractor (not in the paper)
 
 
+class ImageConfig(Strict):
+    """What an image backbone adds: the released code's weights of the losses (there all of them times 60)."""
+
+    joints_2d: NotNegative = 5.0  # squares of half sides of the crop
+    joints_3d: NotNegative = 5.0  # square metres
+    pose: NotNegative = 1.0  # squares of the entries of rotation matrices
+    shape: NotNegative = 0.001
+    synthesis: SynthesisConfig = SynthesisConfig()
+
+
 class DapaConfig(Strict):
     """Pose augmentation: a real step by re-projection, then a synthetic one with full truth."""
 
@@ -40,6 +52,7 @@ class DapaConfig(Strict):
     errors: Literal["measured", "none"] = "measured"  # of synthetic keypoints: as large as the target's, or exact
     reprojection: NotNegative = 1.0  # weight of the real step; 0 leaves it out
     supervision: NotNegative = 1.0  # weight of the synthetic step; 0 leaves it out, as in fine-tuning on 2D alone
+    image: ImageConfig = ImageConfig()
 
 
 class AdaptConfig(Strict):

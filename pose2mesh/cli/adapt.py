@@ -14,9 +14,16 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_intermixed_args(arguments)
 
     from pose2mesh.adaptation import AdaptConfig, adapt
+    from pose2mesh.checkpoints.image_backbone import is_image_backbone
     from pose2mesh.training.config import load_config
 
     config = load_config(AdaptConfig, options.config, options.overrides)
+    if is_image_backbone(config.weights):
+        from pose2mesh.adaptation.image_run import adapt_images
+
+        weights, losses = adapt_images(config, options.method, options.output)
+        print(f"{len(losses)} steps on photos and on pictures made from them\nweights: {weights}")
+        return 0
     weights, outcome = adapt(config, options.method, options.output)
     (_, before), (step, after) = outcome.errors[0], outcome.best
     print(f"held-out re-projection error, in sizes of the person: {before:.4f} before, {after:.4f} after {step} steps")

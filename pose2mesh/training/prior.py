@@ -3,15 +3,18 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 from tqdm import tqdm
 
+from pose2mesh.augmentation.hand_gestures import TRAINING_FAMILIES, VALIDATION_FAMILIES, gesture_pool
+from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler
 from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
+from pose2mesh.body_models import load_hand_body, world_to_relative
 from pose2mesh.checkpoints import save_weights
 from pose2mesh.checkpoints.prior import BODY_BONES, KIND
 from pose2mesh.datasets.synthetic import pose_pool, seeded_generator
@@ -24,17 +27,19 @@ from pose2mesh.training.config import Strict
 from pose2mesh.training.state import versions
 
 _MOST_BAD_STEPS = 10  # losses in a row that are not finite
+_HAND_POOL = 1 << 14  # hand poses
 
 
 class PriorConfig(Strict):
     """A pose prior and how it is trained."""
 
     task: Literal["pose_prior"]
-    body: Literal["anny-body"] = "anny-body"
+    body: Literal["anny-body", "anny-hand"] = "anny-body"  # a hand's poses come from the sampler of gestures
     motion: tuple[str, ...] = ("mocap_train.npz",)
     validation: tuple[str, ...] = ("mocap_val.npz",)
     distinct_radians: NotNegative = 0.1
     poses: PoseAugmentation = PoseAugmentation()
+    hands: HandPoses = HandPoses()
     width: int = Field(default=512, ge=8)
     latent: int = Field(default=32, ge=1)
     steps: int = Field(default=20000, ge=1)
@@ -52,23 +57,55 @@ def train_prior(config: PriorConfig) -> Path:
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
+    material = _hand_material(config) if config.body == "anny-hand" else _body_material(config)
+    prior = PosePrior(len(material.bones), config.width, config.latent)
+    _optimize(prior, config, material.draw, material.parents)
+    prior.eval()
+    measured = measure_prior(prior, material.unseen)
+    metrics = {**measured, "versions": versions(), "config": config.model_dump(mode="json")}
+    output = Path(config.output)
+    content = json.dumps(metrics, indent=1).encode()
+    write_with(output / "metrics.json", lambda stream: stream.write(content))
+    settings = {"kind": KIND, "body": config.body, "bones": list(material.bones)}
+    weights = output / "weights.safetensors"
+    save_weights(weights, prior, {**settings, "width": config.width, "latent": config.latent}, torch.float16)
+    return weights
+
+
+class Material(NamedTuple):
+    """Poses to learn from and to measure on."""
+
+    bones: tuple[str, ...]  # [J], the root left out
+    parents: tuple[int, ...]  # [J] the root counts as 0, bone j as j + 1
+    draw: Callable[[Generator], Tensor]  # a batch [B,J,3,3]
+    unseen: Tensor  # [M,J,3,3]
+
+
+def _body_material(config: PriorConfig) -> Material:
     pool = pose_pool(config.motion, config.distinct_radians)  # [N, 19, 3]
-    unseen = rotvec_to_rotmat(pose_pool(config.validation, config.distinct_radians))[:, 1:]  # [M, 18, 3, 3]
+    unseen = rotvec_to_rotmat(pose_pool(config.validation, config.distinct_radians))[:, 1:]
 
     def draw(generator: Generator) -> Tensor:
         return rotvec_to_rotmat(sample_poses(pool, config.batch_size, config.poses, generator))[:, 1:]
 
-    prior = PosePrior(len(BODY_BONES), config.width, config.latent)
-    _optimize(prior, config, draw, MOTION_PARENTS[1:])
-    prior.eval()
-    metrics = {**measure_prior(prior, unseen), "versions": versions(), "config": config.model_dump(mode="json")}
-    output = Path(config.output)
-    content = json.dumps(metrics, indent=1).encode()
-    write_with(output / "metrics.json", lambda stream: stream.write(content))
-    settings = {"kind": KIND, "body": config.body, "bones": list(BODY_BONES)}
-    weights = output / "weights.safetensors"
-    save_weights(weights, prior, {**settings, "width": config.width, "latent": config.latent}, torch.float16)
-    return weights
+    return Material(BODY_BONES, MOTION_PARENTS[1:], draw, unseen)
+
+
+def _hand_material(config: PriorConfig) -> Material:
+    """Poses of the sampler; measured on families of gestures that it does not know. The wrist is the root."""
+    body, first = load_hand_body(), 2  # the end of the forearm and the wrist come first
+    sampler = HandPoseSampler(body, gesture_pool(TRAINING_FAMILIES), config.hands)
+
+    def relative(angles: Tensor) -> Tensor:
+        return world_to_relative(sampler.rotations(angles), body.parents)[:, first:]
+
+    pool = relative(sampler.sample(_HAND_POOL, seeded_generator(config.seed, 0, 1)))  # collisions cost: drawn once
+
+    def draw(generator: Generator) -> Tensor:
+        return pool[torch.randint(len(pool), (config.batch_size,), generator=generator)]
+
+    parents = tuple(parent - first + 1 for parent in body.parents[first:].tolist())
+    return Material(body.bone_names[first:], parents, draw, relative(gesture_pool(VALIDATION_FAMILIES)))
 
 
 def _optimize(

@@ -1,0 +1,97 @@
+"""DAPA for an image backbone: the same two steps, the synthetic one on rendered pictures (Weng et al. 2022)."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pose2mesh.adaptation.config import AdaptConfig
+from pose2mesh.adaptation.image_synthesis import ImageSynthesizer
+from pose2mesh.adaptation.image_target import ImageTarget
+from pose2mesh.adaptation.method import SafeOptimizer
+from pose2mesh.adaptation.pose_augmentation import augment_poses
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.checkpoints.prior import load_pose_prior
+from pose2mesh.datasets.synthetic import seeded_generator
+from pose2mesh.errors import InputError
+from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
+from pose2mesh.networks.spin import ImagePrediction, Spin, normalize_images, project_to_crop, scale_penalty
+
+_COCO = 17
+MOST_SHAPE = 3.0  # predicted shapes with a larger coefficient are set to the mean, as in the released code
+
+
+class ImageAugmentation:
+    """Real step on photos, synthetic step on pictures of what was predicted in them."""
+
+    def __init__(self, network: Spin, target: ImageTarget, config: AdaptConfig):
+        """Raises MissingFileError, FormatError, and InputError for settings that do not fit, before any step."""
+        if config.dapa.latent.kind == "adversarial":
+            raise InputError(
+                "dapa.latent.kind: rendered pictures have no gradient to climb; choose multiply, add or random"
+            )
+        self.network, self.target, self.settings = network, target, config.dapa
+        self.batch_size, self.weights = config.batch_size, config.dapa.image
+        self.prior = load_pose_prior(self.settings.prior)
+        self.synthesizer = ImageSynthesizer(load_anny_body(), self.settings.image.synthesis)
+        self.generator, self.rng = seeded_generator(config.seed, 17), np.random.default_rng(config.seed)
+        self.optimizer = SafeOptimizer(list(network.parameters()), config.learning_rate, config.clip_norm)
+
+    def step(self) -> dict[str, float] | None:
+        """One real and one synthetic step; None where one was not finite."""
+        images, keypoints = self.target.draw(self.batch_size, self.generator)
+        found = self.network(normalize_images(torch.from_numpy(images)))
+        real = self._real_loss(found, keypoints)
+        if self.settings.reprojection and not self.optimizer.step(self.settings.reprojection * real):
+            return None
+        parts = {"real": float(real.detach())}
+        if self.settings.supervision:
+            predicted, camera = _detached(found)
+            pictures, truth = self.synthesize(images, predicted, camera)
+            again = self.network(normalize_images(torch.from_numpy(pictures)))
+            loss = self._synthetic_loss(again, truth, camera)
+            if not self.optimizer.step(self.settings.supervision * loss):
+                return None
+            parts["synthetic"] = float(loss.detach())
+        return parts
+
+    def synthesize(
+        self, images: np.ndarray, predicted: BodyParameters, camera: Tensor
+    ) -> tuple[np.ndarray, BodyPrediction]:
+        """Pictures uint8 [B,224,224,3] of augmented poses and what they show."""
+        augmented = augment_poses(self.prior, predicted, self.settings.latent, self.generator)
+        return self.synthesizer(images, predicted, augmented, camera, self.rng)
+
+    def _real_loss(self, found: ImagePrediction, keypoints: Tensor) -> Tensor:
+        """The weighted square of the re-projection error in half sides, and the term of the camera; nothing else."""
+        joints = self.synthesizer.decoder.joints(found.parameters)[:, :_COCO]
+        squared = (project_to_crop(joints, found.camera) - keypoints[..., :2]).square().sum(-1)  # [B, 17]
+        return self.weights.joints_2d * (keypoints[..., 2] * squared).mean() + scale_penalty(found.camera)
+
+    def _synthetic_loss(self, found: ImagePrediction, truth: BodyPrediction, camera: Tensor) -> Tensor:
+        weights = self.weights
+        joints = self.synthesizer.decoder.joints(found.parameters)
+        points = project_to_crop(joints, found.camera) - project_to_crop(truth.joints, camera)
+        rotations = found.parameters.rotations - truth.parameters.rotations
+        return (
+            weights.joints_2d * points.square().sum(-1).mean()
+            + weights.joints_3d * (joints - truth.joints).square().sum(-1).mean()
+            + weights.pose * rotations.square().mean()
+            + weights.shape * (found.parameters.betas - truth.parameters.betas).square().mean()
+            + scale_penalty(found.camera)
+        )
+
+
+def _detached(found: ImagePrediction) -> tuple[BodyParameters, Tensor]:
+    """What synthesis starts from, without gradients and without impossible shapes."""
+    betas = found.parameters.betas.detach()
+    impossible = (betas.abs() > MOST_SHAPE).any(1, keepdim=True)
+    shape = torch.where(impossible, torch.zeros_like(betas), betas)
+    return BodyParameters(found.parameters.rotations.detach(), shape), found.camera.detach()
+
+
+def freeze_norms(network: nn.Module) -> nn.Module:
+    """Batch norms keep their statistics: those of a small synthetic batch are not those of photos."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    return network

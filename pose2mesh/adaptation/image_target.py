@@ -1,0 +1,90 @@
+"""Photos with the 2D keypoints of their people: what an image backbone adapts to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pose2mesh.detectors.images import IMAGE_SUFFIXES, is_image, read_image
+from pose2mesh.detectors.readers import read_keypoints
+from pose2mesh.errors import InputError
+from pose2mesh.geometry.crop import crop_image, keypoint_box, square_box
+from pose2mesh.networks.spin import SIDE
+from pose2mesh.skeletons import convert
+
+FEWEST_CONFIDENT = 4  # joints of a person
+_MARGIN = 1.25  # side of the crop over that of the keypoints' box
+_NAMED = 3  # files that a message names before it counts the rest
+
+
+@dataclass(frozen=True)
+class ImageTarget:
+    """People of photos, one square crop each."""
+
+    images: np.ndarray  # uint8 [N, 224, 224, 3]
+    keypoints: Tensor  # [N, 17, 3] COCO-17 in half sides of the crop from its center, confidence
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[np.ndarray, Tensor]:
+        """A random batch: pictures [count,224,224,3] and keypoints [count,17,3]."""
+        rows = torch.randint(len(self.images), (count,), generator=generator)
+        return self.images[rows.numpy()], self.keypoints[rows]
+
+
+def load_image_target(folder: str, keypoints: str, joint_set: str | None, least_confidence: float) -> ImageTarget:
+    """Every photo of a folder with its people in a keypoint file, whose frames bear the photos' names.
+
+    Raises InputError for keypoints without a photo, photos without a person, and people without confident joints,
+    naming them.
+    """
+    if not folder or not Path(folder).is_dir():
+        raise InputError(f"an image backbone needs the photos: target.images={folder!r} is no folder")
+    photos = {path.stem: path for path in sorted(Path(folder).iterdir()) if is_image(path)}
+    if not photos:
+        raise InputError(f"target.images: no photo in {folder}; expected {', '.join(IMAGE_SUFFIXES)}")
+    frames = {frame.name: frame.keypoints for frame in read_keypoints(keypoints, joint_set)}
+    if lost := sorted(name for name, people in frames.items() if len(people) and name not in photos):
+        raise InputError(
+            f"{keypoints}: no photo in {folder} for {_listed(lost)}; keypoints alone need another backbone"
+        )
+    crops, points = [], []
+    empty = []
+    for name, path in photos.items():
+        found = list(_people(read_image(path), frames.get(name), least_confidence))
+        empty += [] if found else [path.name]
+        crops += [crop for crop, _ in found]
+        points += [each for _, each in found]
+    if empty:
+        raise InputError(
+            f"{keypoints}: nobody with {FEWEST_CONFIDENT} joints of confidence {least_confidence} in {_listed(empty)}; "
+            "detect them, or take those photos out of the folder"
+        )
+    return ImageTarget(np.stack(crops), torch.from_numpy(np.stack(points)))
+
+
+def _people(image: np.ndarray, people, least_confidence: float):
+    """(crop [224,224,3], keypoints [17,3]) of everybody in a photo whose joints suffice."""
+    if people is None:
+        return
+    points, confidence = convert(people.points, people.confidence, people.joint_set, "coco17")
+    for each, seen in zip(points, confidence, strict=True):
+        seen = np.where(seen >= least_confidence, seen, 0)
+        if (seen > 0).sum() >= FEWEST_CONFIDENT:
+            yield _crop(image, each, seen)
+
+
+def _crop(image: np.ndarray, points: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    from PIL import Image
+
+    box = square_box(keypoint_box(points, confidence), _MARGIN)
+    crop, offset = crop_image(image, box)
+    small = np.array(Image.fromarray(crop).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    inside = 2 * (points - offset) / np.array(crop.shape[1::-1]) - 1  # [17, 2]
+    seen = confidence > 0
+    return small, np.column_stack([np.where(seen[:, None], inside, 0), confidence]).astype(np.float32)
+
+
+def _listed(names: list[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,60 @@
+"""Image backbones on disk: the published SPIN checkpoint by its own names, and ours with their sizes inside."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pose2mesh.checkpoints.official import read_official
+from pose2mesh.checkpoints.weights import read_weights, save_weights
+from pose2mesh.errors import FormatError
+from pose2mesh.networks.body_decoders import IDENTITY_6D, UPRIGHT_6D
+from pose2mesh.networks.resnet import STAGES
+from pose2mesh.networks.spin import Spin
+from pose2mesh.skeletons import MOTION_BONES
+
+KIND = "spin"
+_PUBLISHED_SUFFIXES = (".pt", ".pth")
+_PUBLISHED = {"kind": KIND, "body": "smpl-neutral", "rotations": 24, "shapes": 10}
+ANNY = {"kind": KIND, "body": "anny-body", "rotations": len(MOTION_BONES), "shapes": 16}
+
+
+def new_image_backbone(settings: dict[str, Any]) -> Spin:
+    """A network with fresh weights. `stages`, `base` and `width` are those of ResNet-50 and SPIN where not given."""
+    rest = [UPRIGHT_6D] * settings["rotations"]
+    if settings["body"] != "anny-body":  # rotations against the parent: only the root turns to the camera
+        rest = [UPRIGHT_6D] + [IDENTITY_6D] * (settings["rotations"] - 1)
+    sizes = {name: settings[name] for name in ("base", "width") if name in settings}
+    return Spin(torch.tensor(rest), settings["shapes"], stages=tuple(settings.get("stages", STAGES)), **sizes)
+
+
+def load_image_backbone(path: str | Path) -> tuple[Spin, dict[str, Any]]:
+    """(network in evaluation mode, its settings). A .pt or .pth file is read as the published SPIN checkpoint.
+
+    Raises MissingFileError, FormatError.
+    """
+    tensors, settings = _read(Path(path))
+    try:
+        network = new_image_backbone(settings)
+        network.load_state_dict(tensors)
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise FormatError(f"{path} does not hold an image backbone: {' '.join(str(error).split())[:200]}") from error
+    return network.eval(), settings
+
+
+def save_image_backbone(path: str | Path, network: Spin, settings: dict[str, Any]) -> None:
+    """Write weights and settings atomically."""
+    save_weights(path, network, settings)  # type: ignore[arg-type]
+
+
+def is_image_backbone(path: str | Path) -> bool:
+    """Whether weights (name or path) are an image backbone's."""
+    return Path(path).suffix in _PUBLISHED_SUFFIXES or read_weights(path)[1].get("kind") == KIND
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    if path.suffix not in _PUBLISHED_SUFFIXES:
+        return read_weights(path)
+    tensors = read_official(path, "model", "SPIN")
+    return {name: value for name, value in tensors.items() if not name.startswith("smpl.")}, _PUBLISHED
