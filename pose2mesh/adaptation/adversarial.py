@@ -28,7 +28,7 @@ class AdversarialAdaptation:
         self.generator = seeded_generator(config.seed, 11)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.critic = DomainCritic(backbone.width, self.settings.hidden).to(device)
+            self.critic = DomainCritic(backbone.width, self.settings.hidden, self.settings.dropout).to(device)
         self.optimizer = SafeOptimizer(backbone.trainable(), config.learning_rate, config.clip_norm)
         critic_weights = list(self.critic.parameters())
         self.critic_optimizer = SafeOptimizer(critic_weights, self.settings.critic_learning_rate, config.clip_norm)

@@ -25,6 +25,7 @@ class Key2MeshConfig(Strict):
 
     critic: Literal["wgan_gp", "gradient_reversal", "bce", "none"] = "wgan_gp"
     hidden: int = Field(default=512, ge=8)  # width of the critic
+    dropout: Fraction = 0.0  # of the critic (released: 0.2)
     critic_steps: int = Field(default=5, ge=1)  # for every step of the extractor (released: 10)
     critic_learning_rate: Positive = 1e-4
     gradient_penalty: NotNegative = 50.0

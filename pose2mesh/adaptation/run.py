@@ -111,6 +111,23 @@ def run_adaptation(
     outcome = Outcome([(0, held_out_error(backbone, target))])
     if not methods:
         return outcome
+    with torch.random.fork_rng(devices=[]):  # dropout of a critic draws from torch's own generator
+        torch.manual_seed(config.seed)
+        _take_steps(backbone, target, config, methods, device, outcome, title, samples)
+    return outcome
+
+
+def _take_steps(
+    backbone: Backbone,
+    target: TargetSet,
+    config: AdaptConfig,
+    methods: Sequence[Method],
+    device: torch.device,
+    outcome: Outcome,
+    title: str | None,
+    samples: SyntheticBodies | None,
+) -> None:
+    """The loop of `run_adaptation`; notes errors and skipped steps in `outcome`."""
     samples = samples or source_samples(backbone, config)
     workers = config.source.workers
     batches = iter(DataLoader(samples, batch_size=None, sampler=range(config.steps), num_workers=workers))
@@ -132,7 +149,6 @@ def run_adaptation(
                 if keeper.stale >= config.patience:
                     break
     keeper.restore()
-    return outcome
 
 
 def source_samples(backbone: Backbone, config: AdaptConfig) -> SyntheticBodies:
