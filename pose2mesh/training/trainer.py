@@ -17,7 +17,7 @@ from pose2mesh.augmentation.hand_gestures import gesture_pool
 from pose2mesh.body_models import AnnyBody, load_body_model
 from pose2mesh.checkpoints import build_network, finest_vertex_ids, read_weights, save_weights
 from pose2mesh.checkpoints.build import HAND_JOINTS
-from pose2mesh.datasets.hands import HandProtocol, hand_pose_pool
+from pose2mesh.datasets.hands import RIGHT_HANDS, HandProtocol, hand_pose_pool
 from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.datasets.synthetic import find_motion, pose_pool, seeded_generator
@@ -81,6 +81,8 @@ class Trainer:
             raise InputError("stages: samples made on the fly have no epochs; give steps")
         self.body = load_body_model(config.network.body)
         if config.network.joint_set == HAND_JOINTS:
+            if config.network.body not in RIGHT_HANDS:
+                raise InputError(f"network.body: hands are trained on {' or '.join(RIGHT_HANDS)}, not {config.network.body}")
             gesture_pool(config.validation)
             self.pool = hand_pose_pool(self.body, config.data.gestures, config.data.hand_poses, config.seed)
             return

@@ -165,6 +165,15 @@ def test_surreal_goes_by_the_ids_of_pictures(tmp_path: Path) -> None:
         np.testing.assert_allclose(sample.body.translation, [0.1, 0.2, 6.0], rtol=1e-6)
 
 
+def test_detections_count_whatever_their_confidence(tmp_path: Path) -> None:
+    """The release does not look at it; the network here would leave a joint of confidence 0 out."""
+    path = written.write_surreal(tmp_path) / "data" / "hrnet_output_on_trainset.json"
+    change(path, lambda c: c[0].update(keypoints=[[10.0, 20.0, 0.0]] * 24))
+    assert (read("surreal", tmp_path)[3].detections.points[:, 2] > 0).all()
+    change(path, lambda c: c[0].update(keypoints=[[10.0, 20.0]] * 24))
+    assert (read("surreal", tmp_path)[3].detections.points[:, 2] == 1).all()
+
+
 def test_surreal_is_tested_on_val_with_either_name_of_the_detections(tmp_path: Path) -> None:
     data = written.write_surreal(tmp_path) / "data"
     assert len(read("surreal", tmp_path, "test")) == 4

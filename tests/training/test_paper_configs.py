@@ -124,6 +124,37 @@ def test_the_documented_commands_and_the_weights_they_write(here: Path, tmp_path
     assert prediction.vertices.shape == (2, 778, 3) and prediction.joints.shape == (2, 21, 3)
 
 
+def test_workers_change_nothing(here: Path, tmp_path: Path) -> None:
+    config = config_of("freihand", f"output={tmp_path}")
+    data = annotated_data.load_material(config).stage(config, 1, rank=0)
+    alone, together = (list(data.batches(1, 4, workers)) for workers in (0, 2))
+    assert len(alone) == 3
+    for ours, theirs in zip(alone, together, strict=True):
+        for one, other in zip(ours, theirs, strict=True):
+            torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def test_a_resumed_run_repeats_an_uninterrupted_one(here: Path, tmp_path: Path) -> None:
+    whole = trainer.train(config_of("freihand", f"output={tmp_path}/whole", "stages.1.steps=4"))
+    config = config_of("freihand", f"output={tmp_path}/parts", "stages.1.steps=4")
+    run = trainer.Trainer(config, torch.device("cpu"), Processes())
+    stop_after(run, 4)  # in the middle of the second stage
+    with pytest.raises(trainer.Interrupted):
+        run.run(resume=False)
+    assert trainer.train(config, resume=True).read_bytes() == whole.read_bytes()
+
+
+def stop_after(run: trainer.Trainer, steps: int) -> None:
+    """As if SIGTERM came during the given step of the run."""
+    step, done = run._step, iter(range(1, steps + 1))
+
+    def counted(*arguments):
+        run.stop_requested = next(done) == steps
+        return step(*arguments)
+
+    run._step = counted
+
+
 def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
     """An epoch draws as many people as the largest dataset has, times the number of datasets."""
     config = config_of("pw3d_human36m_coco", f"output={tmp_path}", "stages.1.steps=0", "stages.1.epochs=2")

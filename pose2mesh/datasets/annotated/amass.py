@@ -5,6 +5,7 @@ of the later archives too. There are no pictures: each pose stands 10 m before a
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -82,6 +83,7 @@ def _read_file(path: Path, subset: str) -> Iterator[Sample]:
             )
 
 
+@cache
 def _cameras() -> list[SampleCamera]:
     cameras = []
     for rows in _CAMERAS:

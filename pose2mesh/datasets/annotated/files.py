@@ -11,6 +11,7 @@ import numpy as np
 
 from pose2mesh.errors import FormatError, MissingFileError
 
+_LEAST_CONFIDENCE = 0.01  # of a joint that a detector reports
 _LARGEST_NUMBER = 1e7  # pixels, millimetres; a larger one is damage
 
 
@@ -114,7 +115,14 @@ def joints_by_id(path: Path, key: str, num_joints: int, remedy: str) -> dict[int
         points = entry.any_numbers("keypoints")
         if points.size % num_joints or points.size // num_joints < 2 or not np.isfinite(points).all():
             raise entry.fault(f"has no finite x, y of {num_joints} joints under 'keypoints'")
-        found[entry.integer(key)] = with_confidence(points.reshape(num_joints, -1))
+        found[entry.integer(key)] = as_found(points.reshape(num_joints, -1))
+    return found
+
+
+def as_found(points: np.ndarray) -> np.ndarray:
+    """Detections [J, 2] or more columns to [J, 3]: never of confidence 0, for the release uses them whatever it is."""
+    found = with_confidence(points)
+    found[:, 2] = found[:, 2].clip(_LEAST_CONFIDENCE)
     return found
 
 

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pose2mesh.datasets.annotated.files import Entry, has_box, image_of, read_coco, read_entry, with_confidence
+from pose2mesh.datasets.annotated.files import (
+    Entry,
+    as_found,
+    has_box,
+    image_of,
+    read_coco,
+    read_entry,
+    with_confidence,
+)
 from pose2mesh.datasets.annotated.parameters import body_parameters, plausible_betas
 from pose2mesh.datasets.sample import Joints2D, Joints3D, Sample, SampleCamera
 from pose2mesh.skeletons import joint_set
@@ -107,5 +115,5 @@ def _read_detections(folder: Path) -> dict[str, Joints2D]:
         points = entry.any_numbers(path)
         if points.ndim != 2 or len(points) != 17 or points.shape[1] < 2 or not np.isfinite(points).all():
             raise entry.fault(f"has no finite x, y of 17 joints under {path!r}")
-        found[Path(path).name] = Joints2D(_JOINTS.name, with_confidence(points))
+        found[Path(path).name] = Joints2D(_JOINTS.name, as_found(points))
     return found

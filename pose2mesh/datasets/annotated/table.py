@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from itertools import islice
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from pose2mesh.datasets.sample import BodyParameters, Joints2D, Joints3D, Sample
+from pose2mesh.datasets.sample import Joints2D, Joints3D, Sample
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons import convert, joint_set
+
+_CHUNK = 4096  # samples stacked at a time, so that they are not all in memory as objects
 
 
 @dataclass(frozen=True)
@@ -55,20 +58,21 @@ def collect(samples: Iterable[Sample], input_set: str, target_set: str) -> Sampl
     Raises InputError where there is no sample, or one without body parameters.
     """
     models: dict[str, int] = {}
-    rows, dataset = [], ""
-    for sample in samples:
-        if sample.body is None:
-            raise InputError(f"{sample.dataset}: image {sample.image_id} has no body parameters to train on")
-        rows.append(_row(sample, sample.body, models, input_set, target_set))
-        dataset = sample.dataset
-    if not rows:
+    parts, dataset, remaining = [], "", iter(samples)
+    while chunk := list(islice(remaining, _CHUNK)):
+        rows = [_row(sample, models, input_set, target_set) for sample in chunk]
+        parts.append({name: np.stack([row[name] for row in rows]) for name in rows[0]})
+        dataset = chunk[0].dataset
+    if not parts:
         raise InputError("a dataset in data.sources has no person to train on; check its folder and subsets")
-    columns = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
+    columns = {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
     return SampleTable(dataset, tuple(models), **columns)
 
 
-def _row(sample: Sample, body: BodyParameters, models: dict[str, int], input_set: str, target_set: str) -> dict:
-    camera, measured = sample.camera, _joints_in(sample.joints, target_set)
+def _row(sample: Sample, models: dict[str, int], input_set: str, target_set: str) -> dict:
+    camera, body, measured = sample.camera, sample.body, _joints_in(sample.joints, target_set)
+    if body is None:
+        raise InputError(f"{sample.dataset}: image {sample.image_id} has no body parameters to train on")
     return {
         "model": np.int64(models.setdefault(body.model, len(models))),
         "rotvec": body.rotvec,
