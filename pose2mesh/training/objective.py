@@ -24,12 +24,17 @@ def distance_loss(predicted: Tensor, target: Tensor) -> Tensor:
 class Objective(nn.Module):
     """network(keypoints) against a Batch; returns (total, the parts by name), lengths in metres."""
 
+    faces: Tensor
+
     def __init__(self, network: CompactPose2Mesh, stage: StageConfig, level_rows: list[np.ndarray], faces: np.ndarray):
         """`level_rows`: for each vertex set of the mesh head, its rows in Batch.vertices; `faces` of the finest."""
         super().__init__()
         self.network, self.stage = network, stage
-        self.rows = [torch.as_tensor(rows, dtype=torch.long) for rows in level_rows]
-        self.faces = torch.as_tensor(faces, dtype=torch.long)
+        # Buffers, so that they lie on the device: an index on the CPU would stop a GPU in every step.
+        self.level_rows = [f"rows_{level}" for level in range(len(level_rows))]
+        for name, rows in zip(self.level_rows, level_rows, strict=True):
+            self.register_buffer(name, torch.as_tensor(rows, dtype=torch.long), persistent=False)
+        self.register_buffer("faces", torch.as_tensor(faces, dtype=torch.long), persistent=False)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         if isinstance(self.network, CompactHand):
@@ -45,6 +50,11 @@ class Objective(nn.Module):
         weights = self.stage.loss.model_dump()
         total = sum((weights[name] * value for name, value in parts.items()), torch.zeros(()))
         return total, {name: value.detach() for name, value in parts.items()}
+
+    @property
+    def rows(self) -> list[Tensor]:
+        """Rows in Batch.vertices of each vertex set, coarse to fine."""
+        return [self.get_buffer(name) for name in self.level_rows]
 
     def _mesh_parts(self, levels: list[Tensor], batch: Batch) -> dict[str, Tensor]:
         """Loss parts of vertex sets [B,N,3], coarse to fine."""
@@ -101,7 +111,7 @@ class ClassicObjective(nn.Module):
         keypoints, target, has_edges = self._unpack(batch)
         if self.stage.lifting_only:
             loss = lifting_loss(self.network.lift(keypoints), target.lifted, target.lifted_valid)
-            return loss, {"lift": loss.detach()}
+            return self.stage.loss.joint * loss, {"lift": loss.detach()}
         predicted = self.network(keypoints)
         joints = self.joint_regressor @ predicted.vertices
         parts = self.mesh_loss(predicted.vertices, joints, predicted.joints, target, epoch=int(has_edges))

@@ -90,6 +90,7 @@ def test_the_file_has_the_paper_s_weights_and_schedule(row: str) -> None:
     for stage in (lifting, mesh):
         assert (stage.optimizer, stage.learning_rate, stage.batch_size) == ("rmsprop", 1e-3, 64)
         assert stage.drop_at * stage.epochs == pytest.approx(round(stage.drop_at * stage.epochs), abs=1e-3)
+    assert lifting.loss.joint == 1000  # per metre; the release takes millimetres here
     loss = mesh.loss
     assert (loss.vertex, loss.joint, loss.mesh_joint, loss.normal, loss.edge) == (1, 1, 1, 0.1, 20)  # per metre
     epochs_without_edges = 15 if row == "freihand" else 7
