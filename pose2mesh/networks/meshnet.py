@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from pose2mesh.errors import InputError
 from pose2mesh.networks.real_rows import rows_to_keep
-from pose2mesh.ops import SparseOperator, Upsampling, chebyshev_conv, in_micro_batches
+from pose2mesh.ops import SparseOperator, Upsampling, batch_norm_relu, chebyshev_conv, in_micro_batches
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -53,8 +53,8 @@ class MeshNet(nn.Module):
     """2D and 3D joints to the vertices of a mesh, in metres.
 
     The graphs are constants and not part of the state, as the published checkpoints do not hold them. Fake rows, two
-    fifths of all, are isolated and never in the output, so they are left out. In training alone this changes something,
-    the statistics of the batch norms, which are then those of the real nodes: `keeps_fake_rows` leaves all as published.
+    fifths of all, are isolated and never in the output, so they are left out. That changes one thing: in training, batch
+    norms take the statistics of the real nodes alone. `keeps_fake_rows` leaves all as published.
     """
 
     inverse: Tensor  # [V] row of the finest level that holds each vertex
@@ -163,8 +163,9 @@ class MeshNet(nn.Module):
         norm = cast(nn.BatchNorm1d, self.bn[layer])
         if norm.training:
             y = chebyshev_conv(x, operator, linear.weight, linear.bias, upsampling=upsampling)  # [B, N, C]
-            y = norm(y.flatten(0, 1)).view_as(y).relu()  # statistics over B·N rows
-            return y if residual is None else y + (residual if upsampling is None else upsampling(residual))
+            if residual is not None and upsampling is not None:
+                residual = upsampling(residual)
+            return batch_norm_relu(y, norm, residual)
         scale, shift = _scale_and_shift(linear, norm)
         return chebyshev_conv(
             x,

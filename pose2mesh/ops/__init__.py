@@ -1,22 +1,30 @@
 """The numerical core: sparse products and graph convolution. Knows tensors, not bodies."""
 
+from pose2mesh.ops.batch_norm import batch_norm_relu
 from pose2mesh.ops.chebyshev import (
     available_backends,
     chebyshev_basis,
     chebyshev_conv,
     register_backend,
+    requested_backend,
     use_backend,
 )
+from pose2mesh.ops.micro_batches import in_micro_batches
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.tiled import TiledOperator, with_tiled_operators
+from pose2mesh.ops.upsampling import Upsampling
 
 __all__ = [
     "SparseOperator",
     "TiledOperator",
+    "Upsampling",
     "available_backends",
+    "batch_norm_relu",
     "chebyshev_basis",
     "chebyshev_conv",
+    "in_micro_batches",
     "register_backend",
+    "requested_backend",
     "use_backend",
     "with_tiled_operators",
 ]

@@ -36,6 +36,7 @@ class SparseOperator(nn.Module):
         for name in ("crow_transposed", "col_transposed", "values_transposed"):
             self.register_buffer(name, None, persistent=False)
         self._wrapped: dict[torch.dtype, tuple[Tensor, Tensor]] = {}  # what `matrices` returned
+        self.kernels: dict[Any, Any] = {}  # what backends made of the buffers, for as long as these stay as they are
         self._cache_transposed()
         _consume_beta_warning()
 
@@ -85,8 +86,21 @@ class SparseOperator(nn.Module):
                 )
         return self._wrapped[dtype]
 
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether the matrix is its own transpose, to rounding. Checked once."""
+        if self._is_symmetric is None:
+            self._is_symmetric = self.shape[0] == self.shape[1] and self._equals_transposed()
+        return self._is_symmetric
+
+    def _equals_transposed(self) -> bool:
+        if not (torch.equal(self.crow, self.crow_transposed) and torch.equal(self.col, self.col_transposed)):
+            return False
+        largest = self.values.abs().max() if self.values.numel() else 0.0
+        return bool(((self.values - self.values_transposed).abs() <= 1e-5 * largest).all())
+
     def _cache_transposed(self) -> None:
-        self._wrapped.clear()
+        self._forget()
         n, m = self.shape
         row = torch.repeat_interleave(torch.arange(n, device=self.crow.device), self.crow.diff().long())  # [nnz]
         order = torch.argsort(self.col.long() * n + row)  # by column, then by row
@@ -100,12 +114,17 @@ class SparseOperator(nn.Module):
         self._cache_transposed()
 
     def _apply(self, fn: Any, recurse: bool = True) -> SparseOperator:
-        self._wrapped.clear()  # they hold the buffers that are about to be moved
+        self._forget()  # what was made holds the buffers that are about to be moved
         super()._apply(fn, recurse)
         return self
 
+    def _forget(self) -> None:
+        self._wrapped.clear()
+        self.kernels.clear()
+        self._is_symmetric = None
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_wrapped": {}}  # copies and files hold the buffers only
+        return {**self.__dict__, "_wrapped": {}, "kernels": {}}  # copies and files hold the buffers only
 
 
 class _Product(torch.autograd.Function):

@@ -134,15 +134,6 @@ def test_the_weights_start_in_the_published_range():
         assert (linear.bias == 0).all()
 
 
-def test_nodes_without_a_vertex_enter_the_statistics_but_not_the_output():
-    network = random_meshnet(SMALL_PLAN)
-    rows = []
-    network.bn[-1].register_forward_hook(lambda module, inputs, output: rows.append(len(inputs[0])))
-    output = network(torch.randn(2, JOINTS, 5, dtype=torch.float64))
-    assert output.shape == (2, 6, 3)  # three quarters of 8 nodes
-    assert rows == [2 * 8]
-
-
 def test_gradients_in_evaluation_match_finite_differences():
     network = random_meshnet(SMALL_PLAN).eval()
     x = torch.randn(2, JOINTS, 5, dtype=torch.float64)

@@ -3,7 +3,7 @@ import scipy.sparse as sp
 import torch
 
 from pose2mesh.errors import InputError
-from pose2mesh.ops import SparseOperator, available_backends, chebyshev_conv, register_backend
+from pose2mesh.ops import SparseOperator, Upsampling, available_backends, chebyshev_conv, native, register_backend
 from pose2mesh.ops.chebyshev import dispatch
 
 X = torch.ones(1, 3, 2)
@@ -48,3 +48,54 @@ def test_an_unknown_backend_is_refused_with_the_choices(marker_backend, monkeypa
 def test_a_backend_that_cannot_run_is_refused(marker_backend):
     with pytest.raises(InputError, match=r"'marker' cannot run on torch.float64"):
         chebyshev_conv(X.double(), OPERATOR, WEIGHT.double(), backend="marker")
+
+
+BAD = {
+    "x of another graph": ({"x": torch.ones(1, 4, 2)}, r"x has shape \(1, 4, 2\); expected \[B, 3, C_in\]"),
+    "x without batch": ({"x": torch.ones(3, 2)}, r"x has shape \(3, 2\)"),
+    "weight": ({"weight": torch.ones(4, 3)}, r"multiple of 2 \(C_in·K\)"),
+    "bias": ({"bias": torch.ones(3)}, r"bias has shape \(3,\); expected \[4\]"),
+    "scale": ({"scale": torch.ones(1, 4)}, r"scale has shape \(1, 4\); expected \[4\]"),
+    "residual": ({"residual": torch.ones(1, 3, 2)}, r"residual has shape \(1, 3, 2\); expected \[1, 3, 4\]"),
+    "integers": ({"x": torch.ones(1, 3, 2, dtype=torch.int64)}, r"x is torch.int64; expected floats"),
+    "mixed types": ({"weight": torch.ones(4, 2).double()}, r"weight is torch.float64"),
+    "activation": ({"activation": "gelu"}, r"'gelu'.*None or 'relu'"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
+def test_bad_arguments_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        chebyshev_conv(**({"x": X, "operator": OPERATOR, "weight": WEIGHT} | change))
+
+
+def test_an_operator_that_is_not_symmetric_is_refused():
+    for matrix in (sp.csr_matrix([[0.0, 1, 0], [0, 0, 0], [0, 0, 0]]), sp.csr_matrix([[0.0, 1], [2, 0]])):
+        operator = SparseOperator.from_scipy(matrix)
+        with pytest.raises(InputError, match="needs a symmetric operator"):
+            chebyshev_conv(torch.ones(1, matrix.shape[0], 2), operator, WEIGHT)
+
+
+def test_a_backend_that_is_not_complete_is_spared_scale_and_upsampling(marker_backend, monkeypatch):
+    seen = {}
+
+    def conv(x, operator, weight, bias=None, *, activation=None, residual=None):
+        seen.update(x=x, weight=weight)
+        return x
+
+    register_backend("marker", conv, supports=lambda x: True)
+    upsampling = Upsampling(torch.tensor([0, 0, 1]), 2)
+    chebyshev_conv(X[:, :2], OPERATOR, WEIGHT, scale=torch.full((4,), 2.0), upsampling=upsampling)
+    assert seen["x"].shape == (1, 3, 2) and (seen["weight"] == 2).all()
+
+
+def test_without_compiled_kernels_auto_falls_back_and_says_so_once(monkeypatch, caplog):
+    monkeypatch.delenv(dispatch.ENVIRONMENT_VARIABLE, raising=False)
+    expected = chebyshev_conv(X, OPERATOR, WEIGHT, backend="reference")
+    monkeypatch.setattr(native, "is_available", lambda: False)
+    monkeypatch.setattr(native, "find_library", lambda: None)
+    dispatch._say_once.cache_clear()
+    for _ in range(2):
+        torch.testing.assert_close(chebyshev_conv(X, OPERATOR, WEIGHT), expected)
+    (message,) = caplog.messages
+    assert "plain torch" in message and "pose2mesh build-kernels" in message

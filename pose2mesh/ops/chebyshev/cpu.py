@@ -1,18 +1,32 @@
-"""The Chebyshev convolution without copies: same values as the reference, a tenth of its memory traffic.
+"""The Chebyshev convolution on the CPU: torch's dense products, C++ sparse ones with everything else fused into them.
 
-Nodes come first in memory, so a sparse product runs over contiguous rows of B·C numbers; Clenshaw's recurrence
-applies the weights before the Laplacian, so nothing is concatenated; bias, sums and ReLU work in place on the
-result; the gradient keeps only x and recomputes T_k(L) of the incoming gradient, since the operator's polynomials
-commute with its transpose's.
+Nothing is laid out anew, and what is made in between is small enough for the cache. There are two ways:
+
+- Sparse products first: the terms of some 160 rows at a time are made in the cache, multiplied by the weights there and
+  finished there with scale, bias, ReLU and residual.
+- Weights first (Clenshaw's recurrence), where they make the rows much narrower or the input is that of a coarser graph:
+  one dense product for a few samples, then the sparse ones tile by tile, and the same at the end.
+
+- The gradient keeps x alone (with ReLU also the result, the next layer's x): D = [T_k(L) dy]_k gives dx = D Wᵀ and
+  dW = xᵀ D, since T_k(L) is symmetric.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from pose2mesh.ops.chebyshev.reference import check_arguments
+from pose2mesh.ops import native
+from pose2mesh.ops.chebyshev import plain
+from pose2mesh.ops.chebyshev.weights import tall_weight, wide_weight
+from pose2mesh.ops.native.layer import MOST_TERMS, backward, forward, scratch
+from pose2mesh.ops.native.tiles import Tiles
 from pose2mesh.ops.sparse import SparseOperator
+from pose2mesh.ops.upsampling import Upsampling
+
+_ROWS_AT_ONCE = 8192  # of one dense product: fewer make it slower, more no faster, and no longer fit the cache
 
 
 def chebyshev_conv(
@@ -23,86 +37,106 @@ def chebyshev_conv(
     *,
     activation: str | None = None,
     residual: Tensor | None = None,
+    scale: Tensor | None = None,
+    upsampling: Upsampling | None = None,
 ) -> Tensor:
-    """See `reference.chebyshev_conv`; returns [B, N, C_out] strided as [N, B, C_out]."""
-    if x.dtype in (torch.bfloat16, torch.float16):
-        x = x.float()
-    check_arguments(x, weight, activation)
-    matrix, transposed = operator.matrices(x.dtype)
-    nodes_first, weight = x.transpose(0, 1), weight.to(x.dtype)  # [N, B, C_in]
-    bias = None if bias is None else bias.to(x.dtype)
-    has_gradient = torch.is_grad_enabled()
-    with torch.autocast(x.device.type, enabled=False):  # sparse products have no bfloat16
-        if has_gradient:
-            y = _Convolution.apply(nodes_first, weight, bias, matrix, transposed)  # [N, B, C_out]
-        else:  # an autograd.Function costs about 20 µs
-            y = _convolve(nodes_first, weight, bias, matrix)
-    if activation == "relu":
-        y = y.relu() if has_gradient else y.relu_()
-    y = y.transpose(0, 1)  # [B, N, C_out]
+    """See `reference.chebyshev_conv`; half precisions are computed and returned in float32.
+
+    Without compiled kernels, and with more than three terms, it is computed by `plain`.
+    """
+    if not native.is_available() or weight.shape[1] > MOST_TERMS * x.shape[2]:
+        epilogue = {"activation": activation, "residual": residual, "scale": scale, "upsampling": upsampling}
+        return plain.chebyshev_conv(x, operator, weight, bias, **epilogue)
+    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+    x = x.to(dtype)
+    weight, bias, scale, residual = (_to(t, dtype) for t in (weight, bias, scale, residual))
+    relu = activation == "relu"
+    tensors = [t for t in (x, weight, bias, scale, residual) if t is not None]
+    if not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
+        return _convolve(operator, upsampling, x, weight, bias, relu=relu, residual=residual, scale=scale)
+    if scale is not None:
+        weight = weight * scale[:, None]
+    y: Tensor = _Convolution.apply(x, weight, bias, operator, upsampling, relu)  # type: ignore[assignment]
     if residual is None:
         return y
-    return y + residual if has_gradient or residual.dtype != y.dtype else y.add_(residual)
+    return y + (residual if upsampling is None or residual.shape[1] == y.shape[1] else upsampling(residual))
 
 
 class _Convolution(torch.autograd.Function):
-    """Σ_k T_k(L) x W_k + bias for x [N, B, C_in]."""
+    """relu(Σ_k T_k(L) x W_k + bias) for x [B, N or M, C_in]."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, matrix: Tensor, transposed: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.has_bias, ctx.transposed = bias is not None, transposed
-        return _convolve(x, weight, bias, matrix)
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        operator: SparseOperator,
+        upsampling: Upsampling | None,
+        relu: bool,
+    ) -> Tensor:
+        y = _convolve(operator, upsampling, x, weight, bias, relu=relu, is_training=True)
+        ctx.save_for_backward(x, weight, y if relu else None)
+        ctx.has_bias, ctx.operator, ctx.upsampling = bias is not None, operator, upsampling
+        return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-        x, weight = ctx.saved_tensors
-        nodes, batch, channels = x.shape
-        weights = weight.unflatten(1, (channels, -1)).permute(2, 0, 1)  # [K, C_out, C_in]
-        rows = x.reshape(nodes * batch, channels)
-        grad_x = torch.zeros_like(rows)
-        grad_weights = []
-        upstream = grads[0].reshape(nodes, -1)  # [N, B·C_out]
-        for term, w in zip(_basis(ctx.transposed, upstream, len(weights)), weights, strict=True):
-            gradient = term.view(nodes * batch, -1)  # [N·B, C_out] = T_k(Lᵀ) dy
-            grad_x.addmm_(gradient, w)
-            grad_weights.append(gradient.T @ rows)  # [C_out, C_in]
-        grad_bias = upstream.reshape(nodes * batch, -1).sum(0) if ctx.has_bias else None
-        return grad_x.view_as(x), torch.stack(grad_weights, -1).flatten(1), grad_bias, None, None
+        x, weight, y = ctx.saved_tensors
+        upstream = grads[0] if y is None else grads[0] * (y > 0)
+        wants_x, wants_weight, wants_bias, *_ = ctx.needs_input_grad
+        x, order = x.contiguous(), weight.shape[1] // x.shape[2]
+        grad_x = torch.empty_like(x) if wants_x else None
+        tiles = Tiles.of(ctx.operator, ctx.upsampling, x.dtype)
+        transposed = wide_weight(weight, order, is_kept=False).T.contiguous()  # [K·C_out, C_in]
+        grad_wide = backward(tiles, x, transposed, upstream.contiguous(), grad_x, wants_weight=wants_weight)
+        grad_weight = None if grad_wide is None else _interleave(grad_wide, order)
+        grad_bias = upstream.sum((0, 1)) if ctx.has_bias and wants_bias else None
+        return grad_x, grad_weight, grad_bias, None, None, None
 
 
-def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, matrix: Tensor) -> Tensor:
-    """Shapes: x [N, B, C_in]; weight [C_out, C_in·K]; returns [N, B, C_out]."""
-    nodes, batch, channels = x.shape
-    rows = x.reshape(nodes * batch, channels)
-    weights = weight.reshape(len(weight), channels, -1).permute(2, 1, 0).contiguous()  # [K, C_in, C_out]
-    first = rows @ weights[0] if bias is None else torch.addmm(bias, rows, weights[0])
-    terms = [first, *(rows @ w for w in weights[1:])]  # K × [N·B, C_out]
-    return _clenshaw(matrix, [term.view(nodes, -1) for term in terms]).view(nodes, batch, -1)
+def _convolve(
+    operator: SparseOperator,
+    upsampling: Upsampling | None,
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    *,
+    relu: bool,
+    residual: Tensor | None = None,
+    scale: Tensor | None = None,
+    is_training: bool = False,
+) -> Tensor:
+    """Shapes: x [B, N or M, C_in]; weight [C_out, C_in·K]; residual [B, N or M, C_out]; returns [B, N, C_out]."""
+    batch, rows, channels = x.shape
+    nodes, width, order = operator.shape[0], weight.shape[0], weight.shape[1] // channels
+    tiles = Tiles.of(operator, upsampling, x.dtype)
+    x, residual = x.contiguous(), None if residual is None else residual.contiguous()
+    y = x.new_empty(batch, nodes, width)
+    if rows == nodes and 2 * width > channels:
+        weight = tall_weight(weight, order, is_kept=not is_training)  # [K·C_in, C_out]
+        forward(tiles, x, weight, y, order, scale=scale, bias=bias, relu=relu, residual=residual)
+        return y
+    wide = wide_weight(weight, order, is_kept=not is_training)  # [C_in, K·C_out]
+    for part in _parts(batch, rows):
+        flat = x[part].view(-1, channels)
+        terms = torch.mm(flat, wide, out=scratch(len(flat), order * width, x.dtype)).view(-1, rows, order * width)
+        rest = None if residual is None else residual[part]
+        forward(tiles, terms, None, y[part], order, scale=scale, bias=bias, relu=relu, residual=rest)
+    return y
 
 
-def _clenshaw(matrix: Tensor, terms: list[Tensor]) -> Tensor:
-    """Σ_k T_k(L) u_k for u_k [N, C]: b_k = u_k + 2 L b_{k+1} − b_{k+2}, the sum is u_0 + L b_1 − b_2.
-
-    The terms are overwritten.
-    """
-    after, after_next = None, None  # b_{k+1}, b_{k+2}
-    for k in range(len(terms) - 1, -1, -1):
-        current = terms[k]
-        if after_next is not None:
-            current.sub_(after_next)
-        if after is not None:
-            torch.addmm(current, matrix, after, alpha=2 if k else 1, out=current)
-        after, after_next = current, after
-    assert after is not None  # there is at least one term
-    return after
+def _interleave(wide: Tensor, order: int) -> Tensor:
+    """[C_in, K·C_out] to [C_out, C_in·K], the order of weights."""
+    return wide.unflatten(1, (order, -1)).permute(2, 0, 1).reshape(-1, order * wide.shape[0]).contiguous()
 
 
-def _basis(matrix: Tensor, y: Tensor, order: int) -> list[Tensor]:
-    """T_0 y … T_{order-1} y, each [N, C]."""
-    basis = [y]
-    if order > 1:
-        basis.append(matrix @ y)
-    for _ in range(2, order):
-        basis.append(torch.addmm(basis[-2], matrix, basis[-1], beta=-1, alpha=2))
-    return basis
+def _parts(batch: int, rows: int) -> Iterator[slice]:
+    """The samples, as many at a time as make a dense product of full speed."""
+    count = max(1, _ROWS_AT_ONCE // rows)
+    return (slice(start, start + count) for start in range(0, batch, count))
+
+
+def _to(tensor: Tensor | None, dtype: torch.dtype) -> Any:
+    return None if tensor is None else tensor.to(dtype)

@@ -4,6 +4,8 @@
 registered backend that supports the tensor at hand. The reference supports everything.
 """
 
+import functools
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,8 +14,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from pose2mesh.errors import InputError
-from pose2mesh.ops.chebyshev import cpu, reference
+from pose2mesh.ops import native
+from pose2mesh.ops.chebyshev import cpu, plain, reference
+from pose2mesh.ops.chebyshev.arguments import check_call, expand
 from pose2mesh.ops.sparse import SparseOperator
+from pose2mesh.ops.upsampling import Upsampling
 
 ENVIRONMENT_VARIABLE = "POSE2MESH_BACKEND"
 
@@ -22,14 +27,20 @@ ENVIRONMENT_VARIABLE = "POSE2MESH_BACKEND"
 class _Backend:
     conv: Callable[..., Tensor]  # the signature of reference.chebyshev_conv
     supports: Callable[[Tensor], bool]
+    is_complete: bool  # takes `scale` and `upsampling` as well
 
 
 _BACKENDS: dict[str, _Backend] = {}
 
 
-def register_backend(name: str, conv: Callable[..., Tensor], supports: Callable[[Tensor], bool]) -> None:
-    """Offer `conv`, which has the signature of the reference; `supports(x)` says whether it can run on x."""
-    _BACKENDS[name] = _Backend(conv, supports)
+def register_backend(
+    name: str, conv: Callable[..., Tensor], supports: Callable[[Tensor], bool], *, is_complete: bool = False
+) -> None:
+    """Offer `conv`, which has the signature of the reference; `supports(x)` says whether it can run on x.
+
+    One that is not complete is spared the arguments `scale` and `upsampling`: they are applied before it is called.
+    """
+    _BACKENDS[name] = _Backend(conv, supports, is_complete)
 
 
 def available_backends(x: Tensor) -> list[str]:
@@ -45,14 +56,32 @@ def chebyshev_conv(
     *,
     activation: str | None = None,
     residual: Tensor | None = None,
+    scale: Tensor | None = None,
+    upsampling: Upsampling | None = None,
     backend: str = "auto",
 ) -> Tensor:
     """Graph convolution on the chosen backend; see `reference.chebyshev_conv` for the formula and the shapes.
 
-    Raises InputError when the backend is unknown or cannot run on x.
+    Raises InputError when the backend is unknown or cannot run on x, when the operator is not symmetric, or when
+    shapes or data types do not belong together.
     """
-    conv = _BACKENDS[_choose(backend, x)].conv
-    return conv(x, operator, weight, bias, activation=activation, residual=residual)
+    check_call(x, operator, weight, bias, activation, residual, scale, upsampling)
+    chosen = _BACKENDS[_choose(backend, x)]
+    if chosen.is_complete:
+        return chosen.conv(
+            x,
+            operator,
+            weight,
+            bias,
+            activation=activation,
+            residual=residual,
+            scale=scale,
+            upsampling=upsampling,
+        )
+    if scale is not None:
+        weight = weight * scale[:, None]
+    x, residual = expand(x, operator, upsampling), expand(residual, operator, upsampling)
+    return chosen.conv(x, operator, weight, bias, activation=activation, residual=residual)
 
 
 @contextmanager
@@ -68,11 +97,18 @@ def use_backend(name: str) -> Iterator[None]:
             os.environ[ENVIRONMENT_VARIABLE] = before
 
 
+def requested_backend() -> str:
+    """The backend of layers that name none: that of the environment, else auto."""
+    return os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
+
+
 def _choose(requested: str, x: Tensor) -> str:
     if requested == "auto":
-        requested = os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
+        requested = requested_backend()
     usable = available_backends(x)
     if requested == "auto":
+        if usable[0] == "cpu" and not native.is_available():
+            _say_once()
         return usable[0]
     if requested not in usable:
         state = "cannot run on" if requested in _BACKENDS else "is unknown for"
@@ -83,5 +119,13 @@ def _choose(requested: str, x: Tensor) -> str:
     return requested
 
 
-register_backend("reference", reference.chebyshev_conv, supports=lambda x: True)
-register_backend("cpu", cpu.chebyshev_conv, supports=lambda x: x.device.type == "cpu")
+@functools.cache
+def _say_once() -> None:
+    logging.getLogger("pose2mesh").warning(
+        "the graph layers run in plain torch, some two times slower than they could: %s", native.remedy()
+    )
+
+
+register_backend("reference", reference.chebyshev_conv, supports=lambda x: True, is_complete=True)
+register_backend("cpu-torch", plain.chebyshev_conv, supports=lambda x: x.device.type == "cpu", is_complete=True)
+register_backend("cpu", cpu.chebyshev_conv, supports=lambda x: x.device.type == "cpu", is_complete=True)

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pose2mesh.errors import InputError
+from pose2mesh.ops.chebyshev.arguments import check_arguments, expand
 from pose2mesh.ops.sparse import SparseOperator
+from pose2mesh.ops.upsampling import Upsampling
 
 
 def chebyshev_basis(x: Tensor, operator: SparseOperator, order: int) -> Tensor:
@@ -31,28 +32,25 @@ def chebyshev_conv(
     *,
     activation: str | None = None,
     residual: Tensor | None = None,
+    scale: Tensor | None = None,
+    upsampling: Upsampling | None = None,
 ) -> Tensor:
-    """y = activation(Σ_k T_k(L) x W_k + bias) + residual.
+    """y = activation(scale · Σ_k T_k(L) x W_k + bias) + residual.
 
-    Shapes: x [B, N, C_in]; operator [N, N]; weight [C_out, C_in·K], column c·K + k for channel c, degree k;
-    bias [C_out]; residual [B, N, C_out]; returns [B, N, C_out]. `activation` is None or "relu".
+    With `upsampling` x and the residual may be those of the coarser graph, M nodes, and are copied to their children.
+    `scale` and `bias` are what a batch norm with fixed statistics comes to. `activation` is None or "relu".
+
+    Shapes: x [B, N or M, C_in]; operator [N, N], symmetric; weight [C_out, C_in·K], column c·K + k for channel c,
+    degree k; bias, scale [C_out]; residual [B, N or M, C_out]; returns [B, N, C_out].
     """
+    x, residual = expand(x, operator, upsampling), expand(residual, operator, upsampling)
     order = check_arguments(x, weight, activation)
     basis = chebyshev_basis(x, operator, order).flatten(2)  # [B, N, C_in·K]
-    y = functional.linear(basis, weight, bias)  # [B, N, C_out]
+    if scale is None:
+        y = functional.linear(basis, weight, bias)  # [B, N, C_out]
+    else:
+        y = functional.linear(basis, weight) * scale
+        y = y if bias is None else y + bias
     if activation == "relu":
         y = y.relu()
     return y if residual is None else y + residual
-
-
-def check_arguments(x: Tensor, weight: Tensor, activation: str | None) -> int:
-    """K, from the widths of input and weight. Raises InputError unless they and the activation make sense."""
-    if activation not in (None, "relu"):
-        raise InputError(f"unknown activation {activation!r} of chebyshev_conv; choose None or 'relu'")
-    channels, columns = x.shape[-1], weight.shape[1]
-    if columns == 0 or columns % channels:
-        raise InputError(
-            f"chebyshev_conv weight {tuple(weight.shape)} does not fit x {tuple(x.shape)}: "
-            f"its second size must be a multiple of {channels} (C_in·K)"
-        )
-    return columns // channels
