@@ -11,6 +11,7 @@ from pose2mesh.checkpoints import build_network, load_network, save_weights
 from pose2mesh.errors import InputError, MissingDependencyError
 from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.hierarchy.spirals import spiral_sequences
+from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.graph_layers import CONVOLUTIONS, Edges, Spirals, graph_layer, graph_operator
 from pose2mesh.networks.graph_layers.spiral import SpiralLayer
 from pose2mesh.ops import SparseOperator
@@ -179,6 +180,31 @@ def test_weights_that_do_not_name_a_convolution_are_chebyshevs() -> None:
     settings = tiny_settings()
     assert "conv" not in settings["mesh"]
     assert {type(level.operator) for level in build_network(settings).mesh_head.levels} == {SparseOperator}
+
+
+# The overrides of docs/results.md: convolution, order, channels, latent.
+ROWS = [
+    ("spiral", 9, (37, 28, 18), 158),
+    ("sage", 3, (78, 59, 39), 80),
+    ("gcn", 3, (110, 83, 55), 54),
+    ("gat", 1, (78, 59, 39), 80),
+    ("feast", 3, (64, 48, 32), 96),
+]
+
+
+@pytest.mark.parametrize(("conv", "order", "channels", "latent"), ROWS)
+def test_the_rows_of_the_results_have_equal_parameters(conv: str, order: int, channels: tuple, latent: int) -> None:
+    """All of the mesh half, and the graph layers by themselves, within 3 % of the Chebyshev row."""
+    need(conv)
+    hierarchy = load_hierarchy("anny_body_qem")
+    with torch.device("meta"):
+        rows = [
+            CoarseToFine(hierarchy, 1024, widths, (2, 2, 1), order=k, latent=size, conv=name)
+            for name, k, widths, size in (("chebyshev", 3, (64, 48, 32), 96), (conv, order, channels, latent))
+        ]
+    for part in ("", "blocks"):
+        counts = [sum(p.numel() for name, p in row.named_parameters() if part in name) for row in rows]
+        assert abs(counts[1] / counts[0] - 1) < 0.03, (part, counts)
 
 
 @pytest.mark.parametrize("conv", GEOMETRIC)
