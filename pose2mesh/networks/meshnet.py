@@ -53,8 +53,8 @@ class MeshNet(nn.Module):
     """2D and 3D joints to the vertices of a mesh, in metres.
 
     The graphs are constants and not part of the state, as the published checkpoints do not hold them. Fake rows, two
-    fifths of all, are isolated and never in the output, so they are left out. That changes one thing: in training, batch
-    norms take the statistics of the real nodes alone. `keeps_fake_rows` leaves all as published.
+    fifths of all, are isolated and never in the output, so they are left out. That changes one thing: in training,
+    batch norms take the statistics of the real nodes alone. `keeps_fake_rows` leaves all as published.
     """
 
     inverse: Tensor  # [V] row of the finest level that holds each vertex
