@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose2mesh.body_models import body_vertices, load_anny_body, load_hand_body
+from pose2mesh.body_models import load_anny_body, load_hand_body
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.hand_attachment import attach_hand, find_arms, turn_between_rays
 from pose2mesh.pipeline import Pose2Mesh
@@ -31,10 +31,10 @@ class BodyWithHands(Pose2Mesh):
         super().__init__(body.network, body.device)
         self.kind, self.joint_set = "body+hands", BODY_HANDS59.name
         self.hand = hand
-        anny, self._hand_body = load_anny_body(), load_hand_body()
+        anny, hand_body = load_anny_body(), load_hand_body()
         _check_mesh(body, anny.faces.numpy(), "anny-body")
-        _check_mesh(hand, self._hand_body.faces.numpy(), "anny-hand")
-        self._arms = find_arms(anny, body_vertices())
+        _check_mesh(hand, hand_body.faces.numpy(), "anny-hand")
+        self._arms = find_arms(anny, hand_body)
 
     @classmethod
     def from_pretrained(
@@ -78,8 +78,7 @@ class BodyWithHands(Pose2Mesh):
         """With the joints of the hands and all keypoints: points [59, 2], confidence [59]."""
         joints, names = [person.joints], [person.joint_names]
         for side, arm in self._arms.items():
-            regressor = self._hand_body.joint_regressor(HAND21.name)[:, arm.rows]  # [21, H]
-            joints.append((regressor @ person.vertices[arm.ids]).astype(np.float32))
+            joints.append((arm.joints @ person.vertices[arm.ids]).astype(np.float32))
             names.append(hand_of_body(side).joints)
         keypoints = np.column_stack([points, confidence]).astype(np.float32)  # [59, 3]
         names = tuple(name for part in names for name in part)

@@ -1,39 +1,44 @@
-"""`pose2mesh demo`: the whole chain on a photo that comes with scikit-image (CC0) and on a scene of our own."""
+"""`pose2mesh demo`: the whole chain on a photo that comes with scikit-image (CC0) and on scenes of our own."""
 
 from pathlib import Path
 
 import numpy as np
 
-from pose2mesh.cli.demo_scene import recover_scene
-from pose2mesh.cli.predict import DEFAULT_WEIGHTS, Parser
+from pose2mesh.cli.demo_scene import recover_hands, recover_scene
+from pose2mesh.cli.predict import Parser, load_model
 from pose2mesh.cli.writing import write_png, write_side_view
 from pose2mesh.errors import InputError
 from pose2mesh.types import Person
 
 
 def run(arguments: list[str]) -> int:
-    """Recover the photographer of `skimage.data.camera()` and the scene; write everything into one folder.
+    """Recover the photographer of `skimage.data.camera()` and the scene, or two hands; write it all into one folder.
 
     Without scikit-image it is the scene alone.
     """
     parser = Parser(prog="pose2mesh demo", description="Recover the person in the sample photo and in a scene.")
     parser.add_argument("-o", "--output", type=Path, default=Path("demo_out"), metavar="OUT")
-    parser.add_argument("--weights", default=DEFAULT_WEIGHTS["body"], metavar="NAME|PATH")
+    parser.add_argument("--kind", choices=("body", "hand"), default="body", help="what to recover (default: body)")
+    parser.add_argument("--weights", metavar="NAME|PATH", help="default: those of the kind")
     options = parser.parse_args(arguments)
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"{options.output}: is a file; -o takes a folder")
+    model = load_model(options.kind, options.weights, None, "cpu")
+    if options.kind == "hand":
+        recover_hands(model, options.output)
+    else:
+        _recover_bodies(model, options.output)
+    print(f"written to {options.output.resolve()}")
+    return 0
 
-    from pose2mesh.pipeline import Pose2Mesh
 
-    model = Pose2Mesh.from_pretrained(options.weights)
+def _recover_bodies(model, folder: Path) -> None:
     photo = sample_photo()  # [H, W, 3]
     if photo is None:
         print("no sample photo without scikit-image (pip install 'pose2mesh[demo]'); the scene alone:")
     else:
-        recover_photo(model, photo, options.output)
-    recover_scene(model, options.output)
-    print(f"written to {options.output.resolve()}")
-    return 0
+        recover_photo(model, photo, folder)
+    recover_scene(model, folder)
 
 
 def recover_photo(model, photo: np.ndarray, folder: Path) -> None:

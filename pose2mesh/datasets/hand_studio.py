@@ -6,6 +6,7 @@ the arm itself hides it. Every second hand is a left one: a right one in the mir
 alone.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -13,20 +14,20 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, gesture_pool
+from pose2mesh.augmentation.hand_gestures import GESTURES, TEST_FAMILIES, gesture_pool
 from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler
 from pose2mesh.augmentation.poses import random_rotations
 from pose2mesh.body_models import AnnyBody, HandBody, body_vertices, load_anny_body, load_hand_body, world_to_relative
 from pose2mesh.datasets.mocap import test_shapes
 from pose2mesh.datasets.synthetic import ADULT_YEARS, seeded_generator
 from pose2mesh.geometry.mirroring import flip_faces
+from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.skeletons import HAND21
 from pose2mesh.types import Camera, Person
 
 SIDE = 512  # pixels of a picture's side
-FILL = (0.3, 0.75)  # range of what the hand's keypoints fill of the picture
-DISTANCE = (0.5, 1.5)  # metres from the camera to the middle of the hand
+_RANGES = ((0.5, 1.5), (0.3, 0.75))  # metres to the middle of the hand; what its keypoints fill of the picture
 TOWARDS_CAMERA = -0.3  # z of the direction from wrist to elbow, below which the arm hides the hand
 _ARM = ("upperarm", "lowerarm", "wrist", "metacarpal", "finger")
 _SHOWN = 0.5  # share of the arm's bones above which a vertex of the body is drawn
@@ -53,28 +54,35 @@ class HandStudio:
         self.arm_vertices, self.arm_faces = arm_of(self.body)
 
     def scenes(self, count: int, seed: int = 0) -> Iterator[HandScene]:
-        """Right and left hands in turn."""
+        """Random adults and gestures, right and left hands in turn."""
         for row in range(count):
             generator = seeded_generator(seed, row, 0)
-            vertices = self.pose(generator)
-            yield self.photograph(vertices, "left" if row % 2 else "right", generator)
+            betas = self.shapes[torch.randint(len(self.shapes), (1,), generator=generator)]
+            angles = self.sampler.sample(1, generator)
+            view = _view_of_hand(self.body, generator)
+            distance, fill = (low + (high - low) * torch.rand((), generator=generator).item() for low, high in _RANGES)
+            yield self.photograph(self.pose(angles, view, betas), "left" if row % 2 else "right", distance, fill)
 
-    def pose(self, generator: Generator) -> Tensor:
-        """Vertices [V, 3] m of a random adult, camera axes, with a random gesture of the right hand."""
-        betas = self.shapes[torch.randint(len(self.shapes), (1,), generator=generator)]
-        fingers = self.sampler.rotations(self.sampler.sample(1, generator))[0]  # [K_hand, 3, 3]
+    def gesture_scene(self, family: str, name: str, side: str, yaw_degrees: float = 0.0) -> HandScene:
+        """The mean adult's hand in a gesture of `augmentation.hand_gestures`, fingers up, the palm to the camera.
+
+        `yaw_degrees` turns the forearm about its axis; 180 shows the back of the hand.
+        """
+        angles = torch.tensor([GESTURES[family][name]], dtype=torch.float32)
+        turn = rotvec_to_rotmat(torch.tensor([0.0, math.radians(yaw_degrees), 0.0]))
+        return self.photograph(self.pose(angles, turn @ _palm_view(self.hand)), side, 0.8, 0.6)
+
+    def pose(self, angles: Tensor, view: Tensor, betas: Tensor | None = None) -> Tensor:
+        """Vertices [V, 3] m in camera axes: angles [1, 24] of the right hand, view [3, 3] of the body, betas [1, S]."""
         world = torch.eye(3).repeat(len(self.body.bone_names), 1, 1)  # [K, 3, 3]
-        for bone, rotation in zip(self.hand.bone_names, fingers, strict=True):
+        for bone, rotation in zip(self.hand.bone_names, self.sampler.rotations(angles)[0], strict=True):
             world[self.body.bone_names.index(bone)] = rotation
-        view = _view_of_hand(self.body, generator)
+        betas = torch.zeros(1, self.body.num_shape) if betas is None else betas
         with torch.inference_mode():
             return self.body(betas, world_to_relative(view @ world[None], self.body.parents)).vertices[0]
 
-    def photograph(self, vertices: Tensor, side: str, generator: Generator) -> HandScene:
-        """The right arm of a body with vertices [V, 3], in the mirror for a left hand."""
-        distance, fill = (
-            low + (high - low) * float(torch.rand((), generator=generator)) for low, high in (DISTANCE, FILL)
-        )
+    def photograph(self, vertices: Tensor, side: str, distance: float, fill: float) -> HandScene:
+        """The right arm of a body with vertices [V, 3], in the mirror for a left hand, from `distance` m."""
         mirror = np.array([-1.0 if side == "left" else 1.0, 1.0, 1.0])
         body = vertices.numpy().astype(np.float64) * mirror  # [V, 3]
         mesh = _with_cap(body[self.hand_vertices[:-1]], self.hand)  # [V_hand, 3]
@@ -109,6 +117,17 @@ def _with_cap(skin: np.ndarray, hand: HandBody) -> np.ndarray:
     faces = hand.faces.numpy()
     ring = np.setdiff1d(faces[(faces == len(skin)).any(1)], len(skin))
     return np.concatenate([skin, skin[ring].mean(0, keepdims=True)])
+
+
+def _palm_view(hand: HandBody) -> Tensor:
+    """The rotation [3, 3] that puts the right hand's fingers up and its palm, with the thumb on the right, in view."""
+    joints = hand.joint_regressor(HAND21.name) @ hand.v_template.numpy()  # [21, 3]
+    wrist, index, middle, pinky = (joints[HAND21.index(name)] for name in ("wrist", "index1", "middle1", "pinky1"))
+    down = (wrist - middle) / np.linalg.norm(wrist - middle)
+    across = index - pinky
+    across -= (across @ down) * down
+    across /= np.linalg.norm(across)
+    return torch.tensor(np.stack([across, down, np.cross(across, down)]), dtype=torch.float32)
 
 
 def _view_of_hand(body: AnnyBody, generator: Generator) -> Tensor:

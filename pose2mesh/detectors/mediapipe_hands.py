@@ -25,7 +25,8 @@ JOINTS = 21
 MINIMAL_SIDE = 64  # pixels; smaller windows hold too little of a hand for the network
 DETECTION_SCORE = 0.3  # MediaPipe's own default of 0.5 misses hands; false finds are removed by the second look
 HANDS_PER_WINDOW = 4
-CROP_FACTOR = 2.4  # side of the second look's crop over the hand's box: the palm detector wants some room
+# Sides of the second look's crop over the hand's box, tried in turn: the palm detector loses some hands in each.
+CROP_FACTORS = (2.4, 3.2, 1.8)
 SPREAD = 0.1  # distance between the views that lowers a joint's confidence to 0.6, in sizes of the hand
 MISSING = 0.1  # confidence below which a joint is called missing
 AGREEMENT = 0.4  # of the two views, below which a find is dropped
@@ -97,14 +98,14 @@ class MediaPipeHandDetector:
         return None
 
     def _look_again(self, image: np.ndarray, found: Hand) -> Hand | None:
-        """Mean of the plain and the mirrored view of a hand's crop; None unless all agree."""
-        box = square_box(keypoint_box(found.points, np.ones(JOINTS)), CROP_FACTOR)
-        views = [_most_similar(found, self._process(image, box, mirrored)) for mirrored in (False, True)]
-        plain, mirrored = views
-        if plain is None or mirrored is None or similarity(plain, mirrored) < AGREEMENT:
-            return None
-        points = (plain.points + mirrored.points) / 2  # [21, 2]
-        return Hand(points, _agreement(plain, mirrored), (plain.right + mirrored.right) / 2)
+        """Mean of the plain and the mirrored view of a hand's crop; None unless all agree in one of the crops."""
+        for factor in CROP_FACTORS:
+            box = square_box(keypoint_box(found.points, np.ones(JOINTS)), factor)
+            plain, mirrored = (_most_similar(found, self._process(image, box, side)) for side in (False, True))
+            if plain and mirrored and similarity(plain, mirrored) >= AGREEMENT:
+                points = (plain.points + mirrored.points) / 2  # [21, 2]
+                return Hand(points, _agreement(plain, mirrored), (plain.right + mirrored.right) / 2)
+        return None
 
     def _process(self, image: np.ndarray, box: Box, is_mirrored: bool = False) -> list[Hand]:
         """Run the network on a window of the picture."""

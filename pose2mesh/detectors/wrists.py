@@ -21,6 +21,8 @@ CROP_METRES = (0.4, 0.6)  # sides of the crops
 REACH_METRES = 0.15  # from the body's wrist to the wrist of its hand
 FOOT_METRES = 0.3  # from the ankle to the far end of the foot; bare feet look like hands to the palm detector
 LONGEST_HAND = 0.45  # metres in the plane of the body: a hand twice as near to the camera as the body
+SURE_WRIST = 0.5  # confidence of a wrist from which its hand is looked for there
+SURE_BODY = 0.75  # mean confidence of the 17 joints; bodies that were made up from the close-up of an arm stay below
 
 
 class Wrist(NamedTuple):
@@ -55,15 +57,16 @@ def wrists_of(bodies: Keypoints2D) -> Iterator[Wrist]:
         scale = _scale(seen)
         for side in ("left", "right"):
             wrist, elbow = seen.get(f"{side}_wrist"), seen.get(f"{side}_elbow")
-            if wrist is not None and scale:
+            if wrist is not None and scale and confidence[person, COCO17.index(f"{side}_wrist")] >= SURE_WRIST:
                 center = wrist if elbow is None else wrist + HAND_BEYOND * (wrist - elbow)
                 yield Wrist(person, side, wrist, center, scale)
 
 
 def contradicts(bodies: Keypoints2D, points: np.ndarray) -> bool:
-    """Whether points [21, 2] px cannot be a hand: on the foot of a body, or on a body and far too large."""
+    """Whether points [21, 2] px cannot be a hand: on the foot of a sure body, or on one and far too large."""
     joints, confidence = convert(bodies.points, bodies.confidence, bodies.joint_set, "coco17")
-    return any(_is_foot_or_giant(_by_name(*body), points) for body in zip(joints, confidence, strict=True))
+    sure = confidence.mean(-1) >= SURE_BODY  # [P]
+    return any(_is_foot_or_giant(_by_name(*body), points) for body in zip(joints[sure], confidence[sure], strict=True))
 
 
 def _is_foot_or_giant(seen: dict[str, np.ndarray], points: np.ndarray) -> bool:
@@ -80,7 +83,7 @@ def _is_foot_or_giant(seen: dict[str, np.ndarray], points: np.ndarray) -> bool:
     corners = np.stack(list(seen.values()))  # [N, 2]
     on_body = ((center >= corners.min(0)) & (center <= corners.max(0))).all()
     is_giant = on_body and np.ptp(points, axis=0).max() > LONGEST_HAND * scale
-    return bool(is_giant or to_ankle < min(FOOT_METRES, to_wrist))
+    return bool(is_giant or to_ankle < FOOT_METRES <= to_wrist)
 
 
 def _by_name(points: np.ndarray, confidence: np.ndarray) -> dict[str, np.ndarray]:
