@@ -21,6 +21,7 @@ from pose2mesh.fitting.parameters import ParameterFit
 from pose2mesh.geometry.crop import crop_image, keypoint_box, square_box
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.spin import FOCAL, SIDE, camera_translation
+from pose2mesh.paths import write_with
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering import contact_sheet
 from pose2mesh.rendering.shading import SKIN
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--strength", type=float, default=1.0)
     options = parser.parse_args(arguments)
 
-    from pose2mesh.cli.writing import write_png
+    from PIL import Image
 
     if options.photo:
         image = read_image(options.photo)
@@ -94,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from skimage.data import astronaut
 
         image = astronaut()
-    write_png(options.output, augmentation_picture(image, options.strength))
+    sheet = Image.fromarray(augmentation_picture(image, options.strength))
+    write_with(options.output, lambda stream: sheet.save(stream, "PNG"))
     return 0
 
 
