@@ -7,9 +7,10 @@ fingers spread less the more they bend. Poses in which fingers pass through each
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Generator, Tensor
 
 from pose2mesh.augmentation.hand_contact import hand_capsules, has_collision
@@ -45,6 +46,7 @@ class HandPoses:
     perturb: NotNegative = 1.0  # largest strength of the noise on top; each pose draws its own
     wrist_flexion: NotNegative = 22.0  # deviation, degrees
     wrist_deviation: NotNegative = 9.0
+    count: Annotated[int, Field(ge=1)] = 1 << 16  # poses that training draws from
 
 
 class HandPoseSampler:

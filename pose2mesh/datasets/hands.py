@@ -27,7 +27,7 @@ from pose2mesh.errors import InputError
 from pose2mesh.npz import read_arrays
 
 HAND_DISTANCE = (0.3, 1.2)  # metres from the camera, of the protocol
-_POOL = 1 << 16  # poses drawn once; a batch varies some of them
+RIGHT_HANDS = ("anny-hand", "mano-right")  # left ones are their mirror images
 _VIEWS = 4  # of each posed hand in a batch: posing costs most
 _VARIATION = 0.3  # of a full perturbation (some 3 degrees), on top of a pose that was checked
 
@@ -97,9 +97,7 @@ class SyntheticHands(Dataset):
         return out
 
     def _sample_betas(self, count: int, generator: Generator) -> Tensor:
-        adults, children = (
-            shapes[torch.randint(len(shapes), (count,), generator=generator)] for shapes in self.shapes
-        )
+        adults, children = (shapes[torch.randint(len(shapes), (count,), generator=generator)] for shapes in self.shapes)
         young = torch.rand(count, 1, generator=generator) < self.mixture.children
         return torch.where(young, children, adults)
 
@@ -108,7 +106,9 @@ def hand_pose_pool(body: LinearBlendBody, families: tuple[str, ...], recipe: Han
     """Poses [N,24] that training draws from: checked for fingers in each other once, not in every step."""
     sampler = HandPoseSampler(body, gesture_pool(families), recipe)
     generator = seeded_generator(seed, 0x5EED)
-    return torch.cat([sampler.sample(4096, generator) for _ in range(_POOL // 4096)])
+    return torch.cat(
+        [sampler.sample(min(4096, recipe.count - start), generator) for start in range(0, recipe.count, 4096)]
+    )
 
 
 def hand_shapes(body: LinearBlendBody, years: tuple[float, float], first: int) -> Tensor:

@@ -20,7 +20,7 @@ from pose2mesh.checkpoints.build import HAND_JOINTS
 from pose2mesh.datasets.hands import RIGHT_HANDS, HandProtocol, hand_pose_pool
 from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.datasets.motion import load_motion
-from pose2mesh.datasets.synthetic import find_motion, pose_pool, seeded_generator
+from pose2mesh.datasets.synthetic import find_motion, seeded_generator
 from pose2mesh.errors import InputError, MachineError, MissingDependencyError
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.key2mesh import Key2Mesh
@@ -32,6 +32,7 @@ from pose2mesh.training.evaluator import evaluate
 from pose2mesh.training.objective import ClassicObjective, Objective
 from pose2mesh.training.optimization import learning_rate, make_optimizer, update_average
 from pose2mesh.training.parameter_objective import ParameterObjective
+from pose2mesh.training.prior_poses import training_poses
 from pose2mesh.training.stage_data import StageData, stage_data
 from pose2mesh.training.state import load_state, save_state, versions
 
@@ -82,7 +83,8 @@ class Trainer:
         self.body = load_body_model(config.network.body)
         if config.network.joint_set == HAND_JOINTS:
             if config.network.body not in RIGHT_HANDS:
-                raise InputError(f"network.body: hands are trained on {' or '.join(RIGHT_HANDS)}, not {config.network.body}")
+                known = " or ".join(RIGHT_HANDS)
+                raise InputError(f"network.body: hands are trained on {known}, not {config.network.body}")
             gesture_pool(config.validation)
             self.pool = hand_pose_pool(self.body, config.data.gestures, config.data.hand_poses, config.seed)
             return
@@ -91,7 +93,7 @@ class Trainer:
                 f"network.body: samples are made of anny-body, not of {config.network.body}, unless data.sources names "
                 "annotation datasets"
             )
-        self.pool = pose_pool(config.data.motion, config.data.distinct_radians)
+        self.pool = training_poses(config.data, config.seed)
         for motion in config.validation:
             load_motion(find_motion(motion))
 
