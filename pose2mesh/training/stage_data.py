@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -36,6 +37,7 @@ class StageData:
             num_workers=workers,
             prefetch_factor=4 if workers else None,
             worker_init_fn=_outlive_sigterm,
+            pin_memory=torch.cuda.is_available(),  # else a copy to the GPU is not asynchronous
         )
         return iter(loader)
 
