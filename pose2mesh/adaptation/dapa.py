@@ -57,6 +57,8 @@ class DomainAdaptiveAugmentation:
         weights = self.target.confident(target)
         features = self.backbone.features(target).float()  # [B, C]
         real = reprojection_loss(self.backbone, features, target, weights)
+        if not bool(torch.isfinite(real)):  # nothing can be fitted to such features
+            return None
         with torch.no_grad(), torch.autocast(target.device.type, enabled=False):
             predicted = self.backbone.parameters_of(features.detach())
         if self.settings.reprojection and not self.optimizer.step(self.settings.reprojection * real):

@@ -19,10 +19,11 @@ from pose2mesh.adaptation.method import Method, held_out_error
 from pose2mesh.adaptation.target import TargetSet, load_target
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import load_network, read_weights, save_weights
-from pose2mesh.datasets.synthetic import Batch, SyntheticBodies, pose_pool
+from pose2mesh.datasets.synthetic import Batch, SyntheticBodies
 from pose2mesh.errors import InputError, MachineError
 from pose2mesh.paths import write_with
 from pose2mesh.training.distributed import pick_device
+from pose2mesh.training.prior_poses import training_poses
 from pose2mesh.training.stage_data import mixture_of
 from pose2mesh.training.state import versions
 
@@ -156,7 +157,7 @@ def source_samples(backbone: Backbone, config: AdaptConfig) -> SyntheticBodies:
     data = config.source
     return SyntheticBodies(
         load_anny_body(),
-        pose_pool(data.motion, data.distinct_radians),
+        training_poses(data, config.seed),
         mixture_of(data),
         vertex_ids=backbone.vertex_ids,
         batch_size=config.batch_size,

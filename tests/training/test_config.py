@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from pose2mesh import paths
+from pose2mesh.adaptation.config import AdaptConfig
+from pose2mesh.adaptation.study import StudyConfig
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.training import config as configs
 from pose2mesh.training.config import TrainConfig, load_config, read_yaml
+from pose2mesh.training.prior import PriorConfig
 
 MINIMAL = "stages: [{name: only, steps: 10}]\n"
 
@@ -22,8 +25,18 @@ def file(tmp_path: Path) -> Path:
     "path", sorted(paths.asset("configs/test_mocap.yaml").parent.glob("*.yaml")), ids=lambda p: p.stem
 )
 def test_shipped_configurations_are_valid(path: Path) -> None:
-    kind = TrainConfig if path.stem.startswith("train") else configs.TestConfig
-    assert load_config(kind, path, []).seed == 0
+    config = load_config(_kind_of(path), path, [])
+    assert config.seeds[0] == 0 if isinstance(config, StudyConfig) else config.seed == 0
+
+
+def _kind_of(path: Path) -> type:
+    """What a command makes of a file: told by its name, and by `task` and `protocol` inside."""
+    content = read_yaml(path)
+    if path.stem.startswith("train"):
+        return PriorConfig if "task" in content else TrainConfig
+    if path.stem.startswith("adapt"):
+        return AdaptConfig
+    return StudyConfig if content.get("protocol") == "domain_gap" else configs.TestConfig
 
 
 def test_protocol_is_the_default_of_its_configuration() -> None:

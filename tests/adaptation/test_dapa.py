@@ -1,0 +1,115 @@
+"""DAPA's steps on keypoints: what is synthesized is true, what is missing stays missing, faults leave weights alone."""
+
+import pytest
+import torch
+from tiny_network import tiny_settings
+
+from pose2mesh.adaptation.backbones import backbone_of
+from pose2mesh.adaptation.config import AdaptConfig
+from pose2mesh.adaptation.dapa import DetectionErrors, DomainAdaptiveAugmentation
+from pose2mesh.adaptation.target import TargetSet
+from pose2mesh.augmentation.cameras import CameraRange
+from pose2mesh.augmentation.figures import figure_pool
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.checkpoints import build_network
+from pose2mesh.datasets.synthetic import Mixture, SyntheticBodies
+from pose2mesh.errors import InputError
+from pose2mesh.fitting.batched_camera import person_size
+
+CPU = torch.device("cpu")
+
+
+def backbone(kind: str):
+    torch.manual_seed(0)
+    settings = tiny_settings()
+    if kind == "key2mesh":
+        settings |= {"kind": "key2mesh", "parameters": {"features": "residual", "dropout": 0.2}}
+    return backbone_of(build_network(settings), settings)
+
+
+@pytest.fixture(scope="module")
+def keypoints() -> torch.Tensor:
+    samples = SyntheticBodies(
+        load_anny_body(),
+        figure_pool(),
+        Mixture(cameras=((1.0, CameraRange()),)),
+        vertex_ids=[0],
+        batch_size=24,
+    )
+    return samples[0].keypoints
+
+
+def method(kind: str, keypoints: torch.Tensor, **dapa) -> DomainAdaptiveAugmentation:
+    config = AdaptConfig.model_validate({"batch_size": 24, "learning_rate": 1e-3, "dapa": dapa})
+    return DomainAdaptiveAugmentation(backbone(kind), TargetSet(keypoints, keypoints[:4], 0.3), config, CPU)
+
+
+@pytest.mark.parametrize("kind", ["compact", "key2mesh"])
+def test_a_step_changes_the_extractor_and_nothing_else(kind, keypoints):
+    steps = method(kind, keypoints)
+    before = {name: value.clone() for name, value in steps.backbone.state_dict().items()}
+    parts = steps.step(0, None, keypoints)
+    assert set(parts) == {"reprojection", "synthetic"}
+    changed = {name for name, value in steps.backbone.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed
+    assert all(name.startswith(("extractor.", "network.lifter.")) for name in changed)
+
+
+def test_synthetic_keypoints_are_projections_of_what_is_true(keypoints):
+    steps = method("key2mesh", keypoints, errors="none")
+    predicted = steps.backbone.parameters_of(steps.backbone.features(keypoints).detach())
+    found, truth = steps.synthesize(predicted, keypoints)
+    again = steps.decoder(type(predicted)(truth.rotations, truth.betas))
+    torch.testing.assert_close(truth.joints, again.joints)
+    torch.testing.assert_close(truth.betas, predicted.betas)
+    torch.testing.assert_close(truth.rotations[:, 0], predicted.rotations[:, 0])
+    camera = steps._cameras(predicted, keypoints)
+    placed = truth.joints[:, :17] + camera[:, None]
+    torch.testing.assert_close(found[..., :2], placed[..., :2] / placed[..., 2:])
+    assert torch.equal(found[..., 2], keypoints[..., 2])
+
+
+def test_missing_joints_are_missing_in_what_is_synthesized(keypoints):
+    target = keypoints.clone()
+    target[:, 9:11, 2] = 0
+    steps = method("compact", target)
+    predicted = steps.backbone.parameters_of(steps.backbone.features(target).detach())
+    found, _ = steps.synthesize(predicted, target)
+    assert (found[:, 9:11, 2] == 0).all()
+
+
+def test_errors_have_the_size_they_are_said_to_have():
+    points = torch.randn(4000, 17, 2, generator=torch.Generator().manual_seed(0))
+    keypoints = torch.cat([points, torch.ones(4000, 17, 1)], -1)
+    offset, deviation = 0.1 * torch.randn(17, 2), 0.05 + 0.1 * torch.rand(17, 2)
+    moved = DetectionErrors(offset, deviation).add(keypoints, torch.Generator().manual_seed(1))
+    size = person_size(points, keypoints[..., 2])[:, None, None]
+    difference = (moved - keypoints)[..., :2] / size
+    torch.testing.assert_close(difference.mean(0), offset, atol=0.01, rtol=0)
+    torch.testing.assert_close(difference.std(0), deviation, atol=0.01, rtol=0)
+
+
+def test_a_systematic_error_of_the_target_is_measured():
+    """The same joint, moved downwards in all people, is found by what is measured; the others are not."""
+    samples = SyntheticBodies(load_anny_body(), figure_pool(), Mixture(), vertex_ids=[0], batch_size=256)
+    steps = method("key2mesh", samples[0].keypoints)
+    clean = steps.errors
+    moved = samples[0].keypoints.clone()
+    moved[:, 10, 1] += 0.5 * person_size(moved[..., :2], moved[..., 2])
+    found = method("key2mesh", moved).errors
+    change = (found.offset - clean.offset)[:, 1]
+    assert change.argmax() == 10
+    assert change[10] > 0.1
+
+
+@pytest.mark.parametrize("kind", ["compact", "key2mesh"])
+def test_keypoints_that_are_not_finite_change_nothing(kind, keypoints):
+    steps = method(kind, keypoints, errors="none")
+    before = {name: value.clone() for name, value in steps.backbone.state_dict().items()}
+    assert steps.step(0, None, keypoints * torch.tensor([float("nan"), 1, 1])) is None
+    assert all(torch.equal(value, before[name]) for name, value in steps.backbone.state_dict().items())
+
+
+def test_weights_that_are_no_prior_are_refused_before_any_step(keypoints):
+    with pytest.raises(InputError, match="no pose prior"):
+        method("compact", keypoints, prior="anny-body")

@@ -1,0 +1,74 @@
+"""Training of a pose prior: weights that load, the same from the same seed, a loss that is its formula."""
+
+import json
+import math
+
+import pytest
+import torch
+import yaml
+from tiny_pack import write_pack
+
+from pose2mesh.augmentation.poses import world_from_relative
+from pose2mesh.checkpoints.prior import load_pose_prior
+from pose2mesh.cli.main import main
+from pose2mesh.geometry.rotation import rotvec_to_rotmat
+from pose2mesh.networks.pose_prior import PosePrior
+from pose2mesh.skeletons import MOTION_PARENTS
+from pose2mesh.training.prior import along_chain, angle_degrees, prior_loss
+
+
+def write_config(folder, **changes):
+    pack = str(write_pack(folder / "pack.npz"))
+    content = {
+        "task": "pose_prior", "motion": [pack], "validation": [pack], "distinct_radians": 0.0,
+        "width": 16, "latent": 4, "steps": 30, "batch_size": 8, "output": str(folder / "run"), **changes,
+    }  # fmt: skip
+    path = folder / "prior.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def test_the_command_trains_a_prior_that_loads(tmp_path, capsys):
+    path = write_config(tmp_path)
+    assert main(["train", "--config", str(path)]) == 0, capsys.readouterr().err
+    prior = load_pose_prior(tmp_path / "run" / "weights.safetensors")
+    assert prior.latent == 4
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert 0 < metrics["median_degrees"] <= metrics["p95_degrees"] <= 180
+    assert main(["train", "--config", str(path), f"output={tmp_path / 'again'}"]) == 0
+    again = load_pose_prior(tmp_path / "again" / "weights.safetensors")
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in prior.state_dict().items())
+
+
+def test_resuming_is_refused(tmp_path, capsys):
+    assert main(["train", "--config", str(write_config(tmp_path)), "--resume"]) == 2
+    assert "leave --resume out" in capsys.readouterr().err
+
+
+def test_unknown_settings_are_refused(tmp_path, capsys):
+    assert main(["train", "--config", str(write_config(tmp_path, colour="red"))]) == 2
+    assert "colour" in capsys.readouterr().err
+
+
+def test_rotations_along_the_chain_are_world_rotations_below_the_root():
+    pose = 0.5 * torch.randn(5, 19, 3, generator=torch.Generator().manual_seed(0))
+    pose[:, 0] = 0
+    relative = rotvec_to_rotmat(pose)
+    expected = world_from_relative(relative)[:, 1:]
+    torch.testing.assert_close(along_chain(relative[:, 1:], MOTION_PARENTS[1:]), expected, atol=1e-5, rtol=0)
+
+
+def test_the_divergence_is_that_of_two_normal_distributions():
+    torch.manual_seed(0)
+    prior = PosePrior(18, width=16, latent=4).eval()
+    rotmat = rotvec_to_rotmat(0.3 * torch.randn(6, 18, 3))
+    _, parts = prior_loss(prior, rotmat, MOTION_PARENTS[1:], 1.0, 0.5, torch.Generator().manual_seed(0))
+    found = torch.distributions.Normal(*prior.encode(rotmat))
+    expected = torch.distributions.kl_divergence(found, torch.distributions.Normal(0.0, 1.0)).sum(-1).mean()
+    torch.testing.assert_close(parts["kl"], expected.detach())
+
+
+@pytest.mark.parametrize("degrees", [0.0, 1.0, 90.0, 179.0])
+def test_the_angle_between_rotations(degrees):
+    turned = rotvec_to_rotmat(torch.tensor([0.0, math.radians(degrees), 0.0]))
+    assert angle_degrees(torch.eye(3), turned).item() == pytest.approx(degrees, abs=1e-3)

@@ -1,0 +1,49 @@
+"""Training without motion files: poses come from a prior, are reproducible, and no data folder is touched."""
+
+import pytest
+import torch
+from tiny_run import tiny_run
+
+from pose2mesh.checkpoints.prior import load_pose_prior
+from pose2mesh.errors import InputError, MissingFileError
+from pose2mesh.training.config import DataConfig, TrainConfig
+from pose2mesh.training.prior_poses import PRIOR_POSES, training_poses
+from pose2mesh.training.trainer import train
+
+SHIPPED = "pose-prior-body"
+
+
+def test_poses_are_the_priors_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path / "nothing"))
+    first, again = (training_poses(DataConfig(prior=SHIPPED), seed=3) for _ in range(2))
+    assert first.shape == (PRIOR_POSES, 19, 3)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, training_poses(DataConfig(prior=SHIPPED), seed=4))
+    mean, _ = load_pose_prior(SHIPPED).encode(_matrices(first[:64, 1:]))
+    assert mean.abs().mean() < 1.5  # what was drawn from N(0, I) is found near it
+
+
+def test_training_needs_no_motion_file(monkeypatch, tmp_path):
+    run = tiny_run(tmp_path)
+    monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path / "nothing"))
+    run["data"] |= {"prior": SHIPPED, "motion": ["no such file.npz"]}
+    run["stages"] = run["stages"][:1]
+    assert train(TrainConfig.model_validate(run)).is_file()
+
+
+def test_without_a_prior_the_motion_file_is_missed(monkeypatch, tmp_path):
+    monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path / "nothing"))
+    with pytest.raises(MissingFileError, match="no motion"):
+        training_poses(DataConfig(motion=("absent.npz",)), seed=0)
+
+
+def test_a_network_in_the_place_of_a_prior_is_refused():
+    with pytest.raises(InputError, match="no pose prior"):
+        training_poses(DataConfig(prior="anny-body"), seed=0)
+
+
+def _matrices(rotvec: torch.Tensor) -> torch.Tensor:
+    from scipy.spatial.transform import Rotation
+
+    flat = Rotation.from_rotvec(rotvec.reshape(-1, 3).numpy()).as_matrix()
+    return torch.tensor(flat, dtype=torch.float32).view(*rotvec.shape, 3)
