@@ -87,7 +87,10 @@ def _key(x: Tensor) -> tuple[Any, ...]:
 
 def capture_cuda_graph(network: nn.Module, example: Tensor) -> Replay:
     """Capture one pass of a network without gradient. Raises RuntimeError when something in it cannot be captured."""
-    with torch.cuda.device(example.device):
+    dtype, is_autocast = torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda")
+    # Autocast's copies of the weights live shorter than the graph: without its cache the graph makes its own.
+    autocast = torch.autocast("cuda", dtype=dtype, enabled=is_autocast, cache_enabled=False)
+    with torch.cuda.device(example.device), autocast:
         static = example.clone()
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
