@@ -26,25 +26,31 @@ class _Recorder(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
+def record_products(run: Callable[[], object]) -> list[tuple[torch.Size, torch.Size]]:
+    """Shapes of both sides of each dense product of `run`, in order."""
+    with _Recorder() as recorder:
+        run()
+    return recorder.shapes
+
+
 def floor_of(run: Callable[[], object], device: torch.device) -> Callable[[], object]:
     """A function that does only the dense products of `run`.
 
     Each product has a right side of its own, so weights come from memory as they do in the pass; left sides and
     results of one shape are shared, and nothing is allocated.
     """
-    with _Recorder() as recorder:
-        run()
+    products = record_products(run)
     shared: dict[torch.Size, Tensor] = {}
     results: dict[torch.Size, Tensor] = {}
     triples = []
-    for left, right in recorder.shapes:
+    for left, right in products:
         out = left[:-1] + right[-1:]
         shared.setdefault(left, torch.randn(left, device=device))
         results.setdefault(out, torch.empty(out, device=device))
         triples.append((shared[left], torch.randn(right, device=device), results[out]))
 
-    def products() -> None:
+    def floor() -> None:
         for left, right, out in triples:
             torch.matmul(left, right, out=out)
 
-    return products
+    return floor

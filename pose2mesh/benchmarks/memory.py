@@ -43,10 +43,11 @@ def _measure(name: str, index: int, path: str, direction: str, batch: int, devic
     for module in workload.modules:
         module.zero_grad(set_to_none=True)
     run = prepare(workload, path, direction, batch)
-    return _rise_on_cuda(run, target) if target.type == "cuda" else _rise_of_resident_set(run)
+    return rise_on_cuda(run, target) if target.type == "cuda" else _rise_of_resident_set(run)
 
 
-def _rise_on_cuda(run, device: torch.device) -> float:
+def rise_on_cuda(run, device: torch.device) -> float:
+    """MB that a call allocates on top of what is there."""
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)

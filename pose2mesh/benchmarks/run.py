@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 
 from pose2mesh.benchmarks import workloads
+from pose2mesh.benchmarks.cuda_run import run_cuda_benchmark
 from pose2mesh.benchmarks.floor import floor_of
 from pose2mesh.benchmarks.machine import describe_machine
 from pose2mesh.benchmarks.memory import peak_mb
@@ -24,7 +25,7 @@ _FLOOR = "floor"
 class Settings:
     """What to measure."""
 
-    mode: Literal["ops", "network", "train"] = "network"
+    mode: Literal["ops", "network", "train", "all"] = "network"  # all: on CUDA
     batches: tuple[int, ...] = (1, 8)
     device: str = "cpu"
     paths: tuple[str, ...] = ()  # only these; none means all
@@ -38,6 +39,8 @@ class Settings:
 def run_benchmark(settings: Settings, say: Callable[[str], object] = lambda line: None) -> Report:
     """Every row is checked against the reference before it is timed; all rows of a batch size are interleaved."""
     device = torch.device(settings.device)
+    if device.type == "cuda":
+        return run_cuda_benchmark(settings, say)
     names = ("operators",) if settings.mode == "ops" else ("classic", "compact")
     jobs = []  # (name to rebuild it by, index, workload)
     for name in names:

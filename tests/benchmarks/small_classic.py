@@ -18,7 +18,8 @@ def ball_hierarchy() -> Hierarchy:
 
 def small_classic() -> ClassicPose2Mesh:
     torch.manual_seed(0)
-    network = ClassicPose2Mesh(PoseNet(19, width=32), MeshNet.from_hierarchy(ball_hierarchy(), PLAN))
+    meshnet = MeshNet.from_hierarchy(ball_hierarchy(), PLAN, keeps_fake_rows=True)  # as the original's way does
+    network = ClassicPose2Mesh(PoseNet(19, width=32), meshnet)
     for name, value in network.state_dict().items():
         if value.is_floating_point() and (".bn." in name or "batch_norm" in name or name.endswith("bias")):
             value.copy_(torch.rand_like(value) + 0.5)

@@ -1,0 +1,32 @@
+"""`pose2mesh build-kernels`: compile the C++ kernels of the graph layers for this machine."""
+
+import argparse
+
+from pose2mesh.errors import MachineError
+
+
+def run(arguments: list[str]) -> int:
+    """Compile what is missing, into the package or, where that may not be written, the user's cache."""
+    argparse.ArgumentParser(prog="pose2mesh build-kernels", description=__doc__).parse_args(arguments)
+
+    from filelock import FileLock
+
+    from pose2mesh.ops.native import folders
+    from pose2mesh.ops.native.build import BuildError, build, find_compiler
+
+    problem = "no folder"
+    try:
+        find_compiler()
+    except BuildError as error:
+        raise MachineError(f"{error}; install one, for example: apt-get install g++") from error
+    for folder in folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / ".lock"):
+                libraries = build(folder)
+        except (BuildError, OSError) as error:
+            problem = str(error)
+            continue
+        print(f"compiled kernels for {len(libraries)} instruction sets in {folder}")
+        return 0
+    raise MachineError(f"the kernels were not built: {problem}")
