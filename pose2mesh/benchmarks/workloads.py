@@ -25,6 +25,7 @@ JOINT_SET = "coco19"
 CLASSIC_VERTICES = 6890  # of SMPL, whose mesh may not be shipped
 _LEVELS = 9
 ORIGINAL, PYG = "original", "pyg"
+PADDED = "classic-padded"
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,46 @@ class Workload:
     paths: dict[str, Callable[[Tensor], Tensor]]
     modules: tuple[nn.Module, ...]  # whose mode and gradients a pass sets
     make_input: Callable[[int], Tensor]  # batch size to input
+    floor: Callable[[Tensor], Tensor] | None = None  # whose dense products are the lower bound, if no path's are
 
 
 def classic(device: torch.device, *, has_pyg: bool = False, network: ClassicPose2Mesh | None = None) -> Workload:
-    """The paper's network on a body of 6,890 vertices, decimated from the free one, with random weights."""
-    network = (network or _random_classic()).to(device)
-    restated = {ORIGINAL: OriginalPose2Mesh(network).to(device)}
-    if has_pyg:
-        restated[PYG] = OriginalPose2Mesh(network, PygConvolution).to(device)
-    paths = {name: partial(_vertices, module) for name, module in restated.items()}
-    paths |= _backends(network, device)
+    """The paper's network on a body of 6,890 vertices, decimated from the free one, with random weights.
+
+    The original's way carries the fake rows along, on the same weights. A network that is given keeps them.
+    """
+    padded = network
+    if network is None:
+        hierarchy = classic_hierarchy()
+        network, padded = (_random_classic(hierarchy, keeps_fake_rows=keeps) for keeps in (False, True))
+    network.to(device)
+    restated = _restated(padded.to(device), device, has_pyg)
+    paths = {name: partial(_vertices, module) for name, module in restated.items()} | _backends(network, device)
     joints = network.pose_lifter.joints
     return Workload("classic", paths, (network, *restated.values()), partial(_keypoints, joints, device))
+
+
+def classic_padded(device: torch.device, *, has_pyg: bool = False) -> Workload:
+    """The same with the fake rows kept, as the original trains: batch norm counts them."""
+    network = _random_classic(classic_hierarchy(), keeps_fake_rows=True).to(device)
+    restated = _restated(network, device, has_pyg)
+    paths = {name: partial(_vertices, module) for name, module in restated.items()} | _backends(network, device)
+    joints = network.pose_lifter.joints
+    return Workload(PADDED, paths, (network, *restated.values()), partial(_keypoints, joints, device))
+
+
+def classic_real(device: torch.device) -> Workload:
+    """The same without them, by this package alone."""
+    network = _random_classic(classic_hierarchy(), keeps_fake_rows=False).to(device)
+    joints = network.pose_lifter.joints
+    return Workload("classic", _backends(network, device), (network,), partial(_keypoints, joints, device))
+
+
+def _restated(network: ClassicPose2Mesh, device: torch.device, has_pyg: bool) -> dict[str, nn.Module]:
+    restated: dict[str, nn.Module] = {ORIGINAL: OriginalPose2Mesh(network).to(device)}
+    if has_pyg:
+        restated[PYG] = OriginalPose2Mesh(network, PygConvolution).to(device)
+    return restated
 
 
 def compact(device: torch.device) -> Workload:
@@ -76,9 +105,9 @@ def classic_hierarchy(vertices: int = CLASSIC_VERTICES) -> Hierarchy:
     return build_hierarchy(points[ids], faces, "hem", levels=_LEVELS, order="legacy", joint_set=JOINT_SET)
 
 
-def _random_classic() -> ClassicPose2Mesh:
+def _random_classic(hierarchy: Hierarchy, *, keeps_fake_rows: bool) -> ClassicPose2Mesh:
     torch.manual_seed(0)
-    meshnet = MeshNet.from_hierarchy(classic_hierarchy())
+    meshnet = MeshNet.from_hierarchy(hierarchy, keeps_fake_rows=keeps_fake_rows)
     return ClassicPose2Mesh(PoseNet(len(joint_set(JOINT_SET))), meshnet)
 
 
@@ -142,11 +171,13 @@ def _features(operator: SparseOperator, width: int, device: torch.device, batch:
 
 
 def build(name: str, device: torch.device, *, has_pyg: bool = False) -> list[Workload]:
-    """Workloads by name: classic, compact or operators. Raises InputError."""
+    """Workloads by name: classic, classic-train, compact or operators. Raises InputError."""
     if name == "classic":
         return [classic(device, has_pyg=has_pyg)]
+    if name == "classic-train":
+        return [classic_padded(device, has_pyg=has_pyg), classic_real(device)]
     if name == "compact":
         return [compact(device)]
     if name == "operators":
         return operators(device, has_pyg=has_pyg)
-    raise InputError(f"unknown benchmark workload {name!r}; choose classic, compact or operators")
+    raise InputError(f"unknown benchmark workload {name!r}; choose classic, classic-train, compact or operators")

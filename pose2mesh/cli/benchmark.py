@@ -6,7 +6,8 @@ from pathlib import Path
 
 from pose2mesh.errors import InputError
 
-_EPILOG = """paths: original (the published arithmetic as published), reference, cpu or cuda (this package),
+_EPILOG = """paths: original (the published arithmetic as published), reference, cpu, cpu-torch (without compiled
+kernels) or cuda (this package),
 pyg (PyTorch Geometric); with --compile and --export also compile, onnxruntime and openvino.
 fitting: accuracy against time of networks and of iterative fitting to 2D keypoints.
 Both networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and

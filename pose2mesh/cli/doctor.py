@@ -46,6 +46,7 @@ def examine() -> list[Finding]:
     probes: tuple[Callable[[], Iterator[Finding]], ...] = (
         _python,
         _torch,
+        _kernels,
         _core_packages,
         _renderer,
         _detectors,
@@ -83,6 +84,19 @@ def _torch() -> Iterator[Finding]:
         yield Finding("device", "cuda", True, torch.cuda.get_device_name())
     else:
         yield Finding("device", "cpu", True, "no CUDA device; everything works on the CPU")
+
+
+def _kernels() -> Iterator[Finding]:
+    try:
+        from pose2mesh.ops import native
+    except ImportError as error:
+        yield Finding("kernels", "cpu", False, str(error), "pip install torch")
+        return
+    if native.is_available():
+        yield Finding("kernels", "cpu", True, f"graph layers run compiled: {native.find_library()}")
+    else:
+        detail = f"graph layers run in plain torch, some two times slower ({native.reason()})"
+        yield Finding("kernels", "cpu", False, detail, native.remedy())
 
 
 def _core_packages() -> Iterator[Finding]:

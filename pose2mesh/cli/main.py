@@ -24,6 +24,7 @@ COMMANDS = {
     "convert-model": "a licensed SMPL or MANO file to plain arrays, safely",
     "convert-checkpoint": "a published Pose2Mesh checkpoint to weights of this package",
     "export": "write a network as ONNX or as a torch.export program",
+    "build-kernels": "compile the C++ kernels of the graph layers for this machine",
     "benchmark": "time the operators and networks on this machine",
     "doctor": "what is installed, found and usable here",
 }

@@ -19,7 +19,7 @@ def toys(monkeypatch):
     """Both networks and the operators in toy size."""
     small = workloads.classic(CPU, has_pyg=True, network=small_classic())
     other = workloads.Workload("compact", {"cpu": small.paths["cpu"]}, small.modules, small.make_input)
-    made = {"classic": [small], "compact": [other]}
+    made = {"classic": [small], "classic-train": [small], "compact": [other]}
     layers = workloads.operators(CPU, hierarchy=ball_hierarchy())
     monkeypatch.setattr(workloads, "build", lambda name, *a, **k: made.get(name, layers))
 
@@ -33,7 +33,7 @@ def test_networks(toys, mode, tmp_path):
     assert document["machine"]["threads"] == torch.get_num_threads() and document["machine"]["cpu"]
     rows = document["rows"]
     assert all(set(row) >= CONTRACT for row in rows)
-    expected = {("classic", p) for p in ("original", "pyg", "cpu", "reference")} | {("compact", "cpu")}
+    expected = {("classic", p) for p in ("original", "pyg", "cpu", "cpu-torch", "reference")} | {("compact", "cpu")}
     assert {(row["network"], row["path"]) for row in rows} == expected
     originals = {row["batch"]: row["ms"] for row in rows if row["path"] == "original"}
     for row in rows:

@@ -124,7 +124,9 @@ def _choose(requested: str, x: Tensor) -> str:
 @functools.cache
 def _say_once() -> None:
     logging.getLogger("pose2mesh").warning(
-        "the graph layers run in plain torch, some two times slower than they could: %s", native.remedy()
+        "the graph layers run in plain torch, some two times slower than they could (%s); %s",
+        native.reason(),
+        native.remedy(),
     )
 
 

@@ -72,11 +72,16 @@ def is_available() -> bool:
     return functions(torch.float32) is not None
 
 
-def remedy() -> str:
-    """One line on why the kernels are not there and what to do; for the time that `is_available` is false."""
+def reason() -> str:
+    """Why the kernels are not there, for the time that `is_available` is false."""
     if find_library() is None:
-        return "no compiled kernels; install a C++ compiler and run `pose2mesh build-kernels`"
-    return f"torch {torch.__version__} lacks the C interface that the compiled kernels call; upgrade torch"
+        return "no compiled kernels of this version"
+    return f"torch {torch.__version__} lacks the C interface that the kernels call"
+
+
+def remedy() -> str:
+    """What to do about it."""
+    return "upgrade torch" if find_library() else "install a C++ compiler and run: pose2mesh build-kernels"
 
 
 @functools.cache
