@@ -36,6 +36,15 @@ def test_a_broken_torch_is_reported_not_raised(monkeypatch):
     assert not finding.ok and finding.remedy == "pip install torch"
 
 
+def test_missing_kernels_are_reported_with_the_remedy(monkeypatch):
+    from pose2mesh.ops import native
+
+    monkeypatch.setattr(native, "is_available", lambda: False)
+    monkeypatch.setattr(native, "find_library", lambda: None)
+    (finding,) = doctor._kernels()
+    assert not finding.ok and "plain torch" in finding.detail and "build-kernels" in finding.remedy
+
+
 def test_a_broken_renderer_is_reported_not_raised(monkeypatch):
     monkeypatch.setitem(sys.modules, "pose2mesh.rendering", None)
     (finding,) = doctor._renderer()
