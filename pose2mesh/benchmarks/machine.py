@@ -11,6 +11,7 @@ import torch
 def describe_machine(device: torch.device) -> dict[str, Any]:
     """Processor, threads, versions and the settings of the memory allocator."""
     import pose2mesh
+    from pose2mesh.ops import native
 
     machine = {
         "cpu": _cpu_model(),
@@ -23,6 +24,8 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "pose2mesh": pose2mesh.__version__,
         "allocator": os.environ.get("LD_PRELOAD") or "default",
         "glibc_tunables": os.environ.get("GLIBC_TUNABLES", ""),
+        "huge_pages": os.environ.get("THP_MEM_ALLOC_ENABLE", ""),  # torch's own switch
+        "kernels": library.name if (library := native.find_library()) else "none, plain torch",
         "device": str(device),
     }
     if device.type == "cuda":
