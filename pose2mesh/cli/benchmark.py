@@ -10,6 +10,7 @@ _EPILOG = """paths: original (the published arithmetic as published), reference,
 kernels) or cuda (this package),
 pyg (PyTorch Geometric); with --compile and --export also compile, onnxruntime and openvino.
 fitting: accuracy against time of networks and of iterative fitting to 2D keypoints.
+synthesis: the pictures that pose augmentation renders while an image backbone trains.
 Both networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and
 above: GLIBC_TUNABLES is reported, state it with the numbers. On CUDA everything is measured unless a mode is named, in
 float32, tf32 and bfloat16, with cuda-fused, a CUDA graph and torch.compile, beside the roofline."""
@@ -31,6 +32,8 @@ def run(arguments: list[str]) -> int:
         torch.set_num_threads(options.threads)
     if options.mode == "fitting":
         return _fitting(options)
+    if options.mode == "synthesis":
+        return _synthesis(options)
     is_cuda = options.device.startswith("cuda")
     settings = Settings(
         mode=options.mode or ("all" if is_cuda else "network"),
@@ -61,9 +64,20 @@ def _fitting(options: argparse.Namespace) -> int:
     return 0
 
 
+def _synthesis(options: argparse.Namespace) -> int:
+    """The pictures that DAPA makes while an image backbone trains."""
+    from pose2mesh.benchmarks.synthesis import measure_synthesis, table, write_json
+
+    rows = measure_synthesis(1 if options.quick else 4, options.cpu_time)
+    print(table(rows))
+    if options.json:
+        write_json(rows, options.json)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
-    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "fitting"))
+    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "fitting", "synthesis"))
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=_positive, help="threads of torch (default: torch's own choice)")
     parser.add_argument("--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8; on CUDA also 64)")
