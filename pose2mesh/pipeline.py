@@ -12,15 +12,13 @@ from torch import Tensor
 from pose2mesh.detectors import Detector, get_detector
 from pose2mesh.detectors.images import is_image, is_video, read_image, read_video
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
-from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, is_picture
+from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, is_picture, weakness
 from pose2mesh.errors import InputError, NoPersonFoundError, Pose2MeshError
 from pose2mesh.fitting.camera import fit_cameras
 from pose2mesh.geometry.mirroring import flip_faces, mirror_where
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.skeletons import HAND21, JointSet, convert
 from pose2mesh.types import Keypoints2D, Person
-
-FEWEST_JOINTS = 3  # visible joints of the network's set; fewer leave scale and turn undetermined
 
 
 class MeshOutput(Protocol):
@@ -198,16 +196,16 @@ class Pose2Mesh:
         """Without the people that determine no mesh."""
         converted = self._convert(keypoints)
         people = zip(converted.points, converted.confidence, strict=True)
-        return keypoints.select(np.array([not _weakness(*person) for person in people], bool))
+        return keypoints.select(np.array([not weakness(*person) for person in people], bool))
 
     def _check(self, keypoints: Keypoints2D, where: str) -> None:
         """InputError naming the first person that determines no mesh."""
         converted = self._convert(keypoints)
         for i, person in enumerate(zip(converted.points, converted.confidence, strict=True)):
-            if weakness := _weakness(*person):
+            if reason := weakness(*person):
                 note = "" if keypoints.joint_set == converted.joint_set else f" (given as {keypoints.joint_set})"
                 whom = "hand" if self.kind == "hand" else "person"
-                raise InputError(f"{where}: {whom} {i}: {weakness} of {converted.joint_set}{note}")
+                raise InputError(f"{where}: {whom} {i}: {reason} of {converted.joint_set}{note}")
 
     def _convert(self, keypoints: Keypoints2D) -> Keypoints2D:
         """In the network's joint set."""
@@ -297,13 +295,3 @@ def _person_parameters(
     if is_left:
         person["rotations"] = person["rotations"] * np.array([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]], np.float32)
     return person
-
-
-def _weakness(points: np.ndarray, confidence: np.ndarray) -> str | None:
-    """Why one person's points [J, 2], confidence [J] determine no mesh; None when they do."""
-    seen = points[confidence > 0]
-    if len(seen) < FEWEST_JOINTS:
-        return f"{len(seen)} visible joints, at least {FEWEST_JOINTS} are needed,"
-    if np.ptp(seen, axis=0).max() <= 1e-5 * max(1.0, float(np.abs(seen).max())):
-        return "all visible joints lie at one point"
-    return None

@@ -72,7 +72,7 @@ class MediaPipeDetector:
 
     def _search(self, image: np.ndarray) -> Iterator[np.ndarray]:
         """Joints [33, 3] of every find in the whole picture and in overlapping square windows."""
-        for box in search_windows(*image.shape[1::-1], MINIMAL_SIDE):
+        for box in search_windows(image.shape[1], image.shape[0], MINIMAL_SIDE):
             found = self._process(image, box)
             if found is not None:
                 yield found

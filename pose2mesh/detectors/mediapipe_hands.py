@@ -72,12 +72,12 @@ class MediaPipeHandDetector:
         """Find the hands in image uint8 [H, W, 3] RGB, with their handedness; P = 0 when there is none."""
         bodies = self._bodies.detect(image)
         hands = [hand for _, hand in self.detect_at_wrists(image, bodies)]
-        for box in search_windows(*image.shape[1::-1], MINIMAL_SIDE):
+        for box in search_windows(image.shape[1], image.shape[0], MINIMAL_SIDE):
             for found in self._process(image, box):
                 hand = None if _is_known(found, hands) else self._look_again(image, found)
                 if hand and not _is_known(hand, hands) and not contradicts(bodies, hand.points):
                     hands.append(hand)
-        return to_hand_keypoints(hands, image.shape[1::-1])
+        return to_hand_keypoints(hands, (image.shape[1], image.shape[0]))
 
     def detect_at_wrists(self, image: np.ndarray, bodies: Keypoints2D) -> list[tuple[Wrist, Hand]]:
         """The hands at the seen wrists of bodies (COCO-17) in image [H, W, 3], at most one for each wrist."""

@@ -13,6 +13,8 @@ from pose2mesh.types import Keypoints2D
 
 Entry = tuple[np.ndarray | None, Frame]  # picture uint8 [H, W, 3], if there is one, and its keypoints
 
+FEWEST_JOINTS = 3  # visible joints of the network's set; fewer leave scale and turn undetermined
+
 
 def expand_inputs(inputs: Iterable[str | Path]) -> Iterator[Path]:
     """Files behind the inputs: folders are listed, other paths must be of a known kind. Raises InputError."""
@@ -58,3 +60,13 @@ def array_to_keypoints(values: Any, joint_set: str | None) -> Keypoints2D:
             "[people, joints, 2 or 3], or a picture as uint8 [height, width, 3]"
         )
     return to_keypoints(array[None] if array.ndim == 2 else array, "keypoints", joint_set)
+
+
+def weakness(points: np.ndarray, confidence: np.ndarray) -> str | None:
+    """Why one person's points [J, 2], confidence [J] determine no mesh; None when they do."""
+    seen = points[confidence > 0]
+    if len(seen) < FEWEST_JOINTS:
+        return f"{len(seen)} visible joints, at least {FEWEST_JOINTS} are needed,"
+    if np.ptp(seen, axis=0).max() <= 1e-5 * max(1.0, float(np.abs(seen).max())):
+        return "all visible joints lie at one point"
+    return None

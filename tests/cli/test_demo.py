@@ -8,8 +8,9 @@ from fake_network import FlatNetwork
 from PIL import Image
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.cli.demo_scene import YAW_DEGREES, recover_scene
+from pose2mesh.cli.demo_scene import HANDS, YAW_DEGREES, recover_hands, recover_scene
 from pose2mesh.cli.main import main
+from pose2mesh.datasets.hand_studio import HandStudio
 from pose2mesh.datasets.studio import figure_scene
 from pose2mesh.pipeline import Pose2Mesh
 
@@ -58,3 +59,18 @@ def test_demo_refuses_a_file_as_folder(tmp_path, capsys):
     assert main(["demo", "-o", f"{tmp_path}/out"]) == 2
     assert (tmp_path / "out").read_text() == "mine"
     assert "is a file" in capsys.readouterr().err
+
+
+def test_the_hands_of_the_demo(tmp_path, capsys):
+    studio = HandStudio()
+    truths = iter([[studio.gesture_scene(*hand).truth] for hand in HANDS])
+
+    class Right:
+        def predict(self, image):
+            return next(truths)
+
+    recover_hands(Right(), tmp_path)
+    endings = (".glb", ".npz", "_input.png", "_overlay.png", "_side.png")
+    files = sorted(f"hand_{side}{ending}" for side in ("left", "right") for ending in endings)
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
+    assert capsys.readouterr().out.count("0.0 mm from the true mesh") == 2

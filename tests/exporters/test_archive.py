@@ -163,3 +163,20 @@ def test_damaged_files_raise_format_errors_only(tmp_path):
         except FormatError:
             refused += 1
     assert refused > 250
+
+
+def test_hands_share_faces_and_keep_their_sides(tmp_path):
+    right = replace(_person(0), handedness="right")
+    left = replace(_person(1), handedness="left", faces=FACES[:, [0, 2, 1]])
+    path = save_people([left, right], tmp_path / "hands.npz")
+    read = load_people(path)
+    assert [hand.handedness for hand in read] == ["left", "right"]
+    np.testing.assert_array_equal(read[0].faces, left.faces)
+    np.testing.assert_array_equal(read[1].faces, FACES)
+    with pytest.raises(InputError, match="handedness"):
+        save_people([right, _person(1)], tmp_path / "mixed.npz")
+    for sides in (["left"], ["left", "up"], [0, 1]):
+        arrays = {**np.load(path), "handedness": np.array(sides)}
+        np.savez(tmp_path / "bad.npz", **arrays)
+        with pytest.raises(FormatError, match="handedness"):
+            load_people(tmp_path / "bad.npz")

@@ -29,7 +29,7 @@ def body_hands_rows(count: int) -> list[int]:
 
 def drop_missing(hands: Keypoints2D) -> Keypoints2D:
     """Without the hands of which no joint is seen: whole-body files hold both for everybody."""
-    return hands.select((hands.confidence > 0).any(-1))
+    return hands.select(np.any(hands.confidence > 0, axis=-1))
 
 
 def with_handedness(hands: Keypoints2D, handedness: str | Sequence[str] | None, where: str) -> Keypoints2D:
