@@ -64,6 +64,19 @@ def test_onnxruntime_agrees_at_any_batch_size(network, onnx_file, batch):
 
 
 @needs_onnx
+@pytest.mark.parametrize("batch", [1, 5])
+def test_openvino_agrees_at_any_batch_size(network, onnx_file, batch):
+    openvino = pytest.importorskip("openvino")
+    keypoints = export.example_keypoints(network, batch, seed=100 + batch)
+    model = openvino.Core().compile_model(str(onnx_file), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    result = model(keypoints.numpy())
+    with torch.no_grad():
+        expected = network(keypoints)
+    np.testing.assert_allclose(result["vertices"], expected.vertices, atol=1e-5)
+    np.testing.assert_allclose(result["joints"], expected.joints, atol=1e-5)
+
+
+@needs_onnx
 def test_only_standard_operators_and_named_joints(onnx_file):
     import onnx
 
