@@ -28,10 +28,10 @@ def test_known_bodies_come_back(fit):
     found = fit(vertices)
     cosine = ((found.rotations * world).sum((-1, -2)) - 1) / 2
     angle = torch.rad2deg(torch.arccos(cosine.clamp(-1, 1)))  # [8, 19]
-    assert angle.mean() < 2.5  # measured 1.4 on 32 bodies; clavicles, which hold little skin, are off by 5
+    assert angle.mean() < 2.5  # measured 1.5 on 32 bodies; clavicles, which hold little skin, are off by 5
     again = fit.reduced.skin(found.betas, fit.body.expand_groups(found.rotations))
     error = (again - again.mean(1, keepdim=True)) - (vertices - vertices.mean(1, keepdim=True))
-    assert error.norm(dim=-1).mean() < 0.010  # measured 6.3 mm
+    assert error.norm(dim=-1).mean() < 0.010  # measured 6.4 mm
 
 
 def test_a_shift_changes_nothing_and_a_turn_turns_the_rotations(fit):
