@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.adaptation.method import SafeOptimizer, reprojection_loss
-from pose2mesh.adaptation.pose_augmentation import augment_poses
+from pose2mesh.adaptation.pose_augmentation import augment_poses, without_impossible_shapes
 from pose2mesh.adaptation.target import TargetSet
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.prior import load_pose_prior
@@ -60,7 +60,7 @@ class DomainAdaptiveAugmentation:
         if not bool(torch.isfinite(real)):  # nothing can be fitted to such features
             return None
         with torch.no_grad(), torch.autocast(target.device.type, enabled=False):
-            predicted = self.backbone.parameters_of(features.detach())
+            predicted = without_impossible_shapes(self.backbone.parameters_of(features.detach()))
         if self.settings.reprojection and not self.optimizer.step(self.settings.reprojection * real):
             return None
         parts = {"reprojection": float(real.detach())}

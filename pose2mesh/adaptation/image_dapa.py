@@ -8,7 +8,7 @@ from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.adaptation.image_synthesis import ImageSynthesizer
 from pose2mesh.adaptation.image_target import ImageTarget
 from pose2mesh.adaptation.method import SafeOptimizer
-from pose2mesh.adaptation.pose_augmentation import augment_poses
+from pose2mesh.adaptation.pose_augmentation import augment_poses, without_impossible_shapes
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.datasets.synthetic import seeded_generator
@@ -17,7 +17,6 @@ from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.networks.spin import ImagePrediction, Spin, normalize_images, project_to_crop, scale_penalty
 
 _COCO = 17
-MOST_SHAPE = 3.0  # predicted shapes with a larger coefficient are set to the mean, as in the released code
 
 
 class ImageAugmentation:
@@ -83,10 +82,7 @@ class ImageAugmentation:
 
 def _detached(found: ImagePrediction) -> tuple[BodyParameters, Tensor]:
     """What synthesis starts from, without gradients and without impossible shapes."""
-    betas = found.parameters.betas.detach()
-    impossible = (betas.abs() > MOST_SHAPE).any(1, keepdim=True)
-    shape = torch.where(impossible, torch.zeros_like(betas), betas)
-    return BodyParameters(found.parameters.rotations.detach(), shape), found.camera.detach()
+    return without_impossible_shapes(found.parameters), found.camera.detach()
 
 
 def freeze_norms(network: nn.Module) -> nn.Module:

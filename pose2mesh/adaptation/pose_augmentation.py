@@ -17,6 +17,7 @@ from pose2mesh.skeletons import MOTION_PARENTS
 from pose2mesh.training.config import Strict
 
 Loss = Callable[[BodyParameters], Tensor]
+MOST_SHAPE = 3.0  # deviations; as in the released code
 
 
 class LatentAugmentation(Strict):
@@ -50,6 +51,13 @@ def augment_poses(
     moved = move_latent(latent, recipe, generator, (lambda z: loss(decode(z))) if loss else None)
     with torch.no_grad():
         return decode(moved)
+
+
+def without_impossible_shapes(parameters: BodyParameters) -> BodyParameters:
+    """Shapes with a coefficient beyond `MOST_SHAPE` become the mean shape; without gradients."""
+    betas = parameters.betas.detach()
+    impossible = (betas.abs() > MOST_SHAPE).any(1, keepdim=True)
+    return BodyParameters(parameters.rotations.detach(), torch.where(impossible, torch.zeros_like(betas), betas))
 
 
 def move_latent(

@@ -8,6 +8,7 @@ from pose2mesh.adaptation.pose_augmentation import (
     augment_poses,
     move_latent,
     relative_from_world,
+    without_impossible_shapes,
 )
 from pose2mesh.augmentation.poses import random_rotations, world_from_relative, world_rotmats
 from pose2mesh.networks.pose_prior import PosePrior
@@ -85,6 +86,12 @@ def test_the_adversarial_step_climbs_the_loss():
     moved = move_latent(latent, recipe, torch.Generator(), loss)
     assert loss(moved) > loss(latent)
     torch.testing.assert_close(moved - latent, 0.1 * torch.sign(latent - target))
+
+
+def test_one_impossible_coefficient_makes_the_shape_the_mean():
+    betas = torch.tensor([[2.9, -2.9], [0.0, 3.1], [-3.5, 0.2]])
+    kept = without_impossible_shapes(BodyParameters(torch.eye(3).expand(3, 19, 3, 3), betas)).betas
+    assert torch.equal(kept, torch.tensor([[2.9, -2.9], [0.0, 0.0], [0.0, 0.0]]))
 
 
 def test_the_same_generator_gives_the_same_poses(prior, predicted):
