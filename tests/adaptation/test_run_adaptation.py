@@ -1,0 +1,124 @@
+"""Adapting both kinds of networks: what changes, what is never read, what happens to bad numbers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_adaptation import adapt_config, people
+
+from pose2mesh.adaptation import adapt, load_backbone, run_adaptation
+from pose2mesh.adaptation.run import METHODS, load_target
+from pose2mesh.checkpoints import load_network, read_weights
+from pose2mesh.cli.main import main
+from pose2mesh.errors import InputError, MachineError
+
+
+@pytest.mark.parametrize("kind", ["key2mesh", "compact"])
+def test_only_the_extractor_changes_and_the_held_out_error_falls(tmp_path: Path, kind: str):
+    weak = {"hidden": 16, "critic_steps": 1, "features": 0.1}  # fresh heads hardly answer to small changes of features
+    config = adapt_config(tmp_path, kind, steps=20, validate_every=5, learning_rate=5e-3, key2mesh=weak)
+    weights, outcome = adapt(config, "key2mesh")
+    before, after = read_weights(config.weights)[0], read_weights(weights)[0]
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(name.startswith("lifter.") and ".head." not in name for name in changed)
+    assert outcome.best[1] < 0.97 * outcome.errors[0][1]
+    assert outcome.skipped == 0 and load_network(weights).joint_set == "coco17"
+    record = json.loads((tmp_path / "adapted" / "adaptation.json").read_text())
+    assert record["method"] == "key2mesh" and record["held_out_error"][0][0] == 0
+
+
+@pytest.mark.parametrize("critic", ["gradient_reversal", "bce", "none"])
+def test_the_other_critics_adapt_too(tmp_path: Path, critic: str):
+    config = adapt_config(tmp_path, key2mesh={"critic": critic, "hidden": 16, "critic_steps": 1, "supervision": 1.0})
+    weights, _ = adapt(config, "key2mesh")
+    assert not torch.equal(
+        read_weights(weights)[0]["lifter.stem.weight"], read_weights(config.weights)[0]["lifter.stem.weight"]
+    )
+
+
+def test_no_3d_label_of_the_target_is_read(tmp_path: Path):
+    """Labels of NaN beside the keypoints change nothing, not a bit."""
+    plain, _ = adapt(adapt_config(tmp_path), "key2mesh", tmp_path / "plain")
+    poison = {name: np.full((40, 19, 3), np.nan) for name in ("joints", "vertices", "rotations", "betas", "joints3d")}
+    np.savez(tmp_path / "target.npz", keypoints=people(), **poison)
+    poisoned, _ = adapt(adapt_config(tmp_path), "key2mesh", tmp_path / "poisoned")
+    assert plain.read_bytes() == poisoned.read_bytes()
+    assert all(tensor.isfinite().all() for tensor in read_weights(poisoned)[0].values())
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path):
+    first = adapt(adapt_config(tmp_path), "key2mesh", tmp_path / "a")[0].read_bytes()
+    assert first == adapt(adapt_config(tmp_path), "key2mesh", tmp_path / "b")[0].read_bytes()
+    assert first != adapt(adapt_config(tmp_path, seed=1), "key2mesh", tmp_path / "c")[0].read_bytes()
+
+
+class _Sometimes:
+    """A method that fails on some steps."""
+
+    def __init__(self, bad: set[int]):
+        self.bad = bad
+
+    def step(self, index, source, target):
+        return None if index in self.bad else {"loss": 0.0}
+
+
+def run_with(tmp_path: Path, bad: set[int], steps: int):
+    config = adapt_config(tmp_path, steps=steps, validate_every=100)
+    backbone = load_backbone(config.weights, torch.device("cpu"))
+    target = load_target(config.target.keypoints, "coco17", file_set=None, held_out=0.2, least_confidence=0.3)
+    return run_adaptation(backbone, target, config, [_Sometimes(bad)], torch.device("cpu"))
+
+
+def test_bad_steps_are_skipped_and_counted(tmp_path: Path):
+    assert run_with(tmp_path, {1, 2, 5}, 8).skipped == 3
+
+
+def test_ten_bad_steps_in_a_row_end_the_run_and_name_the_batch(tmp_path: Path):
+    with pytest.raises(MachineError, match=r"10 times in a row, last on batch 11"):
+        run_with(tmp_path, set(range(2, 14)), 20)
+
+
+def test_a_loss_of_nan_changes_no_weight_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    config = adapt_config(tmp_path, steps=12)
+    (tmp_path / "adapted").mkdir()
+    (tmp_path / "adapted" / "weights.safetensors").write_bytes(b"as it was")
+    nowhere = "pose2mesh.adaptation.adversarial.reprojection_loss"
+    monkeypatch.setattr(nowhere, lambda backbone, features, *_: features.sum() * torch.nan)
+    with pytest.raises(MachineError, match="nothing was written"):
+        adapt(config, "key2mesh")
+    assert (tmp_path / "adapted" / "weights.safetensors").read_bytes() == b"as it was"
+
+
+def test_early_stopping(tmp_path: Path):
+    config = adapt_config(tmp_path, steps=50, validate_every=1, patience=3)
+    backbone = load_backbone(config.weights, torch.device("cpu"))
+    target = load_target(config.target.keypoints, "coco17", file_set=None, held_out=0.2, least_confidence=0.3)
+    outcome = run_adaptation(backbone, target, config, [_Sometimes(set())], torch.device("cpu"))
+    assert outcome.errors[-1][0] == 3  # nothing gets better, so three looks are enough
+
+
+def test_what_cannot_be_adapted_is_refused(tmp_path: Path):
+    with pytest.raises(InputError, match="unknown method"):
+        adapt(adapt_config(tmp_path), "magic")
+    assert "key2mesh" in METHODS
+    settings = read_weights(adapt_config(tmp_path, "compact").weights)[1]
+    settings["kind"] = "other"
+    from pose2mesh.adaptation import backbone_of
+
+    with pytest.raises(InputError, match="no features to adapt"):
+        backbone_of(torch.nn.Linear(2, 2), settings)
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture):
+    config = adapt_config(tmp_path)
+    path = tmp_path / "config.yaml"
+    path.write_text(config.model_dump_json(exclude={"target"}))
+    target = f"target.keypoints={config.target.keypoints}"
+    arguments = ["adapt", "--method", "key2mesh", "--config", str(path), target, "-o", str(tmp_path / "out")]
+    assert main(arguments) == 0
+    assert "held-out re-projection error" in capsys.readouterr().out
+    assert (tmp_path / "out" / "weights.safetensors").is_file()
+    assert main(arguments[:5]) == 2
+    assert "target.keypoints=FILE" in capsys.readouterr().err
