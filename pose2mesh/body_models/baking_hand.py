@@ -92,7 +92,7 @@ def cut_hand(model) -> Cut:
     for _ in range(RINGS):
         kept[faces[kept[faces].any(1)]] = True
     body_vertices = np.flatnonzero(kept)
-    chosen = kept[faces].all(1)
+    chosen = np.asarray(kept[faces].all(1))
     local = np.searchsorted(body_vertices, faces[chosen])  # [F', 3]
     rim = boundary_edges(local)  # [R, 2] directed as their faces go
     cap = np.column_stack([rim[:, ::-1], np.full(len(rim), len(body_vertices))])
