@@ -35,15 +35,6 @@ class Network(Protocol):
     output_joint_names: tuple[str, ...]
     faces: np.ndarray  # [F, 3]
 
-    def refined(self) -> "Pose2Mesh":
-        """The same model, each answer refined by descent (`fitting.optimize`); some 0.2 s a person.
-
-        Raises InputError for weights without body parameters.
-        """
-        from pose2mesh.fitting.optimize import RefinedNetwork
-
-        return Pose2Mesh(RefinedNetwork(self.network), self.device)
-
     def __call__(self, keypoints: Tensor) -> MeshOutput: ...
 
 
@@ -83,6 +74,15 @@ class Pose2Mesh:
         elif device.startswith("cuda") and not torch.cuda.is_available():
             raise InputError(f"device {device!r} asked for, but torch sees no GPU; use --device cpu")
         return cls(load_network(name_or_path, device), device)
+
+    def refined(self) -> "Pose2Mesh":
+        """The same model, each answer refined by descent (`fitting.optimize`); some 0.2 s a person.
+
+        Raises InputError for weights without body parameters.
+        """
+        from pose2mesh.fitting.optimize import RefinedNetwork
+
+        return Pose2Mesh(RefinedNetwork(self.network), self.device)
 
     def __call__(self, keypoints: Tensor) -> MeshOutput:
         """The plain network call: keypoints [B, J, 3] in the network's joint set -> vertices and joints."""

@@ -50,7 +50,9 @@ class BodyFitter:
     """Fits Anny's parameters to keypoints of one joint set, many people at once."""
 
     def __init__(self, decoder: AnnyDecoder, keypoint_set: str, mixture: PoseMixture | None = None):
-        self.decoder, self.mixture = decoder, mixture or load_mixture()
+        self.decoder = decoder
+        with torch.inference_mode(False):  # what is made within `predict` could not be descended through
+            self.mixture = mixture or load_mixture()
         names = decoder.joint_set.joints
         pairs = [(i, names.index(j)) for i, j in enumerate(joint_set(keypoint_set).joints) if j in names]
         self.rows, self.columns = (list(column) for column in zip(*pairs, strict=True))

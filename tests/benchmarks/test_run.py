@@ -59,7 +59,7 @@ def test_a_wrong_path_is_not_timed():
 
 
 def test_an_unknown_workload_is_refused():
-    with pytest.raises(InputError, match="classic, compact or operators"):
+    with pytest.raises(InputError, match="classic, classic-train, compact or operators"):
         workloads.build("hand", CPU)
 
 

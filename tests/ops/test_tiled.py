@@ -34,7 +34,8 @@ class Layer(nn.Module):
 
 
 def test_a_network_is_copied_and_gives_the_same():
-    network = Layer(SparseOperator.from_scipy(sp.random(40, 40, density=0.1, rng=np.random.default_rng(0))))
+    half = sp.random(40, 40, density=0.1, rng=np.random.default_rng(0))
+    network = Layer(SparseOperator.from_scipy(half + half.T))
     tiled, x = with_tiled_operators(network), torch.randn(2, 40, 2)
     assert isinstance(network.operators[0], SparseOperator)
     assert not any(isinstance(module, SparseOperator) for module in tiled.modules())

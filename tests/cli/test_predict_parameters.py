@@ -1,0 +1,68 @@
+"""`predict` with the parameter network: rotations and shape in the files, refining, and what cannot be refined."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_adaptation import people
+
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.checkpoints import find_weights
+from pose2mesh.cli.main import main
+from pose2mesh.exporters import load_people
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("parameters")
+    np.save(folder / "two.npy", people(2))
+    arguments = [str(folder / "two.npy"), "--weights", "anny-key2mesh", "--save", "npz,json"]
+    assert main(["predict", *arguments, "-o", str(folder / "plain")]) == 0
+    assert main(["predict", *arguments, "--refine", "-o", str(folder / "refined")]) == 0
+    return folder
+
+
+def found(folder: Path, kind: str) -> list:
+    (file,) = (folder / kind).rglob("two.npz")
+    return load_people(file)
+
+
+def test_the_parameters_are_saved_and_make_the_mesh(results: Path):
+    first, second = found(results, "plain")
+    assert first.parameters["rotations"].shape == (19, 3, 3) and second.parameters["betas"].shape == (16,)
+    body = load_anny_body()
+    rotations = torch.from_numpy(np.stack([p.parameters["rotations"] for p in (first, second)]))
+    betas = torch.from_numpy(np.stack([p.parameters["betas"] for p in (first, second)]))
+    vertices = body(betas, body.expand_pose(rotations)).vertices
+    joints = torch.as_tensor(body.joint_regressor("coco19"), dtype=torch.float32) @ vertices
+    expected = (vertices - joints[:, 17:18]).numpy()
+    np.testing.assert_allclose(np.stack([first.vertices, second.vertices]), expected, atol=1e-4)
+
+
+def test_json_holds_them_too(results: Path):
+    records = [json.loads(path.read_text()) for path in (results / "plain").rglob("*.json")]
+    texts = json.dumps(records)
+    assert "rotations" in texts and "betas" in texts
+
+
+def test_refining_brings_the_joints_nearer_to_the_keypoints(results: Path):
+    def error(person) -> float:
+        points = person.camera.project(person.joints[:17])
+        return float(np.linalg.norm(points - person.keypoints[:, :2], axis=1).mean())
+
+    for before, after in zip(found(results, "plain"), found(results, "refined"), strict=True):
+        assert error(after) < error(before)
+
+
+def test_what_cannot_be_refined_is_said(tmp_path: Path, capsys: pytest.CaptureFixture):
+    np.save(tmp_path / "one.npy", people(1))
+    arguments = ["predict", str(tmp_path / "one.npy"), "--refine", "-o", str(tmp_path / "out")]
+    assert main([*arguments, "--weights", "anny-body"]) == 2
+    assert "anny-key2mesh" in capsys.readouterr().err
+    assert main([*arguments, "--kind", "hand"]) == 2
+
+
+def test_the_shipped_weights_are_small():
+    assert find_weights("anny-key2mesh").stat().st_size <= 16_000_000

@@ -1,0 +1,106 @@
+"""Fitting by descent: the prior against SciPy, and bodies whose parameters are known."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import multivariate_normal
+
+from pose2mesh.augmentation.figures import figure
+from pose2mesh.augmentation.poses import world_rotmats
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.errors import InputError
+from pose2mesh.fitting.batched_camera import guess_rays, reprojection_errors
+from pose2mesh.fitting.optimize import BodyFitter, FitSettings, RefinedNetwork, chain, relative_rotvecs
+from pose2mesh.fitting.pose_mixture import PoseMixture, fit_mixture, load_mixture
+from pose2mesh.geometry.rotation import rotvec_to_rotmat
+from pose2mesh.networks.body_decoders import AnnyDecoder
+from pose2mesh.networks.prediction import BodyParameters
+
+UPRIGHT = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
+
+
+@pytest.fixture(scope="module")
+def decoder() -> AnnyDecoder:
+    return AnnyDecoder(load_anny_body(), np.zeros(0, int))
+
+
+def seen_figure(decoder: AnnyDecoder, name: str = "stride") -> tuple[BodyParameters, torch.Tensor]:
+    """Parameters of a figure turned by 30 degrees, and its keypoints [1,17,3] in pixels."""
+    turn = UPRIGHT @ rotvec_to_rotmat(torch.tensor([0.0, 0.5, 0.0]))
+    parameters = BodyParameters(turn @ world_rotmats(figure(name)[None]), torch.zeros(1, 16))
+    joints = decoder.joints(parameters)[:, :17] + torch.tensor([0.0, 0.0, 4.0])
+    return parameters, torch.cat([1000 * joints[..., :2] / joints[..., 2:] + 500, torch.ones(1, 17, 1)], -1)
+
+
+def test_the_mixture_is_that_of_scipy():
+    rng = np.random.default_rng(0)
+    means, weights = rng.normal(size=(2, 54)), np.array([0.3, 0.7])
+    factors = 0.3 * rng.normal(size=(2, 54, 54))
+    covariances = factors @ factors.transpose(0, 2, 1) + 0.2 * np.eye(54)
+    poses = rng.normal(size=(5, 54))
+    density = [multivariate_normal(m, c).logpdf(poses) for m, c in zip(means, covariances, strict=True)]
+    expected = -np.logaddexp(*(np.log(w) + d for w, d in zip(weights, density, strict=True)))
+    mixture = PoseMixture(means, covariances, weights)
+    found = mixture.energy(torch.from_numpy(poses).float().view(5, 18, 3)).numpy()
+    np.testing.assert_allclose(found - found[0], expected - expected[0], rtol=1e-3, atol=1e-2)  # up to a constant
+
+
+def test_expectation_maximization_finds_two_clusters():
+    rng = np.random.default_rng(1)
+    poses = np.concatenate([rng.normal(-2, 0.1, (150, 6)), rng.normal(1, 0.3, (50, 6))])
+    means, covariances, weights = fit_mixture(poses, 2)
+    order = np.argsort(means[:, 0])
+    np.testing.assert_allclose(means[order], [[-2.0] * 6, [1.0] * 6], atol=0.15)
+    np.testing.assert_allclose(weights[order], [0.75, 0.25], atol=0.01)
+    np.testing.assert_allclose(np.sqrt(covariances[order[1], 0, 0]), np.hypot(0.3, np.deg2rad(4)), atol=0.08)
+
+
+def test_recorded_like_poses_are_likelier_than_random_ones():
+    mixture = load_mixture()
+    walking = mixture.energy(figure("stride")[None, 1:])
+    random = mixture.energy(torch.randn(20, 18, 3, generator=torch.Generator().manual_seed(0)))
+    assert walking.item() < random.min().item()
+
+
+def test_rotations_against_parents_and_back():
+    pose = 0.7 * torch.randn(3, 19, 3, generator=torch.Generator().manual_seed(0))
+    world = world_rotmats(pose)
+    torch.testing.assert_close(chain(world[:, 0], rotvec_to_rotmat(relative_rotvecs(world))), world, atol=1e-5, rtol=0)
+
+
+def test_a_fit_from_nothing_explains_the_keypoints_and_stands_upright(decoder: AnnyDecoder):
+    truth, keypoints = seen_figure(decoder)
+    found = BodyFitter(decoder, "coco17").fit(keypoints, FitSettings(iterations=45))
+    joints = decoder.joints(found)
+    errors = reprojection_errors(joints[:, :17], guess_rays(keypoints), keypoints[..., 2])
+    assert errors.mean() < 0.08  # a few percent of the height
+    assert (joints - decoder.joints(truth)).norm(dim=-1).mean() < 0.2
+
+
+def test_refining_removes_a_disturbance_in_the_picture(decoder: AnnyDecoder):
+    truth, keypoints = seen_figure(decoder)
+    bend = rotvec_to_rotmat(0.15 * torch.randn(19, 3, generator=torch.Generator().manual_seed(2)))
+    start = BodyParameters(truth.rotations @ bend, truth.betas)
+
+    def error(parameters: BodyParameters) -> float:
+        joints = decoder.joints(parameters)[:, :17]
+        return reprojection_errors(joints, guess_rays(keypoints), keypoints[..., 2]).mean().item()
+
+    with torch.inference_mode():  # as within `predict`
+        refined = BodyFitter(decoder, "coco17").refine(keypoints, start)
+    assert error(refined) < 0.5 * error(start)
+
+
+def test_a_missing_joint_is_not_looked_at(decoder: AnnyDecoder):
+    truth, keypoints = seen_figure(decoder)
+    fitter, settings = BodyFitter(decoder, "coco17"), FitSettings(iterations=3)
+    keypoints[0, 9, 2] = 0
+    elsewhere = keypoints.clone()
+    elsewhere[0, 9, :2] = -1e4
+    a, b = fitter.refine(keypoints, truth, settings), fitter.refine(elsewhere, truth, settings)
+    torch.testing.assert_close(a.rotations, b.rotations)
+
+
+def test_networks_without_parameters_are_refused():
+    with pytest.raises(InputError, match="anny-key2mesh"):
+        RefinedNetwork(torch.nn.Linear(2, 2))
