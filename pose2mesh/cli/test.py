@@ -29,6 +29,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/test_mocap.yaml")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the metrics (millimetres) here")
     parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="closed loop: write its pictures here")
+    parser.add_argument(
+        "--keypoints", type=Path, metavar="OUT.json", help="closed loop: write what was detected, as COCO"
+    )
     parser.add_argument("--predictions", type=Path, metavar="OUT", help="freihand: write the server's pred.json here")
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example data.motion=FILE")
     options = parser.parse_args(arguments)
@@ -43,10 +46,12 @@ def run(arguments: list[str]) -> int:
     config = load_config(TestConfig, options.config, options.overrides)
     if options.pictures and not config.protocol.endswith("closed_loop"):
         raise InputError("--pictures belongs to the closed loop; set protocol=closed_loop or hand_closed_loop")
+    if options.keypoints and config.protocol != "closed_loop":
+        raise InputError("--keypoints writes what the closed loop's detector finds; set protocol=closed_loop")
     if options.predictions and config.protocol != "freihand":
         raise InputError("--predictions writes the file of FreiHAND's server; set protocol=freihand")
     if config.protocol == "closed_loop":
-        metrics = _closed_loop(config, _protocol(config), options.pictures)
+        metrics = _closed_loop(config, _protocol(config), options.pictures, options.keypoints)
     elif config.protocol == "hand_closed_loop":
         metrics = _hand_closed_loop(config, options.pictures)
     elif config.protocol in ("mocap", "hand"):
@@ -100,24 +105,37 @@ def _dataset(config, predictions: Path | None) -> dict[str, Any]:
     return metrics
 
 
-def _closed_loop(config, protocol, folder: Path | None) -> dict[str, Any]:
+def _closed_loop(config, protocol, folder: Path | None, keypoints: Path | None) -> dict[str, Any]:
     from tqdm import tqdm
 
     from pose2mesh.datasets.studio import protocol_scenes
+    from pose2mesh.paths import write_with
     from pose2mesh.pipeline import Pose2Mesh
     from pose2mesh.training.closed_loop import measure_closed_loop, scene_pictures
 
     pictures: list[list[Any]] = []
+    detections: list[dict[str, Any] | None] = []  # one a scene, None where nobody was found
 
     def keep(scene, person) -> None:
-        pictures.append(scene_pictures(scene, person))
+        if folder:
+            pictures.append(scene_pictures(scene, person))
+        detections.append(None if person is None else _coco_result(len(detections), person.keypoints))
 
     model = Pose2Mesh.from_pretrained(config.weights, config.device)
     scenes = tqdm(protocol_scenes(protocol), desc="test", unit="picture")
-    metrics = measure_closed_loop(model, scenes, on_result=keep if folder else None)
+    metrics = measure_closed_loop(model, scenes, on_result=keep)
     if folder:
         _write_sheets(folder, pictures)
+    if keypoints:
+        content = json.dumps([found for found in detections if found]).encode()
+        write_with(keypoints, lambda stream: stream.write(content))
     return {"closed_loop": metrics}
+
+
+def _coco_result(image: int, keypoints) -> dict[str, Any]:
+    """Keypoints [17, 3] px as an entry of COCO's results format."""
+    values = [round(float(value), 3) for value in keypoints.flatten()]
+    return {"image_id": image, "category_id": 1, "keypoints": values, "score": round(float(keypoints[:, 2].mean()), 4)}
 
 
 def _hand_closed_loop(config, folder: Path | None) -> dict[str, Any]:

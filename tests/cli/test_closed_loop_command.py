@@ -12,6 +12,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
 from pose2mesh.datasets import studio
 from pose2mesh.datasets.hand_studio import HandStudio
+from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.errors import NoPersonFoundError
 from pose2mesh.pipeline import Pose2Mesh
 
@@ -42,8 +43,11 @@ def _config(tmp_path):
 @pytest.mark.filterwarnings("ignore:SymbolDatabase")
 def test_the_closed_loop_prints_a_table_and_writes_metrics_and_pictures(scene, tmp_path, capsys):
     pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
-    out, pictures = tmp_path / "metrics.json", tmp_path / "pictures"
-    assert main(["test", "--config", _config(tmp_path), "--json", str(out), "--pictures", str(pictures)]) == 0
+    out, pictures, detected = tmp_path / "metrics.json", tmp_path / "pictures", tmp_path / "detected.json"
+    files = ["--json", str(out), "--pictures", str(pictures), "--keypoints", str(detected)]
+    assert main(["test", "--config", _config(tmp_path), *files]) == 0
+    (frame,) = read_keypoints(detected)  # nobody was found in the second scene
+    np.testing.assert_allclose(frame.keypoints.points[0], scene.truth.keypoints[:, :2], atol=1e-2)
     metrics = json.loads(out.read_text())["closed_loop"]
     assert metrics["pa_mpvpe"] == pytest.approx(0, abs=0.1)
     assert metrics["detected"] == 0.5
