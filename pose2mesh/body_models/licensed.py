@@ -25,8 +25,9 @@ from pose2mesh.errors import InputError
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import DERIVED
 
-# MANO's joints in the file's order, and the vertices that serve as fingertips, which MANO has no joint for
-# (those of the manopth package, which FreiHAND's joints were made with).
+# MANO's joints in the file's order, and the vertices that serve as fingertips, which MANO has no joint for: those of
+# manopth (manolayer.py), which makes the targets of the Pose2Mesh release. Others take their neighbors, thumb to pinky:
+# FreiHAND's own code (mano_utils.py) 744, 320, 443, 555, 672; smplx (vertex_ids.py) 744, 320, 443, 554, 671.
 _HAND_JOINTS = (
     "wrist",
     *(f"{f}{k}" for f in ("index", "middle", "pinky", "ring", "thumb") for k in (1, 2, 3)),
