@@ -1,20 +1,36 @@
-"""Made-up SMPL and MANO files whose meshes are closed, with the two joint regressors, for training on annotations."""
+"""Made-up SMPL and MANO files with proper surfaces and the two joint regressors, for training on annotations."""
 
 from pathlib import Path
 
 import numpy as np
+from scipy.spatial import ConvexHull
 from synthetic_models import arrays, write_pickle
 
 from pose2mesh.body_models.licensed_files import MANO, SMPL, Family
 
 
-def grid_faces(vertices: int, faces: int) -> np.ndarray:
-    """A strip of triangles over consecutive vertices, closed to a ring: every vertex has about six neighbors."""
-    width = 26
-    start = np.arange(vertices)
-    first = np.stack([start, (start + 1) % vertices, (start + width) % vertices], 1)
-    second = np.stack([(start + 1) % vertices, (start + width + 1) % vertices, (start + width) % vertices], 1)
-    return np.concatenate([first, second])[:faces].astype(np.uint32)
+RING = 16  # vertices around the opening of MANO's wrist, which 778 vertices with 1538 faces imply
+SEEDS = {SMPL: 0, MANO: 2}  # with these the graphs have the published numbers of rows, 12288 and 1088 (official.py)
+
+
+def surface(family: Family) -> tuple[np.ndarray, np.ndarray]:
+    """Points [V, 3] on a sphere and the faces [F, 3] of their hull: SMPL's is closed, MANO's open at the wrist."""
+    rng = np.random.default_rng(SEEDS[family])
+    if family is SMPL:
+        points = rng.normal(size=(family.vertices, 3))
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        return points, ConvexHull(points).simplices.astype(np.uint32)
+    points, angle = [], 0.25
+    while len(points) < family.vertices - RING:
+        point = rng.normal(size=3)
+        point /= np.linalg.norm(point)
+        if np.arccos(point[2]) > 1.15 * angle:
+            points.append(point)
+    turn = 2 * np.pi * np.arange(RING) / RING
+    ring = np.stack([np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn), np.full(RING, np.cos(angle))], 1)
+    points = np.concatenate([points, ring])
+    faces = ConvexHull(np.concatenate([points, [[0.0, 0.0, 1.0]]])).simplices
+    return points, faces[(faces < family.vertices).all(1)].astype(np.uint32)
 
 
 def body_arrays(family: Family, seed: int = 0) -> dict:
@@ -23,8 +39,8 @@ def body_arrays(family: Family, seed: int = 0) -> dict:
     rng = np.random.default_rng(seed)
     count, bones = family.vertices, family.joints
     size = 0.3 if family is SMPL else 0.03
-    entries["v_template"] = size * rng.standard_normal((count, 3)) * [1.0, 2.0, 0.5]
-    entries["f"] = grid_faces(count, family.faces)
+    points, entries["f"] = surface(family)
+    entries["v_template"] = size * points * [1.0, 2.0, 0.5]
     entries["kintree_table"] = np.array([[2**32 - 1, *range(bones - 1)], range(bones)], np.int64)
     regressor = np.zeros((bones, count))
     for bone in range(bones):

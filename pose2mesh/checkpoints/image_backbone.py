@@ -21,11 +21,11 @@ ANNY = {"kind": KIND, "body": "anny-body", "rotations": len(MOTION_BONES), "shap
 
 
 def new_image_backbone(settings: dict[str, Any]) -> Spin:
-    """A network with fresh weights. `stages`, `base` and `width` are those of ResNet-50 and SPIN where not given."""
+    """A network with fresh weights; sizes that `settings` do not give are those of ResNet-50 and SPIN."""
     rest = [UPRIGHT_6D] * settings["rotations"]
     if settings["body"] != "anny-body":  # rotations against the parent: only the root turns to the camera
         rest = [UPRIGHT_6D] + [IDENTITY_6D] * (settings["rotations"] - 1)
-    sizes = {name: settings[name] for name in ("base", "width") if name in settings}
+    sizes = {name: settings[name] for name in ("base", "width", "dropout", "shrink") if name in settings}
     return Spin(torch.tensor(rest), settings["shapes"], stages=tuple(settings.get("stages", STAGES)), **sizes)
 
 

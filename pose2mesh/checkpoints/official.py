@@ -20,7 +20,7 @@ from torch import Tensor
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy
 from pose2mesh.hierarchy.adjacency import num_nodes
-from pose2mesh.networks.classic_body import ClassicBody
+from pose2mesh.networks.classic_body import ClassicBody, ClassicLifter
 from pose2mesh.networks.meshnet import BODY_PLAN, HAND_PLAN, ChannelPlan, MeshNet
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
@@ -167,16 +167,15 @@ def convert_network(path: Path, state: dict[str, Tensor], variant: Variant, hier
 def convert_posenet(path: Path, state: dict[str, Tensor], variant: Variant) -> bytes:
     """Content of a weights file with PoseNet alone, the first stage of training. Raises FormatError."""
     _check_shapes(path, state, _posenet_shapes(variant))
-    return _pack(POSENET_KIND, variant, state)
+    # Named as in the whole network, so that training of the second stage can start from them.
+    return _pack(POSENET_KIND, variant, {f"network.pose_lifter.{name}": value for name, value in state.items()})
 
 
-def build_official(tensors: dict[str, Tensor], settings: dict[str, Any]) -> ClassicBody:
-    """The network of a converted file, without its weights yet; takes the graph out of `tensors`.
-
-    Raises InputError for a file that holds PoseNet alone.
-    """
+def build_official(tensors: dict[str, Tensor], settings: dict[str, Any]) -> ClassicBody | ClassicLifter:
+    """The network of a converted file, without its weights yet; takes the graph out of `tensors`."""
     if settings["kind"] == POSENET_KIND:
-        raise InputError("the file holds PoseNet alone, which gives no mesh; convert the checkpoint of both stages")
+        skeleton = joint_set(settings["joints"])
+        return ClassicLifter(PoseNet(len(skeleton), width=settings["width"]), skeleton.name)
     graph = {name.removeprefix(_GRAPH): tensors.pop(name) for name in list(tensors) if name.startswith(_GRAPH)}
     return _build(settings["joints"], tuple(map(tuple, settings["plan"])), settings["width"], graph)
 

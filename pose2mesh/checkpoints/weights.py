@@ -11,7 +11,8 @@ from safetensors.torch import save
 from pose2mesh import paths
 from pose2mesh.checkpoints import official
 from pose2mesh.checkpoints.build import BodyNetwork, build_network
-from pose2mesh.errors import FormatError, MissingFileError
+from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.networks.classic_body import ClassicLifter
 from pose2mesh.paths import write_with
 
 
@@ -63,7 +64,21 @@ def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dic
 
 
 def load_network(name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu") -> BodyNetwork:
-    """The network of a weights file in evaluation mode, on `device`. Raises MissingFileError, FormatError."""
+    """The network of a weights file in evaluation mode, on `device`.
+
+    Raises MissingFileError, FormatError, and InputError for PoseNet alone, which gives no mesh.
+    """
+    network = load_network_or_lifter(name_or_path, device)
+    if isinstance(network, ClassicLifter):
+        raise InputError(
+            f"{name_or_path} holds PoseNet alone, which gives no mesh; convert the checkpoint of both stages (PoseNet "
+            "alone can be measured with `pose2mesh test` on a dataset, and training can start from it: initial=FILE)"
+        )
+    return network
+
+
+def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device) -> BodyNetwork | ClassicLifter:
+    """The same, PoseNet alone included."""
     tensors, settings = read_weights(name_or_path)
     try:
         is_official = settings["kind"] in (official.KIND, official.POSENET_KIND)

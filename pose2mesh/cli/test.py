@@ -92,17 +92,21 @@ def _measure(config, protocol) -> dict[str, Any]:
 
 
 def _dataset(config, predictions: Path | None) -> dict[str, Any]:
-    from pose2mesh.checkpoints import load_network
+    from pose2mesh.checkpoints import load_network_or_lifter
+    from pose2mesh.networks.classic_body import ClassicLifter
     from pose2mesh.training.distributed import pick_device
-    from pose2mesh.training.protocols import evaluate_dataset
+    from pose2mesh.training.protocols import DatasetProtocol
 
-    device = pick_device(config.device)
-    network = load_network(config.weights, device)
-    metrics = evaluate_dataset(network, config, device, predictions=predictions, progress=True)
-    for name, values in metrics.items():
-        if values["expected"] not in (None, values["count"]):
-            print(f"{name}: measured {values['count']} of the {values['expected']} people of the published test set")
-    return metrics
+    device, name = pick_device(config.device), config.protocol
+    network = load_network_or_lifter(config.weights, device)
+    is_lifter = isinstance(network, ClassicLifter)
+    if is_lifter:
+        print(f"{config.weights} holds PoseNet alone: errors are of the {network.joint_set} joints that it lifts")
+    protocol = DatasetProtocol(config, str(network.joint_set), lifts_only=is_lifter)
+    values = protocol.measure(network, device, protocol.samples(), predictions=predictions, progress=True)
+    if values["expected"] not in (None, values["count"]):
+        print(f"{name}: measured {values['count']} of the {values['expected']} people of the published test set")
+    return {name: values}
 
 
 def _closed_loop(config, protocol, folder: Path | None, keypoints: Path | None) -> dict[str, Any]:

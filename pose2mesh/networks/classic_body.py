@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
+from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.networks.prediction import MeshPrediction
 
 
@@ -36,6 +37,19 @@ class ClassicBody(nn.Module):
 
     def lift(self, keypoints: Tensor) -> Tensor:
         """Only the joints: keypoints [B,J,3] to [B,J,3] m, for training PoseNet by itself."""
+        return self.network.lift(fill_missing(keypoints))
+
+
+class ClassicLifter(nn.Module):
+    """PoseNet alone, as the first stage of training leaves it. Its weights fit the lifter of a ClassicBody."""
+
+    def __init__(self, posenet: PoseNet, joint_set: str):
+        super().__init__()
+        self.network = ClassicPose2Mesh(posenet, nn.Identity())  # for the names of its weights; there is no mesh
+        self.joint_set = joint_set
+
+    def lift(self, keypoints: Tensor) -> Tensor:
+        """keypoints [B,J,3] (x, y in any unit, confidence) to joints [B,J,3] m relative to their root."""
         return self.network.lift(fill_missing(keypoints))
 
 

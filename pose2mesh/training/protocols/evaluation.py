@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ from tqdm import tqdm
 
 from pose2mesh.body_models import load_licensed_body
 from pose2mesh.datasets.annotated import read_samples
+from pose2mesh.datasets.sample import Sample
 from pose2mesh.errors import InputError
 from pose2mesh.metrics import MetricAccumulator
 from pose2mesh.paths import write_with
 from pose2mesh.training.config import TestConfig
+from pose2mesh.training.protocols.errors_of_joints import JointErrors
 from pose2mesh.training.protocols.errors_of_mesh import MeshErrors
 from pose2mesh.training.protocols.people import People, PeopleOf
 from pose2mesh.training.protocols.rules import Rules, rules_of
@@ -24,43 +27,79 @@ from pose2mesh.training.protocols.sequences import Sequences
 _MM = 1000
 
 
-def evaluate_dataset(
-    network: nn.Module,
-    config: TestConfig,
-    device: torch.device,
-    *,
-    predictions: Path | None = None,
-    progress: bool = False,
-) -> dict[str, Any]:
-    """{protocol: {measure: mean over people, ..., "count", "groups", "convention", "input"}} in millimetres.
+class DatasetProtocol:
+    """The people of a dataset, and what of them is compared by which rules. Made once, it can measure many networks."""
 
-    `predictions`: where to write joints and vertices as FreiHAND's server takes them. Raises InputError for weights of
-    another mesh or joint set and for settings that do not belong to the protocol, MissingFileError, FormatError.
-    """
-    rules = rules_of(config.protocol, config.convention)
-    _check(config, rules, predictions)
-    run = _Evaluation(network, rules, config, device)
-    samples = read_samples(rules.dataset, config.data.folder, "test")
-    people_of = PeopleOf(rules, run.body, str(network.joint_set), config.input)
-    with torch.inference_mode():
-        batches = people_of.batches(samples, config.batch_size, config.limit)
-        for people in tqdm(batches, disable=not progress, desc="test", unit="batch"):
-            run.add(people)
-    if predictions:
-        content = json.dumps(run.predicted).encode()
-        write_with(predictions, lambda stream: stream.write(content))
-    return {config.protocol: run.summary()}
+    def __init__(self, config: TestConfig, input_set: str, *, lifts_only: bool = False):
+        """`input_set`: the joints that the network takes; `lifts_only`: compare the joints it lifts, not its mesh.
+
+        Raises InputError for settings that do not belong to the protocol, MissingFileError without the body's file.
+        """
+        self.config, self.rules, self.lifts_only = config, rules_of(config.protocol, config.convention), lifts_only
+        _check(config, self.rules, lifts_only)
+        self.body = load_licensed_body(self.rules.body)
+        self.people_of = PeopleOf(self.rules, self.body, input_set, config.input, needs_joints=lifts_only)
+
+    def samples(self, split: str = "test") -> Iterable[Sample]:
+        """Those people of a split that the protocol counts. Raises MissingFileError, FormatError."""
+        return filter(self.rules.wants, read_samples(self.rules.dataset, self.config.data.folder, split))
+
+    def measure(
+        self,
+        network: nn.Module,
+        device: torch.device,
+        samples: Iterable[Sample],
+        *,
+        predictions: Path | None = None,
+        progress: bool = False,
+    ) -> dict[str, Any]:
+        """{measure: mean over people, ..., "count", "groups", "convention", "input"} in millimetres.
+
+        `network` has `lift` where only that is compared. `predictions`: where to write joints and vertices as
+        FreiHAND's server takes them. Raises InputError for weights of another mesh or joint set.
+        """
+        if predictions and (self.lifts_only or self.rules.dataset != "freihand"):
+            raise InputError("--predictions writes the file of FreiHAND's server; set protocol=freihand, give a mesh's")
+        run = _Lifting(network, self, device) if self.lifts_only else _Meshes(network, self, device)
+        with torch.inference_mode():
+            batches = self.people_of.batches(samples, self.config.batch_size, self.config.limit)
+            for people in tqdm(batches, disable=not progress, desc="test", unit="batch"):
+                run.add(people)
+        if predictions and isinstance(run, _Meshes):
+            content = json.dumps(run.predicted).encode()
+            write_with(predictions, lambda stream: stream.write(content))
+        settings = {"convention": self.config.convention, "input": self.config.input}
+        return {**run.summary(), **settings, "expected": self.rules.people}
 
 
-class _Evaluation:
-    """Errors, sequences and predictions, collected batch by batch."""
+class _Lifting:
+    """Errors of lifted joints, collected batch by batch."""
 
-    def __init__(self, network: nn.Module, rules: Rules, config: TestConfig, device: torch.device):
-        self.network, self.rules, self.config, self.device = network, rules, config, device
-        self.body = load_licensed_body(rules.body)
-        self.errors = MeshErrors(rules, self.body, device)
+    def __init__(self, network: nn.Module, protocol: DatasetProtocol, device: torch.device):
+        self.lift, self.device = network.lift, device
+        self.errors = JointErrors(protocol.rules, protocol.people_of.input_set)
         self.accumulator = MetricAccumulator()
-        self.sequences = Sequences(rules.accelerates_by)
+
+    def add(self, people: People) -> None:
+        if people.lifted is None:  # FreiHAND's evaluation pictures without their ground truth
+            return
+        joints = self.lift(people.keypoints.to(self.device))  # [B, J, 3]
+        errors = self.errors(joints, people.lifted.to(self.device))
+        self.accumulator.update(errors, [sample.group for sample in people.samples])
+
+    def summary(self) -> dict[str, Any]:
+        return self.accumulator.summary()
+
+
+class _Meshes:
+    """Errors, sequences and predictions of meshes, collected batch by batch."""
+
+    def __init__(self, network: nn.Module, protocol: DatasetProtocol, device: torch.device):
+        self.network, self.rules, self.device = network, protocol.rules, device
+        self.smoothing = protocol.config.smoothing
+        self.errors = MeshErrors(protocol.rules, protocol.body, device)
+        self.accumulator = MetricAccumulator()
+        self.sequences = Sequences(protocol.rules.accelerates_by)
         self.predicted: tuple[list, list] = ([], [])  # joints and vertices of everybody, the server's unit
 
     def add(self, people: People) -> None:
@@ -90,16 +129,14 @@ class _Evaluation:
     def summary(self) -> dict[str, Any]:
         values = self.accumulator.summary()
         if self.rules.accelerates and values["count"]:
-            smoothing = self.config.smoothing
-            values |= self.sequences.summary((smoothing.min_cutoff, smoothing.beta) if smoothing else None)
-        settings = {"convention": self.config.convention, "input": self.config.input}
-        return {**values, **settings, "expected": self.rules.people}
+            smoothing = (self.smoothing.min_cutoff, self.smoothing.beta) if self.smoothing else None
+            values |= self.sequences.summary(smoothing)
+        return values
 
 
-def _check(config: TestConfig, rules: Rules, predictions: Path | None) -> None:
+def _check(config: TestConfig, rules: Rules, lifts_only: bool) -> None:
     if not config.data.folder:
         raise InputError(f"protocol {config.protocol} needs data.folder=FOLDER, the dataset's (docs/data.md)")
-    if predictions and rules.dataset != "freihand":
-        raise InputError("--predictions writes the file of FreiHAND's server; set protocol=freihand")
-    if config.smoothing and not rules.accelerates:
-        raise InputError(f"protocol {config.protocol} has no sequences to smooth; leave smoothing out")
+    if config.smoothing and (lifts_only or not rules.accelerates):
+        what = "PoseNet alone gives no mesh" if lifts_only else f"protocol {config.protocol} has no sequences"
+        raise InputError(f"{what} to smooth; leave smoothing out")

@@ -26,20 +26,24 @@ class People(NamedTuple):
     keypoints: Tensor  # [B, J, 3] pixels and confidence, the network's joint set
     vertices: Tensor | None  # [B, V, 3] true mesh; None before FreiHAND's ground truth is there
     joints: Tensor | None  # [B, J', 3] the dataset's own joints in the protocol's set, where they count
+    lifted: Tensor | None = None  # [B, J, 3] true joints in the network's joint set, where they are asked for
 
 
 class PeopleOf:
     """Makes batches of samples, by the rules of a protocol and for the joint set of a network."""
 
-    def __init__(self, rules: Rules, body: LicensedBody, input_set: str, sees: str):
-        """`sees`: "detections" as published, or "truth", the projections of the true joints."""
-        self.rules, self.input_set, self.sees = rules, input_set, sees
+    def __init__(self, rules: Rules, body: LicensedBody, input_set: str, sees: str, *, needs_joints: bool = False):
+        """`sees`: "detections" as published, or "truth", the projections of the true joints.
+
+        `needs_joints`: whether batches hold the true joints of the network's set, which may need a regressor's file.
+        """
+        self.rules, self.input_set, self.sees, self.needs_joints = rules, input_set, sees, needs_joints
         self.bodies = {rules.body: body}
-        self.surfaces = BodySurfaces(self.bodies, (input_set,) if sees == "truth" else ())
+        self.surfaces = BodySurfaces(self.bodies, (input_set,) if needs_joints or sees == "truth" else ())
 
     def batches(self, samples: Iterable[Sample], size: int, limit: int | None) -> Iterator[People]:
-        """Batches of those people that the protocol counts, in the order of the samples."""
-        counted = islice((sample for sample in samples if self.rules.wants(sample)), limit)
+        """Batches of the first `limit` people, in the order of the samples."""
+        counted = islice(samples, limit)
         while batch := list(islice(counted, size)):
             yield self._hands(batch) if self.rules.dataset == "freihand" else self._bodies(batch)
 
@@ -50,13 +54,15 @@ class PeopleOf:
                 self.bodies[name] = load_licensed_body(name)
         vertices, heads = self.surfaces.vertices(people)
         measured = people.measured if self.rules.truth == "measured" else None
-        if self.sees == "detections":
+        if self.sees == "detections" and not self.needs_joints:
             return People(samples, _detections(samples, self.input_set), vertices, measured)
         is_measured = measured is not None and self.input_set == self.rules.joint_set
         seen = measured if is_measured else self.surfaces.joints(self.input_set, vertices, heads, people.models[0])
         assert seen is not None
+        if self.sees == "detections":
+            return People(samples, _detections(samples, self.input_set), vertices, measured, seen)
         pixels = project(people, seen)
-        return People(samples, torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1), vertices, measured)
+        return People(samples, torch.cat([pixels, torch.ones_like(pixels[..., :1])], -1), vertices, measured, seen)
 
     def _hands(self, samples: list[Sample]) -> People:
         joints = [sample.joints.points for sample in samples if sample.joints is not None]
@@ -71,7 +77,9 @@ class PeopleOf:
             raise InputError("freihand: input=truth needs evaluation_xyz.json and weights for hand21 (docs/data.md)")
         if not has_truth:
             return People(samples, keypoints, None, None)
-        return People(samples, keypoints, *(torch.from_numpy(np.stack(points)) for points in (vertices, joints)))
+        true_vertices, true_joints = (torch.from_numpy(np.stack(points)) for points in (vertices, joints))
+        own_set = true_joints if self.input_set == self.rules.joint_set else None
+        return People(samples, keypoints, true_vertices, true_joints, own_set)
 
 
 def _detections(samples: list[Sample], target: str) -> Tensor:
