@@ -7,13 +7,13 @@ import torch
 from scipy.ndimage import binary_dilation, distance_transform_edt, gaussian_filter
 from torch import Tensor
 
-from pose2mesh.adaptation.textures import TextureModel, render_textured
 from pose2mesh.augmentation.ranges import Fraction
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.networks.spin import FOCAL, SIDE, camera_translation
 from pose2mesh.rendering.software import rasterize
+from pose2mesh.rendering.textures import TextureModel, render_textured
 from pose2mesh.training.config import Strict
 
 _MARGIN = 6  # pixels around the body that are taken out of a source background

@@ -16,7 +16,7 @@ from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 
 _PARENTS = torch.tensor(MOTION_PARENTS)
-_MIRROR_BONES = tuple(
+MIRROR_BONES = tuple(
     MOTION_BONES.index(b[:-1] + {"L": "R", "R": "L"}[b[-1]]) if b[-2] == "." else i for i, b in enumerate(MOTION_BONES)
 )
 _PARTS = {  # bones that always travel together when limbs are recombined
@@ -65,7 +65,7 @@ def relative_rotvecs(world_rotvec: np.ndarray) -> Tensor:
 
 def mirror(rotvec: Tensor) -> Tensor:
     """Left-right mirror of relative rotation vectors [..., 19, 3] (SMPL axes)."""
-    return rotvec[..., _MIRROR_BONES, :] * torch.tensor([1.0, -1.0, -1.0])
+    return rotvec[..., MIRROR_BONES, :] * torch.tensor([1.0, -1.0, -1.0])
 
 
 def world_rotmats(relative_rotvec: Tensor) -> Tensor:

@@ -14,13 +14,20 @@ def run(arguments: list[str]) -> int:
 
     from pose2mesh.training.config import TrainConfig, load_config, read_yaml
 
-    if "task" in read_yaml(options.config):
+    task = read_yaml(options.config).get("task")
+    if task not in (None, "image_backbone"):
         return _train_prior(options)
     from pose2mesh.training.trainer import Interrupted, train
 
-    config = load_config(TrainConfig, options.config, options.overrides)
     try:
-        weights = train(config, resume=options.resume)
+        if task:
+            from pose2mesh.training.image_training import ImageTrainConfig, train_image_backbone
+
+            config = load_config(ImageTrainConfig, options.config, options.overrides)
+            weights = train_image_backbone(config, resume=options.resume)
+        else:
+            config = load_config(TrainConfig, options.config, options.overrides)
+            weights = train(config, resume=options.resume)
     except Interrupted as interruption:
         print(f"terminated; {interruption}; go on with --resume")
         return 143
@@ -29,7 +36,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _train_prior(options: argparse.Namespace) -> int:
-    """A configuration with a `task` trains a pose prior; it takes minutes, so there is no state to resume from."""
+    """Train a pose prior; it takes minutes, so there is no state to resume from."""
     from pose2mesh.training.config import load_config
     from pose2mesh.training.prior import PriorConfig, train_prior
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from pose2mesh.geometry.rotation import rot6d_to_rotmat
 from pose2mesh.networks.prediction import BodyParameters
@@ -40,9 +41,14 @@ class Spin(ResNet):
         base: int = 64,
         width: int = 1024,
         dropout: float = 0.5,
+        shrink: int = 1,
     ):
-        """`rest6d` [R,6]: where the iteration starts; the columns of the rotations, one after the other."""
+        """`rest6d` [R,6]: where the iteration starts; the columns of the rotations, one after the other.
+
+        `shrink`: squares of so many pixels become one before the first convolution, for small networks on a CPU.
+        """
         super().__init__(stages, base)
+        self.shrink = shrink
         pose = rest6d.numel()
         self.fc1 = nn.Linear(self.num_features + pose + shapes + 3, width)
         self.drop1 = nn.Dropout(dropout)
@@ -60,6 +66,10 @@ class Spin(ResNet):
     def forward(self, images: Tensor) -> ImagePrediction:
         """Normalized pictures [B,3,224,224] (`normalize_images`) to parameters and camera."""
         return self.estimate(self.features(images))
+
+    def features(self, images: Tensor) -> Tensor:
+        """Normalized pictures [B,3,224,224] to features [B,C]."""
+        return super().features(F.avg_pool2d(images, self.shrink) if self.shrink > 1 else images)
 
     def estimate(self, features: Tensor) -> ImagePrediction:
         """Features [B,C] to parameters and camera."""

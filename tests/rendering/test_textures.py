@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pose2mesh.adaptation.image_synthesis import add_pixel_noise, fill_hole
-from pose2mesh.adaptation.textures import TextureModel, render_textured
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.rendering.textures import TextureModel, render_textured
 
 SIZE, FOCAL = 224, 5000.0
 CENTER = (SIZE / 2, SIZE / 2)
@@ -66,10 +66,10 @@ def test_a_photo_without_the_body_is_gray(model, front):
     assert (model.from_photo(photo, front + np.array([50.0, 0, 0]), FOCAL, CENTER) == 0.5).all()
 
 
-def test_static_textures_differ_and_have_four_colors(model):
+def test_static_textures_differ_and_have_five_colors(model):
     rng = np.random.default_rng(0)
     first, second = model.static(rng), model.static(rng)
-    assert len(np.unique(first, axis=0)) == 4
+    assert len(np.unique(first, axis=0)) == 5
     assert not np.array_equal(first, second)
     assert first.min() >= 0
     assert first.max() <= 1

@@ -39,6 +39,7 @@ class TextureModel:
         self.average = diags(1 / degree) @ edges  # [V, V] mean of the neighbors
         bone = [body.bone_names[index] for index in body.weights.argmax(1).tolist()]
         self.parts = np.array([_part_of(name) for name in bone])  # [V]
+        self.parts[_hair(rest, np.array(bone) == "head")] = "hair"
 
     def visible(self, vertices: np.ndarray, focal: float, center: tuple[float, float], size: int) -> np.ndarray:
         """[V] True where a picture [size,size] shows the vertex; vertices [V,3] m in the camera frame."""
@@ -81,9 +82,10 @@ class TextureModel:
         return out
 
     def static(self, rng: np.random.Generator) -> np.ndarray:
-        """A made-up texture [V,3]: skin, and one color each for shirt, trousers and shoes (the paper's ablation)."""
+        """A made-up texture [V,3]: skin, hair, one color each for shirt, trousers and shoes (the paper's ablation)."""
         light = rng.uniform(0.25, 0.95)
-        palette = {"skin": np.array([light, 0.76 * light, 0.62 * light])}
+        dark = rng.uniform(0.05, 0.6)
+        palette = {"skin": light * np.array([1, 0.76, 0.62]), "hair": dark * np.array([1, 0.8, 0.6])}
         for part in _PARTS:
             palette[part] = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.8), rng.uniform(0.1, 0.95)))
         return np.stack([palette[part] for part in self.parts])
@@ -110,6 +112,13 @@ def _project(vertices: np.ndarray, focal: float, center: tuple[float, float]) ->
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
+def _hair(rest: np.ndarray, is_head: np.ndarray) -> np.ndarray:
+    """[V] True on the scalp: behind the ears, and farther forward the higher."""
+    low, high = rest[is_head].min(0), rest[is_head].max(0)
+    _, height, forward = ((rest - low) / (high - low)).T  # [V] each, shares of the head
+    return is_head & (height > 0.3) & (forward < 0.35 + 1.2 * np.maximum(height - 0.55, 0))
 
 
 def _part_of(bone: str) -> str:
