@@ -8,7 +8,6 @@ from synthetic_models import arrays, write_pickle
 
 from pose2mesh.body_models.licensed_files import MANO, SMPL, Family
 
-
 RING = 16  # vertices around the opening of MANO's wrist, which 778 vertices with 1538 faces imply
 SEEDS = {SMPL: 0, MANO: 2}  # with these the graphs have the published numbers of rows, 12288 and 1088 (official.py)
 

@@ -1,20 +1,25 @@
 """`pose2mesh test` on annotation files in the published formats, against the evaluations restated in numpy."""
 
 import json
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from annotation_bodies import write_bodies
-from annotation_files import ROTATION, TRANSLATION_MM, write_freihand, write_human36m, write_surreal
+from annotation_files import write_freihand, write_human36m, write_surreal
 from annotation_pw3d import write_pw3d
 from protocol_numbers import EVALUATED, aligned, body_errors, distances, mean_mm
-from scipy.spatial.transform import Rotation
+from protocol_people import (
+    body_model,
+    freihand_people,
+    human36m_people,
+    pw3d_people,
+    regressors,
+    surreal_people,
+)
 
 from pose2mesh import paths
-from pose2mesh.body_models import load_body_model
 from pose2mesh.checkpoints import build_network, load_network, save_weights
 from pose2mesh.cli.main import main
 
@@ -54,11 +59,6 @@ def run(name: str, folder: Path, file: Path, out: Path, *overrides: str) -> dict
     return values
 
 
-@cache
-def body_model(name: str):
-    return load_body_model(name)
-
-
 def predicted(file: Path, keypoints: np.ndarray) -> np.ndarray:
     """Meshes [P, V, 3] of keypoints [P, J, 3]; confidences beyond 1, as made-up files hold them, are cut there."""
     keypoints = np.concatenate([keypoints[..., :2], keypoints[..., 2:].clip(0, 1)], -1)
@@ -66,38 +66,15 @@ def predicted(file: Path, keypoints: np.ndarray) -> np.ndarray:
         return load_network(file)(torch.tensor(keypoints, dtype=torch.float32)).vertices.double().numpy()
 
 
-def mesh_of(fit: dict, model: str) -> np.ndarray:
-    """[6890, 3] in the axes of the file."""
-    turns = Rotation.from_rotvec(np.reshape(fit["pose"], (24, 3))).as_matrix()[None]
-    shape = torch.tensor([fit["shape"]], dtype=torch.float32)
-    vertices = body_model(model)(shape, torch.tensor(turns, dtype=torch.float32)).vertices[0]
-    return vertices.double().numpy() + np.asarray(fit["trans"])
-
-
-def regressors() -> tuple[np.ndarray, np.ndarray]:
-    """Human3.6M's joints, from the file, and SMPL's own, of the neutral model."""
-    neutral = body_model("smpl-neutral")
-    return np.load(neutral.path.parent / "J_regressor_h36m_correct.npy"), neutral.J_regressor.double().numpy()
-
-
-def with_pelvis_and_neck(points: np.ndarray) -> np.ndarray:
-    """COCO's 17 joints and the middles of hips and shoulders, as sure as the less sure one: [17, 3] to [19, 3]."""
-    pairs = [points[[11, 12]], points[[5, 6]]]
-    return np.vstack([points, *(np.append(pair[:, :2].mean(0), pair[:, 2].min()) for pair in pairs)])
-
-
 @pytest.fixture(scope="module")
 def pw3d(tmp_path_factory: pytest.TempPathFactory, weights) -> tuple[Path, list[dict], list]:
     """The folder, the errors of its six people one by one, and their evaluated joints."""
     folder = write_pw3d(tmp_path_factory.mktemp("PW3D"), ("test",))
-    content = json.loads((folder / "data" / "3DPW_latest_test.json").read_text())
-    found = json.loads((folder / "data" / "darkpose_3dpw_testset_output.json").read_text())
-    seen = np.stack([with_pelvis_and_neck(np.array(item["keypoints"])) for item in found])
-    meshes, rows, joints = predicted(weights("coco19"), seen), [], []
-    for mesh, annotation in zip(meshes, content["annotations"], strict=True):
-        truth = mesh_of(annotation["smpl_param"], f"smpl-{annotation['smpl_param']['gender']}")
-        rows.append(body_errors(mesh, truth, *regressors()))
-        joints.append([regressors()[0] @ one for one in (mesh, truth)])
+    people = list(pw3d_people(folder))
+    meshes, rows, joints = predicted(weights("coco19"), np.stack([one.keypoints for one in people])), [], []
+    for mesh, one in zip(meshes, people, strict=True):
+        rows.append(body_errors(mesh, one.mesh, *regressors()))
+        joints.append([regressors()[0] @ surface for surface in (mesh, one.mesh)])
     return folder, rows, joints
 
 
@@ -133,20 +110,11 @@ def test_3dpw_by_todays_convention(pw3d, weights, tmp_path: Path) -> None:
 
 def test_human36m_measures_against_the_datasets_joints(weights, tmp_path: Path) -> None:
     folder = write_human36m(tmp_path, subjects=(9, 11), frames=(0, 1, 50), cameras=(1, 4))
-    found = json.loads((folder / "absnet_output_on_testset.json").read_text())
+    people = list(human36m_people(folder))
+    meshes = predicted(weights("human36m17"), np.stack([one.keypoints for one in people]))
     rows: dict[int, list] = {1: [], 4: []}
-    for subject in (9, 11):
-        start = f"{folder}/annotations/Human36M_subject{subject}_"
-        parts = [json.loads(Path(f"{start}{n}.json").read_text()) for n in ("data", "joint_3d", "smpl_param")]
-        images = [image for image in parts[0]["images"] if image["frame_idx"] % 50 == 0]
-        meshes = predicted(weights("human36m17"), np.array([found[Path(i["file_name"]).name] for i in images]))
-        for image, mesh in zip(images, meshes, strict=True):
-            fit, joints = (p[str(image["action_idx"])]["1"][str(image["frame_idx"])] for p in parts[:0:-1])
-            rotation, shift = np.array(ROTATION), np.array(TRANSLATION_MM) / 1000
-            fit = {**fit, "shape": [0] * 10 if np.abs(fit["shape"]).max() > 3 else fit["shape"]}
-            truth = mesh_of(fit, "smpl-neutral") @ rotation.T + shift
-            measured = np.array(joints) / 1000 @ rotation.T + shift
-            rows[image["cam_idx"]].append(body_errors(mesh, truth, *regressors(), measured))
+    for mesh, one in zip(meshes, people, strict=True):
+        rows[one.camera].append(body_errors(mesh, one.mesh, *regressors(), one.measured))
     for convention, wanted in (("original", rows[1] + rows[4]), ("current", rows[4])):
         values = run("human36m", folder, weights("human36m17"), tmp_path, f"convention={convention}")
         assert values["count"] == len(wanted) == (16 if convention == "original" else 8)
@@ -157,15 +125,9 @@ def test_human36m_measures_against_the_datasets_joints(weights, tmp_path: Path) 
 
 def test_surreal_measures_smpls_joints(weights, tmp_path: Path) -> None:
     folder = write_surreal(tmp_path)
-    content = json.loads((folder / "data" / "val.json").read_text())
-    detections = json.loads((folder / "data" / "hrnet_output_on_valset.json").read_text())
-    found = {item["image_id"]: item["keypoints"] for item in detections}
-    annotations = content["annotations"]
-    meshes = predicted(weights("smpl24"), np.array([found[a["image_id"]] for a in annotations]))
-    rows = []
-    for mesh, annotation in zip(meshes, annotations, strict=True):
-        truth = mesh_of(annotation["smpl_param"], f"smpl-{annotation['smpl_param']['gender']}")
-        rows.append(body_errors(mesh, truth, *regressors()))
+    people = list(surreal_people(folder))
+    meshes = predicted(weights("smpl24"), np.stack([one.keypoints for one in people]))
+    rows = [body_errors(mesh, one.mesh, *regressors()) for mesh, one in zip(meshes, people, strict=True)]
     values, expected = run("surreal", folder, weights("smpl24"), tmp_path), mean_mm(rows)
     assert values["mpjpe"] == values["smpl_mpjpe"] == pytest.approx(expected["smpl_mpjpe"], abs=0.01)
     assert values["mpvpe"] == pytest.approx(expected["mpvpe"], abs=0.01)
@@ -174,15 +136,10 @@ def test_surreal_measures_smpls_joints(weights, tmp_path: Path) -> None:
 def test_true_2d_joints_instead_of_detections(weights, tmp_path: Path) -> None:
     """SURREAL's true 2D joints are SMPL's, projected; a focal length and a center are all its camera has."""
     folder = write_surreal(tmp_path, pictures=1)
-    (annotation,) = json.loads((folder / "data" / "val.json").read_text())["annotations"]
-    fit = annotation["smpl_param"]
-    turns = Rotation.from_rotvec(np.reshape(fit["pose"], (24, 3))).as_matrix()[None]
-    body = body_model(f"smpl-{fit['gender']}")
-    output = body(torch.tensor([fit["shape"]], dtype=torch.float32), torch.tensor(turns, dtype=torch.float32))
-    joints = output.joints[0].double().numpy() + np.asarray(fit["trans"])
-    pixels = joints[:, :2] / joints[:, 2:] * 600 + [160, 120]
+    (person,) = surreal_people(folder)
+    pixels = person.joints[:, :2] / person.joints[:, 2:] * 600 + [160, 120]
     mesh = predicted(weights("smpl24"), np.column_stack([pixels, np.ones(24)])[None])[0]
-    expected = 1000 * body_errors(mesh, mesh_of(fit, f"smpl-{fit['gender']}"), *regressors())["mpvpe"]
+    expected = 1000 * body_errors(mesh, person.mesh, *regressors())["mpvpe"]
     values = run("surreal", folder, weights("smpl24"), tmp_path, "input=truth")
     assert values["mpvpe"] == pytest.approx(expected, abs=0.05) and values["input"] == "truth"
 
@@ -190,9 +147,9 @@ def test_true_2d_joints_instead_of_detections(weights, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("convention", "tip", "unit"), [("original", 445, 1000.0), ("current", 443, 1.0)])
 def test_freihand_and_the_servers_file(weights, tmp_path: Path, convention: str, tip: int, unit: float) -> None:
     folder, file = write_freihand(tmp_path / "FreiHAND"), weights("hand21", "mano-right")
-    found = json.loads((folder / "data" / "hrnet_output_on_testset.json").read_text())
-    meshes = predicted(file, np.array([item["keypoints"] for item in found]))
-    truth = [np.array(json.loads((folder / f"data/evaluation_{n}.json").read_text())) for n in ("xyz", "verts")]
+    people = list(freihand_people(folder))
+    meshes = predicted(file, np.stack([one.keypoints for one in people]))
+    truth = [[one.joints for one in people], [one.mesh for one in people]]
     answer = tmp_path / "pred.json"
     values = run("freihand", folder, file, tmp_path, f"convention={convention}", "--predictions", str(answer))
     joints, vertices = (np.array(part) for part in json.loads(answer.read_text()))
