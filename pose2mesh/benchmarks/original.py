@@ -6,6 +6,7 @@ layer, batch norm and ReLU apart; children copied from their parents by nearest-
 resized along the channels; fake nodes carried along to the end.
 """
 
+import copy
 from typing import cast
 
 import torch
@@ -83,10 +84,10 @@ class OriginalPose2Mesh(nn.Module):
 
     def __init__(self, network: ClassicPose2Mesh, convolution: type[nn.Module] = CooConvolution):
         super().__init__()
-        self.pose_lifter = network.pose_lifter
+        self.pose_lifter = copy.deepcopy(network.pose_lifter)  # where torch puts it: ours may lie in huge pages
         meshnet = network.pose2mesh
         self.meshnet: tuple[MeshNet] = (meshnet,)  # in a tuple: its operators are not modules of this network
-        self.fc, self.bn = meshnet.fc, meshnet.bn
+        self.fc, self.bn = copy.deepcopy(meshnet.fc), meshnet.bn
         self.convolutions = nn.ModuleList(
             convolution(meshnet.operators[min(block, len(meshnet.operators) - 1)], meshnet.cl[layer])
             for layer, block in enumerate(_block_of_layers(meshnet))

@@ -17,7 +17,7 @@ from pose2mesh.hierarchy.quadric import decimate
 from pose2mesh.networks.meshnet import MeshNet
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
-from pose2mesh.ops import SparseOperator, available_backends, chebyshev_conv, use_backend
+from pose2mesh.ops import SparseOperator, available_backends, chebyshev_conv, move_to_huge_pages, use_backend
 from pose2mesh.skeletons import joint_set
 from pose2mesh.training.config import NetworkConfig
 
@@ -108,7 +108,9 @@ def classic_hierarchy(vertices: int = CLASSIC_VERTICES) -> Hierarchy:
 def _random_classic(hierarchy: Hierarchy, *, keeps_fake_rows: bool) -> ClassicPose2Mesh:
     torch.manual_seed(0)
     meshnet = MeshNet.from_hierarchy(hierarchy, keeps_fake_rows=keeps_fake_rows)
-    return ClassicPose2Mesh(PoseNet(len(joint_set(JOINT_SET))), meshnet)
+    network = ClassicPose2Mesh(PoseNet(len(joint_set(JOINT_SET))), meshnet)
+    move_to_huge_pages(network)  # as `load_network` does
+    return network
 
 
 def _backends(network: nn.Module, device: torch.device) -> dict[str, Callable[[Tensor], Tensor]]:

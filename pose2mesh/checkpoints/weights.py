@@ -13,6 +13,7 @@ from pose2mesh.checkpoints import official
 from pose2mesh.checkpoints.build import BodyNetwork, build_network
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.networks.classic_body import ClassicLifter
+from pose2mesh.ops import move_to_huge_pages
 from pose2mesh.paths import write_with
 
 
@@ -92,4 +93,6 @@ def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise FormatError(f"weights {name_or_path} do not fit their own settings: {first}") from error
-    return network.eval().to(device)
+    network.eval().to(device)
+    move_to_huge_pages(network)
+    return network

@@ -9,6 +9,7 @@ from pose2mesh.ops.chebyshev import (
     requested_backend,
     use_backend,
 )
+from pose2mesh.ops.memory import move_to_huge_pages, reused_activations
 from pose2mesh.ops.micro_batches import in_micro_batches
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.tiled import TiledOperator, with_tiled_operators
@@ -23,8 +24,10 @@ __all__ = [
     "chebyshev_basis",
     "chebyshev_conv",
     "in_micro_batches",
+    "move_to_huge_pages",
     "register_backend",
     "requested_backend",
+    "reused_activations",
     "use_backend",
     "with_tiled_operators",
 ]

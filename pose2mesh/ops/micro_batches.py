@@ -5,20 +5,26 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from pose2mesh.ops.memory import reused_activations
+
 _ROWS = 8192  # about one body of full resolution, or ten hands
 
 
 def in_micro_batches(run: Callable[[Tensor], Tensor], x: Tensor, rows: int) -> Tensor:
     """run(x), in inference on the CPU for a few samples after another; `rows` counts those of a sample's widest layer.
 
-    Only for what treats every sample by itself. Shapes: x [B, ...]; returns [B, ...].
+    Only for what treats every sample by itself, and whose result is not that of a graph layer: layers take turns in the
+    same memory (`reused_activations`). Shapes: x [B, ...]; returns [B, ...].
     """
-    count = max(1, _ROWS // rows)
-    if x.shape[0] <= count or torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling():
+    if torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling():
         return run(x)
-    first = run(x[:count])
-    out = first.new_empty(x.shape[0], *first.shape[1:])
-    out[:count] = first
-    for start in range(count, x.shape[0], count):
-        out[start : start + count] = run(x[start : start + count])
+    count = max(1, _ROWS // rows)
+    with reused_activations():
+        if x.shape[0] <= count:
+            return run(x)
+        first = run(x[:count])
+        out = first.new_empty(x.shape[0], *first.shape[1:])
+        out[:count] = first
+        for start in range(count, x.shape[0], count):
+            out[start : start + count] = run(x[start : start + count])
     return out

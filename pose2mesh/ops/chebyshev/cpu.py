@@ -21,7 +21,9 @@ from torch.autograd.function import once_differentiable
 from pose2mesh.ops import native
 from pose2mesh.ops.chebyshev import plain
 from pose2mesh.ops.chebyshev.weights import tall_weight, wide_weight
-from pose2mesh.ops.native.layer import MOST_TERMS, backward, forward, scratch
+from pose2mesh.ops.memory import activation as new_activation
+from pose2mesh.ops.memory import scratch
+from pose2mesh.ops.native.layer import MOST_TERMS, backward, forward
 from pose2mesh.ops.native.tiles import Tiles
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling
@@ -113,7 +115,7 @@ def _convolve(
     nodes, width, order = operator.shape[0], weight.shape[0], weight.shape[1] // channels
     tiles = Tiles.of(operator, upsampling, x.dtype)
     x, residual = x.contiguous(), None if residual is None else residual.contiguous()
-    y = x.new_empty(batch, nodes, width)
+    y = new_activation((batch, nodes, width), x.dtype)
     if rows == nodes and 2 * width > channels:
         weight = tall_weight(weight, order, is_kept=not is_training)  # [K·C_in, C_out]
         forward(tiles, x, weight, y, order, scale=scale, bias=bias, relu=relu, residual=residual)
@@ -121,7 +123,8 @@ def _convolve(
     wide = wide_weight(weight, order, is_kept=not is_training)  # [C_in, K·C_out]
     for part in _parts(batch, rows):
         flat = x[part].view(-1, channels)
-        terms = torch.mm(flat, wide, out=scratch(len(flat), order * width, x.dtype)).view(-1, rows, order * width)
+        terms = torch.mm(flat, wide, out=scratch("terms", (len(flat), order * width), x.dtype))
+        terms = terms.view(-1, rows, order * width)
         rest = None if residual is None else residual[part]
         forward(tiles, terms, None, y[part], order, scale=scale, bias=bias, relu=relu, residual=rest)
     return y

@@ -1,7 +1,6 @@
 """Chebyshev layers of up to three terms by the C++ kernels (chebyshev.cpp), on dense [B, N, C] tensors of one type."""
 
 import ctypes
-import threading
 
 import torch
 from torch import Tensor
@@ -103,15 +102,3 @@ def _call(name: str, tiles: Tiles, arguments: ctypes.Structure, dtype: torch.dty
 
 def _address(tensor: Tensor | None) -> int | None:
     return None if tensor is None else tensor.data_ptr()
-
-
-_MEMORY = threading.local()
-
-
-def scratch(rows: int, columns: int, dtype: torch.dtype) -> Tensor:
-    """[rows, columns] of memory that the next call in this thread overwrites; fresh pages cost more than their use."""
-    kept: Tensor | None = _MEMORY.__dict__.get(dtype)
-    if kept is None or kept.numel() < rows * columns:
-        with torch.inference_mode(False):  # it must be usable in training, too
-            kept = _MEMORY.__dict__[dtype] = torch.empty(rows * columns, dtype=dtype)
-    return kept[: rows * columns].view(rows, columns)

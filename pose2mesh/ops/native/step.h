@@ -1,5 +1,7 @@
 // One row of a step of Chebyshev's or Clenshaw's recurrence, with everything that may follow it.
 #pragma once
+#include <utility>
+
 #include "parallel.h"
 
 // A matrix [rows, columns] in compressed rows.
@@ -26,35 +28,32 @@ template <class T> struct Line {
   T* out = nullptr;
 };
 
-// A block of channels that stays in registers: `Count` vectors from channel c on.
-template <class T, int Count> inline void block(const Line<T>& l, const Epilogue<T>& end, int64_t c) {
+// The channels c .. c + Count·W, held in registers; written as fold expressions, since loops over `sum` go through memory.
+template <class T, int... K>
+inline void block(const Line<T>& l, const Epilogue<T>& end, int64_t c, std::integer_sequence<int, K...>) {
   typedef typename Vector<T>::type V;
-  constexpr int W = kWidth<T>;
-  auto at = [c](const T* p, int k) -> V { return *reinterpret_cast<const V*>(p + c + k * W); };
-  V sum[Count] = {};
+  auto at = [c](const T* p, int k) -> V { return *reinterpret_cast<const V*>(p + c + k * kWidth<T>); };
+  V sum[sizeof...(K)] = {((void)K, V{})...};
   for (int32_t e = 0; e < l.entries; ++e) {
     const T* row = l.x + l.column[e] * l.stride;
     const T value = l.factor * l.value[e];
-    for (int k = 0; k < Count; ++k) sum[k] += value * at(row, k);
+    ((sum[K] += value * at(row, K)), ...);
   }
-  for (int k = 0; k < Count; ++k) {
-    V y = sum[k];
-    if (l.plus) y += at(l.plus, k);
-    if (l.minus) y -= at(l.minus, k);
-    if (end.scale) y *= at(end.scale, k);
-    if (end.bias) y += at(end.bias, k);
-    if (end.relu) y = y < 0 ? V{} : y;  // so that what is no number stays none
-    if (l.residual) y += at(l.residual, k);
-    *reinterpret_cast<V*>(l.out + c + k * W) = y;
-  }
+  if (l.plus) ((sum[K] += at(l.plus, K)), ...);
+  if (l.minus) ((sum[K] -= at(l.minus, K)), ...);
+  if (end.scale) ((sum[K] *= at(end.scale, K)), ...);
+  if (end.bias) ((sum[K] += at(end.bias, K)), ...);
+  if (end.relu) ((sum[K] = sum[K] < 0 ? V{} : sum[K]), ...);  // so that what is no number stays none
+  if (l.residual) ((sum[K] += at(l.residual, K)), ...);
+  ((*reinterpret_cast<V*>(l.out + c + K * kWidth<T>) = sum[K]), ...);
 }
 
 template <class T> inline void run_line(const Line<T>& l, const Epilogue<T>& end, int64_t channels) {
   constexpr int W = kWidth<T>;
   int64_t c = 0;
-  for (; c + 8 * W <= channels; c += 8 * W) block<T, 8>(l, end, c);
-  for (; c + 4 * W <= channels; c += 4 * W) block<T, 4>(l, end, c);
-  for (; c + W <= channels; c += W) block<T, 1>(l, end, c);
+  for (; c + 8 * W <= channels; c += 8 * W) block(l, end, c, std::make_integer_sequence<int, 8>());
+  for (; c + 4 * W <= channels; c += 4 * W) block(l, end, c, std::make_integer_sequence<int, 4>());
+  for (; c + W <= channels; c += W) block(l, end, c, std::make_integer_sequence<int, 1>());
   for (; c < channels; ++c) {
     T y = 0;
     for (int32_t e = 0; e < l.entries; ++e) y += l.factor * l.value[e] * l.x[l.column[e] * l.stride + c];
