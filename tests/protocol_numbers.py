@@ -37,6 +37,7 @@ def body_errors(
         "mpvpe_by_joints": distances(mesh_by_joints, truth - true_root).mean(),
         "pa_mpvpe": distances(aligned(mesh, truth), truth).mean(),
         "smpl_mpjpe": distances(bones - bones[0], true_bones - true_bones[0]).mean(),
+        "smpl_pa_mpjpe": distances(aligned(bones, true_bones), true_bones).mean(),
     }
 
 

@@ -20,7 +20,8 @@ NUM_SHAPE = 10  # components read; files with 300 hold the same ten first
 _FOLDERS = (
     "", "smpl", "mano", "smpl/models", "mano/models",  # the folders of smplx.create and of the archives
     "mano_data", "_DATA/data", "_DATA/data/smpl", "_DATA/data/mano",  # WiLoR; 4D-Humans and HaMeR
-    "Human36M", "COCO", "data/Human36M", "data/COCO",  # the regressors in the Pose2Mesh release
+    "smplpytorch/smplpytorch/native/models", "manopth/mano/models",  # a checkout of the Pose2Mesh release,
+    "Human36M", "COCO", "data/Human36M", "data/COCO",  # and its regressors
 )  # fmt: skip
 
 

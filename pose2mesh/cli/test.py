@@ -102,8 +102,10 @@ def _dataset(config, predictions: Path | None) -> dict[str, Any]:
     is_lifter = isinstance(network, ClassicLifter)
     if is_lifter:
         print(f"{config.weights} holds PoseNet alone: errors are of the {network.joint_set} joints that it lifts")
-    protocol = DatasetProtocol(config, str(network.joint_set), lifts_only=is_lifter)
-    values = protocol.measure(network, device, protocol.samples(), predictions=predictions, progress=True)
+    protocol = DatasetProtocol(config, str(network.joint_set), needs_joints=is_lifter)
+    values = protocol.measure(
+        network, device, protocol.samples(), lifts_only=is_lifter, predictions=predictions, progress=True
+    )
     if values["expected"] not in (None, values["count"]):
         print(f"{name}: measured {values['count']} of the {values['expected']} people of the published test set")
     return {name: values}

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from pose2mesh.datasets.annotated.mixture import AnnotatedSamples, Recipe
 from pose2mesh.datasets.annotated.table import SampleTable, collect
 from pose2mesh.datasets.annotated.targets import TARGET_SETS
 from pose2mesh.errors import InputError
-from pose2mesh.training.config import SourceConfig, TrainConfig
+from pose2mesh.training.config import SourceConfig, TrainConfig, ValidationSource
 from pose2mesh.training.stage_data import StageData
 
 
@@ -67,13 +68,17 @@ def check_sources(config: TrainConfig) -> None:
         raise InputError(f"network.joint_set: with data.sources it is one of {known}, not {network.joint_set!r}")
     if not network.body.startswith(("smpl-", "mano-")):
         raise InputError(f"network.body: annotation datasets hold SMPL or MANO parameters, not those of {network.body}")
-    if config.validation:
-        raise InputError("validation: motion is put on anny-body only; with data.sources give validation=[]")
     is_hand = network.joint_set == "hand21"
-    for source in config.data.sources:
-        if (source.dataset == "freihand") != is_hand or network.body.startswith("mano-") != is_hand:
+    for source in (*config.data.sources, *config.validation):
+        if isinstance(source, str):
             raise InputError(
-                f"data.sources: {source.dataset} does not go with network.body={network.body} and "
+                f"validation: {source} is motion, which is put on anny-body only; with data.sources name datasets, "
+                "validation='[{dataset: pw3d, folder: data/PW3D, split: validation}]', or none, validation=[]"
+            )
+        if (source.dataset == "freihand") != is_hand or network.body.startswith("mano-") != is_hand:
+            where = "validation" if isinstance(source, ValidationSource) else "data.sources"
+            raise InputError(
+                f"{where}: {source.dataset} does not go with network.body={network.body} and "
                 f"network.joint_set={network.joint_set}"
             )
 
@@ -92,7 +97,14 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
 
 def _read(source: SourceConfig, input_set: str, target_set: str) -> SampleTable:
     options = {"subsets": source.subsets} if source.dataset == "amass" else {}
-    return collect(read_samples(source.dataset, source.folder, source.split, **options), input_set, target_set)
+    samples = read_samples(source.dataset, source.folder, source.split, **options)
+    first = next(samples, None)
+    if first is None:
+        raise InputError(
+            f"data.sources: the files of {source.dataset} in {source.folder} hold nobody to train on in their split "
+            f"{source.split!r}; get them again (docs/data.md)"
+        )
+    return collect(chain([first], samples), input_set, target_set)
 
 
 def _sets_of_fits(tables: list[SampleTable]) -> tuple[str, ...]:

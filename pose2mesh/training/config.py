@@ -92,6 +92,15 @@ class SourceConfig(Strict):
     subsets: tuple[str, ...] = ("CMU",)  # AMASS: its parts
 
 
+class ValidationSource(Strict):
+    """People of an annotation dataset to measure on during training, by its protocol (docs/results.md)."""
+
+    dataset: Literal["human36m", "surreal", "pw3d", "freihand"]  # those that have a part kept for testing
+    folder: str
+    split: Literal["validation", "test"] = "test"  # validation: 3DPW alone has one
+    people: int = Field(default=512, ge=1)  # at most, evenly spread over the files
+
+
 class DataConfig(Strict):
     """Where samples come from: annotation datasets if there are `sources`, else motion on synthetic bodies."""
 
@@ -156,7 +165,8 @@ class TrainConfig(Strict):
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     stages: tuple[StageConfig, ...] = Field(min_length=1)
-    validation: tuple[str, ...] = ("mocap_val.npz",)  # motion; of a hand, families of gestures
+    # Motion; of a hand, families of gestures; with data.sources, datasets.
+    validation: tuple[str | ValidationSource, ...] = ("mocap_val.npz",)
     initial: str | None = None  # weights to start from (name or path)
     # What to take of them: all that fits, the lifter alone, or what a lifting stage trains (also the first guess).
     initial_part: Literal["all", "lifter", "lifting"] = "all"

@@ -17,8 +17,7 @@ from pose2mesh.augmentation.hand_gestures import gesture_pool
 from pose2mesh.body_models import AnnyBody, load_body_model
 from pose2mesh.checkpoints import build_network, finest_vertex_ids, read_weights, save_weights
 from pose2mesh.checkpoints.build import HAND_JOINTS
-from pose2mesh.datasets.hands import RIGHT_HANDS, HandProtocol, hand_pose_pool
-from pose2mesh.datasets.mocap import MocapProtocol
+from pose2mesh.datasets.hands import RIGHT_HANDS, hand_pose_pool
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.datasets.synthetic import find_motion, seeded_generator
 from pose2mesh.errors import InputError, MachineError, MissingDependencyError
@@ -28,16 +27,15 @@ from pose2mesh.paths import write_with
 from pose2mesh.training.annotated_data import check_sources, load_material
 from pose2mesh.training.config import StageConfig, TrainConfig
 from pose2mesh.training.distributed import Processes, pick_device, processes
-from pose2mesh.training.evaluator import evaluate
 from pose2mesh.training.objective import ClassicObjective, Objective
 from pose2mesh.training.optimization import learning_rate, make_optimizer, update_average
 from pose2mesh.training.parameter_objective import ParameterObjective
 from pose2mesh.training.prior_poses import training_poses
 from pose2mesh.training.stage_data import StageData, stage_data
 from pose2mesh.training.state import load_state, save_state, versions
+from pose2mesh.training.validation import AnnotatedValidation, SyntheticValidation
 
 _MOST_BAD_STEPS = 10  # losses or gradients in a row that are not finite, before the run gives up
-VALIDATION_SAMPLES = 512
 
 
 class Interrupted(Exception):
@@ -70,6 +68,7 @@ class Trainer:
         self.material = load_material(config) if config.data.sources else None
         if self.material:
             self.config = self.material.with_steps(config, group.count)
+            self.validation: SyntheticValidation | AnnotatedValidation = AnnotatedValidation(config)
         else:
             self._load_motion()
         self.stop_requested = False
@@ -81,11 +80,15 @@ class Trainer:
         if any(stage.epochs for stage in config.stages):
             raise InputError("stages: samples made on the fly have no epochs; give steps")
         self.body = load_body_model(config.network.body)
+        names = [name for name in config.validation if isinstance(name, str)]
+        if len(names) < len(config.validation):
+            raise InputError("validation: datasets go with data.sources; without those, name motion")
+        self.validation = SyntheticValidation(self.body, names)
         if config.network.joint_set == HAND_JOINTS:
             if config.network.body not in RIGHT_HANDS:
                 known = " or ".join(RIGHT_HANDS)
                 raise InputError(f"network.body: hands are trained on {known}, not {config.network.body}")
-            gesture_pool(config.validation)
+            gesture_pool(names)
             self.pool = hand_pose_pool(self.body, config.data.gestures, config.data.hand_poses, config.seed)
             return
         if not isinstance(self.body, AnnyBody):
@@ -94,7 +97,7 @@ class Trainer:
                 "annotation datasets"
             )
         self.pool = training_poses(config.data, config.seed)
-        for motion in config.validation:
+        for motion in names:
             load_motion(find_motion(motion))
 
     def run(self, resume: bool) -> Path:
@@ -203,9 +206,8 @@ class Trainer:
         current = {k: v.clone() for k, v in self.network.state_dict().items()}
         self.network.load_state_dict(self.ema)
         self.network.eval()
-        for motion in self.config.validation:
-            result = evaluate(self.network, self._protocol(motion), device=self.device)
-            line = {"stage": stage.name, "step": step, "motion": motion}
+        for what, result in self.validation.results(self.network, stage, self.device):
+            line = {"stage": stage.name, "step": step, **what}
             for kind, values in result.items():
                 line |= {f"{kind}_{k}": round(v, 2) for k, v in values.items() if isinstance(v, float)}
             tqdm.write(json.dumps(line))
@@ -214,12 +216,6 @@ class Trainer:
             self._draw({f"validation/{k}": v for k, v in line.items() if isinstance(v, float)}, step)
         self.network.load_state_dict(current)
         self.network.train()
-
-    def _protocol(self, validation: str) -> MocapProtocol | HandProtocol:
-        """A short measurement on recorded motion or, of a hand, on a family of gestures."""
-        if isinstance(self.body, AnnyBody):
-            return MocapProtocol(self.body, validation, every=7, limit=VALIDATION_SAMPLES)
-        return HandProtocol(self.body, (validation,), limit=VALIDATION_SAMPLES)
 
     def _save(self, stage: int, step: int, optimizer) -> None:
         if not self.group.is_first:

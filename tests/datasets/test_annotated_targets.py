@@ -270,5 +270,5 @@ def test_people_without_parameters_cannot_be_trained_on(tmp_path: Path) -> None:
     samples = read_samples("freihand", written.write_freihand(tmp_path), "test")
     with pytest.raises(InputError, match="freihand: image 0 has no body parameters to train on"):
         collect(samples, "hand21", "hand21")
-    with pytest.raises(InputError, match="no person to train on"):
+    with pytest.raises(InputError, match="no person to make a table of"):
         collect([], "hand21", "hand21")

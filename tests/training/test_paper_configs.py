@@ -2,17 +2,23 @@
 
 import dataclasses
 import functools
+import json
+import shutil
 from pathlib import Path
 
 import annotation_files as written
 import pytest
 import torch
 from annotation_bodies import write_bodies
+from annotation_pw3d import write_pw3d
+from protocol_numbers import body_errors, mean_mm
+from protocol_people import body_model, pw3d_people, regressors
 
 from pose2mesh import body_models, checkpoints
 from pose2mesh.checkpoints import load_network
 from pose2mesh.cli import build_graphs
 from pose2mesh.cli import train as train_command
+from pose2mesh.cli.main import main
 from pose2mesh.datasets.annotated import targets
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy, save_hierarchy
@@ -34,6 +40,7 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("researcher")
     for name, write in FOLDERS.items():
         write(folder / "data" / name)
+    write_pw3d(folder / "data" / "PW3D")
     write_bodies(folder / "models")
     return folder
 
@@ -172,7 +179,24 @@ def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
         ("human36m", "network.kind=compact", "train the classic network, not network.kind=compact"),
         ("human36m", "network.joint_set=coco17", "with data.sources it is one of human36m17, coco19"),
         ("human36m", "network.joint_set=coco19", "holds the joint graph of human36m17, not of coco19; build it"),
-        ("human36m", "validation=[mocap_val.npz]", "motion is put on anny-body only"),
+        ("human36m", "validation=[mocap_val.npz]", "mocap_val.npz is motion, which is put on anny-body only"),
+        ("human36m", "validation=[{dataset: coco, folder: data/COCO}]", "validation.0"),
+        (
+            "human36m",
+            "validation=[{dataset: freihand, folder: data/FreiHAND}]",
+            "validation: freihand does not go with",
+        ),
+        (
+            "human36m",
+            "validation=[{dataset: pw3d, folder: data/PW3D}]",
+            "are coco17 and lack 'torso'.*exact_input=true",
+        ),
+        ("surreal", "validation=[{dataset: surreal, folder: nowhere}]", "nowhere/data/val.json not found"),
+        (
+            "surreal",
+            "validation=[{dataset: surreal, folder: data/SURREAL, split: validation}]",
+            "no split 'validation'",
+        ),
         ("freihand", "data.sources.0.dataset=surreal", "surreal does not go with network.body=mano-right"),
         ("human36m", "data.sources.0.folder=nowhere", "nowhere/annotations/Human36M_subject1_data.json not found"),
         ("human36m", "data.sources=[]", "unless data.sources names"),
@@ -181,6 +205,61 @@ def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
 def test_what_does_not_fit_is_refused_before_the_first_step(here: Path, row, change, message, tmp_path) -> None:
     with pytest.raises(InputError, match=message):
         trainer.Trainer(config_of(row, f"output={tmp_path}", change), torch.device("cpu"), Processes())
+
+
+def test_validation_on_a_dataset(here: Path, tmp_path: Path) -> None:
+    """The lifted joints in the first stage, the mesh in the second."""
+    body_model.cache_clear()
+    people = "validation=[{dataset: pw3d, folder: data/PW3D, split: validation, people: 4}]"
+    config = config_of("pw3d_human36m", f"output={tmp_path}", people, "validate_every=1", "stages.1.learning_rate=1e-5")
+    weights = trainer.train(config)
+    lines = [json.loads(line) for line in (tmp_path / "validation.jsonl").read_text().splitlines()]
+    assert [line["stage"] + str(line["step"]) for line in lines] == ["posenet1", "posenet2", "pose2mesh1", "pose2mesh2"]
+    assert all(line["dataset"] == "pw3d validation" for line in lines)
+    assert [*lines[1]] == ["stage", "step", "dataset", "detections_pa_mpjpe", "detections_mpjpe"]
+    names = ("pa_mpjpe", "mpjpe", "pa_mpvpe", "mpvpe", "smpl_mpjpe")
+    chosen = [list(pw3d_people(here / "data" / "PW3D", "validation"))[i] for i in (0, 2, 3, 5)]  # of six
+    keypoints = torch.tensor([one.keypoints.tolist() for one in chosen])
+    with torch.inference_mode():
+        meshes = load_network(weights)(keypoints).vertices.double().numpy()
+    rows = [body_errors(mesh, one.mesh, *regressors()) for mesh, one in zip(meshes, chosen, strict=True)]
+    assert {name: lines[-1][f"detections_{name}"] for name in names} == pytest.approx(
+        {name: mean_mm(rows)[name] for name in names}, abs=0.02
+    )
+
+
+BAD = {  # row, file below data/, what is done to its content, words of the message
+    "human36m": ("Human36M/annotations/Human36M_subject6_camera.json", lambda c: c.pop("2"), ["lacks '2'"]),
+    "human36m_coco": (
+        "COCO/annotations/coco_smplify_train.json",
+        lambda c: c["5"].clear(),
+        ["['5'] lacks 'smpl_param'"],
+    ),
+    "pw3d_human36m_coco_muco": ("MuCo/data/MuCo-3DHP.json", lambda c: c["images"].pop(0), ["image_id 0", "'images'"]),
+    "surreal": ("SURREAL/data/train.json", lambda c: c["annotations"].clear(), ["surreal", "nobody to train on"]),
+    "freihand": (
+        "FreiHAND/data/freihand_train_data.json",
+        lambda c: c["1"].update(joint_3d=[1]),
+        ["['1'] has 1 numbers"],
+    ),
+}
+
+
+@pytest.mark.parametrize("row", BAD)
+def test_bad_files_end_training_in_one_line(row: str, here: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    """Through the command line; more faults of each reader stand in tests/datasets/test_bad_annotation_files.py."""
+    name, harm, words = BAD[row]
+    shutil.copytree(here / "data", tmp_path / "data")
+    (tmp_path / "models").symlink_to(here / "models")
+    content = json.loads((tmp_path / "data" / name).read_text())
+    harm(content)
+    (tmp_path / "data" / name).write_text(json.dumps(content))
+    monkeypatch.chdir(tmp_path)
+    small = ["network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", "threads=1"]
+    assert main(["train", "--config", str(PAPER / f"{row}.yaml"), *small]) == 2
+    (error,) = capsys.readouterr().err.splitlines()
+    words = [*words, "docs/data.md"] if "nobody" in error else [*words, name, "docs/data.md"]
+    assert all(word in error for word in words), error
 
 
 @pytest.mark.parametrize(

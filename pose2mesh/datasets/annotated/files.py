@@ -48,7 +48,7 @@ class Entry:
     def integer(self, key: str) -> int:
         """A whole number."""
         number = self.value(key)
-        if isinstance(number, bool) or not isinstance(number, int | float) or number != int(number):
+        if isinstance(number, bool) or not isinstance(number, int | float) or number % 1 != 0:  # NaN is not 0 either
             raise self.fault(f"has {key!r} = {str(number)[:40]!r}, not a whole number")
         return int(number)
 
@@ -71,8 +71,9 @@ class Entry:
     def any_numbers(self, key: str | int) -> np.ndarray:
         """Numbers float32 in the shape of the file, NaN and all."""
         try:
-            return np.array(self.value(key), np.float32)
-        except (TypeError, ValueError) as error:
+            with np.errstate(over="ignore"):  # to infinity, which the caller looks for
+                return np.array(self.value(key), np.float32)
+        except (TypeError, ValueError, OverflowError) as error:
             raise self.fault(f"has no array of numbers under {str(key)!r}") from error
 
 

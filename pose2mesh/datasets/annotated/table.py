@@ -64,7 +64,7 @@ def collect(samples: Iterable[Sample], input_set: str, target_set: str) -> Sampl
         parts.append({name: np.stack([row[name] for row in rows]) for name in rows[0]})
         dataset = chunk[0].dataset
     if not parts:
-        raise InputError("a dataset in data.sources has no person to train on; check its folder and subsets")
+        raise InputError("there is no person to make a table of")
     columns = {name: torch.from_numpy(np.concatenate([part[name] for part in parts])) for name in parts[0]}
     return SampleTable(dataset, tuple(models), **columns)
 

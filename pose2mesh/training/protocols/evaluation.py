@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,17 @@ _MM = 1000
 class DatasetProtocol:
     """The people of a dataset, and what of them is compared by which rules. Made once, it can measure many networks."""
 
-    def __init__(self, config: TestConfig, input_set: str, *, lifts_only: bool = False):
-        """`input_set`: the joints that the network takes; `lifts_only`: compare the joints it lifts, not its mesh.
+    def __init__(self, config: TestConfig, input_set: str, *, needs_joints: bool = False, in_sequence: bool = True):
+        """`input_set`: the joints that the network takes; `needs_joints`: whether lifted joints will be compared.
 
-        Raises InputError for settings that do not belong to the protocol, MissingFileError without the body's file.
+        `in_sequence`: whether the people to measure will be whole videos. Raises InputError for settings that do not
+        belong to the protocol, MissingFileError without the body's file.
         """
-        self.config, self.rules, self.lifts_only = config, rules_of(config.protocol, config.convention), lifts_only
-        _check(config, self.rules, lifts_only)
+        rules = rules_of(config.protocol, config.convention)
+        self.config, self.rules = config, replace(rules, accelerates=rules.accelerates and in_sequence)
+        _check(config, self.rules)
         self.body = load_licensed_body(self.rules.body)
-        self.people_of = PeopleOf(self.rules, self.body, input_set, config.input, needs_joints=lifts_only)
+        self.people_of = PeopleOf(self.rules, self.body, input_set, config.input, needs_joints=needs_joints)
 
     def samples(self, split: str = "test") -> Iterable[Sample]:
         """Those people of a split that the protocol counts. Raises MissingFileError, FormatError."""
@@ -50,21 +53,26 @@ class DatasetProtocol:
         device: torch.device,
         samples: Iterable[Sample],
         *,
+        lifts_only: bool = False,
         predictions: Path | None = None,
         progress: bool = False,
     ) -> dict[str, Any]:
         """{measure: mean over people, ..., "count", "groups", "convention", "input"} in millimetres.
 
-        `network` has `lift` where only that is compared. `predictions`: where to write joints and vertices as
-        FreiHAND's server takes them. Raises InputError for weights of another mesh or joint set.
+        `lifts_only`: compare what `network.lift` gives, not the mesh. `predictions`: where to write joints and vertices
+        as FreiHAND's server takes them. Raises InputError for weights of another mesh or joint set.
         """
-        if predictions and (self.lifts_only or self.rules.dataset != "freihand"):
-            raise InputError("--predictions writes the file of FreiHAND's server; set protocol=freihand, give a mesh's")
-        run = _Lifting(network, self, device) if self.lifts_only else _Meshes(network, self, device)
+        if lifts_only and (predictions or self.config.smoothing):
+            raise InputError("PoseNet alone gives no mesh to write or to smooth; leave --predictions and smoothing out")
+        run = _Lifting(network, self, device) if lifts_only else _Meshes(network, self, device)
+        batches, is_empty = self.people_of.batches(samples, self.config.batch_size, self.config.limit), True
         with torch.inference_mode():
-            batches = self.people_of.batches(samples, self.config.batch_size, self.config.limit)
             for people in tqdm(batches, disable=not progress, desc="test", unit="batch"):
                 run.add(people)
+                is_empty = False
+        if is_empty:
+            where = f"the files of {self.rules.dataset} in {self.config.data.folder}"
+            raise InputError(f"{where} hold nobody to measure on; get them again (docs/data.md)")
         if predictions and isinstance(run, _Meshes):
             content = json.dumps(run.predicted).encode()
             write_with(predictions, lambda stream: stream.write(content))
@@ -134,9 +142,8 @@ class _Meshes:
         return values
 
 
-def _check(config: TestConfig, rules: Rules, lifts_only: bool) -> None:
+def _check(config: TestConfig, rules: Rules) -> None:
     if not config.data.folder:
         raise InputError(f"protocol {config.protocol} needs data.folder=FOLDER, the dataset's (docs/data.md)")
-    if config.smoothing and (lifts_only or not rules.accelerates):
-        what = "PoseNet alone gives no mesh" if lifts_only else f"protocol {config.protocol} has no sequences"
-        raise InputError(f"{what} to smooth; leave smoothing out")
+    if config.smoothing and not rules.accelerates:
+        raise InputError(f"protocol {config.protocol} has no sequences to smooth; leave smoothing out")

@@ -18,6 +18,8 @@ from pose2mesh.errors import InputError
 from pose2mesh.skeletons import convert, joint_set
 from pose2mesh.training.protocols.rules import Rules
 
+_TRUTH = "let them see the true joints (test: input=truth, training: data.exact_input=true)"
+
 
 class People(NamedTuple):
     """One batch; metres, camera frame, not root-relative."""
@@ -87,13 +89,16 @@ def _detections(samples: list[Sample], target: str) -> Tensor:
     found = []
     for sample in samples:
         if sample.detections is None:
-            raise InputError(f"{sample.dataset}: image {sample.image_id} has no detections; set input=truth")
+            raise InputError(
+                f"{sample.dataset}: the files of detections have none of {sample.image}; get them again "
+                f"(docs/data.md), or {_TRUTH}"
+            )
         source, points = sample.detections
         xy, confidence = convert(points[:, :2], np.ones(len(points), np.float32), source, target)
         if missing := [joint for joint, there in zip(joint_set(target).joints, confidence, strict=True) if not there]:
             raise InputError(
                 f"{sample.dataset}: the detections are {source} and lack {missing[0]!r}, which these weights need "
-                f"({target}); take weights for {source}, or set input=truth"
+                f"({target}); take weights for {source}, or {_TRUTH}"
             )
         _, confidence = convert(points[:, :2], points[:, 2], source, target)
         found.append(np.concatenate([xy, confidence[:, None]], 1))
