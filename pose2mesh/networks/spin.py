@@ -45,7 +45,7 @@ class Spin(ResNet):
     ):
         """`rest6d` [R,6]: where the iteration starts; the columns of the rotations, one after the other.
 
-        `shrink`: squares of so many pixels become one before the first convolution, for small networks on a CPU.
+        `shrink`: squares of so many pixels a side become one when pictures are normalized, for small networks on a CPU.
         """
         super().__init__(stages, base)
         self.shrink = shrink
@@ -64,12 +64,8 @@ class Spin(ResNet):
         self.register_buffer("init_cam", torch.tensor([[0.9, 0.0, 0.0]]))
 
     def forward(self, images: Tensor) -> ImagePrediction:
-        """Normalized pictures [B,3,224,224] (`normalize_images`) to parameters and camera."""
+        """Normalized pictures [B,3,H,W] (`normalize_images`) to parameters and camera."""
         return self.estimate(self.features(images))
-
-    def features(self, images: Tensor) -> Tensor:
-        """Normalized pictures [B,3,224,224] to features [B,C]."""
-        return super().features(F.avg_pool2d(images, self.shrink) if self.shrink > 1 else images)
 
     def estimate(self, features: Tensor) -> ImagePrediction:
         """Features [B,C] to parameters and camera."""
@@ -85,11 +81,13 @@ class Spin(ResNet):
         return ImagePrediction(BodyParameters(rot6d_to_rotmat(columns), shape), camera)
 
 
-def normalize_images(images: Tensor) -> Tensor:
-    """Pictures uint8 [B,H,W,3] to what the network takes, [B,3,H,W]."""
-    scaled = images.permute(0, 3, 1, 2).float() / 255
-    mean, deviation = (scaled.new_tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_DEVIATION))
-    return (scaled - mean) / deviation
+def normalize_images(images: Tensor, shrink: int = 1) -> Tensor:
+    """Pictures uint8 [B,H,W,3] to what a network of that `shrink` takes, [B,3,H/shrink,W/shrink]."""
+    pixels = images.permute(0, 3, 1, 2).float()  # channels stay last in memory, which convolutions like
+    if shrink > 1:
+        pixels = F.avg_pool2d(pixels, shrink)
+    mean, deviation = (255 * pixels.new_tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_DEVIATION))
+    return pixels.sub_(mean).div_(deviation)
 
 
 def camera_translation(camera: Tensor) -> Tensor:

@@ -40,7 +40,7 @@ class ImageTrainConfig(Strict):
     base: int = Field(default=64, ge=4)  # channels after the first convolution
     width: int = Field(default=1024, ge=8)  # of the head
     dropout: Fraction = 0.5  # of the head
-    shrink: int = Field(default=1, ge=1, le=4)  # pixels a side that become one before the first convolution
+    shrink: int = Field(default=1, ge=1, le=4)  # pixels a side that become one before the network sees them
     data: DataConfig = DataConfig()
     validation: tuple[str, ...] = ("mocap_val.npz",)  # motion, drawn in the same look
     pictures: int = Field(default=20000, ge=1)
@@ -84,12 +84,12 @@ class ImageMaterial:
         rows = torch.randint(len(self.pictures.camera), (size,), generator=generator)
         plain = BodyPictures(*(tensor[rows] for tensor in self.pictures))
         flips = torch.rand(size, generator=generator) < 0.5
-        pairs = zip(plain, mirrored(plain), strict=True)
-        chosen = BodyPictures(*(torch.where(flips.view(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
+        for tensor, flipped in zip(plain, mirrored(BodyPictures(*(t[flips] for t in plain))), strict=True):
+            tensor[flips] = flipped
         around = self.backgrounds[torch.randint(len(self.backgrounds), (size,), generator=generator)]
         factors = 1 + noise * (2 * torch.rand(size, 1, 1, 3, generator=generator) - 1)
-        images = (before(chosen, around) * factors).clamp(0, 255).to(torch.uint8)
-        _, _, rotations, betas, camera = (tensor.to(device) for tensor in chosen)
+        images = (before(plain, around) * factors).clamp_(0, 255).to(torch.uint8)
+        _, _, rotations, betas, camera = (tensor.to(device) for tensor in plain)
         return images.to(device), BodyParameters(rotations, betas), camera
 
     def held_out(self) -> tuple[Tensor, BodyParameters]:

@@ -27,7 +27,7 @@ class ImageLoss(Strict):
 def predict_images(network: Spin, images: Tensor, precision: str) -> ImagePrediction:
     """The network on pictures uint8 [B,224,224,3]; with `bfloat16` its convolutions only, the head stays exact."""
     device = next(network.parameters()).device
-    inputs = normalize_images(images.to(device)).contiguous(memory_format=torch.channels_last)
+    inputs = normalize_images(images.to(device), network.shrink)
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16"):
         features = network.features(inputs)
     return network.estimate(features.float())

@@ -1,0 +1,94 @@
+"""Training of an image backbone: weights that load, exact resume, and runs that are not overwritten."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from tiny_pack import write_pack
+
+from pose2mesh.checkpoints.image_backbone import is_image_backbone, load_image_backbone
+from pose2mesh.cli.main import main
+from pose2mesh.networks.spin import SIDE
+from pose2mesh.training.image_training import ImageTraining
+from pose2mesh.training.state import load_state
+
+STEPS = 4
+
+
+def write_config(folder: Path, **changes) -> str:
+    pack = str(write_pack(folder / "pack.npz"))
+    content = {
+        "task": "image_backbone", "stages": [1, 1], "base": 4, "width": 16, "shrink": 4,
+        "data": {"motion": [pack], "distinct_radians": 0.0}, "validation": [pack],
+        "pictures": 8, "validation_pictures": 8, "backgrounds": 2, "steps": STEPS, "batch_size": 4, "warmup": 0,
+        "output": str(folder / "run"), "threads": 1, "device": "cpu", **changes,
+    }  # fmt: skip
+    path = folder / "backbone.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return str(path)
+
+
+def stop_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """As if SIGTERM arrived during step `count`."""
+    step = ImageTraining._step
+
+    def counted(self, material, index):
+        self.stop_requested = index + 1 == count
+        return step(self, material, index)
+
+    monkeypatch.setattr(ImageTraining, "_step", counted)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_image_backbone(folder / "run" / "weights.safetensors")[0].state_dict()
+
+
+def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path, capsys, monkeypatch):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    whole.mkdir()
+    parts.mkdir()
+    assert main(["train", "--config", write_config(whole)]) == 0, capsys.readouterr().err
+    config = write_config(parts)
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        assert main(["train", "--config", config]) == 143
+    assert "saved at step 2" in capsys.readouterr().out
+    assert main(["train", "--config", config]) == 2
+    assert "has not ended" in capsys.readouterr().err
+    assert main(["train", "--config", config, "--resume", "base=8"]) == 2
+    assert "another network" in capsys.readouterr().err
+    assert load_state(parts / "run" / "last.pt")["step"] == 2
+    assert main(["train", "--config", config, "--resume"]) == 0
+    first, second = weights(whole), weights(parts)
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+def test_what_is_written(tmp_path, capsys):
+    assert main(["train", "--config", write_config(tmp_path), "steps=30", "learning_rate=0.003"]) == 0
+    path = tmp_path / "run" / "weights.safetensors"
+    assert is_image_backbone(path)
+    network, settings = load_image_backbone(path)
+    assert (settings["body"], settings["base"], settings["shrink"]) == ("anny-body", 4, 4)
+    assert torch.isfinite(network(torch.zeros(1, 3, SIDE, SIDE)).parameters.rotations).all()
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["count"] == 8 and 0 < metrics["pa_mpjpe"] < metrics["mpjpe"]
+    assert main(["train", "--config", write_config(tmp_path)]) == 0  # a finished run may be replaced
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--resume"], "nothing to resume"),
+        (["colour=red"], "colour"),
+        (["batch_size=1"], "batch_size"),
+        (["data.motion=[nowhere.npz]"], "nowhere.npz"),
+        (["validation=[nowhere.npz]"], "nowhere.npz"),
+    ],
+)
+def test_faults_are_found_before_anything_is_drawn(tmp_path, capsys, arguments, message):
+    assert main(["train", "--config", write_config(tmp_path), *arguments]) == 2
+    captured = capsys.readouterr().err
+    assert message in captured and "pictures:" not in captured
+    assert not (tmp_path / "run").exists()
