@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from pose2mesh.errors import InputError
 from pose2mesh.networks.real_rows import rows_to_keep
-from pose2mesh.ops import SparseOperator, Upsampling, batch_norm_relu, chebyshev_conv, in_micro_batches
+from pose2mesh.ops import Kept, SparseOperator, Upsampling, batch_norm_relu, chebyshev_conv, in_micro_batches
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -197,6 +197,9 @@ def _chebyshev_linear(fan_in: int, fan_out: int) -> nn.Linear:
     return linear
 
 
+_CONVERTED = Kept(Tensor.to)
+
+
 class _Resizing(nn.Module):
     """Linear interpolation along the channels, for residuals of another width: [B, N, C] to [B, N, C'].
 
@@ -215,11 +218,21 @@ class _Resizing(nn.Module):
         if self.matrix is None:
             return x
         with torch.autocast(x.device.type, enabled=False):
-            return x @ self.matrix.to(x.dtype)
+            return x @ _CONVERTED.get(self.matrix, dtype=x.dtype)
+
+
+def _fold(
+    bias: Tensor, gamma: Tensor, beta: Tensor, mean: Tensor, variance: Tensor, eps: float
+) -> tuple[Tensor, Tensor]:
+    """What a linear layer's bias and a batch norm with fixed statistics come to, behind the weights: two of [C_out]."""
+    scale = gamma * torch.rsqrt(variance + eps)
+    return scale, (bias - mean) * scale + beta
+
+
+_FOLDED = Kept(_fold)
 
 
 def _scale_and_shift(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
-    """What a linear layer's bias and a batch norm with fixed statistics come to, behind the weights: two of [C_out]."""
-    mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)  # [C_out]
-    scale = norm.weight * torch.rsqrt(variance + norm.eps)
-    return scale, (linear.bias - mean) * scale + norm.bias
+    """The folded norm; without gradients it is made once."""
+    tensors = (linear.bias, norm.weight, norm.bias, cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var))
+    return _fold(*tensors, norm.eps) if torch.is_grad_enabled() else _FOLDED.get(*tensors, eps=norm.eps)

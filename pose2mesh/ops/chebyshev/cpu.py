@@ -50,8 +50,7 @@ def chebyshev_conv(
         epilogue = {"activation": activation, "residual": residual, "scale": scale, "upsampling": upsampling}
         return plain.chebyshev_conv(x, operator, weight, bias, **epilogue)
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-    x = x.to(dtype)
-    weight, bias, scale, residual = (_to(t, dtype) for t in (weight, bias, scale, residual))
+    x, weight, bias, scale, residual = (_to(t, dtype) for t in (x, weight, bias, scale, residual))
     relu = activation == "relu"
     tensors = [t for t in (x, weight, bias, scale, residual) if t is not None]
     if not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
@@ -142,4 +141,4 @@ def _parts(batch: int, rows: int) -> Iterator[slice]:
 
 
 def _to(tensor: Tensor | None, dtype: torch.dtype) -> Any:
-    return None if tensor is None else tensor.to(dtype)
+    return tensor if tensor is None or tensor.dtype == dtype else tensor.to(dtype)

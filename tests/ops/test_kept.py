@@ -1,0 +1,94 @@
+"""What is kept of parameters must follow every way in which they change."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from pose2mesh.ops import Kept
+
+
+class _Counted:
+    """Twice the weight plus an option, and how often it was made."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.kept = Kept(self._make)
+
+    def _make(self, weight: torch.Tensor, other: torch.Tensor, add: float) -> torch.Tensor:
+        self.count += 1
+        return 2 * weight + other + add
+
+    def get(self, layer: nn.Linear, add: float = 1.0) -> torch.Tensor:
+        return self.kept.get(layer.weight, layer.bias, add=add)
+
+
+def _layer() -> nn.Linear:
+    torch.manual_seed(0)
+    return nn.Linear(3, 3)
+
+
+def _by_optimizer(layer: nn.Linear) -> None:
+    layer.weight.grad = torch.ones_like(layer.weight)
+    torch.optim.SGD(layer.parameters(), lr=0.1).step()
+
+
+def _by_other(layer: nn.Linear) -> None:
+    with torch.no_grad():
+        layer.bias.add_(1)
+
+
+def _by_data(layer: nn.Linear) -> None:
+    layer.weight.data.mul_(0.5)
+
+
+def _by_replacing_data(layer: nn.Linear) -> None:
+    layer.weight.data = layer.weight.data + 1
+
+
+def _by_state(layer: nn.Linear) -> None:
+    layer.load_state_dict({name: value + 1 for name, value in layer.state_dict().items()})
+
+
+@pytest.mark.parametrize("change", [_by_optimizer, _by_other, _by_data, _by_replacing_data, _by_state])
+def test_a_changed_tensor_is_noticed(change) -> None:
+    layer, counted = _layer(), _Counted()
+    for _ in range(3):
+        torch.testing.assert_close(counted.get(layer), 2 * layer.weight + layer.bias + 1)
+    assert counted.count == 1
+    change(layer)
+    torch.testing.assert_close(counted.get(layer), 2 * layer.weight + layer.bias + 1)
+    assert counted.count == 2
+
+
+def test_another_option_is_noticed() -> None:
+    layer, counted = _layer(), _Counted()
+    torch.testing.assert_close(counted.get(layer, 1.0), 2 * layer.weight + layer.bias + 1)
+    torch.testing.assert_close(counted.get(layer, 5.0), 2 * layer.weight + layer.bias + 5)
+
+
+def test_another_type_and_a_copy_are_other_tensors() -> None:
+    layer, counted = _layer(), _Counted()
+    counted.get(layer)
+    twin = copy.deepcopy(layer)
+    with torch.no_grad():
+        twin.weight.add_(1)
+    torch.testing.assert_close(counted.get(twin), 2 * twin.weight + twin.bias + 1)
+    assert counted.get(layer.double()).dtype == torch.float64
+
+
+def test_what_inference_mode_made_serves_training() -> None:
+    layer, counted = _layer(), _Counted()
+    with torch.inference_mode():
+        counted.get(layer)
+    kept = counted.get(layer)
+    assert counted.count == 1
+    assert not kept.is_inference()
+    assert not kept.requires_grad
+
+
+def test_nothing_outlives_its_tensor() -> None:
+    counted = _Counted()
+    counted.get(_layer())
+    assert len(counted.kept._made) == 0
