@@ -15,7 +15,7 @@ from protocol_numbers import body_errors, mean_mm
 from protocol_people import body_model, pw3d_people, regressors
 
 from pose2mesh import body_models, checkpoints
-from pose2mesh.checkpoints import load_network
+from pose2mesh.checkpoints import load_network, official
 from pose2mesh.cli import build_graphs
 from pose2mesh.cli import train as train_command
 from pose2mesh.cli.main import main
@@ -28,6 +28,7 @@ from pose2mesh.training import annotated_data, trainer
 from pose2mesh.training.config import TrainConfig, load_config
 from pose2mesh.training.distributed import Processes
 
+CPU = torch.device("cpu")
 PAPER = Path(__file__).resolve().parents[2] / "assets" / "configs" / "paper"
 ROWS = sorted(path.stem for path in PAPER.glob("*.yaml"))
 FOLDERS = {"Human36M": written.write_human36m, "COCO": written.write_coco, "MuCo": written.write_muco}
@@ -108,7 +109,7 @@ def test_the_file_has_the_paper_s_weights_and_schedule(row: str) -> None:
 @pytest.mark.parametrize("row", ROWS)
 def test_both_stages_train_on_the_published_formats(here: Path, row: str, tmp_path: Path) -> None:
     config = config_of(row, f"output={tmp_path}")
-    run = trainer.Trainer(config, torch.device("cpu"), Processes())
+    run = trainer.Trainer(config, CPU, Processes())
     before = {name: p.detach().clone() for name, p in run.network.named_parameters() if p.requires_grad}
     weights = run.run(resume=False)
     after = dict(run.network.named_parameters())
@@ -145,7 +146,7 @@ def test_workers_change_nothing(here: Path, tmp_path: Path) -> None:
 def test_a_resumed_run_repeats_an_uninterrupted_one(here: Path, tmp_path: Path) -> None:
     whole = trainer.train(config_of("freihand", f"output={tmp_path}/whole", "stages.1.steps=4"))
     config = config_of("freihand", f"output={tmp_path}/parts", "stages.1.steps=4")
-    run = trainer.Trainer(config, torch.device("cpu"), Processes())
+    run = trainer.Trainer(config, CPU, Processes())
     stop_after(run, 4)  # in the middle of the second stage
     with pytest.raises(trainer.Interrupted):
         run.run(resume=False)
@@ -166,7 +167,7 @@ def stop_after(run: trainer.Trainer, steps: int) -> None:
 def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
     """An epoch draws as many people as the largest dataset has, times the number of datasets."""
     config = config_of("pw3d_human36m_coco", f"output={tmp_path}", "stages.1.steps=0", "stages.1.epochs=2")
-    run = trainer.Trainer(config, torch.device("cpu"), Processes())
+    run = trainer.Trainer(config, CPU, Processes())
     assert [stage.steps for stage in run.config.stages] == [2, 2 * 60 * 2 // 3]  # 60 people of Human3.6M, batches of 3
     four = run.material.with_steps(config, processes=4)
     assert four.stages[1].steps == 2 * 10
@@ -204,7 +205,7 @@ def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
 )
 def test_what_does_not_fit_is_refused_before_the_first_step(here: Path, row, change, message, tmp_path) -> None:
     with pytest.raises(InputError, match=message):
-        trainer.Trainer(config_of(row, f"output={tmp_path}", change), torch.device("cpu"), Processes())
+        trainer.Trainer(config_of(row, f"output={tmp_path}", change), CPU, Processes())
 
 
 def test_validation_on_a_dataset(here: Path, tmp_path: Path) -> None:
@@ -226,6 +227,17 @@ def test_validation_on_a_dataset(here: Path, tmp_path: Path) -> None:
     assert {name: lines[-1][f"detections_{name}"] for name in names} == pytest.approx(
         {name: mean_mm(rows)[name] for name in names}, abs=0.02
     )
+
+
+def test_the_second_stage_starts_from_a_converted_posenet(here: Path, tmp_path: Path) -> None:
+    variant = dataclasses.replace(official.VARIANTS["mano"], width=16)
+    shapes = official._posenet_shapes(variant)
+    state = {name: torch.full(value.shape, 0.25).to(value.dtype) for name, value in shapes.items()}
+    file = tmp_path / "posenet.safetensors"
+    file.write_bytes(official.convert_posenet(tmp_path / "final.pth.tar", state, variant))
+    network = trainer.Trainer(config_of("freihand", f"output={tmp_path}", f"initial={file}"), CPU, Processes()).network
+    started = {name.removeprefix("network.pose_lifter."): value for name, value in network.state_dict().items()}
+    assert all(torch.equal(started[name], value) for name, value in state.items())
 
 
 BAD = {  # row, file below data/, what is done to its content, words of the message
