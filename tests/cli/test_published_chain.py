@@ -31,6 +31,7 @@ from original_network import graphs, meshnet, posenet, release_input, skeleton_g
 from pose2mesh import paths
 from pose2mesh.checkpoints import official
 from pose2mesh.cli.main import main
+from pose2mesh.networks.meshnet import narrowed
 
 # kind: (configuration, folder of the dataset, its people, evaluated joints of the lifter, root among the joints)
 CHAINS = {
@@ -40,8 +41,8 @@ CHAINS = {
     "mano": ("freihand", "FreiHAND", freihand_people, list(range(21)), 0),
 }
 OF_SMPL = ("human36", "coco", "smpl")
-WIDTHS = [("mano", 4096), *((kind, 32) for kind in OF_SMPL)]  # of PoseNet; the published is 4096
-WIDTHS += [pytest.param(kind, 4096, marks=pytest.mark.slow) for kind in OF_SMPL]
+SIZES = [("mano", "published"), *((kind, "narrow") for kind in OF_SMPL)]
+SIZES += [pytest.param(kind, "published", marks=pytest.mark.slow) for kind in OF_SMPL]
 
 
 @pytest.fixture(scope="module")
@@ -64,11 +65,13 @@ def here(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
-def make_known(monkeypatch: pytest.MonkeyPatch, kind: str, width: int) -> official.Variant:
-    """The variant without SMPL's digests, which a made-up surface cannot have; with another width for speed."""
+def make_known(monkeypatch: pytest.MonkeyPatch, kind: str, size: str) -> official.Variant:
+    """The variant without SMPL's digests, which a made-up surface cannot have; narrow: few channels, for speed."""
     variant = official.VARIANTS[kind]
     mesh = dataclasses.replace(variant.mesh, permutation_sha1=None, inverse_sha1=None)
-    variant = dataclasses.replace(variant, mesh=mesh, width=width)
+    variant = dataclasses.replace(variant, mesh=mesh)
+    if size == "narrow":
+        variant = dataclasses.replace(variant, width=32, plan=narrowed(variant.plan, 8))
     monkeypatch.setitem(official.VARIANTS, kind, variant)
     return variant
 
@@ -130,12 +133,12 @@ def hand_errors(mesh: np.ndarray, one) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize(("kind", "width"), WIDTHS)
-def test_a_checkpoint_is_converted_tested_and_predicts(kind, width, here, monkeypatch, tmp_path, capsys) -> None:
-    variant, (_, folder, people_of, _, _) = make_known(monkeypatch, kind, width), CHAINS[kind]
+@pytest.mark.parametrize(("kind", "size"), SIZES)
+def test_a_checkpoint_is_converted_tested_and_predicts(kind, size, here, monkeypatch, tmp_path, capsys) -> None:
+    variant, (_, folder, people_of, _, _) = make_known(monkeypatch, kind, size), CHAINS[kind]
     people = list(people_of(here / "data" / folder))
     keypoints = np.stack([one.keypoints for one in people])
-    state = random_state(shapes(keypoints.shape[1], variant.mesh.coarsest, variant.plan, width))
+    state = random_state(shapes(keypoints.shape[1], variant.mesh.coarsest, variant.plan, variant.width))
     weights = converted(kind, state, tmp_path)
     assert f"graph of {variant.mesh.finest} rows" in capsys.readouterr().out
     meshes, _ = computed(state, keypoints, variant)
@@ -161,10 +164,10 @@ def test_a_checkpoint_is_converted_tested_and_predicts(kind, width, here, monkey
 
 @pytest.mark.parametrize("kind", CHAINS)
 def test_posenet_alone_is_converted_and_tested(kind, here, monkeypatch, tmp_path, capsys) -> None:
-    variant, (_, folder, people_of, counted, root) = make_known(monkeypatch, kind, 32), CHAINS[kind]
+    variant, (_, folder, people_of, counted, root) = make_known(monkeypatch, kind, "narrow"), CHAINS[kind]
     people = list(people_of(here / "data" / folder))
     keypoints = np.stack([one.keypoints for one in people])
-    whole = random_state(shapes(keypoints.shape[1], variant.mesh.coarsest, variant.plan, 32))
+    whole = random_state(shapes(keypoints.shape[1], variant.mesh.coarsest, variant.plan, variant.width))
     whole["pose_lifter.w2.weight"] *= 300  # random joints some 30 cm apart: PoseNet's unit is the millimetre
     state = {name: value for name, value in whole.items() if name.startswith("pose_lifter.")}
     weights = converted(kind, {name.removeprefix("pose_lifter."): value for name, value in state.items()}, tmp_path)

@@ -128,6 +128,8 @@ def test_amass_parts_and_layouts(tmp_path: Path) -> None:
         ({"poses": np.zeros((2, 63)), "betas": np.zeros(16)}, r"'poses' is \(2, 63\)"),
         ({"poses": np.full((2, 156), np.nan), "betas": np.zeros(16)}, "not finite"),
         ({"poses": np.array([{}, None], object), "betas": np.zeros(16)}, "only numbers and text"),
+        ({"poses": np.full((2, 156), "a"), "betas": np.zeros(16)}, "other values than numbers"),
+        ({"poses": np.zeros(156), "betas": np.zeros(16)}, r"'poses' is \(156,\)"),
     ],
 )
 def test_amass_faults(tmp_path: Path, arrays: dict, message: str) -> None:

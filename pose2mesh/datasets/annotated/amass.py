@@ -60,6 +60,8 @@ def _read_file(path: Path, subset: str) -> Iterator[Sample]:
         raise FormatError(
             f"{path}: 'poses' is {poses.shape}, 'betas' {betas.shape}, expected (N, 156), (16,); {_REMEDY}"
         )
+    if not {poses.dtype.kind, betas.dtype.kind} <= set("iuf"):
+        raise FormatError(f"{path}: 'poses' or 'betas' holds other values than numbers; {_REMEDY}")
     if not (np.isfinite(poses).all() and np.isfinite(betas).all()):
         raise FormatError(f"{path}: 'poses' or 'betas' holds numbers that are not finite; {_REMEDY}")
     for frame in range(0, len(poses), _EVERY.get(subset, _EVERY_OTHER)):

@@ -104,9 +104,13 @@ def _row_of_truth(image: Entry, truth: tuple[Path, list, list]) -> tuple[np.ndar
     file, joints, vertices = truth
     index = image.integer("db_idx")
     try:
+        if index < 0:
+            raise IndexError
         found = np.array(joints[index], np.float32), np.array(vertices[index], np.float32)
-    except (IndexError, TypeError, ValueError) as error:
+    except (IndexError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"{file}: row {index} or that of evaluation_verts.json is no array; {_REMEDY}") from error
     if found[0].shape != (21, 3) or found[1].shape != (778, 3):
         raise FormatError(f"{file}: row {index} is {found[0].shape}, its mesh {found[1].shape}; {_REMEDY}")
+    if not all(np.isfinite(points).all() for points in found):
+        raise FormatError(f"{file}: row {index} or that of evaluation_verts.json is not finite; {_REMEDY}")
     return found

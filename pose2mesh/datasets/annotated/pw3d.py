@@ -77,6 +77,9 @@ def read_sequence(path: Path) -> Iterator[Sample]:
     Raises FormatError naming file and entry; nothing in the file is run.
     """
     values = read_values(path, _FIELDS, _REMEDY)
+    for name in (*_LISTS, "cam_poses"):
+        if not isinstance(values[name], list) and np.ndim(values[name]) == 0:
+            raise FormatError(f"{path}: {name!r} is no list; {_REMEDY}")
     people, frames = len(values["betas"]), len(values["cam_poses"])
     _check(path, values, people, frames)
     intrinsics = values["cam_intrinsics"].astype(np.float32)
@@ -138,7 +141,8 @@ def _check(path: Path, values: dict[str, Any], people: int, frames: int) -> None
     for name, shape in shapes.items():
         if np.shape(values[name]) != shape:
             raise FormatError(f"{path}: {name!r} is {np.shape(values[name])}, expected {shape}; {_REMEDY}")
-    if not isinstance(values["sequence"], str) or not set(values["genders"]) <= _GENDERS.keys():
+    genders = [gender if isinstance(gender, str) else "" for gender in values["genders"]]
+    if not isinstance(values["sequence"], str) or not set(genders) <= _GENDERS.keys():
         raise FormatError(f"{path}: 'sequence' is no text or 'genders' are not m and f; {_REMEDY}")
     if any(np.size(betas) < 10 for betas in values["betas"]):
         raise FormatError(f"{path}: 'betas' has fewer than 10 numbers; {_REMEDY}")
