@@ -49,6 +49,7 @@ PLACES: list[tuple[str, str, str, tuple, str]] = [
     ("surreal", "test", "data/hrnet_output_on_valset.json", (3, "image_id"), "integer"),
     ("freihand", "train", "data/freihand_train_coco.json", ("images", 0, "db_idx"), "integer"),
     ("freihand", "train", "data/freihand_train_data.json", ("0", "joint_3d"), "numbers"),
+    ("freihand", "train", "data/freihand_train_data.json", ("0", "mano_param"), "object"),
     ("freihand", "test", "data/freihand_eval_data.json", ("0", "cam_param"), "object"),
     ("freihand", "test", "data/hrnet_output_on_testset.json", (0, "keypoints"), "numbers"),
     ("pw3d", "test", "data/3DPW_latest_test.json", ("annotations", 0, "joint_cam"), "numbers"),

@@ -100,7 +100,7 @@ def image_of(annotation: Entry, images: dict[int, Entry]) -> Entry:
     """The picture that an annotation belongs to."""
     image_id = annotation.integer("image_id")
     if image_id not in images:
-        raise annotation.fault(f"names image_id {image_id}, which 'images' does not have")
+        raise annotation.fault(f"names image_id {str(image_id)[:40]}, which 'images' does not have")
     return images[image_id]
 
 

@@ -43,7 +43,10 @@ def read_freihand(folder: Path, split: str = "train") -> Iterator[Sample]:
         if image.integer("id") not in detections:
             raise FormatError(f"{detections_file}: no detection with image_id {image.integer('id')}; {_REMEDY}")
         found = Joints2D("hand21", detections[image.integer("id")])
-        yield _sample(annotation, image, entries.child(image.integer("db_idx")), found, truth)
+        entry = entries.child(image.integer("db_idx"))
+        if split == "train":
+            entry.child("mano_param")  # the evaluation files have none
+        yield _sample(annotation, image, entry, found, truth)
 
 
 def _sample(annotation: Entry, image: Entry, entry: Entry, detections: Joints2D, truth: tuple | None) -> Sample:
@@ -106,7 +109,8 @@ def _row_of_truth(image: Entry, truth: tuple[Path, list, list]) -> tuple[np.ndar
     try:
         if index < 0:
             raise IndexError
-        found = np.array(joints[index], np.float32), np.array(vertices[index], np.float32)
+        with np.errstate(over="ignore"):  # to infinity, which is refused below
+            found = np.array(joints[index], np.float32), np.array(vertices[index], np.float32)
     except (IndexError, TypeError, ValueError, OverflowError) as error:
         raise FormatError(f"{file}: row {index} or that of evaluation_verts.json is no array; {_REMEDY}") from error
     if found[0].shape != (21, 3) or found[1].shape != (778, 3):
