@@ -57,7 +57,7 @@ def train_prior(config: PriorConfig) -> Path:
     if config.threads:
         torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    material = _hand_material(config) if config.body == "anny-hand" else _body_material(config)
+    material = material_of(config)
     prior = PosePrior(len(material.bones), config.width, config.latent)
     _optimize(prior, config, material.draw, material.parents)
     prior.eval()
@@ -79,6 +79,11 @@ class Material(NamedTuple):
     parents: tuple[int, ...]  # [J] the root counts as 0, bone j as j + 1
     draw: Callable[[Generator], Tensor]  # a batch [B,J,3,3]
     unseen: Tensor  # [M,J,3,3]
+
+
+def material_of(config: PriorConfig) -> Material:
+    """What a prior learns from. Raises MissingFileError without the motion of a body's."""
+    return _hand_material(config) if config.body == "anny-hand" else _body_material(config)
 
 
 def _body_material(config: PriorConfig) -> Material:
