@@ -8,6 +8,7 @@ from pose2mesh.adaptation.image_synthesis import SynthesisConfig
 from pose2mesh.adaptation.pose_augmentation import LatentAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
 from pose2mesh.training.config import DataConfig, Strict
+from pose2mesh.training.image_objective import ImageLoss
 
 
 class TargetConfig(Strict):
@@ -35,13 +36,9 @@ class Key2MeshConfig(Strict):
     supervision: NotNegative = 0.0  # source labels again, through the adapted extractor (not in the paper)
 
 
-class ImageConfig(Strict):
-    """What an image backbone adds: the released code's weights of the losses (there all of them times 60)."""
+class ImageConfig(ImageLoss):
+    """What an image backbone adds: the weights of its losses, and how pictures are made."""
 
-    joints_2d: NotNegative = 5.0  # squares of half sides of the crop
-    joints_3d: NotNegative = 5.0  # square metres
-    pose: NotNegative = 1.0  # squares of the entries of rotation matrices
-    shape: NotNegative = 0.001
     synthesis: SynthesisConfig = SynthesisConfig()
 
 

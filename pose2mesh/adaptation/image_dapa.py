@@ -14,7 +14,8 @@ from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.datasets.synthetic import seeded_generator
 from pose2mesh.errors import InputError
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
-from pose2mesh.networks.spin import ImagePrediction, Spin, normalize_images, project_to_crop, scale_penalty
+from pose2mesh.networks.spin import ImagePrediction, Spin, project_to_crop, scale_penalty
+from pose2mesh.training.image_objective import full_loss, predict_images
 
 _COCO = 17
 
@@ -29,7 +30,7 @@ class ImageAugmentation:
                 "dapa.latent.kind: rendered pictures have no gradient to climb; choose multiply, add or random"
             )
         self.network, self.target, self.settings = network, target, config.dapa
-        self.batch_size, self.weights = config.batch_size, config.dapa.image
+        self.batch_size, self.weights, self.precision = config.batch_size, config.dapa.image, config.precision
         self.prior = load_pose_prior(self.settings.prior)
         self.synthesizer = ImageSynthesizer(load_anny_body(), self.settings.image.synthesis)
         self.generator, self.rng = seeded_generator(config.seed, 17), np.random.default_rng(config.seed)
@@ -38,7 +39,7 @@ class ImageAugmentation:
     def step(self) -> dict[str, float] | None:
         """One real and one synthetic step; None where one was not finite."""
         images, keypoints = self.target.draw(self.batch_size, self.generator)
-        found = self.network(normalize_images(torch.from_numpy(images)))
+        found = predict_images(self.network, torch.from_numpy(images), self.precision)
         real = self._real_loss(found, keypoints)
         if self.settings.reprojection and not self.optimizer.step(self.settings.reprojection * real):
             return None
@@ -46,8 +47,9 @@ class ImageAugmentation:
         if self.settings.supervision:
             predicted, camera = _detached(found)
             pictures, truth = self.synthesize(images, predicted, camera)
-            again = self.network(normalize_images(torch.from_numpy(pictures)))
-            loss = self._synthetic_loss(again, truth, camera)
+            again = predict_images(self.network, torch.from_numpy(pictures), self.precision)
+            decoder = self.synthesizer.decoder
+            loss = full_loss(again, truth.joints, truth.parameters, camera, decoder, self.weights)
             if not self.optimizer.step(self.settings.supervision * loss):
                 return None
             parts["synthetic"] = float(loss.detach())
@@ -65,19 +67,6 @@ class ImageAugmentation:
         joints = self.synthesizer.decoder.joints(found.parameters)[:, :_COCO]
         squared = (project_to_crop(joints, found.camera) - keypoints[..., :2]).square().sum(-1)  # [B, 17]
         return self.weights.joints_2d * (keypoints[..., 2] * squared).mean() + scale_penalty(found.camera)
-
-    def _synthetic_loss(self, found: ImagePrediction, truth: BodyPrediction, camera: Tensor) -> Tensor:
-        weights = self.weights
-        joints = self.synthesizer.decoder.joints(found.parameters)
-        points = project_to_crop(joints, found.camera) - project_to_crop(truth.joints, camera)
-        rotations = found.parameters.rotations - truth.parameters.rotations
-        return (
-            weights.joints_2d * points.square().sum(-1).mean()
-            + weights.joints_3d * (joints - truth.joints).square().sum(-1).mean()
-            + weights.pose * rotations.square().mean()
-            + weights.shape * (found.parameters.betas - truth.parameters.betas).square().mean()
-            + scale_penalty(found.camera)
-        )
 
 
 def _detached(found: ImagePrediction) -> tuple[BodyParameters, Tensor]:

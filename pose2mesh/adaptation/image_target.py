@@ -1,5 +1,6 @@
 """Photos with the 2D keypoints of their people: what an image backbone adapts to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,18 +72,28 @@ def _people(image: np.ndarray, people, least_confidence: float):
     for each, seen in zip(points, confidence, strict=True):
         seen = np.where(seen >= least_confidence, seen, 0)
         if (seen > 0).sum() >= FEWEST_CONFIDENT:
-            yield _crop(image, each, seen)
+            yield crop_person(image, each, seen)[:2]
 
 
-def _crop(image: np.ndarray, points: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def crop_person(
+    image: np.ndarray, points: np.ndarray, confidence: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """The square around the joints points [17,2] px of confidence [17].
+
+    Returns the crop uint8 [224,224,3], the joints in it [17,3] (half sides from its center, and confidence), and what
+    turns further pixels [...,2] of the picture into half sides.
+    """
     from PIL import Image
 
     box = square_box(keypoint_box(points, confidence), _MARGIN)
     crop, offset = crop_image(image, box)
     small = np.array(Image.fromarray(crop).resize((SIDE, SIDE), Image.Resampling.BILINEAR))
-    inside = 2 * (points - offset) / np.array(crop.shape[1::-1]) - 1  # [17, 2]
-    seen = confidence > 0
-    return small, np.column_stack([np.where(seen[:, None], inside, 0), confidence]).astype(np.float32)
+
+    def inside(pixels: np.ndarray) -> np.ndarray:
+        return 2 * (pixels - offset) / np.array(crop.shape[1::-1]) - 1
+
+    known = np.where(confidence[:, None] > 0, inside(points), 0)  # [17, 2]
+    return small, np.column_stack([known, confidence]).astype(np.float32), inside
 
 
 def _listed(names: list[str]) -> str:

@@ -1,5 +1,7 @@
 """Measures that need no truth in 3D: how many re-projected joints meet the labels, and a bench of labeled pictures."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -56,13 +58,16 @@ def label_shares(backbone: Backbone, keypoints: Tensor) -> dict[str, float]:
     joints = backbone.joints(backbone.features(keypoints).float()).float()
     points, joints = backbone.align(keypoints, joints)
     rays, weights = points[..., :2], points[..., 2]
-    errors = (project_rays(joints, place_bodies(joints, rays, weights)) - rays).norm(dim=-1)  # [N, K]
-    seen = weights > 0
-    far = torch.full_like(rays, torch.inf)
-    low = torch.where(seen[..., None], rays, far).amin(1)  # [N, 2]
-    high = torch.where(seen[..., None], rays, -far).amax(1)
-    is_right = errors <= THRESHOLD * (high - low).amax(-1, keepdim=True)
     names = [joint_set(backbone.joint_set).joints[row] for row, _ in backbone.shared]
+    return joint_shares(project_rays(joints, place_bodies(joints, rays, weights)), rays, weights > 0, names)
+
+
+def joint_shares(found: Tensor, labels: Tensor, seen: Tensor, names: Sequence[str]) -> dict[str, float]:
+    """Percent of the joints `names` that meet their labels where `seen` [N,K]; points [N,K,2] both, in any unit."""
+    far = torch.full_like(labels, torch.inf)
+    low = torch.where(seen[..., None], labels, far).amin(1)  # [N, 2]
+    high = torch.where(seen[..., None], labels, -far).amax(1)
+    is_right = (found - labels).norm(dim=-1) <= THRESHOLD * (high - low).amax(-1, keepdim=True)  # [N, K]
     columns = {group: [i for i, name in enumerate(names) if name.endswith(group)] for group in GROUPS}
     columns = {"all": list(range(len(names))), **columns}
     return {

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -12,12 +12,14 @@ from torch import Tensor
 
 from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.config import AdaptConfig
+from pose2mesh.adaptation.image_bench import ImageGapBench
 from pose2mesh.adaptation.label_bench import LabelBench, depth_errors, label_shares
 from pose2mesh.adaptation.method import Method, SafeOptimizer
 from pose2mesh.adaptation.run import load_backbone, make_methods, run_adaptation, source_samples
 from pose2mesh.adaptation.target import split_target
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.checkpoints.image_backbone import is_image_backbone
 from pose2mesh.datasets.domain_gap import DomainGap, GapPart, draw_gap, kinds_of_gap
 from pose2mesh.datasets.synthetic import Batch, SyntheticBodies, seeded_generator
 from pose2mesh.errors import InputError
@@ -29,6 +31,7 @@ from pose2mesh.training.objective import keypoints_in
 
 SOURCE_ONLY, ORACLE = "source", "oracle"
 MEASURES = ("pa_mpjpe", "mpjpe", "pa_mpvpe", "mpvpe")
+DIRECTIONS = ("across_mpjpe", "depth_mpjpe")
 
 
 class RowConfig(Strict):
@@ -75,16 +78,32 @@ def run_study(config: StudyConfig, say: Callable[[str], object] = print) -> list
     results = []
     for weights in config.weights:
         for kind in config.kinds if config.labels is None else (config.labels,):
-            if config.labels is None:
-                bench = GapBench(config, weights, kinds_of_gap(config.gap)[kind], device)
-            else:
-                bench = LabelBench(config.labels, weights, config.adapt, device)
+            bench = _bench(config, weights, kind, device)
             for row, configs in plans:
                 measured = [bench.measure_row(row.method, each) for each in configs]
                 values = {name: [one[name] for one in measured] for name in measured[0]}
                 results.append(StudyRow(weights, kind, row.name, values))
                 say(table([results[-1]]).splitlines()[-1])
     return results
+
+
+def _bench(config: StudyConfig, weights: str, kind: str, device: torch.device) -> "Bench":
+    """What measures rows on weights: pictures for an image backbone, else keypoints with truth or labels."""
+    if is_image_backbone(weights):
+        if config.labels is not None:
+            raise InputError(f"labels: {weights} is an image backbone, which keypoints alone cannot adapt")
+        return ImageGapBench(weights, kinds_of_gap(config.gap)[kind], config.adapt, config.test_people)
+    if config.labels is not None:
+        return LabelBench(config.labels, weights, config.adapt, device)
+    return GapBench(config, weights, kinds_of_gap(config.gap)[kind], device)
+
+
+class Bench(Protocol):
+    """One source network before one target."""
+
+    def measure_row(self, method: str, config: AdaptConfig) -> dict[str, float]:
+        """Adapt a copy of the network, then measure it on people whom the adaptation has not seen."""
+        ...
 
 
 class GapBench:
@@ -137,7 +156,7 @@ class GapBench:
             errors |= depth_errors(predicted.joints[:, :18], joints)
             accumulator.update(errors, [self.subjects[row] for row in rows.tolist()])
         summary = accumulator.summary()
-        means = {name: summary[name] for name in (*MEASURES, "across_mpjpe", "depth_mpjpe")}
+        means = {name: summary[name] for name in (*MEASURES, *DIRECTIONS)}
         return means | label_shares(backbone, keypoints_in(self.test_keypoints, backbone.joint_set).to(self.device))
 
 
@@ -159,9 +178,8 @@ class LabeledTarget:
 
 def table(rows: list[StudyRow]) -> str:
     """Markdown; mean ± deviation over the seeds, millimetres; with labels alone, percent of the joints that are met."""
-    names = [name for name in (*MEASURES, "reprojection") if name in rows[0].values]
-    if "pa_mpjpe" not in names:
-        names = [*(name for name in rows[0].values if name.startswith("pck_")), *names]
+    names = [name for name in (*MEASURES, *DIRECTIONS) if name in rows[0].values]
+    names += [name for name in rows[0].values if name.startswith("pck_")] + ["reprojection"]
     titles = [name.upper().replace("_", "-") for name in names[:-1]]
     lines = ["| gap | method | " + " | ".join(titles) + " | held-out 2D |", "|" + "---|" * (len(names) + 2)]
     for row in rows:

@@ -54,6 +54,7 @@ class GapPart(NamedTuple):
     groups: Tensor  # [N] neighbors in time share a number
     subjects: list[str]  # [N]
     truth: Batch
+    distance: Tensor  # [N] metres from the camera to the pelvis
 
 
 def draw_gap(body: AnnyBody, gap: DomainGap, part: Literal["adapt", "test"], vertex_ids: np.ndarray) -> GapPart:
@@ -75,7 +76,7 @@ def draw_gap(body: AnnyBody, gap: DomainGap, part: Literal["adapt", "test"], ver
     groups = torch.from_numpy(
         1000 * pack.clip_id[frames].astype(np.int64) + np.arange(len(frames)) // _FRAMES_PER_GROUP
     )
-    return GapPart(keypoints, groups, subjects, truth._replace(keypoints=keypoints))
+    return GapPart(keypoints, groups, subjects, truth._replace(keypoints=keypoints), distance)
 
 
 def kinds_of_gap(gap: DomainGap) -> dict[str, DomainGap]:

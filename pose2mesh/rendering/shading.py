@@ -40,8 +40,8 @@ def light_directions() -> np.ndarray:
     return directions / np.linalg.norm(directions, axis=1, keepdims=True)
 
 
-def shade(normals: np.ndarray, color: tuple[float, float, float]) -> np.ndarray:
-    """Light a surface of one color.
+def shade(normals: np.ndarray, color: tuple[float, float, float] | np.ndarray) -> np.ndarray:
+    """Light a surface of one color, or of one at each point [N, 3].
 
     Shapes: normals [N, 3], unit, camera frame, turned to the camera; returns [N, 3] uint8 sRGB.
     """

@@ -25,13 +25,13 @@ def render(
     focal: float,
     center: tuple[float, float],
     size: tuple[int, int],
-    color: tuple[float, float, float],
+    color: tuple[float, float, float] | np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a mesh with smooth shading, both sides of each face, perspective-correct.
 
     Shapes: vertices [V, 3] m in the camera frame; faces [F, 3]; focal and center (x, y) in pixels; size
-    (W, H); color sRGB in [0, 1]. Returns rgb uint8 [H, W, 3] and depth float32 [H, W] in m, both 0 in the
-    background.
+    (W, H); color sRGB in [0, 1], of all or of each vertex [V, 3]. Returns rgb uint8 [H, W, 3] and depth
+    float32 [H, W] in m, both 0 in the background.
     """
     width, height = size
     hits = rasterize(vertices, faces, focal, center, size)
@@ -42,7 +42,8 @@ def render(
         depth[hits.pixels] = hits.interpolate(vertices[:, 2])
         normal = hits.interpolate(vertex_normals(vertices, faces))  # [S, 3]
         normal *= (-hits.facing / np.maximum(np.linalg.norm(normal, axis=1), 1e-12))[:, None]
-        rgb[hits.pixels] = shade(normal.astype(np.float32), color)
+        seen = hits.interpolate(color) if isinstance(color, np.ndarray) else color
+        rgb[hits.pixels] = shade(normal.astype(np.float32), seen)
     return rgb.reshape(height, width, 3), depth.reshape(height, width)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from pose2mesh.rendering import software
-from pose2mesh.rendering.backends import Renderer
+from pose2mesh.rendering.backends import Render, Renderer
 from pose2mesh.rendering.scene import render_overlay
 from pose2mesh.rendering.shading import linear_from_srgb
 from pose2mesh.types import Camera, Person
@@ -26,29 +26,39 @@ _SHADOWS = ((0.08, 0.05, 0.55), (0.6, 0.25, 0.35))  # (fading height m, blur m, 
 
 
 def render_studio(
-    vertices: np.ndarray, faces: np.ndarray, focal: float, center: tuple[float, float], size: tuple[int, int]
-) -> np.ndarray:
-    """Picture of a body in the studio, with smooth outlines.
-
-    Shapes: vertices [V, 3] m in the camera frame; faces [F, 3]; focal and center (x, y) in pixels; size (W, H);
-    returns uint8 [H, W, 3].
-    """
-    camera = Camera(focal, center, np.zeros(3), size)
-    nobody = np.zeros((0, 3), np.float32)  # joints and keypoints are not drawn
-    body = Person(vertices, faces, nobody, (), nobody, camera)
-    return render_overlay(studio_background(vertices, focal, center, size), [body], renderer=Renderer("studio", _paint))
-
-
-def _paint(
     vertices: np.ndarray,
     faces: np.ndarray,
     focal: float,
     center: tuple[float, float],
     size: tuple[int, int],
-    color: tuple[float, float, float],
-) -> tuple[np.ndarray, np.ndarray]:
-    """`software.render` in the skin tone, whatever tint the overlay asks for."""
-    return software.render(vertices, faces, focal, center, size, SKIN_TONE)
+    color: tuple[float, float, float] | np.ndarray = SKIN_TONE,
+) -> np.ndarray:
+    """Picture of a body in the studio, with smooth outlines.
+
+    Shapes: vertices [V, 3] m in the camera frame; faces [F, 3]; focal and center (x, y) in pixels; size (W, H);
+    color sRGB in [0, 1], of all or of each vertex [V, 3]; returns uint8 [H, W, 3].
+    """
+    camera = Camera(focal, center, np.zeros(3), size)
+    nobody = np.zeros((0, 3), np.float32)  # joints and keypoints are not drawn
+    body = Person(vertices, faces, nobody, (), nobody, camera)
+    background = studio_background(vertices, focal, center, size)
+    return render_overlay(background, [body], renderer=Renderer("studio", _painter(color)))
+
+
+def _painter(own: tuple[float, float, float] | np.ndarray) -> Render:
+    """`software.render` in the body's own color, whatever tint the overlay asks for."""
+
+    def paint(
+        vertices: np.ndarray,
+        faces: np.ndarray,
+        focal: float,
+        center: tuple[float, float],
+        size: tuple[int, int],
+        color: tuple[float, float, float],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        return software.render(vertices, faces, focal, center, size, own)
+
+    return paint
 
 
 def studio_background(

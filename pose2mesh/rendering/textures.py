@@ -23,6 +23,7 @@ _PARTS = {  # what a static texture paints in one color, by the beginnings of th
     "trousers": ("root", "pelvis", "upperleg", "lowerleg"),
     "shoes": ("foot", "toe"),
 }
+_MAY_BE_BARE = ("lowerarm", "lowerleg")
 
 
 class TextureModel:
@@ -40,6 +41,7 @@ class TextureModel:
         bone = [body.bone_names[index] for index in body.weights.argmax(1).tolist()]
         self.parts = np.array([_part_of(name) for name in bone])  # [V]
         self.parts[_hair(rest, np.array(bone) == "head")] = "hair"
+        self.forearms, self.shins = (np.array([name.startswith(limb) for name in bone]) for limb in _MAY_BE_BARE)
 
     def visible(self, vertices: np.ndarray, focal: float, center: tuple[float, float], size: int) -> np.ndarray:
         """[V] True where a picture [size,size] shows the vertex; vertices [V,3] m in the camera frame."""
@@ -89,6 +91,17 @@ class TextureModel:
         for part in _PARTS:
             palette[part] = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.8), rng.uniform(0.1, 0.95)))
         return np.stack([palette[part] for part in self.parts])
+
+    def striped(self, rng: np.random.Generator) -> np.ndarray:
+        """Another wardrobe [V,3]: `static` with stripes around the shirt, half the time short sleeves or shorts."""
+        colors, other = self.static(rng), np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.8), rng.random()))
+        is_band = np.floor(self.rest[:, 1] / rng.uniform(0.04, 0.12)) % 2 == 0
+        colors[is_band & (self.parts == "shirt")] = other
+        skin = colors[self.parts == "skin"][0]
+        for limb in (self.forearms, self.shins):
+            if rng.random() < 0.5:
+                colors[limb] = skin
+        return colors
 
 
 def render_textured(

@@ -51,6 +51,18 @@ def test_shading_interpolates_the_normals():
     assert error.max() <= 4
 
 
+def test_colors_of_vertices_are_those_of_the_whole_where_they_agree():
+    vertices, faces = _sphere()
+    rgb, depth = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+    same, _ = render(vertices, faces, FOCAL, CENTER, SIZE, np.tile(np.array(CLAY), (len(vertices), 1)))
+    np.testing.assert_allclose(same.astype(int), rgb.astype(int), atol=1)
+    halves = np.where(vertices[:, :1] > vertices[:, 0].mean(), np.array(CLAY), 0.0)  # right half clay, left half black
+    picture, _ = render(vertices, faces, FOCAL, CENTER, SIZE, halves)
+    seen = np.flatnonzero(depth.any(0))
+    left, right = picture[:, seen[: len(seen) // 3]], picture[:, seen[-len(seen) // 3 :]]
+    assert left.mean() < 0.4 * right.mean()
+
+
 def test_a_slanted_plane_has_perspective_correct_depth():
     corners = np.array([[-4, -3, 2.0], [4, -3, 2.0], [4, 3, 9.0], [-4, 3, 9.0]])
     _, depth = render(corners, np.array([[0, 1, 2], [0, 2, 3]]), FOCAL, CENTER, SIZE, CLAY)

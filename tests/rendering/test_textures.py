@@ -75,6 +75,22 @@ def test_static_textures_differ_and_have_five_colors(model):
     assert first.max() <= 1
 
 
+def test_hair_is_on_the_back_of_the_head_and_the_face_is_bare(model):
+    head = np.isin(model.parts, ["hair", "skin"]) & (model.rest[:, 1] > np.quantile(model.rest[:, 1], 0.99))
+    assert (model.parts[head] == "hair").mean() > 0.9  # the crown
+    front = model.rest[:, 2] > model.rest[model.parts == "hair", 2].max()
+    assert (model.parts[front] != "hair").all() and front.any()
+
+
+def test_another_wardrobe_has_stripes_and_sometimes_bare_limbs(model):
+    wardrobe = [model.striped(np.random.default_rng(seed)) for seed in range(8)]
+    shirt, legs = model.parts == "shirt", model.shins
+    assert all(len(np.unique(colors[shirt], axis=0)) >= 2 for colors in wardrobe)
+    skin = np.flatnonzero(model.parts == "skin")[0]
+    assert {bool((colors[legs] == colors[skin]).all()) for colors in wardrobe} == {True, False}
+    assert all(colors.min() >= 0 and colors.max() <= 1 for colors in wardrobe)
+
+
 def test_the_background_stays_where_there_is_no_body(model, front):
     background = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), np.uint8)
     picture = render_textured(front, model.faces, np.zeros((len(front), 3)), FOCAL, background)
