@@ -12,8 +12,7 @@ from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.networks.spin import FOCAL, SIDE, camera_translation
-from pose2mesh.rendering.software import rasterize
-from pose2mesh.rendering.textures import TextureModel, render_textured
+from pose2mesh.rendering.photo_texture import PhotoTexture
 from pose2mesh.training.config import Strict
 
 _MARGIN = 6  # pixels around the body that are taken out of a source background
@@ -32,8 +31,7 @@ class ImageSynthesizer:
     """Renders bodies in the colors of photos."""
 
     def __init__(self, body: AnnyBody, config: SynthesisConfig):
-        self.decoder, self.textures, self.config = AnnyDecoder(body), TextureModel(body), config
-        self.faces = body.faces.numpy()
+        self.decoder, self.textures, self.config = AnnyDecoder(body), PhotoTexture(body), config
 
     @torch.no_grad()
     def __call__(
@@ -55,7 +53,7 @@ class ImageSynthesizer:
             was = found.vertices[row].double().numpy() + shift[row]
             now = truth.vertices[row].double().numpy() + shift[row]
             background = self._background(images, row, was, rng)
-            picture = render_textured(now, self.faces, self._texture(image, was, rng), FOCAL, background)
+            picture = self.textures.render(now, self._texture(image, was, rng), FOCAL, background)
             rendered.append(add_pixel_noise(picture, self.config.pixel_noise, rng))
         return np.stack(rendered), truth
 
@@ -69,10 +67,8 @@ class ImageSynthesizer:
         if self.config.background == "random" and len(images) > 1:
             other = images[(row + rng.integers(1, len(images))) % len(images)]
             return other[:, ::-1] if rng.random() < 0.5 else other
-        hits = rasterize(vertices, self.faces, FOCAL, (SIDE / 2, SIDE / 2), (SIDE, SIDE))
-        mask = np.zeros(SIDE * SIDE, bool)
-        mask[hits.pixels] = True
-        return fill_hole(images[row], mask.reshape(SIDE, SIDE))
+        mask = np.isfinite(self.textures.depth(vertices, FOCAL, (SIDE / 2, SIDE / 2), SIDE))
+        return fill_hole(images[row], mask)
 
 
 def fill_hole(image: np.ndarray, mask: np.ndarray) -> np.ndarray:

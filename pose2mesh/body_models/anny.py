@@ -27,9 +27,13 @@ class AnnyBody(LinearBlendBody):
 
     group_of: Tensor  # [K]
     forearm_axes: Tensor  # [2, 3]
+    uv: Tensor  # [T, 2] in [0, 1], corners of the surface laid flat
+    uv_faces: Tensor  # [F, 3] rows of uv
 
     def __init__(self, arrays: dict[str, np.ndarray], bone_names, keypoint_rows):
         super().__init__(arrays, bone_names, keypoint_rows)
+        self.register_buffer("uv", torch.as_tensor(arrays["uv"]), persistent=False)
+        self.register_buffer("uv_faces", torch.as_tensor(arrays["uv_faces"].astype(np.int64)), persistent=False)
         self.groups, group_of = rotation_groups(bone_names, self.parents.tolist())
         self.register_buffer("group_of", torch.tensor(group_of), persistent=False)
         heads = self.heads[..., 0]  # [K, 3]

@@ -13,6 +13,7 @@ from pose2mesh.npz import read_arrays
 _MATRICES = ("J_regressor", "keypoint_regressor")
 _REQUIRED = (
     *("v_template", "shapedirs", "f", "weights", "heads", "kintree_table", "bone_names", "keypoint_names"),
+    *("vt", "ft"),
     *(f"{matrix}_{part}" for matrix in _MATRICES for part in ("data", "indices", "indptr")),
 )
 _REMEDY = "restore it or run `pose2mesh build-assets`"
@@ -43,6 +44,8 @@ def _checked(file: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tuple[
         "weights": weights / np.maximum(weights.sum(1, keepdims=True), 1e-6),
         "parents": file["kintree_table"][0],
         "faces": file["f"],
+        "uv": file["vt"],
+        "uv_faces": file["ft"],
     }
     keypoints = _csr(file, "keypoint_regressor", columns)
     rows = dict(zip(file["keypoint_names"].tolist(), keypoints, strict=True))
@@ -68,9 +71,13 @@ def _check_fit(arrays: dict[str, np.ndarray], vertices: int, bones: int) -> None
         "weights": (vertices, bones),
         "parents": (bones,),
         "faces": (len(arrays["faces"]), 3),
+        "uv": (len(arrays["uv"]), 2),
+        "uv_faces": arrays["faces"].shape,
     }
     for name, shape in shapes.items():
         if arrays[name].shape != shape or not np.isfinite(arrays[name]).all():
             raise ValueError(f"{name} is {list(arrays[name].shape)} or not finite, expected {list(shape)}")
     if (arrays["parents"] >= np.arange(bones)).any() or arrays["faces"].max() >= vertices:
         raise ValueError("parents or faces point at what comes later or is not there")
+    if arrays["uv_faces"].max() >= len(arrays["uv"]):
+        raise ValueError("faces in UV space point at corners that are not there")

@@ -19,7 +19,7 @@ from pose2mesh.augmentation.ranges import STRICT, NotNegative, Positive
 from pose2mesh.datasets.synthetic import SyntheticBodies, seeded_generator
 from pose2mesh.networks.spin import FOCAL, SIDE, camera_translation
 from pose2mesh.rendering.software import rasterize
-from pose2mesh.rendering.textures import TextureModel
+from pose2mesh.rendering.textures import VertexColors
 
 CHUNK = 16  # pictures made together
 _COCO = 17
@@ -52,7 +52,7 @@ class BodyPictureChunks(Dataset):
     def __init__(self, samples: SyntheticBodies, crop: CropRange, seed: int):
         """`samples` hold all vertices of the body, `CHUNK` bodies a batch."""
         self.samples, self.crop, self.seed = samples, crop, seed
-        self.textures = TextureModel(samples.body)
+        self.textures = VertexColors(samples.body)
 
     def __getitem__(self, chunk: int) -> BodyPictures:
         batch = self.samples[chunk]

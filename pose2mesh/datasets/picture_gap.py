@@ -11,7 +11,7 @@ from pose2mesh.datasets.domain_gap import GapPart
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.rendering.studio import render_studio
-from pose2mesh.rendering.textures import TextureModel
+from pose2mesh.rendering.textures import VertexColors
 
 SIDE = 320  # pixels of a picture's side
 FILL = 0.75  # share of the picture that a square around the pelvis with all of the body fills
@@ -28,7 +28,7 @@ class GapPicture(NamedTuple):
 
 def gap_pictures(body: AnnyBody, part: GapPart, seed: int) -> list[GapPicture]:
     """A picture of every person. What they wear is a function of (seed, row)."""
-    textures, decoder = TextureModel(body), AnnyDecoder(body)
+    textures, decoder = VertexColors(body), AnnyDecoder(body)
     exact = project(part.truth.joints[:, :_COCO], part.distance).double().numpy()  # [N, 17, 2] focal lengths
     place = np.array([0.0, 0.0, 1.0])
     pictures = []
