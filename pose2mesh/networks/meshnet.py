@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pose2mesh.hierarchy.laplacian import Scaling
 
 ChannelPlan = tuple[tuple[int, ...], ...]
+_MOST_KEPT = 3  # layers that what a block begins with survives in inference, see `reused_activations`
 
 # Widths through each block: the joint graph, one block per level from coarse to fine, one more on the finest.
 _WIDE = (256, 256, 256)
@@ -131,7 +132,10 @@ class MeshNet(nn.Module):
         last = len(self.plan) - 1
         for block in range(1, last):  # the last two blocks share the finest level
             upsampling = cast(Upsampling, self.upsamplings[block - 2]) if block > 1 else None
-            x = self._block(block, x, self.resizings[block - 1](x), upsampling)
+            residual = self.resizings[block - 1](x)
+            if residual is x and len(self.plan[block]) - 1 > _MOST_KEPT:
+                residual = x.clone()
+            x = self._block(block, x, residual, upsampling)
         return self._block(last, x)[:, self.inverse]
 
     def _block(

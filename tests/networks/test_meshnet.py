@@ -91,6 +91,17 @@ def test_matches_the_dense_restatement(training):
     np.testing.assert_allclose(network(x).detach().numpy(), expected, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("length", [2, 3, 4, 5, 8, 9])
+def test_blocks_of_any_length_keep_their_residual(length):
+    """In inference layers take turns in the same memory; what a block begins with must survive all its layers."""
+    plan = ((5, 4, 3), (3, 4, 7), (7,) * (length + 1), (7,) * (length + 1), (7, 5, 3))
+    network = random_meshnet(plan).eval()
+    x = torch.randn(2, JOINTS, 5, dtype=torch.float64)
+    with torch.no_grad():
+        found = network(x)
+    np.testing.assert_allclose(found, restated(network.state_dict(), x.numpy(), plan, False), rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
 def test_the_published_plans_match_the_dense_restatement(plan):
     network = random_meshnet(plan).eval()
