@@ -12,6 +12,7 @@ from annotation_files import ROTATION, TRANSLATION_MM
 from scipy.spatial.transform import Rotation
 
 from pose2mesh.body_models import load_body_model
+from pose2mesh.body_models.licensed_files import find_model
 
 
 @dataclass
@@ -25,9 +26,14 @@ class Seen:
     camera: int = 0
 
 
-@cache
 def body_model(name: str):
-    return load_body_model(name)
+    """The model that is found now, read once: other tests have others of the same name elsewhere."""
+    return _read_once(name, find_model(name).resolve())
+
+
+@cache
+def _read_once(name: str, path: Path):
+    return load_body_model(name, path)
 
 
 def surface_of(fit: dict, model: str) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,6 @@ def _bodies(tmp_path_factory: pytest.TempPathFactory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("POSE2MESH_MODELS", str(write_bodies(tmp_path_factory.mktemp("models"))))
         yield
-        body_model.cache_clear()
 
 
 @pytest.fixture(scope="module")

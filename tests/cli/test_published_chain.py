@@ -54,8 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory):
     write_pw3d(folder / "data" / "PW3D", ("test",), frames=1)
     written.write_surreal(folder / "data" / "SURREAL", pictures=2)
     written.write_freihand(folder / "data" / "FreiHAND", pictures=2)
-    yield folder
-    body_model.cache_clear()
+    return folder
 
 
 @pytest.fixture

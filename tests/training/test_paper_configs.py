@@ -12,7 +12,7 @@ import torch
 from annotation_bodies import write_bodies
 from annotation_pw3d import write_pw3d
 from protocol_numbers import body_errors, mean_mm
-from protocol_people import body_model, pw3d_people, regressors
+from protocol_people import pw3d_people, regressors
 
 from pose2mesh import body_models, checkpoints
 from pose2mesh.checkpoints import load_network, official
@@ -210,7 +210,6 @@ def test_what_does_not_fit_is_refused_before_the_first_step(here: Path, row, cha
 
 def test_validation_on_a_dataset(here: Path, tmp_path: Path) -> None:
     """The lifted joints in the first stage, the mesh in the second."""
-    body_model.cache_clear()
     people = "validation=[{dataset: pw3d, folder: data/PW3D, split: validation, people: 4}]"
     config = config_of("pw3d_human36m", f"output={tmp_path}", people, "validate_every=1", "stages.1.learning_rate=1e-5")
     weights = trainer.train(config)
