@@ -10,6 +10,7 @@ from pose2mesh.adaptation.study import StudyConfig
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.training import config as configs
 from pose2mesh.training.config import TrainConfig, load_config, read_yaml
+from pose2mesh.training.image_training import ImageTrainConfig
 from pose2mesh.training.prior import PriorConfig
 
 MINIMAL = "stages: [{name: only, steps: 10}]\n"
@@ -33,7 +34,7 @@ def _kind_of(path: Path) -> type:
     """What a command makes of a file: told by its name, and by `task` and `protocol` inside."""
     content = read_yaml(path)
     if path.stem.startswith("train"):
-        return PriorConfig if "task" in content else TrainConfig
+        return {None: TrainConfig, "pose_prior": PriorConfig, "image_backbone": ImageTrainConfig}[content.get("task")]
     if path.stem.startswith("adapt"):
         return AdaptConfig
     return StudyConfig if content.get("protocol") == "domain_gap" else configs.TestConfig
