@@ -38,8 +38,9 @@ def test_static_textures_differ_and_have_five_colors(model):
 
 
 def test_hair_is_on_the_back_of_the_head_and_the_face_is_bare(model):
-    head = np.isin(model.parts, ["hair", "skin"]) & (model.rest[:, 1] > np.quantile(model.rest[:, 1], 0.99))
-    assert (model.parts[head] == "hair").mean() > 0.9  # the crown
+    hair = model.rest[model.parts == "hair"]  # [N, 3]
+    back = (model.rest[:, 1] > hair[:, 1].min()) & (model.rest[:, 2] < hair[:, 2].min() + 0.03)
+    assert (model.parts[back] == "hair").all() and back.sum() > 20
     front = model.rest[:, 2] > model.rest[model.parts == "hair", 2].max()
     assert (model.parts[front] != "hair").all() and front.any()
 
