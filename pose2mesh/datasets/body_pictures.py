@@ -66,8 +66,8 @@ class BodyPictureChunks(Dataset):
             colors[row, hits.pixels] = np.rint(255 * hits.interpolate(self.textures.static(rng)))
             coverage[row, hits.pixels] = True
         shape = (len(placed), SIDE, SIDE)
-        pictures = (torch.from_numpy(array.reshape(*shape, *array.shape[2:])) for array in (colors, coverage))
-        return BodyPictures(*pictures, batch.rotations, batch.betas, camera)
+        shown = torch.from_numpy(colors.reshape(*shape, 3)), torch.from_numpy(coverage.reshape(shape))
+        return BodyPictures(*shown, batch.rotations, batch.betas, camera)
 
 
 def render_pictures(chunks: BodyPictureChunks, count: int, workers: int = 0, title: str = "pictures") -> BodyPictures:
