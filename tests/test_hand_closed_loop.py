@@ -11,8 +11,8 @@ from pose2mesh.training.hand_closed_loop import measure_hand_closed_loop
 pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
 pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter
 
-# Measured on 100 such pictures: PA-MPJPE and PA-MPVPE 9 to 10 mm, three of four hands found (all of these 8), nearly all
-# sides right; the detector alone is 7.8 % of the hand's box off. About half as much again is allowed.
+# Measured on 100 such pictures: PA-MPJPE and PA-MPVPE 9 to 10 mm, three of four hands found (all of these 8), nearly
+# all sides right; the detector alone is 7.8 % of the hand's box off. About half as much again is allowed.
 LARGEST = {"pa_mpjpe": 15.0, "pa_mpvpe": 15.0, "keypoint_error": 0.12, "reprojection_error": 0.15, "false_finds": 0.25}
 SMALLEST = {"detected": 0.5, "right_side": 0.75}
 
