@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from pose2mesh.errors import InputError
 from pose2mesh.networks.real_rows import rows_to_keep
-from pose2mesh.ops import Kept, SparseOperator, Upsampling, batch_norm_relu, chebyshev_conv, in_micro_batches
+from pose2mesh.ops import LIFETIME, Kept, SparseOperator, Upsampling, batch_norm_relu, chebyshev_conv, in_micro_batches
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pose2mesh.hierarchy.laplacian import Scaling
 
 ChannelPlan = tuple[tuple[int, ...], ...]
-_MOST_KEPT = 3  # layers that what a block begins with survives in inference, see `reused_activations`
 
 # Widths through each block: the joint graph, one block per level from coarse to fine, one more on the finest.
 _WIDE = (256, 256, 256)
@@ -133,7 +132,7 @@ class MeshNet(nn.Module):
         for block in range(1, last):  # the last two blocks share the finest level
             upsampling = cast(Upsampling, self.upsamplings[block - 2]) if block > 1 else None
             residual = self.resizings[block - 1](x)
-            if residual is x and len(self.plan[block]) - 1 > _MOST_KEPT:
+            if residual is x and len(self.plan[block]) - 1 > LIFETIME:  # layers in inference take turns in memory
                 residual = x.clone()
             x = self._block(block, x, residual, upsampling)
         return self._block(last, x)[:, self.inverse]

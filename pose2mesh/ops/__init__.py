@@ -10,13 +10,14 @@ from pose2mesh.ops.chebyshev import (
     use_backend,
 )
 from pose2mesh.ops.kept import Kept
-from pose2mesh.ops.memory import move_to_huge_pages, reused_activations
+from pose2mesh.ops.memory import LIFETIME, move_to_huge_pages, reused_activations
 from pose2mesh.ops.micro_batches import in_micro_batches
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.tiled import TiledOperator, with_tiled_operators
 from pose2mesh.ops.upsampling import Upsampling
 
 __all__ = [
+    "LIFETIME",
     "Kept",
     "SparseOperator",
     "TiledOperator",

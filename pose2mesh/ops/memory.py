@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 _HUGE_PAGE = 1 << 21  # bytes
-_TURNS = 4  # an activation is overwritten by the fourth one after it
+LIFETIME = 3  # results of layers that follow an activation before it is overwritten
 
 
 class _Kept(threading.local):
@@ -51,11 +51,11 @@ def scratch(use: object, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return kept[:count].view(shape)
 
 
-def activation(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+def new_activation(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """Memory for the result of a layer: fresh, or within `reused_activations` that of an earlier one."""
     if _KEPT.turn is None:
         return torch.empty(shape, dtype=dtype)
-    _KEPT.turn = (_KEPT.turn + 1) % _TURNS
+    _KEPT.turn = (_KEPT.turn + 1) % (LIFETIME + 1)
     return scratch(_KEPT.turn, shape, dtype)
 
 

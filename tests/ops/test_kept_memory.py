@@ -13,17 +13,17 @@ from pose2mesh.ops import memory, move_to_huge_pages, reused_activations
 @torch.no_grad()
 def test_an_activation_lasts_until_the_fourth_after_it():
     with reused_activations():
-        taken = [memory.activation((2, 3, 5), torch.float32) for _ in range(9)]
+        taken = [memory.new_activation((2, 3, 5), torch.float32) for _ in range(9)]
     places = [tensor.data_ptr() for tensor in taken]
     assert len(set(places[:4])) == 4
     assert places[4:8] == places[:4]
-    outside = memory.activation((2, 3, 5), torch.float32)
+    outside = memory.new_activation((2, 3, 5), torch.float32)
     assert outside.data_ptr() not in places
 
 
 def test_activations_are_fresh_where_a_gradient_may_need_them():
     with reused_activations():
-        taken = [memory.activation((2, 3, 5), torch.float32) for _ in range(9)]
+        taken = [memory.new_activation((2, 3, 5), torch.float32) for _ in range(9)]
     assert len({tensor.data_ptr() for tensor in taken}) == 9
 
 
@@ -31,7 +31,7 @@ def test_activations_are_fresh_where_a_gradient_may_need_them():
 def test_what_an_error_leaves_behind():
     with pytest.raises(ValueError, match="in the middle"), reused_activations():
         raise ValueError("in the middle")
-    taken = [memory.activation((4,), torch.float32) for _ in range(9)]
+    taken = [memory.new_activation((4,), torch.float32) for _ in range(9)]
     assert len({tensor.data_ptr() for tensor in taken}) == 9
 
 

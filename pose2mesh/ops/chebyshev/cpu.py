@@ -21,8 +21,7 @@ from torch.autograd.function import once_differentiable
 from pose2mesh.ops import native
 from pose2mesh.ops.chebyshev import plain
 from pose2mesh.ops.chebyshev.weights import tall_weight, wide_weight
-from pose2mesh.ops.memory import activation as new_activation
-from pose2mesh.ops.memory import scratch
+from pose2mesh.ops.memory import new_activation, scratch
 from pose2mesh.ops.native.layer import MOST_TERMS, backward, forward
 from pose2mesh.ops.native.tiles import Tiles
 from pose2mesh.ops.sparse import SparseOperator
