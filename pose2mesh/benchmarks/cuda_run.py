@@ -38,7 +38,7 @@ def run_cuda_benchmark(settings: Any, say: Say, rates: Rates | None = None) -> C
     device = torch.device(settings.device)
     rates = rates or measure_rates(device)
     rows: list[CudaRow] = []
-    for direction, names in _jobs(settings.mode):
+    for direction, names in _jobs(settings.mode, settings.has_ablation):
         jobs = [workload for name in names for workload in _build(name, direction, settings, device, say)]
         for batch in settings.batches:
             say(f"{direction} of {', '.join(names)} at batch {batch}")
@@ -46,13 +46,9 @@ def run_cuda_benchmark(settings: Any, say: Say, rates: Rates | None = None) -> C
     return CudaReport(_machine(device, rates), rows)
 
 
-def _jobs(mode: str) -> list[tuple[str, tuple[str, ...]]]:
-    single = {
-        "network": (FORWARD, ("classic", "compact")),
-        "train": (TRAIN, ("classic-train", "compact")),
-        "ops": (FORWARD, ("operators",)),
-    }
-    return list(single.values()) if mode == "all" else [single[mode]]
+def _jobs(mode: str, has_ablation: bool) -> list[tuple[str, tuple[str, ...]]]:
+    modes = ("network", "train", "ops") if mode == "all" else (mode,)
+    return [(TRAIN if one == "train" else FORWARD, workloads.workload_names(one, has_ablation)) for one in modes]
 
 
 def _build(name: str, direction: str, settings: Any, device: torch.device, say: Say) -> list[Workload]:
@@ -118,8 +114,7 @@ def _measure(
     times = median_ms(runs, device, budget_s=budget, least_runs=3)
     for (network, path, dtype), run in runs.items():
         ms = times[network, path, dtype]
-        # All networks turn keypoints into a body, so all are compared with the original network.
-        rivals = (network, *(workload.name for workload in jobs if workload.name.startswith("classic")))
+        rivals = workloads.rivals(network)
         original = next((times[rival, ORIGINAL, FP32] for rival in rivals if (rival, ORIGINAL, FP32) in times), None)
         least = rates.least_ms(work[network], dtype)
         bound = rates.least_ms(work[network], dtype, is_unfused=True)

@@ -17,11 +17,9 @@ from pose2mesh.benchmarks.passes import FORWARD, TRAIN, check, prepare, set_mode
 from pose2mesh.benchmarks.report import Report, Row
 from pose2mesh.benchmarks.runtimes import add_compiled, add_exported
 from pose2mesh.benchmarks.timing import median_ms
-from pose2mesh.benchmarks.workloads import ORIGINAL, Workload
+from pose2mesh.benchmarks.workloads import ORIGINAL, Workload, workload_names
 
 _FLOOR = "floor"
-# In training the fake rows matter, so there are two of the classic network.
-_WORKLOADS = {"ops": ("operators",), "network": ("classic", "compact"), "train": ("classic-train", "compact")}
 
 
 @dataclass(frozen=True)
@@ -33,6 +31,7 @@ class Settings:
     device: str = "cpu"
     paths: tuple[str, ...] = ()  # only these; none means all
     is_quick: bool = False  # few runs, no memory
+    has_ablation: bool = False  # the direct network beside the coarse-to-fine ones
     has_compile: bool = False  # torch.compile takes a minute
     has_export: bool = False  # so does the way through ONNX
     is_cpu_time: bool = False  # processor time of one thread, for busy machines
@@ -44,7 +43,7 @@ def run_benchmark(settings: Settings, say: Callable[[str], object] = lambda line
     device = torch.device(settings.device)
     if device.type == "cuda":
         return run_cuda_benchmark(settings, say)
-    names = _WORKLOADS[settings.mode]
+    names = workload_names(settings.mode, settings.has_ablation)
     jobs = []  # (name to rebuild it by, index, workload)
     for name in names:
         say(f"building {name}")
@@ -135,8 +134,7 @@ def _row(
     peaks: dict[tuple[str, str], float | None],
 ) -> Row:
     ms, floor = times[network, path], times[network, _FLOOR]
-    # All networks turn keypoints into a body, so all are compared with the original network.
-    rivals = (network, workloads.PADDED, "classic") if network in ("compact", "classic") else (network,)
+    rivals = workloads.rivals(network)
     original = next((times[rival, ORIGINAL] for rival in rivals if (rival, ORIGINAL) in times), None)
     return Row(
         network=network,

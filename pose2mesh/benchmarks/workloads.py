@@ -14,7 +14,8 @@ from pose2mesh.checkpoints import build_network, load_network
 from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy
 from pose2mesh.hierarchy.quadric import decimate
-from pose2mesh.networks.meshnet import MeshNet
+from pose2mesh.networks.ablations.classic_heads import DIRECT_PLAN
+from pose2mesh.networks.meshnet import BODY_PLAN, ChannelPlan, MeshNet
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.ops import SparseOperator, available_backends, chebyshev_conv, move_to_huge_pages, use_backend
@@ -25,7 +26,8 @@ JOINT_SET = "coco19"
 CLASSIC_VERTICES = 6890  # of SMPL, whose mesh may not be shipped
 _LEVELS = 9
 ORIGINAL, PYG = "original", "pyg"
-PADDED = "classic-padded"
+PADDED, DIRECT = "classic-padded", "direct"
+_NETWORKS = ("classic", PADDED, DIRECT, "compact")
 
 
 @dataclass(frozen=True)
@@ -44,31 +46,51 @@ def classic(device: torch.device, *, has_pyg: bool = False, network: ClassicPose
 
     The original's way carries the fake rows along, on the same weights. A network that is given keeps them.
     """
-    padded = network
-    if network is None:
-        hierarchy = classic_hierarchy()
-        network, padded = (_random_classic(hierarchy, keeps_fake_rows=keeps) for keeps in (False, True))
-    network.to(device)
-    restated = _restated(padded.to(device), device, has_pyg)
-    paths = {name: partial(_vertices, module) for name, module in restated.items()} | _backends(network, device)
-    joints = network.pose_lifter.joints
-    return Workload("classic", paths, (network, *restated.values()), partial(_keypoints, joints, device))
+    if network is not None:
+        return _beside_original("classic", network, network, device, has_pyg)
+    return _beside_original("classic", *_both_ways(BODY_PLAN), device, has_pyg)
 
 
 def classic_padded(device: torch.device, *, has_pyg: bool = False) -> Workload:
     """The same with the fake rows kept, as the original trains: batch norm counts them."""
-    network = _random_classic(classic_hierarchy(), keeps_fake_rows=True).to(device)
-    restated = _restated(network, device, has_pyg)
-    paths = {name: partial(_vertices, module) for name, module in restated.items()} | _backends(network, device)
-    joints = network.pose_lifter.joints
-    return Workload(PADDED, paths, (network, *restated.values()), partial(_keypoints, joints, device))
+    network = _random_classic(classic_hierarchy(), BODY_PLAN, keeps_fake_rows=True)
+    return _beside_original(PADDED, network, network, device, has_pyg)
+
+
+def direct(device: torch.device) -> Workload:
+    """The paper's ablation of coarse to fine: the same body, graph layers on the finest level alone."""
+    return _beside_original(DIRECT, *_both_ways(DIRECT_PLAN), device)
+
+
+def direct_padded(device: torch.device) -> Workload:
+    """The same with the fake rows kept, for training."""
+    network = _random_classic(classic_hierarchy(), DIRECT_PLAN, keeps_fake_rows=True)
+    return _beside_original(DIRECT, network, network, device)
 
 
 def classic_real(device: torch.device) -> Workload:
     """The same without them, by this package alone."""
-    network = _random_classic(classic_hierarchy(), keeps_fake_rows=False).to(device)
+    network = _random_classic(classic_hierarchy(), BODY_PLAN, keeps_fake_rows=False).to(device)
     joints = network.pose_lifter.joints
     return Workload("classic", _backends(network, device), (network,), partial(_keypoints, joints, device))
+
+
+def _both_ways(plan: ChannelPlan) -> tuple[ClassicPose2Mesh, ClassicPose2Mesh]:
+    """A network without and with the fake rows, on the same weights."""
+    hierarchy = classic_hierarchy()
+    real, padded = (_random_classic(hierarchy, plan, keeps_fake_rows=keeps) for keeps in (False, True))
+    return real, padded
+
+
+def _beside_original(
+    name: str, network: ClassicPose2Mesh, padded: ClassicPose2Mesh, device: torch.device, has_pyg: bool = False
+) -> Workload:
+    """`network` by each backend, beside `padded` the original's way."""
+    network.to(device)
+    restated = _restated(padded.to(device), device, has_pyg)
+    paths = {path: partial(_vertices, module) for path, module in restated.items()} | _backends(network, device)
+    joints = network.pose_lifter.joints
+    return Workload(name, paths, (network, *restated.values()), partial(_keypoints, joints, device))
 
 
 def _restated(network: ClassicPose2Mesh, device: torch.device, has_pyg: bool) -> dict[str, nn.Module]:
@@ -105,9 +127,9 @@ def classic_hierarchy(vertices: int = CLASSIC_VERTICES) -> Hierarchy:
     return build_hierarchy(points[ids], faces, "hem", levels=_LEVELS, order="legacy", joint_set=JOINT_SET)
 
 
-def _random_classic(hierarchy: Hierarchy, *, keeps_fake_rows: bool) -> ClassicPose2Mesh:
+def _random_classic(hierarchy: Hierarchy, plan: ChannelPlan, *, keeps_fake_rows: bool) -> ClassicPose2Mesh:
     torch.manual_seed(0)
-    meshnet = MeshNet.from_hierarchy(hierarchy, keeps_fake_rows=keeps_fake_rows)
+    meshnet = MeshNet.from_hierarchy(hierarchy, plan, keeps_fake_rows=keeps_fake_rows)
     network = ClassicPose2Mesh(PoseNet(len(joint_set(JOINT_SET))), meshnet)
     move_to_huge_pages(network)  # as `load_network` does
     return network
@@ -172,14 +194,34 @@ def _features(operator: SparseOperator, width: int, device: torch.device, batch:
     return torch.randn(batch, operator.shape[1], width, generator=generator).to(device).requires_grad_()
 
 
+def workload_names(mode: str, has_ablation: bool = False) -> tuple[str, ...]:
+    """What a mode measures, as `build` knows it. In training the fake rows matter, so there are two of `classic`."""
+    return {
+        "ops": ("operators",),
+        "network": ("classic", *[DIRECT] * has_ablation, "compact"),
+        "train": ("classic-train", *["direct-train"] * has_ablation, "compact"),
+    }[mode]
+
+
+def rivals(network: str) -> tuple[str, ...]:
+    """Those whose original way a row is compared with, the first one measured: all networks with the classic one."""
+    return ("classic", PADDED, DIRECT, "compact") if network in _NETWORKS else (network,)
+
+
 def build(name: str, device: torch.device, *, has_pyg: bool = False) -> list[Workload]:
-    """Workloads by name: classic, classic-train, compact or operators. Raises InputError."""
+    """Workloads by name: classic, classic-train, direct, direct-train, compact or operators. Raises InputError."""
     if name == "classic":
         return [classic(device, has_pyg=has_pyg)]
     if name == "classic-train":
         return [classic_padded(device, has_pyg=has_pyg), classic_real(device)]
+    if name == DIRECT:
+        return [direct(device)]
+    if name == "direct-train":
+        return [direct_padded(device)]
     if name == "compact":
         return [compact(device)]
     if name == "operators":
         return operators(device, has_pyg=has_pyg)
-    raise InputError(f"unknown benchmark workload {name!r}; choose classic, classic-train, compact or operators")
+    raise InputError(
+        f"unknown workload {name!r}; choose classic, classic-train, direct, direct-train, compact or operators"
+    )

@@ -11,7 +11,7 @@ kernels) or cuda (this package),
 pyg (PyTorch Geometric); with --compile and --export also compile, onnxruntime and openvino.
 fitting: accuracy against time of networks and of iterative fitting to 2D keypoints.
 synthesis: the pictures that pose augmentation renders while an image backbone trains.
-Both networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and
+All networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and
 above: GLIBC_TUNABLES is reported, state it with the numbers. On CUDA everything is measured unless a mode is named, in
 float32, tf32 and bfloat16, with cuda-fused, a CUDA graph and torch.compile, beside the roofline."""
 
@@ -41,6 +41,7 @@ def run(arguments: list[str]) -> int:
         device=options.device,
         paths=options.paths,
         is_quick=options.quick,
+        has_ablation=options.ablation or (is_cuda and not options.quick),
         has_compile=options.compile or (is_cuda and not options.quick),
         has_export=options.export,
         is_cpu_time=options.cpu_time,
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=_positive, help="threads of torch (default: torch's own choice)")
     parser.add_argument("--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8; on CUDA also 64)")
     parser.add_argument("--paths", type=_names, default=(), metavar="NAME,...", help="only these paths")
+    parser.add_argument("--ablation", action="store_true", help="the paper's direct network as well: one level")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well (a minute)")
     parser.add_argument("--export", action="store_true", help="ONNX Runtime and OpenVINO as well (a minute)")
     parser.add_argument("--quick", action="store_true", help="few runs, batch 1, no memory")

@@ -4,11 +4,13 @@ import torch
 import trimesh
 
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy
-from pose2mesh.networks.meshnet import MeshNet
+from pose2mesh.networks.ablations.classic_heads import DIRECT_PLAN
+from pose2mesh.networks.meshnet import ChannelPlan, MeshNet, narrowed
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
 
-PLAN = ((5, 4, 6), (6, 4, 7), (7, 7, 7), (7, 6, 2), (2, 5, 3))
+PLAN: ChannelPlan = ((5, 4, 6), (6, 4, 7), (7, 7, 7), (7, 6, 2), (2, 5, 3))
+SMALL_DIRECT_PLAN = narrowed(DIRECT_PLAN, 16)
 
 
 def ball_hierarchy() -> Hierarchy:
@@ -16,9 +18,9 @@ def ball_hierarchy() -> Hierarchy:
     return build_hierarchy(ball.vertices, ball.faces, "hem", levels=3, joint_set="coco19")
 
 
-def small_classic() -> ClassicPose2Mesh:
+def small_classic(plan: ChannelPlan = PLAN) -> ClassicPose2Mesh:
     torch.manual_seed(0)
-    meshnet = MeshNet.from_hierarchy(ball_hierarchy(), PLAN, keeps_fake_rows=True)  # as the original's way does
+    meshnet = MeshNet.from_hierarchy(ball_hierarchy(), plan, keeps_fake_rows=True)  # as the original's way does
     network = ClassicPose2Mesh(PoseNet(19, width=32), meshnet)
     for name, value in network.state_dict().items():
         if value.is_floating_point() and (".bn." in name or "batch_norm" in name or name.endswith("bias")):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from small_classic import small_classic
+from small_classic import PLAN, SMALL_DIRECT_PLAN, small_classic
 
 from pose2mesh.benchmarks.original import CooConvolution, OriginalPose2Mesh, PygConvolution
 
@@ -11,8 +11,9 @@ CONVOLUTIONS = [CooConvolution, PygConvolution]
 
 @pytest.mark.parametrize("convolution", CONVOLUTIONS)
 @pytest.mark.parametrize("is_training", [False, True])
-def test_same_output_from_the_same_weights(convolution, is_training):
-    network = small_classic()
+@pytest.mark.parametrize("plan", [PLAN, SMALL_DIRECT_PLAN], ids=["coarse to fine", "direct"])
+def test_same_output_from_the_same_weights(convolution, is_training, plan):
+    network = small_classic(plan)
     restated = OriginalPose2Mesh(network, convolution)
     network.train(is_training), restated.train(is_training)
     keypoints = torch.rand(4, 19, 3)

@@ -1,10 +1,11 @@
 """The benchmark from settings to report, on networks of toy size."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
-from small_classic import ball_hierarchy, small_classic
+from small_classic import PLAN, SMALL_DIRECT_PLAN, ball_hierarchy, small_classic
 
 from pose2mesh.benchmarks import Report, Row, Settings, run_benchmark, workloads
 from pose2mesh.benchmarks.passes import check
@@ -16,10 +17,12 @@ CONTRACT = {"network", "path", "pass", "batch", "ms", "peak_mb", "ratio_to_origi
 
 @pytest.fixture
 def toys(monkeypatch):
-    """Both networks and the operators in toy size."""
+    """The networks and the operators in toy size."""
     small = workloads.classic(CPU, has_pyg=True, network=small_classic())
     other = workloads.Workload("compact", {"cpu": small.paths["cpu"]}, small.modules, small.make_input)
+    direct = replace(workloads.classic(CPU, network=small_classic(SMALL_DIRECT_PLAN)), name="direct")
     made = {"classic": [small], "classic-train": [small], "compact": [other]}
+    made |= {"direct": [direct], "direct-train": [direct]}
     layers = workloads.operators(CPU, hierarchy=ball_hierarchy())
     monkeypatch.setattr(workloads, "build", lambda name, *a, **k: made.get(name, layers))
 
@@ -50,6 +53,36 @@ def test_operators_and_a_choice_of_paths(toys):
     assert [row.ratio_to_floor for row in report.rows if row.network.startswith("product")] == [None, None]
 
 
+@pytest.mark.parametrize("mode", ["network", "train"])
+def test_the_direct_network_is_compared_with_the_coarse_to_fine_original(toys, mode):
+    settings = Settings(mode, (1 if mode == "network" else 2,), has_ablation=True, is_quick=True, budget_s=0.01)
+    rows = {(row.network, row.path): row for row in run_benchmark(settings).rows}
+    assert {"direct", "classic", "compact"} == {network for network, _ in rows}
+    original = rows["classic", "original"]
+    for row in rows.values():
+        assert row.ratio_to_original == pytest.approx(original.ms / row.ms)
+
+
+def test_the_ablation_is_left_out_unless_it_is_asked_for():
+    assert workloads.workload_names("network") == ("classic", "compact")
+    assert workloads.workload_names("train", True) == ("classic-train", "direct-train", "compact")
+
+
+@pytest.mark.parametrize("is_padded", [False, True])
+def test_direct_and_coarse_to_fine_networks_share_body_and_joints(monkeypatch, is_padded):
+    monkeypatch.setattr(workloads, "classic_hierarchy", ball_hierarchy)
+    monkeypatch.setattr(workloads, "DIRECT_PLAN", SMALL_DIRECT_PLAN)
+    monkeypatch.setattr(workloads, "BODY_PLAN", PLAN)
+    direct, classic = (
+        workloads.build(name, CPU)[0]
+        for name in (("direct-train", "classic-train") if is_padded else ("direct", "classic"))
+    )
+    check(direct, "train" if is_padded else "forward", 2)
+    x = direct.make_input(2)
+    assert torch.equal(x, classic.make_input(2))
+    assert direct.paths["original"](x).shape == classic.paths["original"](x).shape == (2, 162, 3)
+
+
 def test_a_wrong_path_is_not_timed():
     workload = workloads.classic(CPU, network=small_classic())
     right = workload.paths["reference"]
@@ -59,7 +92,7 @@ def test_a_wrong_path_is_not_timed():
 
 
 def test_an_unknown_workload_is_refused():
-    with pytest.raises(InputError, match="classic, classic-train, compact or operators"):
+    with pytest.raises(InputError, match="direct-train, compact or operators"):
         workloads.build("hand", CPU)
 
 
