@@ -1,87 +1,33 @@
 """Every row of the paper's tables: its file is valid, and both stages train on files in the published formats."""
 
 import dataclasses
-import functools
 import json
-import shutil
 from pathlib import Path
 
-import annotation_files as written
 import pytest
 import torch
-from annotation_bodies import write_bodies
-from annotation_pw3d import write_pw3d
 from protocol_numbers import body_errors, mean_mm
 from protocol_people import pw3d_people, regressors
 
-from pose2mesh import body_models, checkpoints
 from pose2mesh.checkpoints import load_network, official
 from pose2mesh.cli import build_graphs
 from pose2mesh.cli import train as train_command
-from pose2mesh.cli.main import main
-from pose2mesh.datasets.annotated import targets
 from pose2mesh.errors import InputError
-from pose2mesh.hierarchy import Hierarchy, build_hierarchy, save_hierarchy
-from pose2mesh.hierarchy.laplacian import skeleton_laplacian
-from pose2mesh.skeletons import joint_set
 from pose2mesh.training import annotated_data, trainer
 from pose2mesh.training.config import TrainConfig, load_config
 from pose2mesh.training.distributed import Processes
 
 CPU = torch.device("cpu")
 PAPER = Path(__file__).resolve().parents[2] / "assets" / "configs" / "paper"
+# The least that a training stage can be.
+SMALL = ("network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", "threads=1")
 ROWS = sorted(path.stem for path in PAPER.glob("*.yaml"))
-FOLDERS = {"Human36M": written.write_human36m, "COCO": written.write_coco, "MuCo": written.write_muco}
-FOLDERS |= {"AMASS": written.write_amass, "SURREAL": written.write_surreal, "FreiHAND": written.write_freihand}
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    """A folder with data/, models/ and models/graphs/, as the documentation lays them out."""
-    folder = tmp_path_factory.mktemp("researcher")
-    for name, write in FOLDERS.items():
-        write(folder / "data" / name)
-    write_pw3d(folder / "data" / "PW3D")
-    write_bodies(folder / "models")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def bodies(place: Path):
-    """Models by name, each read once: the checks of 90 MB of pickles take seconds."""
-    return functools.cache(lambda name: body_models.load_body_model(name, place / "models"))
-
-
-@pytest.fixture(scope="module")
-def graphs(place: Path, bodies) -> None:
-    for body, sets in (("smpl-neutral", ("human36m17", "coco19", "smpl24")), ("mano-right", ("hand21",))):
-        hierarchy = graph_of(bodies(body), 9 if body.startswith("smpl") else 6)
-        for name in sets:
-            laplacian = skeleton_laplacian(joint_set(name))
-            with_joints = dataclasses.replace(hierarchy, joint_set=name, joint_laplacian=laplacian)
-            save_hierarchy(place / "models" / "graphs" / f"{body.split('-')[0]}_{name}.npz", with_joints)
-
-
-def graph_of(body, levels: int) -> Hierarchy:
-    return build_hierarchy(body.v_template.double().numpy(), body.faces.numpy(), "hem", levels=levels, order="legacy")
-
-
-@pytest.fixture
-def here(place: Path, bodies, graphs, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(place)
-    for module in (annotated_data, trainer, checkpoints.build):
-        monkeypatch.setattr(module, "load_body_model", bodies)
-    for name, rules in targets.RULES.items():  # made-up fits have nothing to do with made-up joints; let them count
-        anything = dataclasses.replace(rules, largest_misfit_m=1e9, largest_misfit_px=1e9)
-        monkeypatch.setitem(targets.RULES, name, anything)
-    return place
 
 
 def config_of(row: str, *more: str) -> TrainConfig:
     """A row with two steps a stage and few channels; data, models and graphs stay where the file says."""
-    small = ["network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", "threads=1"]
-    small += [f"stages.{i}.{setting}" for i in (0, 1) for setting in ("epochs=0", "steps=2", "batch_size=3")]
-    return load_config(TrainConfig, PAPER / f"{row}.yaml", [*small, *more])
+    small = [f"stages.{i}.{setting}" for i in (0, 1) for setting in ("epochs=0", "steps=2", "batch_size=3")]
+    return load_config(TrainConfig, PAPER / f"{row}.yaml", [*SMALL, *small, *more])
 
 
 def test_there_is_a_file_for_each_row() -> None:
@@ -237,40 +183,6 @@ def test_the_second_stage_starts_from_a_converted_posenet(here: Path, tmp_path: 
     network = trainer.Trainer(config_of("freihand", f"output={tmp_path}", f"initial={file}"), CPU, Processes()).network
     started = {name.removeprefix("network.pose_lifter."): value for name, value in network.state_dict().items()}
     assert all(torch.equal(started[name], value) for name, value in state.items())
-
-
-BAD = {  # row, file below data/, what is done to its content, words of the message
-    "human36m": ("Human36M/annotations/Human36M_subject6_camera.json", lambda c: c.pop("2"), ["lacks '2'"]),
-    "human36m_coco": (
-        "COCO/annotations/coco_smplify_train.json",
-        lambda c: c["5"].clear(),
-        ["['5'] lacks 'smpl_param'"],
-    ),
-    "pw3d_human36m_coco_muco": ("MuCo/data/MuCo-3DHP.json", lambda c: c["images"].pop(0), ["image_id 0", "'images'"]),
-    "surreal": ("SURREAL/data/train.json", lambda c: c["annotations"].clear(), ["surreal", "nobody to train on"]),
-    "freihand": (
-        "FreiHAND/data/freihand_train_data.json",
-        lambda c: c["1"].update(joint_3d=[1]),
-        ["['1'] has 1 numbers"],
-    ),
-}
-
-
-@pytest.mark.parametrize("row", BAD)
-def test_bad_files_end_training_in_one_line(row: str, here: Path, tmp_path: Path, monkeypatch, capsys) -> None:
-    """Through the command line; more faults of each reader stand in tests/datasets/test_bad_annotation_files.py."""
-    name, harm, words = BAD[row]
-    shutil.copytree(here / "data", tmp_path / "data")
-    (tmp_path / "models").symlink_to(here / "models")
-    content = json.loads((tmp_path / "data" / name).read_text())
-    harm(content)
-    (tmp_path / "data" / name).write_text(json.dumps(content))
-    monkeypatch.chdir(tmp_path)
-    small = ["network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", "threads=1"]
-    assert main(["train", "--config", str(PAPER / f"{row}.yaml"), *small]) == 2
-    (error,) = capsys.readouterr().err.splitlines()
-    words = [*words, "docs/data.md"] if "nobody" in error else [*words, name, "docs/data.md"]
-    assert all(word in error for word in words), error
 
 
 @pytest.mark.parametrize(
