@@ -19,11 +19,12 @@ def run(arguments: list[str]) -> int:
         find_compiler()
     except BuildError as error:
         raise MachineError(f"{error}; install one, for example: apt-get install g++") from error
+    package, _ = folders()
     for folder in folders():
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / ".lock"):
-                libraries = build(folder)
+                libraries = build(folder, removes_others=folder == package)  # versions share the user's cache
         except (BuildError, OSError) as error:
             problem = str(error)
             continue

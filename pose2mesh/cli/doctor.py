@@ -88,7 +88,7 @@ def _torch() -> Iterator[Finding]:
 
 def _kernels() -> Iterator[Finding]:
     try:
-        from pose2mesh.ops import native
+        from pose2mesh.ops import backend_names, native, requested_backend
     except ImportError as error:
         yield Finding("kernels", "cpu", False, str(error), "pip install torch")
         return
@@ -97,6 +97,11 @@ def _kernels() -> Iterator[Finding]:
     else:
         detail = f"graph layers run in plain torch, some two times slower ({native.reason()})"
         yield Finding("kernels", "cpu", False, detail, native.remedy())
+    if requested_backend() != "auto":
+        known = sorted(backend_names())
+        is_known = requested_backend() in known
+        remedy = "" if is_known else f"unset it, or choose one of {', '.join(known)}"
+        yield Finding("kernels", "chosen", is_known, f"POSE2MESH_BACKEND={requested_backend()}", remedy)
 
 
 def _core_packages() -> Iterator[Finding]:

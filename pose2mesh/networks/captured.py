@@ -91,7 +91,8 @@ def capture_cuda_graph(network: nn.Module, example: Tensor) -> Replay:
     # Autocast's copies of the weights live shorter than the graph: without its cache the graph makes its own.
     autocast = torch.autocast("cuda", dtype=dtype, enabled=is_autocast, cache_enabled=False)
     with torch.cuda.device(example.device), autocast:
-        static = example.clone()
+        with torch.inference_mode(False):  # it is written to in every mode
+            static = example.clone()
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):  # as torch asks for: the first runs on another stream

@@ -3,6 +3,7 @@
 from pose2mesh.ops.batch_norm import batch_norm_relu
 from pose2mesh.ops.chebyshev import (
     available_backends,
+    backend_names,
     chebyshev_basis,
     chebyshev_conv,
     register_backend,
@@ -23,6 +24,7 @@ __all__ = [
     "TiledOperator",
     "Upsampling",
     "available_backends",
+    "backend_names",
     "batch_norm_relu",
     "chebyshev_basis",
     "chebyshev_conv",

@@ -5,6 +5,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.errors import InputError
 from pose2mesh.ops import native
 
 
@@ -13,8 +14,12 @@ def batch_norm_relu(y: Tensor, norm: nn.BatchNorm1d, residual: Tensor | None = N
 
     On the CPU the compiled kernels do it in two passes over memory and keep y alone for the gradient.
 
-    Shapes: y, residual [B, N, C]; returns [B, N, C].
+    Shapes: y, residual [B, N, C]; returns [B, N, C] in y's type, whatever the residual's. Raises InputError.
     """
+    if residual is not None:
+        if residual.shape != y.shape or residual.device != y.device:
+            raise InputError(f"residual {_describe(residual)} of a batch norm does not belong to {_describe(y)}")
+        residual = residual.to(y.dtype)  # under autocast it may be in half precision
     is_plain = type(norm) is nn.BatchNorm1d and norm.affine and norm.track_running_stats
     if not (is_plain and y.device.type == "cpu" and y.dtype == norm.weight.dtype and native.is_available()):
         z = norm(y.flatten(0, 1)).view_as(y).relu()
@@ -27,6 +32,10 @@ def batch_norm_relu(y: Tensor, norm: nn.BatchNorm1d, residual: Tensor | None = N
     )
     _update(norm, mean, variance, y.shape[0] * y.shape[1])
     return z
+
+
+def _describe(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} on {tensor.device}"
 
 
 @torch.no_grad()

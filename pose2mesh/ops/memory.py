@@ -32,13 +32,12 @@ def empty(count: int, dtype: torch.dtype) -> Tensor:
     """[count] of memory, in huge pages where it fills one and the system has them."""
     size = count * dtype.itemsize
     if size < _HUGE_PAGE or not hasattr(mmap, "MADV_HUGEPAGE"):
-        return torch.empty(count, dtype=dtype)
+        return torch.empty(count, dtype=dtype, device="cpu")
     pages = -(-size // _HUGE_PAGE) + 1  # one more, to begin where a page begins
     mapped = mmap.mmap(-1, pages * _HUGE_PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     mapped.madvise(mmap.MADV_HUGEPAGE)
-    memory = torch.frombuffer(mapped, dtype=torch.uint8)  # keeps the mapping alive
-    start = -memory.data_ptr() % _HUGE_PAGE
-    return memory[start : start + size].view(dtype)
+    start = -torch.frombuffer(mapped, dtype=torch.uint8).data_ptr() % _HUGE_PAGE
+    return torch.frombuffer(mapped, dtype=dtype, count=count, offset=start)  # keeps the mapping alive
 
 
 def scratch(use: object, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -54,7 +53,7 @@ def scratch(use: object, shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 def new_activation(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """Memory for the result of a layer: fresh, or within `reused_activations` that of an earlier one."""
     if _KEPT.turn is None:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(shape, dtype=dtype, device="cpu")
     _KEPT.turn = (_KEPT.turn + 1) % (LIFETIME + 1)
     return scratch(_KEPT.turn, shape, dtype)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.errors import InputError
 from pose2mesh.ops.sparse import SparseOperator
 
 
@@ -18,7 +19,12 @@ class Upsampling(nn.Module):
     parents: Tensor  # [N] int64, never decreasing
 
     def __init__(self, parents: Tensor, coarse_nodes: int):
+        """Raises InputError unless every coarse node has children and the parents never decrease."""
         super().__init__()
+        if not torch.equal(torch.unique_consecutive(parents).long(), torch.arange(coarse_nodes, device=parents.device)):
+            raise InputError(
+                f"parents of an upsampling must be 0, 1, ... {coarse_nodes - 1}, none left out and never decreasing"
+            )
         self.coarse_nodes = coarse_nodes
         self.register_buffer("parents", parents.long(), persistent=False)
 

@@ -177,3 +177,31 @@ def test_bfloat16_autocast_returns_float32_vertices():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         for mode in (True, False):
             assert network.train(mode)(torch.randn(2, JOINTS, 5)).dtype == torch.float32
+
+
+def test_training_in_bfloat16_is_near_training_in_float32():
+    """Values, gradients and running statistics; what is read in the wrong type is off by powers of ten."""
+    operators, x = random_operators(SMALL_PLAN), torch.randn(4, JOINTS, 5)
+    results = []
+    for enabled in (False, True):
+        torch.manual_seed(0)
+        network = MeshNet(*operators, SMALL_PLAN).train()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            y = network(x)
+        gradients = torch.autograd.grad(y.square().sum(), network.fc.weight)
+        results.append([y, *gradients, network.bn[-1].running_var])
+    for exact, rounded in zip(*results, strict=True):
+        assert (rounded - exact).norm() < 0.3 * exact.norm()
+
+
+def test_norms_that_train_in_evaluation_see_the_whole_batch(monkeypatch):
+    """As in test-time adaptation: no micro-batches then."""
+    monkeypatch.setattr("pose2mesh.ops.micro_batches._ROWS", 1)
+    network = MeshNet(*random_operators(SMALL_PLAN), SMALL_PLAN).eval()
+    for norm in network.bn:
+        norm.train()
+    x = torch.randn(5, JOINTS, 5)
+    expected = network(x).detach()  # with gradients there are no micro-batches
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), expected)
+    assert int(network.bn[0].num_batches_tracked) == 2

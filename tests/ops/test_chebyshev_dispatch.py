@@ -1,9 +1,19 @@
+import threading
+
 import pytest
 import scipy.sparse as sp
 import torch
 
 from pose2mesh.errors import InputError
-from pose2mesh.ops import SparseOperator, Upsampling, available_backends, chebyshev_conv, native, register_backend
+from pose2mesh.ops import (
+    SparseOperator,
+    Upsampling,
+    available_backends,
+    chebyshev_conv,
+    native,
+    register_backend,
+    use_backend,
+)
 from pose2mesh.ops.chebyshev import dispatch
 
 X = torch.ones(1, 3, 2)
@@ -35,6 +45,29 @@ def test_argument_wins_over_environment_over_auto(marker_backend, monkeypatch):
     assert chebyshev_conv(X, OPERATOR, WEIGHT, backend="marker").tolist() == [7.0]
     monkeypatch.setenv("POSE2MESH_BACKEND", "")
     assert chebyshev_conv(X, OPERATOR, WEIGHT).tolist() == [7.0]
+
+
+def test_a_choice_for_a_block_is_that_of_its_thread(marker_backend):
+    inside, outside = threading.Barrier(2, timeout=10), []
+
+    def other():
+        inside.wait()  # within the block of the first thread
+        outside.append(chebyshev_conv(X, OPERATOR, WEIGHT).tolist())
+        with use_backend("reference"):
+            inside.wait()
+            inside.wait()  # the first thread has left its block
+            outside.append(chebyshev_conv(X, OPERATOR, WEIGHT).shape)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with use_backend("reference"):
+        inside.wait()
+        assert chebyshev_conv(X, OPERATOR, WEIGHT).shape == (1, 3, 4)
+        inside.wait()
+    inside.wait()
+    assert chebyshev_conv(X, OPERATOR, WEIGHT).tolist() == [7.0]
+    thread.join()
+    assert outside == [[7.0], (1, 3, 4)]
 
 
 def test_an_unknown_backend_is_refused_with_the_choices(marker_backend, monkeypatch):

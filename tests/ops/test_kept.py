@@ -43,6 +43,11 @@ def _by_data(layer: nn.Linear) -> None:
     layer.weight.data.mul_(0.5)
 
 
+def _by_data_but_for_the_first(layer: nn.Linear) -> None:
+    """As an old-style optimizer does where the first channel is dead."""
+    layer.weight.data.view(-1)[1:] += 1
+
+
 def _by_replacing_data(layer: nn.Linear) -> None:
     layer.weight.data = layer.weight.data + 1
 
@@ -51,7 +56,9 @@ def _by_state(layer: nn.Linear) -> None:
     layer.load_state_dict({name: value + 1 for name, value in layer.state_dict().items()})
 
 
-@pytest.mark.parametrize("change", [_by_optimizer, _by_other, _by_data, _by_replacing_data, _by_state])
+@pytest.mark.parametrize(
+    "change", [_by_optimizer, _by_other, _by_data, _by_data_but_for_the_first, _by_replacing_data, _by_state]
+)
 def test_a_changed_tensor_is_noticed(change) -> None:
     layer, counted = _layer(), _Counted()
     for _ in range(3):
@@ -92,3 +99,13 @@ def test_nothing_outlives_its_tensor() -> None:
     counted = _Counted()
     counted.get(_layer())
     assert len(counted.kept._made) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (1000, 7)])
+def test_numbers_of_every_type_and_count(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
+    kept, parameter = Kept(lambda p: p * 2), nn.Parameter(torch.ones(shape, dtype=dtype))
+    value = kept.get(parameter)
+    assert kept.get(parameter) is value
+    parameter.data.mul_(3)
+    assert torch.equal(kept.get(parameter), parameter * 2)

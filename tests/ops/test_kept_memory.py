@@ -74,3 +74,12 @@ def test_moving_where_there_are_no_huge_pages(monkeypatch):
     before = network.weight.detach().clone()
     move_to_huge_pages(network)
     assert torch.equal(network.weight, before)
+
+
+def test_moved_parameters_are_saved_without_the_rest_of_their_pages(tmp_path):
+    layer = nn.Linear(1024, 520)  # a little more than one huge page
+    before, after = tmp_path / "before.pt", tmp_path / "after.pt"
+    torch.save(layer.state_dict(), before)
+    move_to_huge_pages(layer)
+    torch.save(layer.state_dict(), after)
+    assert after.stat().st_size == pytest.approx(before.stat().st_size, rel=0.01)

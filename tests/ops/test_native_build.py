@@ -75,3 +75,31 @@ def test_the_library_that_is_loaded_is_of_these_sources():
         pytest.skip("no compiled kernels: pose2mesh build-kernels")
     path = native.find_library()
     assert path is not None and path.name in {build.library_name(level) for level in build.levels()}
+
+
+@pytest.mark.parametrize("content", [b"", b"\x7fELF", bytes(range(256))])
+def test_a_library_that_cannot_be_loaded_is_told_and_done_without(content, tmp_path, monkeypatch):
+    damaged = tmp_path / build.library_name("DEFAULT")
+    damaged.write_bytes(content)
+    cached = (native.find_library, native._load, native.functions)
+    monkeypatch.setattr(native, "folders", lambda: (tmp_path,))
+    try:
+        for function in cached:
+            function.cache_clear()
+        assert native.find_library() == damaged
+        assert not native.is_available()
+        assert "cannot be loaded" in native.reason()
+        assert "remove it" in native.remedy()
+    finally:
+        for function in cached:
+            function.cache_clear()
+
+
+def test_the_cache_keeps_the_libraries_of_other_versions(fake_compiler, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    (tmp_path / "cache").mkdir()
+    other = tmp_path / "cache" / "kernels-avx2-000000000000.so"
+    other.touch()
+    monkeypatch.setattr(native, "folders", lambda: (tmp_path / "file" / "lib", tmp_path / "cache"))
+    assert run([]) == 0
+    assert other.exists()

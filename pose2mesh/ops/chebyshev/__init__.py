@@ -2,6 +2,7 @@
 
 from pose2mesh.ops.chebyshev.dispatch import (
     available_backends,
+    backend_names,
     chebyshev_conv,
     register_backend,
     requested_backend,
@@ -11,6 +12,7 @@ from pose2mesh.ops.chebyshev.reference import chebyshev_basis
 
 __all__ = [
     "available_backends",
+    "backend_names",
     "chebyshev_basis",
     "chebyshev_conv",
     "register_backend",

@@ -18,8 +18,10 @@ def check_arguments(x: Tensor, weight: Tensor, activation: str | None) -> int:
     """K, from the widths of input and weight. Raises InputError unless they and the activation make sense."""
     if activation not in ACTIVATIONS:
         raise InputError(f"unknown activation {activation!r} of chebyshev_conv; choose None or 'relu'")
-    channels = x.shape[-1]
-    if weight.ndim != 2 or weight.shape[1] == 0 or weight.shape[1] % max(channels, 1):
+    if x.ndim != 3 or x.shape[2] == 0:
+        raise _misshapen("x", x, "[B, N, C_in] with at least one channel")
+    channels = x.shape[2]
+    if weight.ndim != 2 or weight.shape[1] == 0 or weight.shape[1] % channels:
         raise _misshapen("weight", weight, f"[C_out, a multiple of {channels} (C_in·K)] for x {tuple(x.shape)}")
     return weight.shape[1] // channels
 
@@ -36,13 +38,16 @@ def check_call(
 ) -> None:
     """Raise InputError unless the arguments of `chebyshev_conv` belong together."""
     check_arguments(x, weight, activation)
+    values = getattr(operator, "values", None)
+    if values is not None and values.device != x.device:
+        raise InputError(f"the operator of chebyshev_conv is on {values.device}, x on {x.device}; move one of them")
     if not getattr(operator, "is_symmetric", True):
         raise InputError(
             f"chebyshev_conv needs a symmetric operator, as a graph's Laplacian is; this one is not: {operator}"
         )
     nodes = operator.shape[0]
     heights = (nodes,) if upsampling is None else (nodes, upsampling.coarse_nodes)
-    if x.ndim != 3 or x.shape[1] not in heights:
+    if x.shape[1] not in heights:
         raise _misshapen(
             "x", x, f"[B, {' or '.join(map(str, heights))}, C_in] for the operator {tuple(operator.shape)}"
         )
@@ -55,10 +60,14 @@ def check_call(
         raise _misshapen("residual", residual, f"[{x.shape[0]}, {' or '.join(map(str, heights))}, {weight.shape[0]}]")
     is_double = x.dtype == torch.float64
     for name, tensor in (("x", x), ("weight", weight), ("bias", bias), ("scale", scale), ("residual", residual)):
-        if tensor is not None and (tensor.dtype not in _FLOATS or (tensor.dtype == torch.float64) != is_double):
+        if tensor is None:
+            continue
+        if tensor.dtype not in _FLOATS or (tensor.dtype == torch.float64) != is_double:
             raise InputError(
-                f"chebyshev_conv {name} is {tensor.dtype}; expected floats, and float64 for all or for none"
+                f"chebyshev_conv {name} is {tensor.dtype}, x is {x.dtype}; expected floats, and float64 for all or none"
             )
+        if tensor.device != x.device:
+            raise InputError(f"chebyshev_conv {name} is on {tensor.device}, x on {x.device}; move both to one device")
 
 
 def expand(x: _Maybe, operator: SparseOperator, upsampling: Upsampling | None) -> _Maybe:

@@ -16,11 +16,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
+from torch.autograd import forward_ad
 
+from pose2mesh.errors import InputError
 from pose2mesh.ops import native
 from pose2mesh.ops.chebyshev import plain
 from pose2mesh.ops.chebyshev.weights import tall_weight, wide_weight
+from pose2mesh.ops.first_derivative import first_derivative_only
 from pose2mesh.ops.memory import new_activation, scratch
 from pose2mesh.ops.native.layer import MOST_TERMS, backward, forward
 from pose2mesh.ops.native.tiles import Tiles
@@ -51,8 +53,11 @@ def chebyshev_conv(
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     x, weight, bias, scale, residual = (_to(t, dtype) for t in (x, weight, bias, scale, residual))
     relu = activation == "relu"
-    tensors = [t for t in (x, weight, bias, scale, residual) if t is not None]
-    if not (torch.is_grad_enabled() and any(t.requires_grad for t in tensors)):
+    if torch.jit.is_tracing():
+        raise InputError(
+            "compiled graph layers cannot be traced; take `pose2mesh export`, or trace `with_tiled_operators(network)`"
+        )
+    if not _wants_gradient(x, weight, bias, scale, residual):
         return _convolve(operator, upsampling, x, weight, bias, relu=relu, residual=residual, scale=scale)
     if scale is not None:
         weight = weight * scale[:, None]
@@ -60,6 +65,13 @@ def chebyshev_conv(
     if residual is None:
         return y
     return y + (residual if upsampling is None or residual.shape[1] == y.shape[1] else upsampling(residual))
+
+
+def _wants_gradient(*tensors: Tensor | None) -> bool:
+    """Of whatever kind: a tangent in forward mode must reach `_Convolution`, which refuses it."""
+    if forward_ad._current_level >= 0:
+        return True
+    return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
 class _Convolution(torch.autograd.Function):
@@ -81,7 +93,7 @@ class _Convolution(torch.autograd.Function):
         return y
 
     @staticmethod
-    @once_differentiable
+    @first_derivative_only
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         x, weight, y = ctx.saved_tensors
         upstream = grads[0] if y is None else grads[0] * (y > 0)
@@ -113,6 +125,7 @@ def _convolve(
     nodes, width, order = operator.shape[0], weight.shape[0], weight.shape[1] // channels
     tiles = Tiles.of(operator, upsampling, x.dtype)
     x, residual = x.contiguous(), None if residual is None else residual.contiguous()
+    scale, bias = (None if vector is None else vector.contiguous() for vector in (scale, bias))
     y = new_activation((batch, nodes, width), x.dtype)
     if rows == nodes and 2 * width > channels:
         weight = tall_weight(weight, order, is_kept=not is_training)  # [K·C_in, C_out]

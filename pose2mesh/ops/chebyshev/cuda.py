@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pose2mesh.ops.chebyshev.triton_support import pack, power_of_two, stacked_gradient, working_dtype
+from pose2mesh.ops.first_derivative import first_derivative_only
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling
 
@@ -69,7 +70,7 @@ class _Convolution(torch.autograd.Function):
         return y
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @first_derivative_only
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         x, packed, y = ctx.saved_tensors
         stack = stacked_gradient(grads[0].to(x.dtype), y, packed.shape[1])  # [B, N, K, C_out]
@@ -155,7 +156,7 @@ class _Copies(torch.autograd.Function):
         return upsampling(x)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @first_derivative_only
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
         """The children of a node are consecutive: a sparse product with ones."""
         gradient, parents = grads[0].contiguous(), ctx.parents
@@ -192,7 +193,7 @@ def multiply(
     from pose2mesh.ops.chebyshev.kernels.sparse_product import sparse_product
 
     batch, nodes, channels = out.shape
-    residual = None if residual is None else residual.contiguous()
+    scale, bias, residual = (None if t is None else t.contiguous() for t in (scale, bias, residual))
     block_channels = min(power_of_two(channels), 128)
     block_nodes = min(_RESULTS // block_channels, 128)
     grid = (-(-nodes // block_nodes), -(-channels // block_channels), batch)

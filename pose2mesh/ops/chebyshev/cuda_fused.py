@@ -20,6 +20,7 @@ from pose2mesh.ops.chebyshev.triton_support import (
     stacked_gradient,
     working_dtype,
 )
+from pose2mesh.ops.first_derivative import first_derivative_only
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling
 
@@ -84,7 +85,7 @@ class _Convolution(torch.autograd.Function):
         return y
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @first_derivative_only
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         x, packed, y = ctx.saved_tensors
         stack = stacked_gradient(grads[0].to(x.dtype), y, packed.shape[1])  # [B, N, K, C_out]
@@ -112,7 +113,7 @@ def _convolve(
 
     (batch, nodes, fan_in), (order, _, fan_out) = x.shape, weights.shape
     out = x.new_empty(batch, nodes, fan_out, dtype=result_dtype(x, residual))
-    residual = None if residual is None else residual.contiguous()
+    scale, bias, residual = (None if t is None else t.contiguous() for t in (scale, bias, residual))
     meta = launch_settings(x.dtype, order, tiles.tile, fan_in, fan_out)
     grid = (-(-nodes // tiles.tile), -(-fan_out // meta["BLOCK_OUT"]), batch)
     with torch.cuda.device_of(x):

@@ -7,6 +7,7 @@ registered backend that supports the tensor at hand. The reference supports ever
 import functools
 import logging
 import os
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,7 +31,14 @@ class _Backend:
     is_complete: bool  # takes `scale` and `upsampling` as well
 
 
+class _Chosen(threading.local):
+    """By `use_backend`, in this thread."""
+
+    backend: str | None = None
+
+
 _BACKENDS: dict[str, _Backend] = {}
+_CHOSEN = _Chosen()
 
 
 def register_backend(
@@ -41,6 +49,11 @@ def register_backend(
     One that is not complete is spared the arguments `scale` and `upsampling`: they are applied before it is called.
     """
     _BACKENDS[name] = _Backend(conv, supports, is_complete)
+
+
+def backend_names() -> list[str]:
+    """Of all backends, also of those that cannot run here."""
+    return list(_BACKENDS)
 
 
 def available_backends(x: Tensor) -> list[str]:
@@ -66,7 +79,8 @@ def chebyshev_conv(
     shapes or data types do not belong together.
     """
     check_call(x, operator, weight, bias, activation, residual, scale, upsampling)
-    chosen = _BACKENDS[_choose(backend, x)]
+    is_plain = isinstance(operator, SparseOperator)  # a tiled one is made for the reference
+    chosen = _BACKENDS[_choose(backend, x) if is_plain else "reference"]
     if chosen.is_complete:
         return chosen.conv(
             x,
@@ -86,20 +100,17 @@ def chebyshev_conv(
 
 @contextmanager
 def use_backend(name: str) -> Iterator[None]:
-    """Let every layer inside the block that does not name a backend run on this one; for the whole process."""
-    before = os.environ.get(ENVIRONMENT_VARIABLE)
-    os.environ[ENVIRONMENT_VARIABLE] = name
+    """Let every layer inside the block that does not name a backend run on this one; other threads are left alone."""
+    before, _CHOSEN.backend = _CHOSEN.backend, name
     try:
         yield
     finally:
-        del os.environ[ENVIRONMENT_VARIABLE]
-        if before is not None:
-            os.environ[ENVIRONMENT_VARIABLE] = before
+        _CHOSEN.backend = before
 
 
 def requested_backend() -> str:
-    """The backend of layers that name none: that of the environment, else auto."""
-    return os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
+    """The backend of layers that name none: that of `use_backend`, else of the environment, else auto."""
+    return _CHOSEN.backend or os.environ.get(ENVIRONMENT_VARIABLE) or "auto"
 
 
 def _choose(requested: str, x: Tensor) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from pose2mesh.ops.chebyshev.arguments import expand
+from pose2mesh.ops.first_derivative import first_derivative_only
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling
 
@@ -41,7 +41,7 @@ def chebyshev_conv(
             x = expand(x, operator, upsampling)
             y = _Convolution.apply(x.transpose(0, 1), weight, bias, matrix)  # [N, B, C_out]
         else:  # an autograd.Function costs about 20 µs
-            parents = None if upsampling is None or len(x[0]) == operator.shape[0] else upsampling.parents
+            parents = None if upsampling is None or x.shape[1] == operator.shape[0] else upsampling.parents
             y = _convolve(x.transpose(0, 1), weight, bias, matrix, parents)
     if activation == "relu":
         y = y.relu() if has_gradient else y.relu_()
@@ -61,7 +61,7 @@ class _Convolution(torch.autograd.Function):
         return _convolve(x, weight, bias, matrix)
 
     @staticmethod
-    @once_differentiable
+    @first_derivative_only
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         x, weight = ctx.saved_tensors
         nodes, batch, channels = x.shape
@@ -69,12 +69,13 @@ class _Convolution(torch.autograd.Function):
         rows = x.reshape(nodes * batch, channels)
         grad_x = torch.zeros_like(rows)
         grad_weights = []
-        upstream = grads[0].reshape(nodes, -1)  # [N, B·C_out]
-        for term, w in zip(_basis(ctx.matrix, upstream, len(weights)), weights, strict=True):
-            gradient = term.view(nodes * batch, -1)  # [N·B, C_out] = T_k(L) dy
-            grad_x.addmm_(gradient, w)
-            grad_weights.append(gradient.T @ rows)  # [C_out, C_in]
-        grad_bias = upstream.reshape(nodes * batch, -1).sum(0) if ctx.has_bias else None
+        upstream = grads[0].reshape(nodes, batch * len(weight))  # [N, B·C_out]
+        with torch.autocast(x.device.type, enabled=False):  # where backward is called within one
+            for term, w in zip(_basis(ctx.matrix, upstream, len(weights)), weights, strict=True):
+                gradient = term.reshape(nodes * batch, len(weight))  # [N·B, C_out] = T_k(L) dy
+                grad_x.addmm_(gradient, w)
+                grad_weights.append(gradient.T @ rows)  # [C_out, C_in]
+        grad_bias = upstream.reshape(nodes * batch, len(weight)).sum(0) if ctx.has_bias else None
         return grad_x.view_as(x), torch.stack(grad_weights, -1).flatten(1), grad_bias, None
 
 
@@ -85,10 +86,10 @@ def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, matrix: Tensor, pa
     weights = weight.reshape(len(weight), channels, -1).permute(2, 1, 0).contiguous()  # [K, C_in, C_out]
     first = rows @ weights[0] if bias is None else torch.addmm(bias, rows, weights[0])
     terms = [first, *(rows @ w for w in weights[1:])]  # K × [N·B, C_out]
-    wide = [term.view(nodes, -1) for term in terms]  # K × [N or M, B·C_out]
+    wide = [term.view(nodes, batch * len(weight)) for term in terms]  # K × [N or M, B·C_out]
     if parents is not None:
         wide = [term.index_select(0, parents) for term in wide]
-    return _clenshaw(matrix, wide).view(len(matrix), batch, -1)
+    return _clenshaw(matrix, wide).view(len(matrix), batch, len(weight))
 
 
 def _clenshaw(matrix: Tensor, terms: list[Tensor]) -> Tensor:

@@ -45,7 +45,8 @@ def chebyshev_conv(
     """
     x, residual = expand(x, operator, upsampling), expand(residual, operator, upsampling)
     order = check_arguments(x, weight, activation)
-    basis = chebyshev_basis(x, operator, order).flatten(2)  # [B, N, C_in·K]
+    basis = chebyshev_basis(x, operator, order).flatten(2)  # [B, N, C_in·K], of half precisions in float32
+    weight, bias = weight.to(basis.dtype), None if bias is None else bias.to(basis.dtype)
     if scale is None:
         y = functional.linear(basis, weight, bias)  # [B, N, C_out]
     else:

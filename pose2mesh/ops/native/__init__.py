@@ -55,10 +55,9 @@ def find_library() -> Path | None:
 @functools.cache
 def functions(dtype: torch.dtype) -> "dict[str, functools.partial] | None":
     """The kernels for a data type by name; None where they are missing or this torch lacks what they need."""
-    path, interface = find_library(), _interface()
-    if path is None or interface is None or dtype not in _SUFFIXES:
+    library, interface = _load(), _interface()
+    if library is None or interface is None or dtype not in _SUFFIXES:
         return None
-    library = ctypes.CDLL(str(path))
     bound = {}
     for name in (*_LAYERS, *_NORMS):
         function = library[f"{name}_{_SUFFIXES[dtype]}"]
@@ -66,6 +65,16 @@ def functions(dtype: torch.dtype) -> "dict[str, functools.partial] | None":
         function.restype = ctypes.c_int32 if name in _LAYERS else None
         bound[name] = functools.partial(function, ctypes.addressof(interface))
     return bound
+
+
+@functools.cache
+def _load() -> ctypes.CDLL | None:
+    """The library; None where there is none, or one that is damaged or of another machine."""
+    path = find_library()
+    try:
+        return None if path is None else ctypes.CDLL(str(path))
+    except OSError:
+        return None
 
 
 def is_available() -> bool:
@@ -76,12 +85,16 @@ def reason() -> str:
     """Why the kernels are not there, for the time that `is_available` is false."""
     if find_library() is None:
         return "no compiled kernels of this version"
+    if _load() is None:
+        return f"{find_library()} cannot be loaded"
     return f"torch {torch.__version__} lacks the C interface that the kernels call"
 
 
 def remedy() -> str:
     """What to do about it."""
-    return "upgrade torch" if find_library() else "install a C++ compiler and run: pose2mesh build-kernels"
+    if find_library() is None:
+        return "install a C++ compiler and run: pose2mesh build-kernels"
+    return "upgrade torch" if _load() else "remove it and run: pose2mesh build-kernels"
 
 
 @functools.cache

@@ -33,7 +33,7 @@ class BuildError(Exception):
 
 def library_name(level: str) -> str:
     """File name of the library for one instruction set, made of the sources as they are."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"{sys.platform} {platform.machine()}".encode())  # a home may serve several machines
     for path in _files():
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return f"kernels-{level.lower()}-{digest.hexdigest()[:12]}.so"
@@ -58,7 +58,7 @@ def find_compiler() -> list[str]:
     raise BuildError("no C++ compiler found (c++, g++, clang++ or the variable CXX)")
 
 
-def build(folder: Path) -> list[Path]:
+def build(folder: Path, *, removes_others: bool = True) -> list[Path]:
     """Write the libraries into a folder, those that are not there yet, and remove those of other sources.
 
     Every file appears as a whole. Raises BuildError where there is no compiler, where it cannot compile the sources
@@ -70,7 +70,7 @@ def build(folder: Path) -> list[Path]:
         built = list(_build_all(compiler, folder))
         current = {path.name for path in built}
         for stale in folder.glob("kernels-*.so"):
-            if stale.name not in current:
+            if removes_others and stale.name not in current:
                 stale.unlink(missing_ok=True)
     except OSError as error:
         raise BuildError(f"{folder}: {error}") from error

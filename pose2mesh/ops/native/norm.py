@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from pose2mesh.ops.first_derivative import first_derivative_only
 from pose2mesh.ops.native import functions
 
 _ROWS = 1024  # of a block, about
@@ -45,7 +45,7 @@ class NormRelu(torch.autograd.Function):
         return out, *means
 
     @staticmethod
-    @once_differentiable
+    @first_derivative_only
     def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
         y, scale, shift, mean, inverse = ctx.saved_tensors
         upstream = grads[0].contiguous()
@@ -64,7 +64,7 @@ def _statistics(y: Tensor) -> tuple[Tensor, Tensor]:
     means, squares = _blocks(y)
     _call("norm_statistics", y, first=means, second=squares)
     rows = y.shape[0] * y.shape[1]
-    edges = torch.arange(len(means) + 1) * rows // len(means)
+    edges = torch.arange(len(means) + 1, device=y.device) * rows // len(means)
     counts = edges.diff().double()[:, None]  # [blocks, 1]
     mean = (means * counts).sum(0) / rows
     return mean, (squares.sum(0) + ((means - mean).square() * counts).sum(0)) / rows
@@ -72,7 +72,8 @@ def _statistics(y: Tensor) -> tuple[Tensor, Tensor]:
 
 def _blocks(y: Tensor) -> tuple[Tensor, Tensor]:
     shape = (max(1, y.shape[0] * y.shape[1] // _ROWS), y.shape[2])
-    return torch.empty(shape, dtype=torch.float64), torch.empty(shape, dtype=torch.float64)
+    first, second = (torch.empty(shape, dtype=torch.float64, device=y.device) for _ in range(2))
+    return first, second
 
 
 def _call(name: str, y: Tensor, **tensors: Tensor | None) -> None:
