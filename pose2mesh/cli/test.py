@@ -58,7 +58,8 @@ def run(arguments: list[str]) -> int:
         metrics = _measure(config, _protocol(config))
     else:
         metrics = _dataset(config, options.predictions)
-    print(table(metrics))
+    if any(values["count"] for values in metrics.values()):  # FreiHAND before its ground truth has none
+        print(table(metrics))
     if options.json:
         content = json.dumps(metrics, indent=1).encode()
         write_with(options.json, lambda stream: stream.write(content))
@@ -93,6 +94,7 @@ def _measure(config, protocol) -> dict[str, Any]:
 
 def _dataset(config, predictions: Path | None) -> dict[str, Any]:
     from pose2mesh.checkpoints import load_network_or_lifter
+    from pose2mesh.datasets.annotated.freihand import missing_truth
     from pose2mesh.networks.classic_body import ClassicLifter
     from pose2mesh.training.distributed import pick_device
     from pose2mesh.training.protocols import DatasetProtocol
@@ -103,10 +105,13 @@ def _dataset(config, predictions: Path | None) -> dict[str, Any]:
     if is_lifter:
         print(f"{config.weights} holds PoseNet alone: errors are of the {network.joint_set} joints that it lifts")
     protocol = DatasetProtocol(config, str(network.joint_set), needs_joints=is_lifter)
-    values = protocol.measure(
-        network, device, protocol.samples(), lifts_only=is_lifter, predictions=predictions, progress=True
-    )
-    if values["expected"] not in (None, values["count"]):
+    needs_truth = not predictions or config.input == "truth"
+    people = protocol.samples(needs_truth=needs_truth)
+    values = protocol.measure(network, device, people, lifts_only=is_lifter, predictions=predictions, progress=True)
+    if not values["count"]:
+        missing = " and ".join(map(str, missing_truth(config.data.folder)))
+        print(f"{name}: wrote {predictions}; there are no errors to print without {missing}")
+    elif values["expected"] not in (None, values["count"]):
         print(f"{name}: measured {values['count']} of the {values['expected']} people of the published test set")
     return {name: values}
 

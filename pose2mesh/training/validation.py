@@ -51,10 +51,9 @@ class AnnotatedValidation:
         test = TestConfig(protocol=name, input=self.input, data=TestData(folder=source.folder), batch_size=16)
         protocol = DatasetProtocol(test, config.network.joint_set, needs_joints=True, in_sequence=False)
         people = list(protocol.samples(source.split))
-        if not people or (source.dataset == "freihand" and people[0].vertices is None):
-            what = "no ground truth yet (evaluation_xyz.json, evaluation_verts.json)" if people else "nobody in it"
+        if not people:
             raise InputError(
-                f"validation: {source.dataset} {source.split} in {source.folder} has {what}; see docs/data.md"
+                f"validation: {source.dataset} {source.split} in {source.folder} has nobody in it; see docs/data.md"
             )
         spread = np.linspace(0, len(people) - 1, min(source.people, len(people))).round().astype(int)
         chosen = [people[i] for i in spread]

@@ -164,13 +164,29 @@ def test_freihand_and_the_servers_file(weights, tmp_path: Path, convention: str,
     assert values["expected"] == 3960
 
 
-def test_freihand_before_the_ground_truth_is_there(weights, tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", [("xyz", "verts"), ("verts",)])
+def test_freihand_before_the_ground_truth_is_there(weights, tmp_path: Path, capsys, missing) -> None:
     folder, file = write_freihand(tmp_path / "FreiHAND"), weights("hand21", "mano-right")
-    for name in ("xyz", "verts"):
-        (folder / "data" / f"evaluation_{name}.json").unlink()
+    gone = [folder / "data" / f"evaluation_{name}.json" for name in missing]
+    for path in gone:
+        path.unlink()
     values = run("freihand", folder, file, tmp_path, "--predictions", str(tmp_path / "pred.json"))
     assert values["count"] == 0 and "pa_mpvpe" not in values
     assert len(json.loads((tmp_path / "pred.json").read_text())[1]) == 4
+    said = capsys.readouterr().out
+    assert "nan" not in said and said.count("\n") == 1 and all(str(path) in said for path in gone)
+    arguments = [f"data.folder={folder}", f"weights={file}", *COMMON]
+    for more in ([], ["input=truth", "--predictions", str(tmp_path / "other.json")]):
+        assert main(["test", "--config", str(paths.asset("configs/test_freihand.yaml")), *arguments, *more]) == 2
+        error = capsys.readouterr().err
+        assert all(str(path) in error for path in gone) and "FreiHAND's page" in error and error.count("\n") == 1
+        assert ("xyz" in error) == ("xyz" in missing)
+
+
+def test_freihand_with_its_ground_truth_in_two_places(weights, tmp_path: Path) -> None:
+    folder, file = write_freihand(tmp_path / "FreiHAND"), weights("hand21", "mano-right")
+    (folder / "data" / "evaluation_xyz.json").rename(folder / "evaluation_xyz.json")
+    assert run("freihand", folder, file, tmp_path)["count"] == 4
 
 
 def lose_entry(folder: Path) -> None:

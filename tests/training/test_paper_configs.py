@@ -140,6 +140,11 @@ def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
         ),
         ("surreal", "validation=[{dataset: surreal, folder: nowhere}]", "nowhere/data/val.json not found"),
         (
+            "freihand",
+            "validation=[{dataset: freihand, folder: nowhere}]",
+            "nowhere/data/evaluation_verts.json not found",
+        ),
+        (
             "surreal",
             "validation=[{dataset: surreal, folder: data/SURREAL, split: validation}]",
             "no split 'validation'",

@@ -21,10 +21,11 @@ from pose2mesh.datasets.annotated.files import (
 )
 from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole
 from pose2mesh.datasets.sample import BodyParameters, Joints2D, Joints3D, Sample, SampleCamera
-from pose2mesh.errors import FormatError
+from pose2mesh.errors import FormatError, MissingFileError
 
 _REMEDY = "get the parsed FreiHAND data and the detections that the Pose2Mesh release lists (docs/data.md)"
 _FILES = {"train": "train", "test": "eval"}
+_TRUTH = ("evaluation_xyz.json", "evaluation_verts.json")
 _FARTHEST = 10.0  # metres; joints beyond it are millimetres
 
 
@@ -90,16 +91,32 @@ def _metres(joints: np.ndarray) -> np.ndarray:
     return joints / np.float32(1000) if np.abs(joints).max() > _FARTHEST else joints
 
 
+def missing_truth(folder: str | Path) -> list[Path]:
+    """Those files of the evaluation pictures' ground truth that are not there yet, where they belong."""
+    data = Path(folder) / "data"
+    return [data / name for name in _TRUTH if not any((place / name).is_file() for place in (data, data.parent))]
+
+
+def check_truth(folder: str | Path) -> None:
+    """Raise MissingFileError naming each file without which the evaluation pictures cannot be measured."""
+    if missing := missing_truth(folder):
+        raise MissingFileError(
+            f"no ground truth to measure against: {' and '.join(map(str, missing))} not found; get the ground truth of "
+            "the evaluation pictures from FreiHAND's page (docs/data.md); `pose2mesh test --predictions OUT` writes "
+            "the server's file without it"
+        )
+
+
 def _read_truth(folder: Path) -> tuple[Path, list, list] | None:
-    """(file of joints, joints, vertices) of the evaluation pictures, or None before they are there."""
-    for place in (folder / "data", folder):
-        joints, vertices = place / "evaluation_xyz.json", place / "evaluation_verts.json"
-        if joints.is_file() and vertices.is_file():
-            contents = read_json(joints, _REMEDY), read_json(vertices, _REMEDY)
-            if not all(isinstance(content, list) for content in contents):
-                raise FormatError(f"{joints} or {vertices.name} is no JSON list; {_REMEDY}")
-            return joints, *contents
-    return None
+    """(file of joints, joints, vertices) of the evaluation pictures, or None before both are there."""
+    if missing_truth(folder):
+        return None
+    places = (folder / "data", folder)
+    joints, vertices = (next(p / name for p in places if (p / name).is_file()) for name in _TRUTH)
+    contents = read_json(joints, _REMEDY), read_json(vertices, _REMEDY)
+    if not all(isinstance(content, list) for content in contents):
+        raise FormatError(f"{joints} or {vertices.name} is no JSON list; {_REMEDY}")
+    return joints, *contents
 
 
 def _row_of_truth(image: Entry, truth: tuple[Path, list, list]) -> tuple[np.ndarray, np.ndarray]:

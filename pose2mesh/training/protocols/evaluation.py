@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from pose2mesh.body_models import load_licensed_body
 from pose2mesh.datasets.annotated import read_samples
+from pose2mesh.datasets.annotated.freihand import check_truth
 from pose2mesh.datasets.sample import Sample
 from pose2mesh.errors import InputError
 from pose2mesh.metrics import MetricAccumulator
@@ -43,8 +44,13 @@ class DatasetProtocol:
         self.body = load_licensed_body(self.rules.body)
         self.people_of = PeopleOf(self.rules, self.body, input_set, config.input, needs_joints=needs_joints)
 
-    def samples(self, split: str = "test") -> Iterable[Sample]:
-        """Those people of a split that the protocol counts. Raises MissingFileError, FormatError."""
+    def samples(self, split: str = "test", *, needs_truth: bool = True) -> Iterable[Sample]:
+        """Those people of a split that the protocol counts. Raises MissingFileError, FormatError.
+
+        `needs_truth`: whether FreiHAND's ground truth, which came out later, has to be there.
+        """
+        if self.rules.dataset == "freihand" and needs_truth:
+            check_truth(self.config.data.folder)
         return filter(self.rules.wants, read_samples(self.rules.dataset, self.config.data.folder, split))
 
     def measure(
