@@ -11,7 +11,7 @@ from pose2mesh.datasets.annotated import read_samples
 from pose2mesh.datasets.annotated.meshes import BodySurfaces
 from pose2mesh.datasets.annotated.mixture import AnnotatedSamples, Recipe
 from pose2mesh.datasets.annotated.table import SampleTable, collect
-from pose2mesh.datasets.annotated.targets import TARGET_SETS
+from pose2mesh.datasets.annotated.targets import RULES, TARGET_SETS
 from pose2mesh.errors import InputError
 from pose2mesh.training.config import SourceConfig, TrainConfig, ValidationSource
 from pose2mesh.training.stage_data import StageData
@@ -86,7 +86,8 @@ def check_sources(config: TrainConfig) -> None:
 def load_material(config: TrainConfig) -> AnnotatedMaterial:
     """Read all sources of a configuration that `check_sources` let through. Raises MissingFileError, FormatError."""
     network, target_set = config.network, TARGET_SETS[config.network.joint_set]
-    tables = [_read(source, network.joint_set, target_set) for source in config.data.sources]
+    exact = config.data.exact_input
+    tables = [_read(source, network.joint_set, target_set, exact) for source in config.data.sources]
     names = dict.fromkeys((network.body, *(name for table in tables for name in table.models)))
     bodies = {name: _body(name) for name in names}
     needed = (network.joint_set, target_set, *_sets_of_fits(tables))
@@ -95,9 +96,10 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
     return AnnotatedMaterial(tables, surfaces, body.faces.numpy(), body.joint_regressor(target_set))
 
 
-def _read(source: SourceConfig, input_set: str, target_set: str) -> SampleTable:
+def _read(source: SourceConfig, input_set: str, target_set: str, exact: bool) -> SampleTable:
     options = {"subsets": source.subsets} if source.dataset == "amass" else {}
-    samples = read_samples(source.dataset, source.folder, source.split, **options)
+    sees = RULES[source.dataset].sees_detections and not exact
+    samples = read_samples(source.dataset, source.folder, source.split, with_detections=sees, **options)
     first = next(samples, None)
     if first is None:
         raise InputError(

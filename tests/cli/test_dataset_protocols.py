@@ -50,6 +50,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory):
     return make
 
 
+def write_few_human36m(folder: Path) -> Path:
+    return write_human36m(folder, subjects=(9, 11), frames=(0,), cameras=(4,))
+
+
 def run(name: str, folder: Path, file: Path, out: Path, *overrides: str) -> dict:
     config = str(paths.asset(f"configs/test_{name}.yaml"))
     arguments = [f"data.folder={folder}", f"weights={file}", *COMMON, *overrides, "--json", str(out / "m.json")]
@@ -141,6 +145,26 @@ def test_true_2d_joints_instead_of_detections(weights, tmp_path: Path) -> None:
     expected = 1000 * body_errors(mesh, person.mesh, *regressors())["mpvpe"]
     values = run("surreal", folder, weights("smpl24"), tmp_path, "input=truth")
     assert values["mpvpe"] == pytest.approx(expected, abs=0.05) and values["input"] == "truth"
+
+
+@pytest.mark.parametrize(
+    ("name", "write", "joints", "body"),
+    [
+        ("human36m", write_few_human36m, "human36m17", "smpl-neutral"),
+        ("3dpw", write_pw3d, "coco19", "smpl-neutral"),
+        ("surreal", write_surreal, "smpl24", "smpl-neutral"),
+        ("freihand", write_freihand, "hand21", "mano-right"),
+    ],
+)
+def test_true_2d_joints_need_no_files_of_detections(weights, tmp_path: Path, capsys, name, write, joints, body) -> None:
+    folder = write(tmp_path)
+    for path in folder.rglob("*_output*"):  # absnet, darkpose, hrnet
+        path.unlink()
+    file = weights(joints, body)
+    assert run(name, folder, file, tmp_path, "input=truth")["count"] > 0
+    arguments = [f"data.folder={folder}", f"weights={file}", *COMMON]
+    assert main(["test", "--config", str(paths.asset(f"configs/test_{name}.yaml")), *arguments]) == 2
+    assert "_output" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("convention", "tip", "unit"), [("original", 445, 1000.0), ("current", 443, 1.0)])

@@ -12,7 +12,7 @@ from protocol_people import pw3d_people, regressors
 from pose2mesh.checkpoints import load_network, official
 from pose2mesh.cli import build_graphs
 from pose2mesh.cli import train as train_command
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.training import annotated_data, trainer
 from pose2mesh.training.config import TrainConfig, load_config
 from pose2mesh.training.distributed import Processes
@@ -177,6 +177,20 @@ def test_validation_on_a_dataset(here: Path, tmp_path: Path) -> None:
     assert {name: lines[-1][f"detections_{name}"] for name in names} == pytest.approx(
         {name: mean_mm(rows)[name] for name in names}, abs=0.02
     )
+
+
+def test_true_2d_joints_need_no_detections(here: Path, tmp_path: Path) -> None:
+    path = here / "data" / "SURREAL" / "data" / "hrnet_output_on_trainset.json"
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        config = config_of("surreal", f"output={tmp_path}", "data.exact_input=true")
+        batch = next(annotated_data.load_material(config).stage(config, 0, rank=0).batches(0, 1, 0))
+        with pytest.raises(MissingFileError, match=r"hrnet_output_on_trainset.json not found"):
+            annotated_data.load_material(config_of("surreal", f"output={tmp_path}"))
+    finally:
+        path.write_bytes(content)
+    assert (batch.keypoints[..., 2] == 1).all()
 
 
 def test_the_second_stage_starts_from_a_converted_posenet(here: Path, tmp_path: Path) -> None:

@@ -22,17 +22,24 @@ READERS: dict[str, Callable[..., Iterator[Sample]]] = {
     "pw3d": read_pw3d,
     "freihand": read_freihand,
 }
+_WITH_DETECTIONS = ("human36m", "surreal", "pw3d", "freihand")
 SPLITS = ("train", "validation", "test")
 
 
-def read_samples(dataset: str, folder: str | Path, split: str = "train", **options) -> Iterator[Sample]:
+def read_samples(
+    dataset: str, folder: str | Path, split: str = "train", *, with_detections: bool = True, **options
+) -> Iterator[Sample]:
     """The people of one split of a dataset, in the order of its files.
 
-    `folder` is the dataset's own, such as `data/Human36M` of the release; `options` go to the reader (AMASS:
-    `subsets`). Raises InputError for an unknown dataset or split, MissingFileError, FormatError.
+    `folder` is the dataset's own, such as `data/Human36M` of the release; without `with_detections` the files of
+    published detections are not looked for; `options` go to the reader (AMASS: `subsets`).
+
+    Raises InputError for an unknown dataset or split, MissingFileError, FormatError.
     """
     if dataset not in READERS:
         raise InputError(f"unknown dataset {dataset!r}; known: {', '.join(READERS)}")
     if split not in SPLITS or (split == "validation" and dataset != "pw3d"):
         raise InputError(f"{dataset} has no split {split!r}; give train or test (pw3d also: validation)")
+    if dataset in _WITH_DETECTIONS:
+        options["with_detections"] = with_detections
     return READERS[dataset](Path(folder), split, **options)

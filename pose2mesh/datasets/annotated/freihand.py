@@ -29,28 +29,28 @@ _TRUTH = ("evaluation_xyz.json", "evaluation_verts.json")
 _FARTHEST = 10.0  # metres; joints beyond it are millimetres
 
 
-def read_freihand(folder: Path, split: str = "train") -> Iterator[Sample]:
+def read_freihand(folder: Path, split: str = "train", *, with_detections: bool = True) -> Iterator[Sample]:
     """One right hand a picture, in the order of the pictures' ids. Raises MissingFileError, FormatError."""
     data = folder / "data"
     images, annotations = read_coco(data / f"freihand_{_FILES[split]}_coco.json", _REMEDY)
     entries = read_entry(data / f"freihand_{_FILES[split]}_data.json", _REMEDY)
     detections_file = data / f"hrnet_output_on_{split}set.json"
-    detections = joints_by_id(detections_file, "image_id", 21, _REMEDY)
+    detections = joints_by_id(detections_file, "image_id", 21, _REMEDY) if with_detections else {}
     truth = _read_truth(folder) if split == "test" else None
     for annotation in sorted(annotations, key=lambda entry: entry.integer("image_id")):
         image = image_of(annotation, images)
         if split == "train" and not has_box(annotation):
             continue
-        if image.integer("id") not in detections:
+        if with_detections and image.integer("id") not in detections:
             raise FormatError(f"{detections_file}: no detection with image_id {image.integer('id')}; {_REMEDY}")
-        found = Joints2D("hand21", detections[image.integer("id")])
+        found = Joints2D("hand21", detections[image.integer("id")]) if with_detections else None
         entry = entries.child(image.integer("db_idx"))
         if split == "train":
             entry.child("mano_param")  # the evaluation files have none
         yield _sample(annotation, image, entry, found, truth)
 
 
-def _sample(annotation: Entry, image: Entry, entry: Entry, detections: Joints2D, truth: tuple | None) -> Sample:
+def _sample(annotation: Entry, image: Entry, entry: Entry, detections: Joints2D | None, truth: tuple | None) -> Sample:
     camera = entry.child("cam_param")
     seen = pinhole(camera.numbers("focal", (2,)), camera.numbers("princpt", (2,)))
     body, joints, vertices = None, None, None

@@ -34,12 +34,12 @@ _REMEDY = "get the parsed Human3.6M data and SMPL parameters that the Pose2Mesh 
 _MM = np.float32(1000)
 
 
-def read_human36m(folder: Path, split: str = "train") -> Iterator[Sample]:
+def read_human36m(folder: Path, split: str = "train", *, with_detections: bool = True) -> Iterator[Sample]:
     """People of the split's subjects, every 5th (train) or 50th (test) frame, in the order of the files.
 
     Frames without an SMPL fit are left out, as in the release. Raises MissingFileError, FormatError.
     """
-    detections = _read_detections(folder) if split == "test" else {}
+    detections = _read_detections(folder) if split == "test" and with_detections else {}
     for subject in SUBJECTS[split]:
         yield from _read_subject(folder, subject, EVERY[split], detections)
 

@@ -23,13 +23,13 @@ _FIELDS = (*_LISTS, "sequence", "cam_poses", "cam_intrinsics")
 _GENDERS = {"m": "smpl-male", "f": "smpl-female"}
 
 
-def read_pw3d(folder: Path, split: str = "test") -> Iterator[Sample]:
+def read_pw3d(folder: Path, split: str = "test", *, with_detections: bool = True) -> Iterator[Sample]:
     """People of train, validation or test, in the order of the files. Raises MissingFileError, FormatError.
 
     The release's JSON is read where it is there, the sequence files otherwise. Only the JSON has detections.
     """
     if (folder / "data" / f"3DPW_latest_{split}.json").is_file():
-        return _read_json(folder / "data", split)
+        return _read_json(folder / "data", split, with_detections)
     sequences = sorted((folder / "sequenceFiles" / split).glob("*.pkl"))
     if not sequences:
         raise MissingFileError(
@@ -38,11 +38,12 @@ def read_pw3d(folder: Path, split: str = "test") -> Iterator[Sample]:
     return (sample for path in sequences for sample in read_sequence(path))
 
 
-def _read_json(folder: Path, split: str) -> Iterator[Sample]:
+def _read_json(folder: Path, split: str, with_detections: bool) -> Iterator[Sample]:
     images, annotations = read_coco(folder / f"3DPW_latest_{split}.json", _REMEDY)
     darkpose = folder / f"darkpose_3dpw_{split}set_output.json"
-    is_needed = split != "train"  # the release publishes none for training
-    found = joints_by_id(darkpose, "annotation_id", 17, _REMEDY) if is_needed or darkpose.is_file() else {}
+    is_needed = with_detections and split != "train"  # the release publishes none for training
+    is_read = is_needed or (with_detections and darkpose.is_file())
+    found = joints_by_id(darkpose, "annotation_id", 17, _REMEDY) if is_read else {}
     for annotation in annotations:
         if has_box(annotation):
             number = annotation.integer("id")

@@ -16,21 +16,22 @@ _REMEDY = "get the parsed SURREAL data and the detections that the Pose2Mesh rel
 _FILES = {"train": "train", "test": "val"}  # the release tests on SURREAL's val split
 
 
-def read_surreal(folder: Path, split: str = "train") -> Iterator[Sample]:
+def read_surreal(folder: Path, split: str = "train", *, with_detections: bool = True) -> Iterator[Sample]:
     """One person a picture, in the order of the pictures' ids. Raises MissingFileError, FormatError."""
     name, data = _FILES[split], folder / "data"
     images, annotations = read_coco(data / f"{name}.json", _REMEDY)
     detections_file = _detections_file(data, name)
-    detections = joints_by_id(detections_file, "image_id", 24, _REMEDY)
+    detections = joints_by_id(detections_file, "image_id", 24, _REMEDY) if with_detections else {}
     first: dict[int, Entry] = {}
     for annotation in annotations:  # the release takes a picture's first person
         first.setdefault(annotation.integer("image_id"), annotation)
     for image_id, annotation in sorted(first.items()):
         if not has_box(annotation):
             continue
-        if image_id not in detections:
+        if with_detections and image_id not in detections:
             raise FormatError(f"{detections_file}: no detection with image_id {image_id}; {_REMEDY}")
-        yield _sample(annotation, image_of(annotation, images), Joints2D("smpl24", detections[image_id]))
+        found = Joints2D("smpl24", detections[image_id]) if with_detections else None
+        yield _sample(annotation, image_of(annotation, images), found)
 
 
 def _detections_file(data: Path, name: str) -> Path:
@@ -39,7 +40,7 @@ def _detections_file(data: Path, name: str) -> Path:
     return other if name == "val" and not path.is_file() and other.is_file() else path
 
 
-def _sample(annotation: Entry, image: Entry, detections: Joints2D) -> Sample:
+def _sample(annotation: Entry, image: Entry, detections: Joints2D | None) -> Sample:
     camera, fit = image.child("cam_param"), annotation.child("smpl_param")
     return Sample(
         dataset="surreal",

@@ -51,7 +51,9 @@ class DatasetProtocol:
         """
         if self.rules.dataset == "freihand" and needs_truth:
             check_truth(self.config.data.folder)
-        return filter(self.rules.wants, read_samples(self.rules.dataset, self.config.data.folder, split))
+        sees = self.config.input == "detections"
+        people = read_samples(self.rules.dataset, self.config.data.folder, split, with_detections=sees)
+        return filter(self.rules.wants, people)
 
     def measure(
         self,
