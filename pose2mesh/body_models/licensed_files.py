@@ -1,7 +1,8 @@
 """Where the user's SMPL and MANO files are found, and what is checked before they are believed.
 
 Licensed files are neither shipped nor downloaded. Searched in this order: the path given, the folder in
-`POSE2MESH_MODELS`, `./models`, `models` in the user cache; in each with the folders that other projects use.
+`POSE2MESH_MODELS`, `./models`, `models` in the user cache; in each with the folders that other projects use, in the
+order of `_FOLDERS`.
 """
 
 import os
@@ -19,7 +20,10 @@ from pose2mesh.npz import read_array, read_arrays
 NUM_SHAPE = 10  # components read; files with 300 hold the same ten first
 _FOLDERS = (
     "", "smpl", "mano", "smpl/models", "mano/models",  # the folders of smplx.create and of the archives
-    "mano_data", "_DATA/data", "_DATA/data/smpl", "_DATA/data/mano",  # WiLoR; 4D-Humans and HaMeR
+    "models", "models/smpl", "models/mano",  # one folder above those: `models` beside smplx, the root of MANO's archive
+    "mano_v1_2/models", "code/models", "smplify_public/code/models",  # MANO's archive, SMPLify's
+    "data", "data/smpl", "data/mano",  # 4D-Humans and its cache
+    "mano_data", "_DATA/data", "_DATA/data/smpl", "_DATA/data/mano",  # WiLoR; HaMeR
     "smplpytorch/smplpytorch/native/models", "manopth/mano/models",  # a checkout of the Pose2Mesh release,
     "Human36M", "COCO", "data/Human36M", "data/COCO",  # and its regressors
 )  # fmt: skip

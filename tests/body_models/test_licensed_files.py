@@ -29,6 +29,15 @@ def no_models_here(tmp_path, monkeypatch):
         ("mano-right", "mano_data/MANO_RIGHT.pkl"),
         ("mano-left", "_DATA/data/mano/MANO_LEFT.pkl"),
         ("mano-left", "mano/models/MANO_LEFT.pkl"),
+        ("smpl-neutral", "data/basicModel_neutral_lbs_10_207_0_v1.0.0.pkl"),  # 4D-Humans
+        ("smpl-neutral", "data/smpl/SMPL_NEUTRAL.pkl"),  # its cache
+        ("mano-right", "data/mano/MANO_RIGHT.pkl"),
+        ("mano-right", "models/MANO_RIGHT.pkl"),  # mano_v1_2
+        ("mano-left", "mano_v1_2/models/MANO_LEFT.pkl"),
+        ("smpl-neutral", "models/smpl/SMPL_NEUTRAL.pkl"),  # the folder above that of smplx
+        ("mano-right", "models/mano/MANO_RIGHT.pkl"),
+        ("smpl-neutral", "code/models/basicModel_neutral_lbs_10_207_0_v1.0.0.pkl"),  # smplify_public
+        ("smpl-neutral", "smplify_public/code/models/basicModel_neutral_lbs_10_207_0_v1.0.0.pkl"),
     ],
 )
 def test_the_layouts_that_users_have(name, file, tmp_path):
