@@ -1,4 +1,4 @@
-"""COCO, MuCo, AMASS, SURREAL and FreiHAND: what each field means and what damaged files say."""
+"""COCO, MuCo, SURREAL and FreiHAND: what each field means and what damaged files say."""
 
 import json
 from pathlib import Path
@@ -86,68 +86,6 @@ def test_muco_faults(tmp_path: Path) -> None:
         read("muco", tmp_path)
 
 
-# ---- AMASS
-
-
-def test_amass_in_four_views_every_sixtieth_frame(tmp_path: Path) -> None:
-    samples = read("amass", written.write_amass(tmp_path))
-    assert [s.frame for s in samples] == [0] * 4 + [60] * 4 + [120] * 4
-    with np.load(tmp_path / "data" / "CMU" / "01" / "01_01_poses.npz") as file:
-        poses, betas = file["poses"], file["betas"]
-    sample = samples[4]
-    np.testing.assert_allclose(sample.body.rotvec[:22].ravel(), poses[60, :66], rtol=1e-6)
-    assert not sample.body.rotvec[22:].any()  # SMPL+H continues with the left hand's fingers
-    np.testing.assert_allclose(sample.body.betas, betas[:10], rtol=1e-6)
-    assert sample.body.model == "smpl-neutral" and sample.body.turns_about_root and not sample.body.translation.any()
-    assert sample.group == "cmu/01/01_01_poses" and sample.image == ""
-    for view in samples[:4]:  # rotations that look at somebody who stands on the floor, from above or level
-        np.testing.assert_allclose(view.camera.rotation @ view.camera.rotation.T, np.eye(3), atol=1e-6)
-        assert np.linalg.det(view.camera.rotation) > 0.999
-        assert view.camera.rotation[1, 2] < -0.9  # the world's z is up, the picture's y down
-        np.testing.assert_array_equal(view.camera.translation, [0, 0, 10])
-    assert len({tuple(view.camera.rotation[0]) for view in samples[:4]}) == 4
-
-
-def test_amass_parts_and_layouts(tmp_path: Path) -> None:
-    written.write_amass(tmp_path, ("CMU", "BMLrub"), frames=21)
-    assert len(read("amass", tmp_path)) == 4 and len(read("amass", tmp_path, subsets=["bmlrub"])) == 4 * 3
-    later = tmp_path / "data" / "KIT" / "3"
-    later.mkdir(parents=True)
-    np.savez(later / "walk_stageii.npz", poses=np.zeros((6, 165)), betas=np.zeros(16), mocap_frame_rate=100.0)
-    assert len(read("amass", tmp_path / "data", subsets=["KIT"])) == 4 * 2  # its own folder without data/ works too
-    with pytest.raises(
-        MissingFileError, match=r"no \*_poses.npz or \*_stageii.npz below .*SFU; get the SMPL\+H archives"
-    ):
-        read("amass", tmp_path, subsets=["SFU"])
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ({"poses": np.zeros((2, 156))}, "lacks betas"),
-        ({"poses": np.zeros((2, 63)), "betas": np.zeros(16)}, r"'poses' is \(2, 63\)"),
-        ({"poses": np.full((2, 156), np.nan), "betas": np.zeros(16)}, "not finite"),
-        ({"poses": np.array([{}, None], object), "betas": np.zeros(16)}, "only numbers and text"),
-        ({"poses": np.full((2, 156), "a"), "betas": np.zeros(16)}, "other values than numbers"),
-        ({"poses": np.zeros(156), "betas": np.zeros(16)}, r"'poses' is \(156,\)"),
-    ],
-)
-def test_amass_faults(tmp_path: Path, arrays: dict, message: str) -> None:
-    folder = tmp_path / "CMU" / "01"
-    folder.mkdir(parents=True)
-    np.savez(folder / "01_01_poses.npz", **arrays)
-    with pytest.raises(FormatError, match=message) as caught:
-        read("amass", tmp_path)
-    assert "01_01_poses.npz" in str(caught.value) and "amass.is.tue.mpg.de" in str(caught.value)
-
-
-def test_amass_file_cut_short(tmp_path: Path) -> None:
-    path = written.write_amass(tmp_path) / "data" / "CMU" / "01" / "01_01_poses.npz"
-    path.write_bytes(path.read_bytes()[:5000])
-    with pytest.raises(FormatError, match="damaged or no NPZ file"):
-        read("amass", tmp_path)
-
-
 # ---- SURREAL
 
 
@@ -174,6 +112,23 @@ def test_detections_count_whatever_their_confidence(tmp_path: Path) -> None:
     assert (read("surreal", tmp_path)[3].detections.points[:, 2] > 0).all()
     change(path, lambda c: c[0].update(keypoints=[[10.0, 20.0]] * 24))
     assert (read("surreal", tmp_path)[3].detections.points[:, 2] == 1).all()
+
+
+def test_ids_may_be_texts(tmp_path: Path) -> None:
+    data = written.write_surreal(tmp_path) / "data"
+    plain = [(s.image_id, s.annotation_id) for s in read("surreal", tmp_path)]
+
+    def to_text(entries: list[dict]) -> None:
+        for entry in entries:
+            entry.update({name: str(entry[name]) for name in ("id", "image_id", "annotation_id") if name in entry})
+
+    change(data / "hrnet_output_on_trainset.json", to_text)
+    change(data / "train.json", lambda c: [to_text(c["images"]), to_text(c["annotations"])])
+    assert [(s.image_id, s.annotation_id) for s in read("surreal", tmp_path)] == plain
+    for text in ("1.0", "", "-", "\u00b2", "9" * 5000):
+        change(data / "hrnet_output_on_trainset.json", lambda c, text=text: c[0].update(image_id=text))
+        with pytest.raises(FormatError, match=r"has 'image_id' = .* not a whole number"):
+            read("surreal", tmp_path)
 
 
 def test_surreal_is_tested_on_val_with_either_name_of_the_detections(tmp_path: Path) -> None:

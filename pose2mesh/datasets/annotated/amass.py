@@ -4,6 +4,7 @@
 of the later archives too. There are no pictures: each pose stands 10 m before a camera of 1,500 px focal length.
 """
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ _REMEDY = "get the SMPL+H archives from https://amass.is.tue.mpg.de (docs/data.m
 _SUFFIXES = ("_poses.npz", "_stageii.npz")
 _EVERY = {"cmu": 60, "bmlrub": 10, "bmlmovi": 10, "mpi_mosh": 10}  # frames, by part of AMASS; those of the release
 _EVERY_OTHER = 5
+_SMPLX_NUMBERS = 165  # of a pose: 55 bones
 _BODY_BONES = 22  # SMPL+H and SMPL-X continue with fingers and face, where SMPL has one bone for each hand
 # World (z up) to camera axes of Human3.6M's four cameras, rounded to 1e-4 and made orthonormal again.
 _CAMERAS = (
@@ -50,12 +52,24 @@ def _folders(root: Path, subset: str) -> list[Path]:
 
 
 def _sequences(folder: Path) -> list[Path]:
-    return sorted(path for suffix in _SUFFIXES for path in folder.rglob(f"*{suffix}"))
+    """Recordings below a folder, linked folders too; a folder that several links lead to counts once."""
+    found, seen = [], {*folder.resolve().parents}
+    for place, below, names in os.walk(folder, followlinks=True):
+        below.sort()
+        inside = Path(place).resolve()
+        if inside in seen:  # a second link, or one that leads back up
+            below.clear()
+            continue
+        seen.add(inside)
+        found += [Path(place, name) for name in names if name.endswith(_SUFFIXES)]
+    return sorted(found)
 
 
 def _read_file(path: Path, subset: str) -> Iterator[Sample]:
     arrays = read_arrays(path, ("poses", "betas"), remedy=_REMEDY)
     poses, betas = arrays["poses"], arrays["betas"].ravel()
+    if not _has_smpls_shape(arrays):
+        betas = np.zeros(10)
     if poses.ndim != 2 or poses.shape[1] < 3 * _BODY_BONES or len(betas) < 10:
         raise FormatError(
             f"{path}: 'poses' is {poses.shape}, 'betas' {betas.shape}, expected (N, 156), (16,); {_REMEDY}"
@@ -83,6 +97,13 @@ def _read_file(path: Path, subset: str) -> Iterator[Sample]:
                 camera=camera,
                 body=body,
             )
+
+
+def _has_smpls_shape(arrays: dict[str, np.ndarray]) -> bool:
+    """Whether the betas count in SMPL's shape space; SMPL-X, which *_stageii.npz may hold, has one of its own."""
+    if "surface_model_type" in arrays:
+        return str(arrays["surface_model_type"]) in ("smpl", "smplh")
+    return arrays["poses"].ndim != 2 or arrays["poses"].shape[1] != _SMPLX_NUMBERS
 
 
 @cache

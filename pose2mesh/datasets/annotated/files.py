@@ -12,6 +12,7 @@ import numpy as np
 from pose2mesh.errors import FormatError, MissingFileError
 
 _LEAST_CONFIDENCE = 0.01  # of a joint that a detector reports
+_LONGEST_ID = 19  # digits
 _LARGEST_NUMBER = 1e7  # pixels, millimetres; a larger one is damage
 
 
@@ -46,8 +47,10 @@ class Entry:
         return entry
 
     def integer(self, key: str) -> int:
-        """A whole number."""
+        """A whole number, or its digits as a text: published files wrap ids in str()."""
         number = self.value(key)
+        if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < _LONGEST_ID:
+            return int(number)
         if isinstance(number, bool) or not isinstance(number, int | float) or number % 1 != 0:  # NaN is not 0 either
             raise self.fault(f"has {key!r} = {str(number)[:40]!r}, not a whole number")
         return int(number)
