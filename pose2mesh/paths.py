@@ -58,6 +58,15 @@ def asset(name: str) -> Path:
     return find("assets", name)
 
 
+def here_or_shipped(path: str | os.PathLike) -> Path:
+    """The path; where there is none and it begins with `assets/`, the shipped file, so that docs hold in any folder."""
+    path = Path(path)
+    if path.exists() or path.parts[:1] != ("assets",):
+        return path
+    shipped = (root / path.relative_to("assets") for root in _roots("assets"))
+    return next((candidate for candidate in shipped if candidate.is_file()), path)
+
+
 def graph(name: str) -> Path:
     """Locate a file under `graphs/`."""
     return find("graphs", name)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pose2mesh import paths
 from pose2mesh.augmentation.cameras import CameraRange
 from pose2mesh.augmentation.detector_noise import DetectorNoise
 from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, TRAINING_FAMILIES
@@ -216,8 +217,8 @@ class TestConfig(Strict):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a small YAML mapping safely. Raises MissingFileError or FormatError."""
-    path = Path(path)
+    """Read a small YAML mapping safely; `assets/...` from any folder. Raises MissingFileError or FormatError."""
+    path = paths.here_or_shipped(path)
     if not path.is_file():
         raise MissingFileError(f"no configuration at {path}; shipped ones are in assets/configs")
     if path.stat().st_size > _LARGEST_FILE:

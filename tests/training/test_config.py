@@ -30,6 +30,19 @@ def test_shipped_configurations_are_valid(path: Path) -> None:
     assert config.seeds[0] == 0 if isinstance(config, StudyConfig) else config.seed == 0
 
 
+def test_shipped_configurations_are_read_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = paths.asset("configs/test_mocap.yaml")
+    monkeypatch.chdir(tmp_path)
+    assert read_yaml("assets/configs/test_mocap.yaml") == read_yaml(shipped)
+    own = tmp_path / "assets" / "configs" / "test_mocap.yaml"
+    own.parent.mkdir(parents=True)
+    own.write_text("seed: 7")
+    assert read_yaml("assets/configs/test_mocap.yaml") == {"seed": 7}
+    for absent in ("assets/configs/absent.yaml", "configs/test_mocap.yaml", str(tmp_path / "assets/configs/x.yaml")):
+        with pytest.raises(MissingFileError, match=absent):
+            read_yaml(absent)
+
+
 def _kind_of(path: Path) -> type:
     """What a command makes of a file: told by its name, and by `task` and `protocol` inside."""
     content = read_yaml(path)
