@@ -7,6 +7,7 @@ loading needs neither the licensed faces nor that order again.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.skeletons import joint_set
 
 KIND, POSENET_KIND = "published", "published-posenet"  # `kind` in the settings of converted files
+_SUFFIXES = (".pth.tar", ".ckpt")
+_REFUSED = re.compile(r"GLOBAL (\S+)")  # how torch names what a pickle may not ask for
 _GRAPH = "graph."  # tensors under this name are the graph, all others the network's state
 
 
@@ -75,6 +78,10 @@ def read_official(path: str | Path, key: str = "model_state_dict", release: str 
     MissingFileError, FormatError.
     """
     path = Path(path)
+    if path.is_dir():
+        inside = sorted(file.name for file in path.iterdir() if file.name.endswith(_SUFFIXES))
+        what = f" {inside[0]}" if inside else f", a file *{' or *'.join(_SUFFIXES)}"
+        raise InputError(f"{path} is a folder; give the checkpoint in it{what}")
     if not path.is_file():
         raise MissingFileError(f"no checkpoint at {path}")
     try:
@@ -83,8 +90,19 @@ def read_official(path: str | Path, key: str = "model_state_dict", release: str 
         state = content[key]
         return {name.removeprefix("module."): _check_weights(name, value) for name, value in state.items()}
     except Exception as error:  # torch's readers fail on foreign files in a dozen ways
-        first = " ".join(str(error).split())[:160] or type(error).__name__
-        raise FormatError(f"{path} is no checkpoint of the {release} release ({first}); download it again") from error
+        reason = _reason(error, key)
+        raise FormatError(f"{path} is no checkpoint of the {release} release ({reason}); download it again") from error
+
+
+def _reason(error: Exception, key: str) -> str:
+    """Why a checkpoint was not read; torch's own text tells how to read it unsafely."""
+    if refused := _REFUSED.search(str(error)):
+        return f"it asks for {refused[1][:80]!r}, where only tensors and plain values are let through"
+    if "Weights only load failed" in str(error):
+        return "it holds other things than tensors and plain values"
+    if isinstance(error, KeyError) and error.args == (key,):
+        return f"it has no {key!r}"
+    return " ".join(str(error).partition(". ")[0].split())[:160] or type(error).__name__
 
 
 def _numpy_scalars() -> list:
@@ -115,29 +133,28 @@ def build_graph(faces: np.ndarray, variant: Variant) -> Hierarchy:
     )
 
 
-def check_published(hierarchy: Hierarchy, variant: Variant) -> None:
+def check_published(hierarchy: Hierarchy, variant: Variant, source: str = "the mesh") -> None:
     """Raise InputError unless this is the graph that the published weights were trained on, in its order.
 
-    For SMPL the order itself is known by its digests, so another topology of the same size, or a sort that broke
-    ties otherwise, is told apart; for MANO only the sizes are known.
+    `source` names where the faces came from. For SMPL the order itself is known by its digests, so another topology of
+    the same size, or a sort that broke ties otherwise, is told apart; for MANO only the sizes are known.
     """
     facts = variant.mesh
     found = (hierarchy.num_vertices, len(hierarchy.faces))
     if found != (facts.vertices, facts.faces):
         raise InputError(
-            f"the faces are of a mesh with {found[0]} vertices and {found[1]} faces; these checkpoints belong to "
-            f"{facts.body} with {facts.vertices} and {facts.faces}"
+            f"{source}: the faces are of a mesh with {found[0]} vertices and {found[1]} faces; these checkpoints "
+            f"belong to {facts.body} with {facts.vertices} and {facts.faces}"
         )
+    remedy = f"these are not the {facts.body} faces in their own order; get the model again (docs/licensed-models.md)"
     sizes = (hierarchy.sizes[0], hierarchy.sizes[len(variant.plan) - 3])
     if sizes != (facts.finest, facts.coarsest):
-        raise InputError(
-            f"the graph has {sizes} rows, not {(facts.finest, facts.coarsest)}: not the {facts.body} faces"
-        )
+        raise InputError(f"{source}: its graph has {sizes} rows, not {(facts.finest, facts.coarsest)}: {remedy}")
     inverse = np.argsort(hierarchy.permutation, kind="stable")  # the release keeps the rows of fakes too
     orders = {facts.permutation_sha1: hierarchy.permutation, facts.inverse_sha1: inverse}
     for expected, order in orders.items():
         if expected and hashlib.sha1(order.astype("<i4").tobytes()).hexdigest() != expected:
-            raise InputError(f"the order of the graph is not the published one: these are not the {facts.body} faces")
+            raise InputError(f"{source}: the order of its graph is not the published one: {remedy}")
 
 
 def convert_network(path: Path, state: dict[str, Tensor], variant: Variant, hierarchy: Hierarchy) -> bytes:

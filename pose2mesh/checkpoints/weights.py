@@ -58,9 +58,10 @@ def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dic
             settings = json.loads((file.metadata() or {})["network"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
     except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
-        raise FormatError(
-            f"{path} does not hold weights of this package ({error}); fetch or train them again"
-        ) from error
+        remedy = "fetch or train them again"
+        if path.name.endswith((".pth.tar", ".ckpt")):
+            remedy = f"convert it: pose2mesh convert-checkpoint {path} --kind ... -o OUT.safetensors"
+        raise FormatError(f"{path} does not hold weights of this package ({error}); {remedy}") from error
     return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}, settings
 
 

@@ -28,8 +28,9 @@ def run(arguments: list[str]) -> int:
     variant = official.VARIANTS[options.kind]
     state = official.read_official(options.checkpoint)
     if official.is_whole_network(state):
-        hierarchy = official.build_graph(_faces(options, variant), variant)
-        official.check_published(hierarchy, variant)
+        faces, source = _faces(options, variant)
+        hierarchy = official.build_graph(faces, variant)
+        official.check_published(hierarchy, variant, source)
         content = official.convert_network(options.checkpoint, state, variant, hierarchy)
         what = f"PoseNet and MeshNet, graph of {hierarchy.sizes[0]} rows; it holds the faces of a licensed model"
     else:
@@ -61,14 +62,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _faces(options: argparse.Namespace, variant: "Variant") -> "np.ndarray":
-    """Faces [F, 3] of the mesh file or the body model."""
+def _faces(options: argparse.Namespace, variant: "Variant") -> tuple["np.ndarray", str]:
+    """Faces [F, 3] of the mesh file or the body model, and the words for where they came from."""
     import numpy as np
 
     if options.mesh:
         from pose2mesh.cli.build_graphs import read_mesh
 
-        return np.asarray(read_mesh(options.mesh)[1])
+        return np.asarray(read_mesh(options.mesh)[1]), f"--mesh {options.mesh}"
     from pose2mesh.body_models import load_body_model
 
-    return load_body_model(options.body or variant.mesh.body).faces.numpy()
+    name = options.body or variant.mesh.body
+    body = load_body_model(name)
+    return body.faces.numpy(), str(getattr(body, "path", name))  # the free bodies come from no file of the user's

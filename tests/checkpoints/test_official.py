@@ -172,8 +172,8 @@ def test_another_mesh_of_the_same_size_is_refused(variant, sphere):
     official.check_published(official.build_graph(sphere[1], variant), variant)
     shuffled = np.random.default_rng(0).permutation(642)[sphere[1]]
     for faces, message in ((shuffled, "not the published one|rows, not"), (sphere[1][:-1], "1280")):
-        with pytest.raises(InputError, match=message):
-            official.check_published(official.build_graph(faces, variant), variant)
+        with pytest.raises(InputError, match=f"^mesh.obj: .*({message})"):
+            official.check_published(official.build_graph(faces, variant), variant, "mesh.obj")
 
 
 def test_smpl_needs_smpls_faces(sphere):
@@ -191,8 +191,11 @@ class Evil:
 def test_checkpoints_run_nothing(is_old_format, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = write_official(tmp_path / "evil.pth.tar", {"w1.weight": Evil()}, is_old_format=is_old_format)
-    with pytest.raises(FormatError, match=r"evil\.pth\.tar is no checkpoint"):
+    with pytest.raises(
+        FormatError, match=r"evil\.pth\.tar is no checkpoint .* \(it asks for '\w+\.system', where"
+    ) as e:
         official.read_official(path)
+    assert "\x1b" not in str(e.value) and len(str(e.value)) < 300
     assert not (tmp_path / "canary").exists()
 
 
@@ -205,6 +208,17 @@ def test_damaged_and_missing_checkpoints(variant, tmp_path):
             official.read_official(path)
     with pytest.raises(MissingFileError):
         official.read_official(tmp_path / "absent.pth.tar")
+    with pytest.raises(InputError, match=r"is a folder; give the checkpoint in it best\.pth\.tar"):
+        official.read_official(tmp_path)
+    torch.save({"x": 1}, path)
+    with pytest.raises(FormatError, match=r"it has no 'model_state_dict'"):
+        official.read_official(path)
+
+
+def test_a_checkpoint_that_is_not_converted_yet(tmp_path):
+    path = write_official(tmp_path / "best.pth.tar", {"w": torch.zeros(1)})
+    with pytest.raises(FormatError, match=r"pose2mesh convert-checkpoint .*best\.pth\.tar --kind \.\.\. -o OUT"):
+        load_network(path)
 
 
 @pytest.mark.slow
