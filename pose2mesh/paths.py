@@ -94,12 +94,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     leaves the previous file as it was.
     """
     path = Path(path)
-    temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}.{threading.get_ident()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream = temporary.open("wb")
-    except OSError as error:
-        raise _cannot_write(path, error) from error
+    temporary, stream = _begin(path)
     try:
         with stream:
             yield stream
@@ -112,6 +107,25 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
         raise
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: str | os.PathLike) -> None:
+    """Raise MachineError where `atomic_write` could not begin, before the work whose result is to go there."""
+    temporary, stream = _begin(Path(path))
+    stream.close()
+    temporary.unlink()
+
+
+def _begin(path: Path) -> tuple[Path, BinaryIO]:
+    """The temporary file beside `path` and its stream; parent folders are made."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}.{threading.get_ident()}")
+        return temporary, temporary.open("wb")
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 def _cannot_write(path: Path, error: OSError) -> MachineError:

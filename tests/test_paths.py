@@ -100,6 +100,19 @@ def test_an_error_while_writing_keeps_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_what_cannot_be_written_is_known_beforehand(tmp_path):
+    target = tmp_path / "new" / "a.bin"
+    paths.check_writable(target)
+    assert list(target.parent.iterdir()) == []
+    target.write_bytes(b"old")
+    paths.check_writable(target)
+    assert target.read_bytes() == b"old"
+    for impossible in (tmp_path, target / "below", ".", "/proc/nothing/a.bin"):
+        for write in (paths.check_writable, lambda path: paths.write_with(path, lambda _: pytest.fail("too late"))):
+            with pytest.raises(MachineError, match=r"cannot write .*; give another place"):
+                write(impossible)
+
+
 WRITE_TOO_MUCH = """
 import resource, sys
 from pose2mesh.errors import MachineError

@@ -36,10 +36,14 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example data.motion=FILE")
     options = parser.parse_args(arguments)
 
-    from pose2mesh.paths import write_with
+    from pose2mesh.paths import check_writable, write_with
     from pose2mesh.training.config import TestConfig, load_config, read_yaml
 
-    if read_yaml(options.config).get("protocol") == "domain_gap":
+    protocol = read_yaml(options.config).get("protocol")
+    for path in (options.json, options.keypoints, options.predictions):
+        if path:
+            check_writable(path)  # not after hours of measuring
+    if protocol == "domain_gap":
         from pose2mesh.cli.gap_table import run_gap_table
 
         return run_gap_table(options.config, options.overrides, options.json)

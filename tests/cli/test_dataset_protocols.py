@@ -213,6 +213,15 @@ def test_freihand_with_its_ground_truth_in_two_places(weights, tmp_path: Path) -
     assert run("freihand", folder, file, tmp_path)["count"] == 4
 
 
+@pytest.mark.parametrize("option", ["--predictions", "--json"])
+def test_a_place_that_cannot_be_written_is_told_before_measuring(tmp_path: Path, capsys, option: str) -> None:
+    (tmp_path / "file").touch()
+    config = str(paths.asset("configs/test_freihand.yaml"))
+    for place in (tmp_path, tmp_path / "file" / "m.json"):  # neither data nor weights are looked at
+        assert main(["test", "--config", config, "data.folder=nowhere", "weights=nowhere", option, str(place)]) == 3
+        assert f"cannot write {place}" in capsys.readouterr().err
+
+
 def lose_entry(folder: Path) -> None:
     path = folder / "data" / "3DPW_latest_test.json"
     content = json.loads(path.read_text())
