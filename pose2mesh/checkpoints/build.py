@@ -1,13 +1,14 @@
 """Build networks from plain settings: the one place where names become objects."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
 from pose2mesh.body_models import AnnyBody, HandBody, LinearBlendBody, load_body_model
-from pose2mesh.errors import InputError
-from pose2mesh.hierarchy import Hierarchy, load_hierarchy
+from pose2mesh.errors import InputError, MissingFileError
+from pose2mesh.hierarchy import Hierarchy, hierarchy_digest, load_hierarchy
 from pose2mesh.networks.ablations.classic_heads import (
     DIRECT_PLAN,
     GRAPH_CHANNELS,
@@ -34,6 +35,7 @@ from pose2mesh.skeletons import joint_set
 
 OUTPUT_JOINTS = "coco19"  # of the body; a hand comes out as it goes in
 HAND_JOINTS = "hand21"
+DIGEST = "hierarchy_digest"  # in the settings of trained weights
 _PAPER = {"head": "graph", "width": 4096, "divide_channels": 1, "keeps_fake_rows": False}
 BodyNetwork = CompactPose2Mesh | ClassicBody | Key2Mesh
 
@@ -48,13 +50,13 @@ def build_network(settings: dict[str, Any]) -> BodyNetwork:
 
 def _build_classic(settings: dict[str, Any], body: LinearBlendBody) -> ClassicBody:
     """The paper's widths, unless `classic` says otherwise, on a heavy-edge hierarchy."""
-    hierarchy = load_hierarchy(settings["mesh"]["hierarchy"])
     joints = joint_set(settings["joint_set"])
+    hierarchy = _hierarchy(settings, body)
     classic = {**_PAPER, **settings.get("classic", {})}  # weights of version 0.1 do not name it
     if hierarchy.joint_set != joints.name:
         raise InputError(
             f"network.mesh: {settings['mesh']['hierarchy']} holds the joint graph of {hierarchy.joint_set}, not of "
-            f"{joints.name}; build it with `pose2mesh build-graphs --joint-set {joints.name}`"
+            f"{joints.name}; {_how_to_build(settings)}"
         )
     posenet = PoseNet(len(joints), width=classic["width"])
     network = ClassicPose2Mesh(posenet, _classic_head(classic, joints.name, hierarchy, settings["body"], body))
@@ -89,6 +91,44 @@ def _classic_head(
     return ParameterMeshHead(encoder, decoder)
 
 
+def _hierarchy(settings: dict[str, Any], body: LinearBlendBody) -> Hierarchy:
+    """The hierarchy of a network, of its body and, for weights that name it, the very one they were trained on."""
+    name = settings["mesh"]["hierarchy"]
+    try:
+        hierarchy = load_hierarchy(name)
+    except MissingFileError as error:
+        raise MissingFileError(
+            f"network.mesh: no graphs at {name} (below {Path.cwd()}); {_how_to_build(settings)}"
+        ) from error
+    if not np.array_equal(np.sort(hierarchy.faces, 1), np.sort(body.faces.numpy(), 1)):  # a mirror image turns them
+        raise InputError(
+            f"network.mesh: {name} is of another mesh ({hierarchy.num_vertices} vertices) than {settings['body']} "
+            f"({len(body.v_template)}); {_how_to_build(settings)}"
+        )
+    known = settings.get(DIGEST)
+    if known and known != hierarchy_digest(hierarchy):
+        raise InputError(
+            f"the weights were trained on other graphs than those in {name}; put the file of the training there "
+            f"(its digest is {known[:12]}...)"
+        )
+    return hierarchy
+
+
+def _how_to_build(settings: dict[str, Any]) -> str:
+    name, options = settings["mesh"]["hierarchy"], f"--body {settings['body']}"
+    if settings["kind"] == "classic":
+        levels = 6 if settings["joint_set"] == HAND_JOINTS else 9
+        options += f" --joint-set {settings['joint_set']} --pooling hem --levels {levels} --order legacy"
+    return f"build it with `pose2mesh build-graphs {options} -o {name}`"
+
+
+def with_digest(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a network that is to be trained, with the digest of the graphs it is trained on."""
+    if settings["kind"] == "key2mesh":  # has none
+        return settings
+    return {**settings, DIGEST: hierarchy_digest(load_hierarchy(settings["mesh"]["hierarchy"]))}
+
+
 def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPose2Mesh:
     if not isinstance(body, AnnyBody | HandBody):
         raise InputError(
@@ -99,7 +139,7 @@ def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPo
     if is_hand != (joints_in.name == HAND_JOINTS):
         raise InputError(f"network: joint set {joints_in.name} does not belong to {settings['body']}")
     mesh = settings["mesh"]
-    hierarchy = load_hierarchy(mesh["hierarchy"])
+    hierarchy = _hierarchy(settings, body)
     lifter = Lifter(len(joints_in), len(joints_out), **settings["lifter"])
     return (CompactHand if is_hand else CompactPose2Mesh)(
         lifter,

@@ -6,12 +6,13 @@ from pose2mesh.hierarchy.build import build_hierarchy
 from pose2mesh.hierarchy.fitted_upsampling import fit_upsampling, upsampling_residual
 from pose2mesh.hierarchy.hierarchy import Hierarchy
 from pose2mesh.hierarchy.laplacian import scale_laplacian, skeleton_laplacian
-from pose2mesh.hierarchy.store import load_hierarchy, save_hierarchy, update_manifest
+from pose2mesh.hierarchy.store import hierarchy_digest, load_hierarchy, save_hierarchy, update_manifest
 
 __all__ = [
     "Hierarchy",
     "build_hierarchy",
     "fit_upsampling",
+    "hierarchy_digest",
     "load_hierarchy",
     "save_hierarchy",
     "scale_laplacian",

@@ -52,6 +52,11 @@ def load_hierarchy(name: str | Path, verify: bool = True) -> Hierarchy:
         raise FormatError(f"{path} is damaged or no hierarchy: {error}; {_REMEDY}") from error
 
 
+def hierarchy_digest(hierarchy: Hierarchy) -> str:
+    """sha256 of everything in a hierarchy, wherever it lies and however it is packed."""
+    return content_digest(*hierarchy_to_arrays(hierarchy))
+
+
 def update_manifest(path: str | Path, made_by: str) -> Path:
     """List a stored hierarchy in the manifest beside it; `made_by` is the command line that made it.
 
@@ -70,7 +75,7 @@ def update_manifest(path: str | Path, made_by: str) -> Path:
         "lambda_max": list(hierarchy.lambda_max),
         "joint_set": hierarchy.joint_set,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "content_digest": content_digest(*hierarchy_to_arrays(hierarchy)),
+        "content_digest": hierarchy_digest(hierarchy),
         "made_by": made_by,
     }
     document = {"format": FORMAT, "scaling": _SCALING_NOTE, "graphs": dict(sorted(entries.items()))}

@@ -114,7 +114,10 @@ class MeshNet(nn.Module):
             raise InputError("the hierarchy has no joint graph; build it with a joint set")
         count = len(plan) - 2
         if hierarchy.num_levels < count:
-            raise InputError(f"the hierarchy has {hierarchy.num_levels} levels, the network needs {count}")
+            raise InputError(
+                f"the hierarchy has {hierarchy.num_levels} levels, the network needs {count}; build it with "
+                f"`pose2mesh build-graphs --pooling hem --levels {count + 1}`"
+            )
         levels = [hierarchy.scaled_laplacian(level, scaling) for level in reversed(range(count))]
         return cls(hierarchy.joint_laplacian, levels, hierarchy.inverse, plan, keeps_fake_rows=keeps_fake_rows)
 

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+import torch
 
 from pose2mesh.body_models import LicensedBody, load_body_model
 from pose2mesh.datasets.annotated import read_samples
 from pose2mesh.datasets.annotated.meshes import BodySurfaces
 from pose2mesh.datasets.annotated.mixture import AnnotatedSamples, Recipe
 from pose2mesh.datasets.annotated.table import SampleTable, collect
-from pose2mesh.datasets.annotated.targets import RULES, TARGET_SETS
+from pose2mesh.datasets.annotated.targets import RULES, TARGET_SETS, make_targets
 from pose2mesh.errors import InputError
 from pose2mesh.training.config import SourceConfig, TrainConfig, ValidationSource
 from pose2mesh.training.stage_data import StageData
+
+_JUDGED = 256  # people of each dataset whose fits are judged before training
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,12 @@ class AnnotatedMaterial:
     surfaces: BodySurfaces
     faces: np.ndarray  # [F, 3]
     joint_regressor: np.ndarray  # [J, V] of the joints that the mesh is compared in
+    fits: dict[str, float]  # share of fitted bodies that agree with what was measured, of each dataset that has a rule
+
+    def describe_fits(self) -> str:
+        """One line, for a share much smaller than the reader expects tells of wrong files."""
+        shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in self.fits.items())
+        return f"fitted bodies that agree with the measured joints or labels: {shares}" if shares else ""
 
     def stage(self, config: TrainConfig, index: int, rank: int) -> StageData:
         """The samples of stage `index`. Every stage and rank has its own stream."""
@@ -68,6 +77,8 @@ def check_sources(config: TrainConfig) -> None:
         raise InputError(f"network.joint_set: with data.sources it is one of {known}, not {network.joint_set!r}")
     if not network.body.startswith(("smpl-", "mano-")):
         raise InputError(f"network.body: annotation datasets hold SMPL or MANO parameters, not those of {network.body}")
+    if any(stage.batch_size < 2 for stage in config.stages):
+        raise InputError("stages: the classic network's batch norms need a batch_size of at least 2")
     is_hand = network.joint_set == "hand21"
     for source in (*config.data.sources, *config.validation):
         if isinstance(source, str):
@@ -93,7 +104,27 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
     needed = (network.joint_set, target_set, *_sets_of_fits(tables))
     body = bodies[network.body]
     surfaces = BodySurfaces(bodies, needed)
-    return AnnotatedMaterial(tables, surfaces, body.faces.numpy(), body.joint_regressor(target_set))
+    pairs = zip(config.data.sources, tables, strict=True)
+    shares = {source.dataset: _share_of_fits(source, table, surfaces, network.joint_set) for source, table in pairs}
+    fits = {name: share for name, share in shares.items() if share is not None}
+    return AnnotatedMaterial(tables, surfaces, body.faces.numpy(), body.joint_regressor(target_set), fits)
+
+
+def _share_of_fits(source: SourceConfig, table: SampleTable, surfaces: BodySurfaces, input_set: str) -> float | None:
+    """Of some people of a dataset; None where it has no rule. Raises InputError where not one fit is good."""
+    rules = RULES[source.dataset]
+    if math.isinf(rules.largest_misfit_m) and math.isinf(rules.largest_misfit_px):
+        return None
+    people = table.rows(torch.linspace(0, len(table) - 1, min(len(table), _JUDGED)).long())
+    share = float(make_targets(people, surfaces, input_set, needs_mesh=True).vertices_valid.float().mean())
+    if share == 0:
+        in_picture = rules.largest_misfit_px < math.inf
+        limit = f"{rules.largest_misfit_px:g} px (of 64)" if in_picture else f"{1000 * rules.largest_misfit_m:g} mm"
+        raise InputError(
+            f"data.sources: of {len(people)} fitted bodies of {source.dataset} in {source.folder} none comes within "
+            f"{limit} of what was measured or labeled; are its units or its versions others? (docs/data.md)"
+        )
+    return share
 
 
 def _read(source: SourceConfig, input_set: str, target_set: str, exact: bool) -> SampleTable:

@@ -68,6 +68,17 @@ class NetworkConfig(Strict):
     classic: ClassicConfig = ClassicConfig()
     parameters: ParameterConfig = ParameterConfig()
 
+    @model_validator(mode="after")
+    def _check(self):
+        """What would be ignored is refused: a table must not name a network that was not trained."""
+        for section in ("mesh", "lifter", "parameters") if self.kind == "classic" else ():
+            changed = getattr(self, section).model_dump(exclude_defaults=True, exclude={"hierarchy"})
+            if changed:
+                raise ValueError(f"{section}.{next(iter(changed))}: kind=classic has none of it (network.classic has)")
+        if self.mesh.conv != "chebyshev" and self.mesh.kind not in ("coarse_to_fine", "direct"):
+            raise ValueError(f"mesh.conv={self.mesh.conv}: mesh.kind={self.mesh.kind} has no graph layers")
+        return self
+
 
 class NoiseShare(Strict):
     """A kind of detections and the share of samples that get it."""

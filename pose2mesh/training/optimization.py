@@ -41,9 +41,10 @@ def make_optimizer(stage: StageConfig, parameters: list[nn.Parameter]) -> torch.
 def update_average(average: dict[str, Tensor], network: nn.Module, decay: float, step: int) -> None:
     """Move a running average of the weights towards those of `network`, in place, on every eighth step of a stage.
 
-    `decay` is per step. Early on the memory is shorter: only about the last tenth of the stage so far is averaged.
+    `decay` is per step; 0 takes the weights of every step as they are. Early on the memory is shorter: only about the
+    last tenth of the stage so far is averaged.
     """
-    if step % _EMA_EVERY:
+    if decay and step % _EMA_EVERY:
         return
     within = 1 - _EMA_EVERY / (_EMA_EVERY + 0.1 * step)
     weight = 1 - min(decay**_EMA_EVERY, within)

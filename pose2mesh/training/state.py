@@ -1,6 +1,7 @@
 """Everything a run needs to go on exactly where it stopped, in one atomic file of tensors and plain values."""
 
 import io
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import torch
 
 from pose2mesh import __version__
-from pose2mesh.errors import FormatError
+from pose2mesh.errors import FormatError, InputError
 from pose2mesh.paths import write_with
 
 _CONTENT = {"stage", "step", "network", "ema", "optimizer"}
@@ -37,3 +38,20 @@ def load_state(path: str | Path) -> dict[str, Any]:
 def versions() -> dict[str, str]:
     """What the run was made with."""
     return {"pose2mesh": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
+
+
+def check_folder(name: str) -> Path:
+    """The folder that a run is to write. Raises InputError where it cannot be, before hours are spent."""
+    path = Path(name)
+    existing = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK)):
+        raise InputError(f"output={name}: {existing} is no folder that may be written to; name another")
+    return path
+
+
+def make_folder(path: Path) -> None:
+    """Raises InputError where it cannot be made."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"output={path}: the folder cannot be made ({error.strerror}); name another") from error

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from pose2mesh.augmentation.hand_gestures import gesture_pool
 from pose2mesh.body_models import AnnyBody, load_body_model
-from pose2mesh.checkpoints import build_network, finest_vertex_ids, read_weights, save_weights
-from pose2mesh.checkpoints.build import HAND_JOINTS
+from pose2mesh.checkpoints import build_network, finest_vertex_ids, save_weights
+from pose2mesh.checkpoints.build import HAND_JOINTS, with_digest
 from pose2mesh.datasets.hands import RIGHT_HANDS, hand_pose_pool
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.datasets.synthetic import find_motion, seeded_generator
@@ -27,12 +27,13 @@ from pose2mesh.paths import write_with
 from pose2mesh.training.annotated_data import check_sources, load_material
 from pose2mesh.training.config import StageConfig, TrainConfig
 from pose2mesh.training.distributed import Processes, pick_device, processes
+from pose2mesh.training.initial import load_initial
 from pose2mesh.training.objective import ClassicObjective, Objective
 from pose2mesh.training.optimization import learning_rate, make_optimizer, update_average
 from pose2mesh.training.parameter_objective import ParameterObjective
 from pose2mesh.training.prior_poses import training_poses
 from pose2mesh.training.stage_data import StageData, stage_data
-from pose2mesh.training.state import load_state, save_state, versions
+from pose2mesh.training.state import check_folder, load_state, make_folder, save_state, versions
 from pose2mesh.training.validation import AnnotatedValidation, SyntheticValidation
 
 _MOST_BAD_STEPS = 10  # losses or gradients in a row that are not finite, before the run gives up
@@ -56,23 +57,30 @@ class Trainer:
 
     def __init__(self, config: TrainConfig, device: torch.device, group: Processes):
         self.config, self.device, self.group = config, device, group
-        self.output = Path(config.output)
+        self.output = check_folder(config.output)
         torch.manual_seed(config.seed)
         if config.data.sources:
             check_sources(config)
         self.settings = config.network.model_dump(mode="json")
         self.network = build_network(self.settings).to(device)
+        self.settings = with_digest(self.settings)
         if config.initial:
-            load_initial(self.network, config.initial, config.initial_part)
+            notice = load_initial(self.network, self.settings, config.initial, config.initial_part)
+            self._say(notice)
         self.ema = {k: v.detach().clone() for k, v in self.network.state_dict().items()}
         self.material = load_material(config) if config.data.sources else None
         if self.material:
+            self._say(self.material.describe_fits())
             self.config = self.material.with_steps(config, group.count)
             self.validation: SyntheticValidation | AnnotatedValidation = AnnotatedValidation(config)
         else:
             self._load_motion()
         self.stop_requested = False
         self.board = _open_board(self.output) if config.tensorboard and group.is_first else None
+
+    def _say(self, notice: str) -> None:
+        if notice and self.group.is_first:
+            tqdm.write(notice)
 
     def _load_motion(self) -> None:
         """Body, poses and validation motion: what is missing or damaged is better known now than in an hour."""
@@ -234,7 +242,7 @@ class Trainer:
         self.network.load_state_dict(current)
 
     def _write_provenance(self) -> None:
-        self.output.mkdir(parents=True, exist_ok=True)
+        make_folder(self.output)
         record = {"versions": versions(), "config": self.config.model_dump(mode="json")}
         content = json.dumps(record, indent=1).encode()
         write_with(self.output / "config.json", lambda stream: stream.write(content))
@@ -271,17 +279,6 @@ class Trainer:
 
     def _on_sigterm(self, *_) -> None:
         self.stop_requested = True
-
-
-def load_initial(network: nn.Module, name_or_path: str, part: str = "all") -> None:
-    """Start from other weights: every tensor of the same name and shape in `part`, at least the lifter's."""
-    tensors, _ = read_weights(name_or_path)
-    own = network.state_dict()
-    wanted = {k for k in own if part == "all" or "lifter." in k or (part == "lifting" and "mesh_head.base." in k)}
-    fitting = {k: v for k, v in tensors.items() if k in wanted and own[k].shape == v.shape}
-    if not fitting.keys() >= {key for key in own if "lifter." in key}:
-        raise InputError(f"initial: the lifter of {name_or_path} does not fit this network")
-    network.load_state_dict({**own, **fitting})
 
 
 def _rate(bar: tqdm, stage: StageConfig) -> dict[str, str]:

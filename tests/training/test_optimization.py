@@ -69,3 +69,11 @@ def test_average_copies_counters() -> None:
     model(torch.randn(4, 2))
     update_average(average, model, 0.9, step=8)
     assert average["num_batches_tracked"].item() == 1
+
+
+def test_without_an_average_every_step_counts() -> None:
+    model = nn.Linear(2, 2)
+    for step in range(10):
+        average = {name: torch.zeros_like(value) for name, value in model.state_dict().items()}
+        update_average(average, model, 0, step)
+        assert torch.equal(average["weight"], model.weight)
