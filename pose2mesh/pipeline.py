@@ -1,7 +1,6 @@
 """The whole chain in one class: picture -> keypoints -> mesh -> camera."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -10,12 +9,14 @@ import torch
 from torch import Tensor
 
 from pose2mesh.detectors import Detector, get_detector
+from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.detectors.images import is_image, is_video, read_image, read_video
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
 from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, is_picture, weakness
 from pose2mesh.errors import InputError, NoPersonFoundError, Pose2MeshError
 from pose2mesh.fitting.camera import fit_cameras
 from pose2mesh.geometry.mirroring import flip_faces, mirror_where
+from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.skeletons import HAND21, JointSet, convert
 from pose2mesh.types import Keypoints2D, Person
@@ -209,9 +210,7 @@ class Pose2Mesh:
 
     def _convert(self, keypoints: Keypoints2D) -> Keypoints2D:
         """In the network's joint set."""
-        target = self.network.joint_set
-        points, confidence = convert(keypoints.points, keypoints.confidence, keypoints.joint_set, target)
-        return replace(keypoints, points=points, confidence=confidence, joint_set=target)
+        return in_joint_set(keypoints, self.network.joint_set, needs_all=isinstance(self.network, ClassicBody))
 
     def _recover(self, frames: list[Keypoints2D], batch_size: int) -> list[list[Person]]:
         """People of each frame (all usable), sent through the network in batches."""

@@ -12,6 +12,7 @@ from original_network import graphs, pose2mesh, release_input, skeleton_graph
 
 from pose2mesh.checkpoints import load_network, official
 from pose2mesh.cli.main import main
+from pose2mesh.detectors.conversion import _warn_of_absent
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.pipeline import Pose2Mesh
 
@@ -99,6 +100,19 @@ def test_the_pipeline_runs_on_converted_weights(variant, mesh_file, tmp_path):
     assert convert(checkpoint, "human36", mesh_file, tmp_path / "out.safetensors") == 0
     person = Pose2Mesh.from_pretrained(tmp_path / "out.safetensors").predict(pixels(17)[0], joint_set="human36m17")[0]
     assert person.vertices.shape == (642, 3) and person.joint_names[0] == "pelvis"
+
+
+def test_joints_that_no_detector_gives_are_named_once(variant, mesh_file, tmp_path, caplog):
+    checkpoint = write_official(tmp_path / "best.pth.tar", small_state())
+    assert convert(checkpoint, "human36", mesh_file, tmp_path / "out.safetensors") == 0
+    model = Pose2Mesh.from_pretrained(tmp_path / "out.safetensors")
+    _warn_of_absent.cache_clear()
+    model.predict(pixels(17)[0], joint_set="human36m17")
+    assert caplog.messages == []
+    for _ in range(2):
+        model.predict(pixels(17)[0], joint_set="coco17")
+    (message,) = caplog.messages
+    assert "keypoints of coco17 have no torso, head_top: put at the mean" in message
 
 
 def test_posenet_alone_converts_without_a_mesh(variant, tmp_path, capsys):
