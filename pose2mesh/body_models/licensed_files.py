@@ -62,7 +62,7 @@ _HAND_ARRAYS = {"hands_components": (45, 45), "hands_mean": (45,)}  # kept by co
 
 # The two regressors of the Pose2Mesh release (MIT), which hold one row for each joint of these sets.
 REGRESSORS = {"human36m17": "J_regressor_h36m_correct.npy", "coco17": "J_regressor_coco.npy"}
-_REGRESSOR_PAGE = "https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
+REGRESSOR_PAGE = "https://github.com/hongsukchoi/Pose2Mesh_RELEASE"
 
 
 def file_names(name: str) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def find_model(name: str, given: str | Path | None = None) -> Path:
 def find_regressor(joint_set: str, given: str | Path | None = None) -> Path:
     """The joint regressor file of human36m17 or coco17, found in the same places."""
     file = REGRESSORS[joint_set]
-    return _find(file, (file,), given, f"get it from {_REGRESSOR_PAGE}")
+    return _find(file, (file,), given, f"get it from {REGRESSOR_PAGE}")
 
 
 def _find(what: str, names: tuple[str, ...], given: str | Path | None, advice: str) -> Path:
@@ -146,9 +146,9 @@ def read_any_model(path: Path) -> dict[str, np.ndarray]:
 
 def read_regressor(path: Path, num_joints: int, num_vertices: int) -> np.ndarray:
     """Weights [J, V] of a regressor file. Raises FormatError."""
-    weights = read_array(path, remedy=f"get it again from {_REGRESSOR_PAGE}")
+    weights = read_array(path, remedy=f"get it again from {REGRESSOR_PAGE}")
     if problem := _problem("regressor", weights, (num_joints, num_vertices)):
-        raise FormatError(f"{path}: it {problem}; get it again from {_REGRESSOR_PAGE}")
+        raise FormatError(f"{path}: it {problem}; get it again from {REGRESSOR_PAGE}")
     return np.asarray(weights, np.float64)
 
 

@@ -51,6 +51,7 @@ def examine() -> list[Finding]:
         _renderer,
         _detectors,
         _shipped_files,
+        _licensed_files,
         _motion_packs,
     )
     return [finding for probe in probes for finding in probe()]
@@ -143,6 +144,41 @@ def _file(topic: str, name: str, locate: Callable, relative: str, remedy: str) -
     except MissingFileError:
         return Finding(topic, name, False, f"no {relative}", f"reinstall, or make it: {remedy}")
     return Finding(topic, name, True, f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def _licensed_files() -> Iterator[Finding]:
+    """Where they are, by name alone: none is read."""
+    try:
+        from pose2mesh.body_models.licensed_files import (
+            MANO,
+            REGRESSOR_PAGE,
+            REGRESSORS,
+            SMPL,
+            find_model,
+            find_regressor,
+        )
+    except ImportError as error:
+        yield Finding("licensed", "models", False, str(error), "pip install torch")
+        return
+    yield _licensed("SMPL", ("smpl-neutral", "smpl-male", "smpl-female"), find_model, SMPL.page)
+    yield _licensed("MANO", ("mano-right", "mano-left"), find_model, MANO.page)
+    yield _licensed("regressors", tuple(REGRESSORS), find_regressor, REGRESSOR_PAGE)
+
+
+def _licensed(name: str, wanted: tuple[str, ...], locate: Callable, page: str) -> Finding:
+    """The files found among those wanted; the first is what most need, the others are named where they are missing."""
+    found, missing = {}, []
+    for one in wanted:
+        try:
+            found[one] = str(locate(one))
+        except MissingFileError:
+            missing.append(one)
+    remedy = f"get it from {page}, put it into ./models or set POSE2MESH_MODELS (docs/licensed-models.md)"
+    if not found:
+        return Finding("licensed", name, False, "not found (only for the licensed models)", remedy)
+    detail = ", ".join(found.values()) + (f"; no {', '.join(missing)}" if missing else "")
+    is_enough = wanted[0] in found
+    return Finding("licensed", name, is_enough, detail, "" if is_enough else remedy)
 
 
 def _motion_packs() -> Iterator[Finding]:

@@ -60,6 +60,25 @@ def test_files_are_looked_for_where_the_package_finds_them(tmp_path, monkeypatch
     assert shipped["body model"].ok and shipped["body model"].detail == f"{body} (2.0 MB)"
 
 
+def test_licensed_files_are_looked_for_and_not_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSE2MESH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("POSE2MESH_MODELS", str(tmp_path / "mine"))
+    findings = list(doctor._licensed_files())
+    assert [finding.name for finding in findings] == ["SMPL", "MANO", "regressors"]
+    assert not any(finding.ok for finding in findings)
+    assert all("only for the licensed models" in finding.detail for finding in findings)
+    assert "smpl.is.tue.mpg.de" in findings[0].remedy and "POSE2MESH_MODELS" in findings[0].remedy
+    for name in ("smpl/SMPL_NEUTRAL.pkl", "mano/MANO_LEFT.pkl", "J_regressor_coco.npy", "J_regressor_h36m_correct.npy"):
+        path = tmp_path / "mine" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("no pickle")
+    smpl, mano, regressors = doctor._licensed_files()
+    assert smpl.ok and smpl.detail == f"{tmp_path}/mine/smpl/SMPL_NEUTRAL.pkl; no smpl-male, smpl-female"
+    assert not mano.ok and "MANO_LEFT.pkl; no mano-right" in mano.detail and "mano.is.tue" in mano.remedy
+    assert regressors.ok and not regressors.remedy and "h36m_correct.npy, " in regressors.detail
+
+
 def test_motion_packs_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path))
     (finding,) = doctor._motion_packs()
