@@ -18,6 +18,7 @@ from pose2mesh.benchmarks.report import Report, Row
 from pose2mesh.benchmarks.runtimes import add_compiled, add_exported
 from pose2mesh.benchmarks.timing import median_ms
 from pose2mesh.benchmarks.workloads import ORIGINAL, Workload, workload_names
+from pose2mesh.errors import InputError
 
 _FLOOR = "floor"
 
@@ -44,11 +45,15 @@ def run_benchmark(settings: Settings, say: Callable[[str], object] = lambda line
     if device.type == "cuda":
         return run_cuda_benchmark(settings, say)
     names = workload_names(settings.mode, settings.has_ablation)
-    jobs = []  # (name to rebuild it by, index, workload)
+    jobs, known = [], set()  # (name to rebuild it by, index, workload), names of paths
     for name in names:
         say(f"building {name}")
         for index, workload in enumerate(workloads.build(name, device, has_pyg=_has_pyg(settings))):
-            jobs.append((name, index, _extend(workload, settings, device)))
+            workload = _extend(workload, settings, device)
+            known |= workload.paths.keys()
+            jobs.append((name, index, _only(workload, settings.paths)))
+    if unknown := sorted({*settings.paths} - known):
+        raise InputError(f"--paths {','.join(unknown)}: unknown here; choose from {', '.join(sorted(known))}")
     direction = TRAIN if settings.mode == "train" else FORWARD
     rows = []
     for batch in settings.batches:
@@ -64,13 +69,17 @@ def _has_pyg(settings: Settings) -> bool:
 
 
 def _extend(workload: Workload, settings: Settings, device: torch.device) -> Workload:
-    """Add the slow paths that were asked for, leave out what was not."""
+    """Add the slow paths that were asked for."""
     if settings.has_compile and settings.mode == "network":
         workload = add_compiled(workload)
     if settings.has_export and settings.mode == "network" and device.type == "cpu":
         workload = add_exported(workload)
-    kept = {name: run for name, run in workload.paths.items() if not settings.paths or name in settings.paths}
-    return replace(workload, paths=kept, floor=_floor_path(workload))
+    return replace(workload, floor=_floor_path(workload))
+
+
+def _only(workload: Workload, names: tuple[str, ...]) -> Workload:
+    """Without the paths that were not asked for."""
+    return replace(workload, paths={name: run for name, run in workload.paths.items() if not names or name in names})
 
 
 def _measure(

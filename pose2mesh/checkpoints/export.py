@@ -20,6 +20,7 @@ from pose2mesh.skeletons import joint_set
 FORMATS = ("onnx", "torch-export")
 OUTPUTS = ("vertices", "joints")
 TOLERANCE = 1e-5  # metres, between the exported network and this one
+Runs = dict[str, Callable[[Tensor], Any]]  # runtime to the exported network in it
 _EXAMPLE_BATCH = 2  # a batch of one would be taken for a constant
 _CHECKED_BATCHES = (1, 3, 8)  # none of them the example's
 
@@ -29,22 +30,30 @@ def export_network(network: nn.Module, path: str | Path, format: str = "onnx") -
 
     Input `keypoints` [B, J, 3] (x, y in any unit, confidence), outputs `vertices` [B, V, 3] and `joints`
     [B, J', 3] in metres, B dynamic. An ONNX file carries the names of the joints as metadata. Nothing is written
-    unless the program agrees with the network on batch sizes that it was not traced with.
+    unless the program agrees with the network on batch sizes that it was not traced with, an ONNX file in each of
+    onnxruntime and OpenVINO that is installed.
 
-    Returns the largest difference in metres, None where onnxruntime is not there to measure it. Raises InputError
-    for an unknown format or a network that does not come through, MissingDependencyError.
+    Returns the largest difference in metres, None where neither is there to measure it. Raises InputError for an
+    unknown format or a network that does not come through, MissingDependencyError.
     """
     if format not in FORMATS:
         raise InputError(f"unknown export format {format!r}; choose one of {', '.join(FORMATS)}")
-    network = network.eval()
-    with _quiet():
-        program = _trace(network)
-        content, run = _to_onnx(network, program) if format == "onnx" else _to_torch(program)
-    difference = None if run is None else _largest_difference(network, run)
-    if difference is not None and not difference <= TOLERANCE:
-        raise InputError(f"the exported network is off by {difference:.1e} m; nothing was written to {path}")
+    if format == "onnx":
+        _need_onnx()
+    is_training = network.training
+    network.eval()
+    try:
+        with _quiet():
+            program = _trace(network)
+            content, runs = _to_onnx(network, program) if format == "onnx" else _to_torch(program)
+        differences = {runtime: _largest_difference(network, run) for runtime, run in runs.items()}
+    finally:
+        network.train(is_training)
+    for runtime, difference in differences.items():
+        if not difference <= TOLERANCE:
+            raise InputError(f"the exported network is off by {difference:.1e} m in {runtime}; {path} was not written")
     write_with(path, content)
-    return difference
+    return max(differences.values(), default=None)
 
 
 class _Chain(nn.Module):
@@ -77,23 +86,26 @@ def _trace(network: nn.Module) -> torch.export.ExportedProgram:
         )
 
 
-def _to_torch(program: torch.export.ExportedProgram) -> tuple[Callable[[Any], None], Callable[[Tensor], Any]]:
-    return lambda stream: torch.export.save(program, stream), program.module()
+def _to_torch(program: torch.export.ExportedProgram) -> tuple[Callable[[Any], None], Runs]:
+    return lambda stream: torch.export.save(program, stream), {"torch": program.module()}
 
 
-def _to_onnx(
-    network: nn.Module, program: torch.export.ExportedProgram
-) -> tuple[Callable[[Any], object], Callable[[Tensor], Any] | None]:
+def _need_onnx() -> None:
     missing = [name for name in ("onnx", "onnxscript") if not find_spec(name)]
     if missing:
         raise MissingDependencyError(f"ONNX export needs {' and '.join(missing)}: pip install 'pose2mesh[export]'")
+
+
+def _to_onnx(network: nn.Module, program: torch.export.ExportedProgram) -> tuple[Callable[[Any], object], Runs]:
     onnx_program = torch.onnx.export(program, output_names=list(OUTPUTS), dynamo=True, verbose=False)
     assert onnx_program is not None
     model = onnx_program.model_proto
     for key, value in _metadata(network).items():
         model.metadata_props.add(key=key, value=value)
     content = model.SerializeToString()
-    return lambda stream: stream.write(content), _onnxruntime(content)
+    runtimes = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+    runs = {name: load(content) for name, load in runtimes.items() if find_spec(name)}
+    return lambda stream: stream.write(content), runs
 
 
 def _metadata(network: nn.Module) -> dict[str, str]:
@@ -106,10 +118,8 @@ def _metadata(network: nn.Module) -> dict[str, str]:
     }
 
 
-def _onnxruntime(model: bytes) -> Callable[[Tensor], list[Tensor]] | None:
-    """A session as a function of keypoints; None where onnxruntime is not installed."""
-    if not find_spec("onnxruntime"):
-        return None
+def _onnxruntime(model: bytes) -> Callable[[Tensor], list[Tensor]]:
+    """A session as a function of keypoints."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -118,6 +128,20 @@ def _onnxruntime(model: bytes) -> Callable[[Tensor], list[Tensor]] | None:
     return lambda keypoints: [
         torch.from_numpy(output) for output in session.run(OUTPUTS, {"keypoints": keypoints.numpy()})
     ]
+
+
+def _openvino(model: bytes) -> Callable[[Tensor], list[Tensor]]:
+    """A compiled model as a function of keypoints, in float32."""
+    import openvino  # pyright: ignore[reportMissingImports] - optional
+
+    core = openvino.Core()
+    compiled = core.compile_model(core.read_model(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(keypoints: Tensor) -> list[Tensor]:
+        results = compiled(keypoints.numpy())
+        return [torch.from_numpy(results[name].copy()) for name in OUTPUTS]
+
+    return run
 
 
 @torch.no_grad()

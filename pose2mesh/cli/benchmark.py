@@ -24,7 +24,9 @@ def run(arguments: list[str]) -> int:
 
     from pose2mesh.benchmarks import Settings, run_benchmark
 
-    if options.device.startswith("cuda") and not torch.cuda.is_available():
+    if options.device not in ("cpu", "cuda") and not options.device.startswith("cuda:"):
+        raise InputError(f"--device {options.device}: choose cpu or cuda")
+    if options.device != "cpu" and not torch.cuda.is_available():
         raise InputError(f"--device {options.device}: torch sees no CUDA device; see `pose2mesh doctor`")
     if options.cpu_time and options.threads != 1:
         raise InputError("--cpu-time adds up the time of all threads; give --threads 1 with it")

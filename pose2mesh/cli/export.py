@@ -22,7 +22,9 @@ def run(arguments: list[str]) -> int:
     print(f"wrote {options.output} ({size:.1f} MB), {options.format} of {options.weights}")
     print("  keypoints [B, J, 3] -> vertices [B, V, 3], joints [B, J', 3] in metres, any B")
     if difference is None:
-        print("  not compared with torch: onnxruntime is not installed (pip install 'pose2mesh[export]')")
+        print(
+            "  NOT compared with torch: neither onnxruntime nor openvino is installed (pip install 'pose2mesh[export]')"
+        )
     else:
         print(f"  agrees with torch to {1000 * difference:.4f} mm at batch sizes it was not traced with")
     return 0

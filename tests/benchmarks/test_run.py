@@ -91,6 +91,25 @@ def test_a_wrong_path_is_not_timed():
         check(workload, "forward", 2)
 
 
+def test_a_wrong_gradient_is_not_timed():
+    workload = workloads.classic(CPU, network=small_classic())
+    right = workload.paths["reference"]
+
+    def wrong(x):
+        y = right(x)
+        return y.detach() + 0.9 * (y - y.detach())
+
+    workload.paths["cpu"] = wrong
+    check(workload, "forward", 2)
+    with pytest.raises(Pose2MeshError, match=r"the gradient of path 'cpu' is off the reference by 1\.0e-01"):
+        check(workload, "train", 2)
+
+
+def test_unknown_paths_are_refused_with_the_choices(toys):
+    with pytest.raises(InputError, match=r"--paths fast: unknown here; choose from .*cpu-torch"):
+        run_benchmark(Settings("network", (1,), paths=("cpu", "fast"), is_quick=True))
+
+
 def test_an_unknown_workload_is_refused():
     with pytest.raises(InputError, match="direct-train, compact or operators"):
         workloads.build("hand", CPU)

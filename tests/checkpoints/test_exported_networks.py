@@ -49,6 +49,31 @@ def onnx_file(network, tmp_path_factory):
 
 
 @needs_onnx
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_file_that_is_off_in_a_runtime_is_not_written(network, runtime, monkeypatch, tmp_path):
+    pytest.importorskip(runtime)
+    load = getattr(export, f"_{runtime}")
+
+    def shifted(model):
+        run = load(model)
+        return lambda keypoints: [output + 1e-4 for output in run(keypoints)]
+
+    monkeypatch.setattr(export, f"_{runtime}", shifted)
+    with pytest.raises(InputError, match=f"off by 1.0e-04 m in {runtime}"):
+        export.export_network(network, tmp_path / "ball.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_in_training_stays_so(network, tmp_path):
+    network.train()
+    try:
+        export.export_network(network, tmp_path / "ball.pt2", "torch-export")
+        assert network.training
+    finally:
+        network.eval()
+
+
+@needs_onnx
 @pytest.mark.parametrize("batch", [1, 2, 5, 33])
 def test_onnxruntime_agrees_at_any_batch_size(network, onnx_file, batch):
     import onnxruntime
@@ -112,7 +137,8 @@ def test_without_onnx_the_remedy_is_named(network, tmp_path, monkeypatch):
 
 
 def test_a_wrong_program_is_not_written(network, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_to_torch", lambda program: (None, lambda x: [o + 1e-3 for o in network(x)]))
+    runs = {"torch": lambda x: [o + 1e-3 for o in network(x)]}
+    monkeypatch.setattr(export, "_to_torch", lambda program: (None, runs))
     with pytest.raises(InputError, match=r"off by 1\.0e-03 m"):
         export.export_network(network, tmp_path / "x.pt2", "torch-export")
     assert list(tmp_path.iterdir()) == []

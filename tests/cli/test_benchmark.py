@@ -51,6 +51,7 @@ def test_quick_means_one_sample(seen):
             marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device"),
         ),
         (["--cpu-time"], "give --threads 1"),
+        (["--device", "tpu"], "--device tpu: choose cpu or cuda"),
     ],
 )
 def test_bad_input_is_exit_code_2(arguments, message, capsys):
