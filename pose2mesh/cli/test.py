@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +186,7 @@ def _write_sheets(folder: Path, pictures: list[list[Any]]) -> None:
 
 
 def table(metrics: dict[str, Any]) -> str:
-    """The metrics as text: one row per input and group, millimetres."""
+    """The metrics as text: one row per input and group, millimetres; a dash where nothing was measured."""
     lines = [
         f"{'mm':24s}" + "".join(f"{column.upper().replace('_', '-'):>10s}" for column in COLUMNS) + f"{'samples':>9s}"
     ]
@@ -198,7 +197,9 @@ def table(metrics: dict[str, Any]) -> str:
         if smoothed := values.get("smoothed"):
             rows["  (smoothed)"] = {**smoothed, "count": values["count"]}
         for label, numbers in rows.items():
-            cells = "".join(f"{numbers.get(column, math.nan):10.1f}" for column in COLUMNS)
+            cells = "".join(f"{numbers[c]:10.1f}" if c in numbers else f"{'-':>10s}" for c in COLUMNS)
             lines.append(f"{label:24s}{cells}{numbers['count']:9d}")
         lines += [f"{share:24s}{values[share]:10.3f}" for share in (*SHARES, *SCORES, *OTHERS) if share in values]
+        if smoothed:
+            lines.append(f"{'acceleration (smoothed)':24s}{smoothed['acceleration']:10.3f}")
     return "\n".join(lines)

@@ -88,7 +88,7 @@ def measured(kind: str, weights: Path, capsys: pytest.CaptureFixture[str]) -> tu
     arguments = [f"weights={weights}", "device=cpu", "batch_size=2", "--json", str(out)]
     assert main(["test", "--config", str(paths.asset(f"configs/test_{config}.yaml")), *arguments]) == 0
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(f"{config} ")]
-    return json.loads(out.read_text())[config], [float(cell) for cell in row.split()[1:]]
+    return json.loads(out.read_text())[config], [float(cell.replace("-", "nan")) for cell in row.split()[1:]]
 
 
 def computed(state: dict, keypoints: np.ndarray, variant: official.Variant) -> tuple[np.ndarray, np.ndarray]:

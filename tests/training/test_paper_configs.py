@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -202,6 +203,23 @@ def test_the_second_stage_starts_from_a_converted_posenet(here: Path, tmp_path: 
     network = trainer.Trainer(config_of("freihand", f"output={tmp_path}", f"initial={file}"), CPU, Processes()).network
     started = {name.removeprefix("network.pose_lifter."): value for name, value in network.state_dict().items()}
     assert all(torch.equal(started[name], value) for name, value in state.items())
+
+
+def test_the_documented_second_stage_from_a_converted_posenet(here: Path, tmp_path: Path) -> None:
+    """The very line of docs/licensed-models.md, made small."""
+    page = (Path(__file__).parents[2] / "docs" / "licensed-models.md").read_text()
+    (line,) = [line for line in page.splitlines() if line.startswith("pose2mesh train") and "initial=" in line]
+    config, *overrides = shlex.split(line)[3:]
+    row = load_config(TrainConfig, config, [])
+    assert load_config(TrainConfig, config, overrides).stages == row.stages[1:]
+    variant = dataclasses.replace(official.VARIANTS["human36"], width=16)
+    state = {k: torch.full(v.shape, 0.25).to(v.dtype) for k, v in official._posenet_shapes(variant).items()}
+    file = tmp_path / "posenet.safetensors"
+    file.write_bytes(official.convert_posenet(tmp_path / "final.pth.tar", state, variant))
+    small = ["network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", f"output={tmp_path}"]
+    small += [f"initial={file}", "stages.0.epochs=0", "stages.0.steps=1", "stages.0.batch_size=3"]
+    assert train_command.run(["--config", config, *overrides, *small]) == 0
+    assert load_network(tmp_path / "weights.safetensors").joint_set == "human36m17"
 
 
 @pytest.mark.parametrize(
