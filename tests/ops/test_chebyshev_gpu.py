@@ -130,6 +130,22 @@ def test_a_captured_network_gives_what_the_network_gives():
     assert len(captured._replays) == 2  # else it fell back to plain calls
 
 
+@torch.no_grad()
+def test_a_captured_network_sees_what_is_written_to_its_norms():
+    """Folded norms are made inside the graph, not kept from the calls before it."""
+    from pose2mesh.benchmarks import workloads
+
+    workload = workloads.classic(torch.device(DEVICE))
+    network = workload.modules[0].eval()
+    captured, keypoints = CapturedNetwork(network), workload.make_input(1)
+    with use_backend("cuda"):
+        before = captured(keypoints).vertices
+        network.pose2mesh.bn[3].running_mean.add_(1)
+        expected, got = network(keypoints).vertices, captured(keypoints).vertices
+    assert (got - before).abs().max() > 1e-4
+    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_benchmark(tmp_path):
     from pose2mesh.cli.main import main
