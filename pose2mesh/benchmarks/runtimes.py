@@ -20,7 +20,7 @@ from pose2mesh.skeletons import joint_set
 
 def add_compiled(workload: Workload) -> Workload:
     """With path `compile`: torch.compile cannot see into sparse tensors, so it gets gathers and small products."""
-    compiled = torch.compile(with_tiled_operators(workload.modules[0]), dynamic=False)
+    compiled = torch.compile(with_tiled_operators(workload.modules[0]).eval(), dynamic=False)  # a copy: inference only
 
     def run(x: Tensor) -> Tensor:
         with use_backend("reference"):

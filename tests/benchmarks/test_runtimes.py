@@ -7,7 +7,8 @@ import torch
 from small_classic import small_classic
 
 from pose2mesh.benchmarks import workloads
-from pose2mesh.benchmarks.runtimes import add_exported
+from pose2mesh.benchmarks.passes import check, set_mode
+from pose2mesh.benchmarks.runtimes import add_compiled, add_exported
 
 
 @pytest.mark.slow
@@ -21,3 +22,12 @@ def test_onnxruntime_joins_the_paths():
         expected = workload.paths["reference"](x)
         got = extended.paths["onnxruntime"](x)
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-4 * expected.abs().max().item())
+
+
+@pytest.mark.slow
+def test_the_compiled_network_joins_the_paths_at_batch_1():
+    """At batch 1 a norm that still trained would fail."""
+    workload = add_compiled(workloads.classic(torch.device("cpu"), network=small_classic()))
+    set_mode(workload, "forward")
+    check(workload, "forward", 1)
+    assert "compile" in workload.paths
