@@ -35,7 +35,8 @@ class SparseOperator(nn.Module):
         self.register_buffer("values", values.to(torch.float32), persistent=persistent)
         for name in ("crow_transposed", "col_transposed", "values_transposed"):
             self.register_buffer(name, None, persistent=False)
-        self._wrapped: dict[torch.dtype, tuple[Tensor, Tensor]] = {}  # what `matrices` returned
+        # What `matrices` returned. Replicas on several devices share this and `kernels`, so keys name the device.
+        self._wrapped: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = {}
         self.kernels: dict[Any, Any] = {}  # what backends made of the buffers, for as long as these stay as they are
         self._cache_transposed()
         _consume_beta_warning()
@@ -73,9 +74,10 @@ class SparseOperator(nn.Module):
 
     def matrices(self, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """The matrix and its transpose as torch CSR tensors of a data type: [N, M], [M, N]."""
-        if dtype not in self._wrapped:
+        key = dtype, self.values.device
+        if key not in self._wrapped:
             with torch.inference_mode(False):  # what is kept must be usable in training, too
-                self._wrapped[dtype] = (
+                self._wrapped[key] = (
                     _compressed(self.crow, self.col, self.values.to(dtype), self.shape),
                     _compressed(
                         self.crow_transposed,
@@ -84,7 +86,7 @@ class SparseOperator(nn.Module):
                         self.shape[::-1],
                     ),
                 )
-        return self._wrapped[dtype]
+        return self._wrapped[key]
 
     @property
     def is_symmetric(self) -> bool:

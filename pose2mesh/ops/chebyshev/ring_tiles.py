@@ -27,7 +27,7 @@ class RingTiles:
 
 def ring_tiles(operator: SparseOperator, order: int, tile: int, dtype: torch.dtype) -> RingTiles:
     """The tiles of T_1 … T_{order−1} of a square operator, on its device; made once, with a copy to the CPU."""
-    key = (RingTiles, order, tile, dtype)
+    key = (RingTiles, order, tile, dtype, operator.values.device)
     if key not in operator.kernels:
         values, col, crow = (part.cpu().numpy() for part in (operator.values, operator.col, operator.crow))
         matrix = sp.csr_array((values.astype(np.float64), col, crow), shape=operator.shape)
