@@ -40,7 +40,7 @@ def export_network(network: nn.Module, path: str | Path, format: str = "onnx") -
         raise InputError(f"unknown export format {format!r}; choose one of {', '.join(FORMATS)}")
     if format == "onnx":
         _need_onnx()
-    is_training = network.training
+    modes = [(module, module.training) for module in network.modules()]
     network.eval()
     try:
         with _quiet():
@@ -48,7 +48,8 @@ def export_network(network: nn.Module, path: str | Path, format: str = "onnx") -
             content, runs = _to_onnx(network, program) if format == "onnx" else _to_torch(program)
         differences = {runtime: _largest_difference(network, run) for runtime, run in runs.items()}
     finally:
-        network.train(is_training)
+        for module, is_training in modes:
+            module.training = is_training
     for runtime, difference in differences.items():
         if not difference <= TOLERANCE:
             raise InputError(f"the exported network is off by {difference:.1e} m in {runtime}; {path} was not written")
