@@ -18,9 +18,10 @@ from protocol_people import (
     regressors,
     surreal_people,
 )
+from small_weights import write_small_weights
 
 from pose2mesh import paths
-from pose2mesh.checkpoints import build_network, load_network, save_weights
+from pose2mesh.checkpoints import load_network
 from pose2mesh.cli.main import main
 
 COMMON = ["batch_size=3", "device=cpu"]
@@ -35,19 +36,9 @@ def _bodies(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory):
-    """Small weights that predict SMPL's or MANO's mesh from a joint set; fresh, but far from a constant."""
+    """Weights of a joint set, for SMPL unless told otherwise."""
     folder = tmp_path_factory.mktemp("weights")
-
-    def make(joints: str, body: str = "smpl-neutral") -> Path:
-        path = folder / f"{joints}.safetensors"
-        if not path.is_file():
-            torch.manual_seed(0)
-            settings = {"kind": "key2mesh", "joint_set": joints, "body": body, "lifter": {"width": 16, "blocks": 1}}
-            settings |= {"parameters": {"features": "residual", "dropout": 0.0}}
-            save_weights(path, build_network(settings), settings)
-        return path
-
-    return make
+    return lambda joints, body="smpl-neutral": write_small_weights(folder, joints, body)
 
 
 def write_few_human36m(folder: Path) -> Path:

@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from small_weights import write_small_weights
 
 from pose2mesh import paths
-from pose2mesh.checkpoints import build_network, save_weights
 from pose2mesh.cli.main import main
 
 # The least that a training stage can be.
@@ -208,27 +207,10 @@ def test_training(reader: str, file: str, harm: Harm, harmed, capsys: pytest.Cap
     must_name(only_line(capsys), file, harm)
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory, bodies):
-    """Small weights from a joint set to a body's mesh, made once."""
-    folder = tmp_path_factory.mktemp("weights")
-
-    def make(joints: str, body: str) -> Path:
-        path = folder / f"{joints}.safetensors"
-        if not path.is_file():
-            torch.manual_seed(0)
-            settings = {"kind": "key2mesh", "joint_set": joints, "body": body, "lifter": {"width": 16, "blocks": 1}}
-            settings |= {"parameters": {"features": "residual", "dropout": 0.0}}
-            save_weights(path, build_network(settings), settings)
-        return path
-
-    return make
-
-
 @pytest.mark.parametrize(("reader", "file", "harm"), TESTING, ids=name_of)
-def test_testing(reader: str, file: str, harm: Harm, harmed, weights, capsys: pytest.CaptureFixture[str]) -> None:
+def test_testing(reader: str, file: str, harm: Harm, harmed, here: Path, capsys) -> None:
     config, folder, joints, body = EVALUATIONS[reader]
-    made = weights(joints, body)
+    made = write_small_weights(here, joints, body)
     harmed(f"{folder}/{file}", harm)
     arguments = [f"data.folder=data/{folder}", f"weights={made}", "device=cpu", "batch_size=3"]
     assert main(["test", "--config", str(paths.asset(f"configs/test_{config}.yaml")), *arguments]) == 2
