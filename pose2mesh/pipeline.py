@@ -83,7 +83,7 @@ class Pose2Mesh:
         """
         from pose2mesh.fitting.optimize import RefinedNetwork
 
-        return Pose2Mesh(RefinedNetwork(self.network), self.device)
+        return Pose2Mesh(RefinedNetwork(self.network), self.device)  # pyright: ignore[reportArgumentType]
 
     def __call__(self, keypoints: Tensor) -> MeshOutput:
         """The plain network call: keypoints [B, J, 3] in the network's joint set -> vertices and joints."""

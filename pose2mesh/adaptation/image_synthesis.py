@@ -76,7 +76,7 @@ def fill_hole(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
     hole = binary_dilation(mask, iterations=_MARGIN)
     if not hole.any() or hole.all():
         return image.copy()
-    rows, columns = distance_transform_edt(hole, return_distances=False, return_indices=True)
+    rows, columns = distance_transform_edt(hole, return_distances=False, return_indices=True)  # pyright: ignore[reportGeneralTypeIssues]
     filled = image[rows, columns].astype(np.float32)
     blurred = gaussian_filter(filled, (_BLUR, _BLUR, 0))
     return np.where(hole[..., None], blurred, image).round().astype(np.uint8)

@@ -82,11 +82,15 @@ class PygConvolution(nn.Module):
 class OriginalPose2Mesh(nn.Module):
     """ClassicPose2Mesh with the weights of `network` and convolutions of a given kind."""
 
+    meshnet: tuple[MeshNet]  # in a tuple: its operators are not modules of this network
+    fc: nn.Linear
+    bn: nn.ModuleList
+
     def __init__(self, network: ClassicPose2Mesh, convolution: type[nn.Module] = CooConvolution):
         super().__init__()
         self.pose_lifter = copy.deepcopy(network.pose_lifter)  # where torch puts it: ours may lie in huge pages
-        meshnet = network.pose2mesh
-        self.meshnet: tuple[MeshNet] = (meshnet,)  # in a tuple: its operators are not modules of this network
+        meshnet = cast(MeshNet, network.pose2mesh)
+        self.meshnet = (meshnet,)
         self.fc, self.bn = copy.deepcopy(meshnet.fc), meshnet.bn
         self.convolutions = nn.ModuleList(
             convolution(meshnet.operators[min(block, len(meshnet.operators) - 1)], meshnet.cl[layer])

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
 from pose2mesh import paths
 from pose2mesh.checkpoints import official
@@ -19,7 +20,7 @@ from pose2mesh.paths import write_with
 
 def save_weights(
     path: str | Path,
-    network: BodyNetwork,
+    network: nn.Module,
     settings: dict[str, Any],
     dtype: torch.dtype = torch.float32,
 ) -> None:

@@ -112,7 +112,7 @@ def _fit_upsampling(hierarchy: "Hierarchy", options: argparse.Namespace) -> "Hie
     if hierarchy.pooling != "qem" or not isinstance(body, AnnyBody | HandBody):
         raise InputError("--fit-upsampling needs --pooling qem and --body anny-body or anny-hand: it samples that body")
     sample = random_hands if isinstance(body, HandBody) else random_bodies
-    bodies = sample(body, options.fit_upsampling)  # [S, V, 3]
+    bodies = sample(body, options.fit_upsampling)  # pyright: ignore[reportArgumentType]  # [S, V, 3]
     for level in range(hierarchy.num_levels - 1):
         ids, coarse_ids = hierarchy.vertex_ids[level], hierarchy.vertex_ids[level + 1]
         within = np.searchsorted(ids, coarse_ids)

@@ -51,7 +51,7 @@ def find_arms(body: AnnyBody, hand: HandBody) -> dict[str, Arm]:
 def _mirrored(body: AnnyBody, ids: np.ndarray) -> np.ndarray:
     """The vertices [H] on the other side of the body, whose template is symmetric."""
     template = body.v_template.numpy(force=True)  # [V, 3]
-    return KDTree(template).query(template[ids] * [-1, 1, 1])[1]
+    return np.asarray(KDTree(template).query(template[ids] * [-1, 1, 1])[1])
 
 
 def _arm(body: AnnyBody, side: str, ids: np.ndarray, rows: np.ndarray, joints: np.ndarray) -> Arm:

@@ -76,7 +76,7 @@ class MeshNet(nn.Module):
         Raises InputError when plan and levels do not belong together.
         """
         super().__init__()
-        joints, *sizes = (int(matrix.shape[0]) for matrix in (joint_operator, *level_operators))
+        joints, *sizes = (int(matrix.shape[0]) for matrix in (joint_operator, *level_operators))  # pyright: ignore[reportOptionalSubscript]
         _check(plan, sizes)
         inverse = np.asarray(inverse, np.int64)
         kept = [np.arange(size) for size in sizes] if keeps_fake_rows else rows_to_keep(level_operators, inverse)

@@ -70,4 +70,4 @@ class PosePrior(nn.Module):
     def sample(self, count: int, generator: Generator) -> Tensor:
         """Rotations [count,J,3,3] of latent vectors from N(0, I)."""
         latent = torch.randn(count, self.latent, generator=generator)
-        return self.decode(latent.to(self.decoder_net[0].weight))
+        return self.decode(latent.to(next(self.decoder_net.parameters())))

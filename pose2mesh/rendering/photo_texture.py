@@ -51,7 +51,7 @@ class PhotoTexture:
         seen = _is_seen(points, self.unwrapping.on_mesh(normals), depth, focal, center)  # [N]
         colors[seen] = sample(image, _pixels(points[seen], focal, center)) / 255
         partner = ~seen & seen[mirror]
-        colors[partner] = colors[mirror[partner]]
+        colors[partner] = colors[mirror[partner]]  # pyright: ignore[reportIndexIssue]
         edge, source = self.unwrapping.around(seen, _EDGE)
         colors[edge] = colors[source]
         return self.unwrapping.picture(colors)
@@ -82,7 +82,7 @@ def _is_seen(
     """[N] True where a picture with the surface's depth [S, S] shows a point [N, 3] of it."""
     at = np.floor(_pixels(points, focal, center) + 0.5).astype(int)  # [N, 2]
     inside = ((at >= 0) & (at < len(depth))).all(1)
-    x, y = np.where(inside[:, None], at, 0).T
+    x, y = np.where(inside[:, None], at, 0).T  # pyright: ignore[reportIndexIssue]
     lengths = np.linalg.norm(normals, axis=1) * np.linalg.norm(points, axis=1)
     facing = -(normals * points).sum(1) / np.maximum(lengths, 1e-12)
     return inside & (points[:, 2] <= depth[y, x] + _TOLERANCE) & (facing > _LEAST_FACING)

@@ -4,7 +4,7 @@ import colorsys
 
 import numpy as np
 from scipy.sparse import csr_matrix, diags
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from pose2mesh.body_models.anny import AnnyBody
 
@@ -23,7 +23,7 @@ class VertexColors:
     def __init__(self, body: AnnyBody):
         rest = body.v_template.numpy()  # [V, 3]
         self.rest, self.faces = rest, body.faces.numpy()
-        self.mirror = cKDTree(rest).query(rest * [-1, 1, 1])[1]  # [V]
+        self.mirror = KDTree(rest).query(rest * [-1, 1, 1])[1]  # [V]
         count, ends = len(rest), np.concatenate([self.faces[:, [0, 1]], self.faces[:, [1, 2]], self.faces[:, [2, 0]]])
         edges = csr_matrix((np.ones(2 * len(ends)), np.concatenate([ends, ends[:, ::-1]]).T), (count, count))
         edges.data[:] = 1
@@ -40,9 +40,9 @@ class VertexColors:
             return colors
         out = colors.copy()
         partner = ~seen & seen[self.mirror]
-        out[partner] = colors[self.mirror[partner]]
+        out[partner] = colors[self.mirror[partner]]  # pyright: ignore[reportIndexIssue]
         known = seen | partner
-        nearest = cKDTree(self.rest[known]).query(self.rest[~known])[1]
+        nearest = KDTree(self.rest[known]).query(self.rest[~known])[1]
         out[~known] = out[known][nearest]
         for _ in range(_SMOOTHING):
             out[~known] = (self.average @ out)[~known]

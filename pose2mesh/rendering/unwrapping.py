@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, map_coordinates
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from pose2mesh.rendering.software import Hits, rasterize
 
@@ -12,7 +12,7 @@ SIDE = (
     256  # texels of a picture's side; a body in a 224-pixel photo covers some 20,000 pixels, half of the texels' number
 )
 # Shifts of the grid in texels, the smaller ones first.
-_RIM = sorted(itertools.product((0, 0.5, -0.5, 1, -1), repeat=2), key=lambda shift: np.hypot(*shift))
+_RIM = sorted(itertools.product((0, 0.5, -0.5, 1, -1), repeat=2), key=lambda shift: np.hypot(*shift))  # pyright: ignore[reportArgumentType, reportCallIssue]
 
 
 class Unwrapping:
@@ -30,7 +30,7 @@ class Unwrapping:
             is_gap.reshape(side, side), return_distances=False, return_indices=True
         )  # [2, side, side]
         points = self.on_mesh(rest)
-        self.mirror = cKDTree(points).query(points * [-1, 1, 1])[1]  # [N] the texel on the other side of the body
+        self.mirror = KDTree(points).query(points * [-1, 1, 1])[1]  # [N] the texel on the other side of the body
 
     def _lay_out(self) -> tuple[np.ndarray, Hits]:
         """Texels and where they lie on the mesh: what a chart covers, and a rim as wide as linear lookup reaches.
@@ -47,7 +47,7 @@ class Unwrapping:
             corners = self.vertex_of[seen.corners[new]]
             parts.append(Hits(seen.pixels[new], corners, seen.weights[:, new], seen.facing[new]))
         pixels, corners, weights, facing = zip(*parts, strict=True)
-        found = Hits(*map(np.concatenate, (pixels, corners)), np.concatenate(weights, 1), np.concatenate(facing))
+        found = Hits(*map(np.concatenate, (pixels, corners)), np.concatenate(weights, 1), np.concatenate(facing))  # pyright: ignore[reportCallIssue]
         return found.pixels, found
 
     def on_mesh(self, values: np.ndarray) -> np.ndarray:
@@ -58,7 +58,7 @@ class Unwrapping:
         """Colors of the texels [N, 3] as a picture [side, side, 3]."""
         out = np.zeros((self.side * self.side, 3))
         out[self.texels] = colors
-        return out.reshape(self.side, self.side, 3)[tuple(self._nearest)]
+        return out.reshape(self.side, self.side, 3)[tuple(self._nearest)]  # pyright: ignore[reportArgumentType]
 
     def around(self, chosen: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
         """Texels that are not chosen [N] but within `reach` of one that is, and the nearest chosen: their numbers."""
@@ -66,7 +66,7 @@ class Unwrapping:
         is_chosen[self.texels[chosen]] = True
         number = np.zeros(self.side * self.side, np.int64)
         number[self.texels] = np.arange(len(self.texels))
-        distance, (rows, columns) = distance_transform_edt(~is_chosen.reshape(self.side, -1), return_indices=True)
+        distance, (rows, columns) = distance_transform_edt(~is_chosen.reshape(self.side, -1), return_indices=True)  # pyright: ignore[reportGeneralTypeIssues]
         at, nearest = distance.ravel()[self.texels], (rows * self.side + columns).ravel()[self.texels]  # [N]
         beside = np.flatnonzero((at > 0) & (at <= reach))
         return beside, number[nearest[beside]]

@@ -51,7 +51,7 @@ def stage_data(config: TrainConfig, index: int, body: LinearBlendBody, pool: Ten
     faces = hierarchy.faces if len(finest) == hierarchy.num_vertices else hierarchy.level_faces[1]
     make = SyntheticBodies if isinstance(body, AnnyBody) else SyntheticHands
     samples = make(
-        body,
+        body,  # pyright: ignore[reportArgumentType]
         pool,
         mixture_of(config.data),
         vertex_ids=finest,

@@ -96,7 +96,7 @@ class Trainer:
             if config.network.body not in RIGHT_HANDS:
                 known = " or ".join(RIGHT_HANDS)
                 raise InputError(f"network.body: hands are trained on {known}, not {config.network.body}")
-            gesture_pool(names)
+            gesture_pool(tuple(names))
             self.pool = hand_pose_pool(self.body, config.data.gestures, config.data.hand_poses, config.seed)
             return
         if not isinstance(self.body, AnnyBody):
@@ -165,7 +165,7 @@ class Trainer:
             return ClassicObjective(self.network, stage, data.faces, data.joint_regressor)
         self.network.lifter.requires_grad_(not stage.frozen_lifter)
         if isinstance(self.network, Key2Mesh):
-            return ParameterObjective(self.network, self.body, finest_vertex_ids(self.settings), stage.loss)
+            return ParameterObjective(self.network, self.body, finest_vertex_ids(self.settings), stage.loss)  # pyright: ignore[reportArgumentType]
         return Objective(self.network, stage, data.rows, data.faces)
 
     def _step(self, objective: nn.Module, optimizer, stage: StageConfig, step: int, batch):

@@ -1,7 +1,7 @@
 """What a run is measured on while it trains: recorded motion, gestures of a hand, or people of annotation datasets."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ class AnnotatedValidation:
 
     def __init__(self, config: TrainConfig):
         """Raises MissingFileError, FormatError, and InputError for people that this network cannot be measured on."""
-        self.input = "truth" if config.data.exact_input else "detections"
+        self.input: Literal["detections", "truth"] = "truth" if config.data.exact_input else "detections"
         self.parts = [self._read(source, config) for source in config.validation if not isinstance(source, str)]
 
     def _read(self, source: ValidationSource, config: TrainConfig) -> tuple[str, DatasetProtocol, list[Sample]]:

@@ -1,6 +1,6 @@
 """What every backend of the Chebyshev convolution may rely on, checked once at the public boundary."""
 
-from typing import TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +11,6 @@ from pose2mesh.ops.upsampling import Upsampling
 
 ACTIVATIONS = (None, "relu")
 _FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-_Maybe = TypeVar("_Maybe", Tensor, None)
 
 
 def check_arguments(x: Tensor, weight: Tensor, activation: str | None) -> int:
@@ -70,8 +69,8 @@ def check_call(
             raise InputError(f"chebyshev_conv {name} is on {tensor.device}, x on {x.device}; move both to one device")
 
 
-def expand(x: _Maybe, operator: SparseOperator, upsampling: Upsampling | None) -> _Maybe:
-    """Values of a coarser graph at the nodes of this one: [B, M, C] to [B, N, C]; others as they are."""
+def expand(x: Any, operator: SparseOperator, upsampling: Upsampling | None) -> Any:
+    """Values of a coarser graph at the nodes of this one: [B, M, C] to [B, N, C]; others, and None, as they are."""
     if x is None or upsampling is None or x.shape[1] == operator.shape[0]:
         return x
     return upsampling(x)

@@ -53,7 +53,7 @@ def chebyshev_conv(
     dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
     x, weight, bias, scale, residual = (_to(t, dtype) for t in (x, weight, bias, scale, residual))
     relu = activation == "relu"
-    if torch.jit.is_tracing():
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         raise InputError(
             "compiled graph layers cannot be traced; take `pose2mesh export`, or trace `with_tiled_operators(network)`"
         )

@@ -47,7 +47,7 @@ def chebyshev_conv(
     inside = None if is_relu else residual
     packed = pack(weight, x.shape[2], x.dtype)
     y: Tensor = _Convolution.apply(x, packed, bias, inside, operator, is_relu)  # type: ignore[assignment]
-    return y if inside is residual else y + residual
+    return y if residual is None or inside is residual else y + residual
 
 
 class _Convolution(torch.autograd.Function):
@@ -206,7 +206,7 @@ def multiply(
         sparse_product[grid](
             *rows, parents if any(coarse) else None, x, term, before, scale, bias, residual, out,
             nodes, x.shape[1], min(heights), channels, *strides,
-            ALPHA=alpha, IS_RELU=is_relu, BLOCK_NODES=block_nodes, BLOCK_CHANNELS=block_channels, num_warps=4,
+            ALPHA=alpha, IS_RELU=is_relu, BLOCK_NODES=block_nodes, BLOCK_CHANNELS=block_channels, num_warps=4,  # pyright: ignore[reportCallIssue]
             **dict(zip(names, coarse, strict=True)),
         )  # fmt: skip
 

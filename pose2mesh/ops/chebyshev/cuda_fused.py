@@ -62,7 +62,7 @@ def chebyshev_conv(
         return _convolve(x, tiles, packed.transpose(0, 1), bias, residual, is_relu, scale=scale)
     inside = None if is_relu else residual  # see `cuda.py`
     y: Tensor = _Convolution.apply(x, packed, bias, inside, tiles, is_relu)  # type: ignore[assignment]
-    return y if inside is residual else y + residual
+    return y if residual is None or inside is residual else y + residual
 
 
 class _Convolution(torch.autograd.Function):
@@ -120,8 +120,8 @@ def _convolve(
         tile_local[grid](
             x, tiles.rings, tiles.first_column, tiles.widths, tiles.blocks, weights, scale, bias, residual,
             basis, out,
-            nodes, fan_in, fan_out, x.stride(1), *weights.stride(),
-            IS_RELU=is_relu, **meta,
+            nodes, fan_in, fan_out, x.stride(1), *weights.stride(),  # pyright: ignore[reportArgumentType]
+            IS_RELU=is_relu, **meta,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
     return out
 

@@ -37,7 +37,7 @@ def ring_tiles(operator: SparseOperator, order: int, tile: int, dtype: torch.dty
 
 def _cut(matrix: sp.csr_array, order: int, tile: int, dtype: torch.dtype, device: torch.device) -> RingTiles:
     polynomials = _polynomials(matrix, order)
-    starts = range(0, matrix.shape[0], tile)
+    starts = range(0, matrix.shape[0], tile)  # pyright: ignore[reportOptionalSubscript]
     parts = [_cut_tile([p[start : start + tile] for p in polynomials], tile) for start in starts]
     rings, widths, blocks = zip(*parts, strict=True)
     bounds = np.cumsum([0, *map(len, rings)])
@@ -52,7 +52,7 @@ def _cut(matrix: sp.csr_array, order: int, tile: int, dtype: torch.dtype, device
 
 def _polynomials(matrix: sp.csr_array, order: int) -> list[sp.csr_array]:
     """T_1 … T_{order−1} of a matrix; the columns of each row include those of the one before."""
-    identity = sp.eye_array(matrix.shape[0], format="csr")
+    identity = sp.eye_array(matrix.shape[0], format="csr")  # pyright: ignore[reportOptionalSubscript]
     terms = [identity, matrix]
     for _ in range(2, order):
         terms.append(sp.csr_array(2 * matrix @ terms[-1] - terms[-2]))

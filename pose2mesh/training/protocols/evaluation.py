@@ -99,7 +99,7 @@ class _Lifting:
     def add(self, people: People) -> None:
         if people.lifted is None:  # FreiHAND's evaluation pictures without their ground truth
             return
-        joints = self.lift(people.keypoints.to(self.device))  # [B, J, 3]
+        joints = self.lift(people.keypoints.to(self.device))  # pyright: ignore[reportCallIssue]  # [B, J, 3]
         errors = self.errors(joints, people.lifted.to(self.device))
         self.accumulator.update(errors, [sample.group for sample in people.samples])
 
