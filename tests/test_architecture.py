@@ -29,7 +29,7 @@ ALLOWED_UPWARD = {("types", "exporters")}
 OWNERS = {"smplx": "body_models", "anny": "body_models", "viser": "viewer", "mediapipe": "detectors"}
 
 # Optional or heavy: never at the top of a module, only in the function that needs them.
-LAZY_ONLY = {"anny", "viser", "mediapipe", "rtmlib", "onnxruntime", "onnx", "openvino", "tensorboard"}
+LAZY_ONLY = {"anny", "smplx", "viser", "mediapipe", "rtmlib", "onnxruntime", "onnx", "openvino", "tensorboard"}
 LAZY_ONLY |= {"torch_geometric", "pyrender", "trimesh", "PIL", "skimage", "cv2"}
 
 # Modules that run code while they read, and calls that do so with these arguments.

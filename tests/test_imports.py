@@ -29,7 +29,7 @@ def forbid(event, arguments):
     if event in ("socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system"):
         raise RuntimeError(f"import reached for {event} {arguments}")
 
-import scipy.sparse, scipy.spatial, smplx, trimesh, pydantic, yaml, safetensors.torch
+import scipy.sparse, scipy.spatial, trimesh, pydantic, yaml, safetensors.torch
 before = state()
 sys.addaudithook(forbid)
 for name in sys.argv[1:]:

@@ -1,12 +1,15 @@
-"""SMPL (Loper et al. 2015) and MANO (Romero et al. 2017) from the user's own files."""
+"""SMPL (Loper et al. 2015) and MANO (Romero et al. 2017) from the user's own files, posed by `smplx` (extra `smpl`).
 
+The license of `smplx` allows non-commercial research only, so nothing free may need it.
+"""
+
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from smplx.lbs import lbs
 from torch import Tensor
 
 from pose2mesh.body_models.licensed_files import (
@@ -21,7 +24,7 @@ from pose2mesh.body_models.licensed_files import (
     read_regressor,
 )
 from pose2mesh.body_models.linear_blend import BodyOutput, LinearBlendBody
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, MissingDependencyError
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import DERIVED
 
@@ -34,8 +37,6 @@ _HAND_JOINTS = (
 )
 _FINGERTIPS = {"thumb4": 745, "index4": 317, "middle4": 444, "ring4": 556, "pinky4": 673}
 _LEFT_MIDDLE_TIP = 445
-
-_lbs: Callable[..., Any] = lbs  # smplx annotates it with a Tensor of its own
 
 
 class LicensedBody(LinearBlendBody):
@@ -69,7 +70,7 @@ class LicensedBody(LinearBlendBody):
 
         Shapes: betas [B, 10]; pose_rotmat [B, K, 3, 3] relative to the parent joint; returns BodyOutput.
         """
-        vertices, joints = _lbs(
+        vertices, joints = _skinning()(
             betas, pose_rotmat, self.v_template, self.shapedirs, self.posedirs, self.J_regressor, self.parents,
             self.weights, pose2rot=False,
         )  # fmt: skip
@@ -109,14 +110,28 @@ class LicensedBody(LinearBlendBody):
 def load_licensed_body(name: str, path: str | Path | None = None) -> LicensedBody:
     """Load smpl-neutral, smpl-male, smpl-female, mano-right or mano-left; `path` is a file or a folder.
 
-    Raises MissingFileError with the page to register at, FormatError for a damaged or foreign file.
+    Raises MissingDependencyError without smplx, MissingFileError with the page to register at, FormatError for a
+    damaged or foreign file.
     """
+    _skinning()
     file = find_model(name, path)
     arrays = read_model(file, FAMILIES[name])
     if name == "mano-left":
         right = read_model(find_model("mano-right", file.parent), MANO)
         arrays["shapedirs"] = mirrored_shapes(arrays["shapedirs"], right["shapedirs"])
     return LicensedBody(name, file, arrays)
+
+
+@functools.cache
+def _skinning() -> Callable[..., Any]:
+    """`smplx.lbs.lbs`, which takes Tensors but says otherwise. Raises MissingDependencyError without it."""
+    try:
+        from smplx.lbs import lbs
+    except ImportError as error:
+        raise MissingDependencyError(
+            "SMPL and MANO need the package smplx, for non-commercial research only; pip install 'pose2mesh[smpl]'"
+        ) from error
+    return lbs
 
 
 def mirrored_shapes(left: np.ndarray, right: np.ndarray) -> np.ndarray:

@@ -1,15 +1,14 @@
 """Linear blend skinning of a body in SMPL's array layout; one code path for every body.
 
-The arithmetic is `smplx.lbs` (Loper et al. 2015, eqs. 2-4) without pose blend shapes: Anny has none. A pose is a
-rotation per bone relative to its parent; the rest pose is the identity. Bone heads are affine in the shape: SMPL's by
-its regressor from the shaped vertices, Anny's as baked (its own heads are means over vertices that the mesh lacks).
+Written from the paper (Loper et al., SMPL, 2015) without pose blend shapes: Anny has none. A pose is a rotation per
+bone relative to its parent; the rest pose is the identity. Bone heads are affine in the shape: SMPL's by its regressor
+from the shaped vertices (eq. 10), Anny's as baked (its own heads are means over vertices that the mesh lacks).
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from smplx.lbs import batch_rigid_transform, blend_shapes
 from torch import Tensor, nn
 
 from pose2mesh.body_models.joint_regressors import compose_regressor
@@ -54,6 +53,7 @@ class LinearBlendBody(nn.Module):
         self.register_buffer("faces", torch.as_tensor(np.asarray(arrays["faces"], np.int64)), persistent=False)
         heads = arrays["heads"] if "heads" in arrays else regressed_heads(arrays)
         self.register_buffer("heads", torch.as_tensor(np.asarray(heads, np.float32)), persistent=False)
+        self.chain = tuple(self.parents.tolist())  # parents as plain numbers: a loop over them waits for no device
         self.bone_names = bone_names
         self.keypoint_rows = keypoint_rows
 
@@ -67,11 +67,10 @@ class LinearBlendBody(nn.Module):
         return compose_regressor(joint_set, bone_rows, self.keypoint_rows)
 
     def rest(self, betas: Tensor) -> BodyOutput:
-        """Shaped body in the rest pose: betas [B,S] to vertices [B,V,3] and bone heads [B,K,3]."""
-        # smplx declares a Tensor type of its own, which the checker takes for another one
-        offsets = blend_shapes(betas, self.shapedirs)  # [B, V, 3]  # pyright: ignore[reportArgumentType]
+        """Shaped body in the rest pose: betas [B,S] to vertices [B,V,3] (eq. 8) and bone heads [B,K,3]."""
+        vertices = self.v_template + torch.einsum("vis,bs->bvi", self.shapedirs, betas)
         heads = self.heads[..., 0] + torch.einsum("kis,bs->bki", self.heads[..., 1:], betas)
-        return BodyOutput(self.v_template + offsets, heads)
+        return BodyOutput(vertices, heads)
 
     def forward(self, betas: Tensor, pose_rotmat: Tensor) -> BodyOutput:
         """Shape and pose to vertices.
@@ -79,8 +78,30 @@ class LinearBlendBody(nn.Module):
         Shapes: betas [B,S]; pose_rotmat [B,K,3,3] relative to the parent bone; returns BodyOutput.
         """
         vertices, heads = self.rest(betas)
-        joints, transforms = batch_rigid_transform(pose_rotmat, heads, self.parents, dtype=vertices.dtype)  # pyright: ignore
+        rotations, joints = follow_chain(pose_rotmat, heads, self.chain)
+        # G G(rest)^-1 (eq. 3) in its upper three rows: turn about the bone's head, then put the head in its place
+        shift = joints - (rotations @ heads[..., None])[..., 0]  # [B, K, 3]
+        transforms = torch.cat([rotations, shift[..., None]], -1)  # [B, K, 3, 4]
         return BodyOutput(skin(vertices, self.weights, transforms), joints)
+
+
+def follow_chain(rotmat: Tensor, heads: Tensor, chain: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """World rotations [B,K,3,3] and places [B,K,3] of bones, each its parent's transform times its own (eq. 4).
+
+    Shapes: rotmat [B,K,3,3] relative to the parent; heads [B,K,3] at rest; chain [K], parents, -1 for a root and
+    otherwise an earlier bone.
+    """
+    rotations: list[Tensor] = []
+    places: list[Tensor] = []
+    for bone, parent in enumerate(chain):
+        if parent < 0:
+            rotations.append(rotmat[:, bone])
+            places.append(heads[:, bone])
+            continue
+        offset = (heads[:, bone] - heads[:, parent])[..., None]  # [B, 3, 1]
+        rotations.append(rotations[parent] @ rotmat[:, bone])
+        places.append(places[parent] + (rotations[parent] @ offset)[..., 0])
+    return torch.stack(rotations, 1), torch.stack(places, 1)
 
 
 def regressed_heads(arrays: dict[str, np.ndarray]) -> np.ndarray:
@@ -91,9 +112,8 @@ def regressed_heads(arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def skin(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
-    """Blend bone transforms and apply them: [B,V,3], [V,K], [B,K,4,4] to [B,V,3]."""
-    top = transforms[:, :, :3].flatten(2)  # [B, K, 12]
-    blended = torch.matmul(weights, top).unflatten(-1, (3, 4))  # [B, V, 3, 4]
+    """Blend bone transforms and apply them (eq. 2): [B,V,3], [V,K], [B,K,3,4] to [B,V,3]."""
+    blended = torch.matmul(weights, transforms.flatten(2)).unflatten(-1, (3, 4))  # [B, V, 3, 4]
     return torch.einsum("bvij,bvj->bvi", blended[..., :3], vertices) + blended[..., 3]
 
 

@@ -12,7 +12,7 @@ from pose2mesh import __version__, paths
 from pose2mesh.errors import MissingFileError, Pose2MeshError
 
 # Needed by everything, in the order in which a user would look for them.
-CORE_PACKAGES = ("numpy", "scipy", "smplx", "trimesh", "pydantic", "pyyaml", "safetensors", "pillow")
+CORE_PACKAGES = ("numpy", "scipy", "trimesh", "pydantic", "pyyaml", "safetensors", "pillow")
 DETECTORS = {"mediapipe": "pip install 'pose2mesh[detect]'", "rtmlib": "pip install 'pose2mesh[rtmlib]'"}
 GL_LIBRARIES = "apt-get install libegl1 libgl1-mesa-dri libgles2 libosmesa6"
 
@@ -51,6 +51,7 @@ def examine() -> list[Finding]:
         _renderer,
         _detectors,
         _shipped_files,
+        _licensed_skinning,
         _licensed_files,
         _motion_packs,
     )
@@ -144,6 +145,10 @@ def _file(topic: str, name: str, locate: Callable, relative: str, remedy: str) -
     except MissingFileError:
         return Finding(topic, name, False, f"no {relative}", f"reinstall, or make it: {remedy}")
     return Finding(topic, name, True, f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def _licensed_skinning() -> Iterator[Finding]:
+    yield _package("licensed", "smplx", "only for SMPL and MANO: pip install 'pose2mesh[smpl]' (non-commercial)")
 
 
 def _licensed_files() -> Iterator[Finding]:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
-from smplx.lbs import lbs
 
 from pose2mesh.body_models import LinearBlendBody, load_anny_body, load_body_model, world_to_relative
 from pose2mesh.errors import InputError
@@ -32,23 +31,40 @@ def random_rotmats(*shape: int, seed: int = 1) -> torch.Tensor:
     return torch.as_tensor(Rotation.random(count, rng=seed).as_matrix(), dtype=torch.float32).view(*shape, 3, 3)
 
 
-def test_forward_is_smplx_without_pose_blend_shapes(arrays: dict[str, np.ndarray]) -> None:
-    body = LinearBlendBody(arrays, tuple("abcde"), {})
-    betas, pose = torch.randn(4, S), random_rotmats(4, K)
-    vertices, joints = lbs(
-        betas,
-        pose,
-        body.v_template[None],
-        body.shapedirs,
-        torch.zeros(9 * (K - 1), 3 * V),
-        body.J_regressor,
-        body.parents,
-        body.weights,
-        pose2rot=False,
+def test_forward_and_gradients_are_those_of_smplx(arrays: dict[str, np.ndarray]) -> None:
+    """Without pose blend shapes; in float64, so that the sums' order does not matter."""
+    lbs = pytest.importorskip("smplx.lbs", reason="smplx is not installed; pip install 'pose2mesh[smpl]'").lbs
+    body = LinearBlendBody(arrays, tuple("abcde"), {}).double()
+    ours = torch.randn(4, S, dtype=torch.float64, requires_grad=True), random_rotmats(4, K).double().requires_grad_()
+    theirs = tuple(x.detach().clone().requires_grad_() for x in ours)
+    posedirs = torch.zeros(9 * (K - 1), 3 * V, dtype=torch.float64)
+    buffers = body.v_template[None], body.shapedirs, posedirs, body.J_regressor.double(), body.parents, body.weights
+    body.heads = torch.einsum(  # not rounded to float32 before
+        "kv,vis->kis", body.J_regressor, torch.cat([body.v_template[..., None], body.shapedirs], -1)
     )
+    expected, output = lbs(*theirs, *buffers, pose2rot=False), body(*ours)
+    downstream = [torch.randn_like(part) for part in output]
+    for value, reference in zip(output, expected, strict=True):
+        torch.testing.assert_close(value, reference, rtol=0, atol=1e-12)
+    gradients = (torch.autograd.grad(parts, x, downstream) for parts, x in ((output, ours), (expected, theirs)))
+    for value, reference in zip(*gradients, strict=True):
+        torch.testing.assert_close(value, reference, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["anny-body", "anny-hand", "anny-hand-left"])
+def test_shipped_bodies_are_a_micrometre_from_smplx(name: str) -> None:
+    """In float32, as they run; the heads are the baked ones, which smplx would regress."""
+    smplx = pytest.importorskip("smplx.lbs", reason="smplx is not installed; pip install 'pose2mesh[smpl]'")
+    body = load_body_model(name)
+    betas, pose = torch.randn(3, body.num_shape), random_rotmats(3, len(body.bone_names))
+    shaped = body.v_template + smplx.blend_shapes(betas, body.shapedirs)
+    heads = body.heads[..., 0] + smplx.blend_shapes(betas, body.heads[..., 1:])
+    joints, transforms = smplx.batch_rigid_transform(pose, heads, body.parents)
+    blended = torch.einsum("vk,bkij->bvij", body.weights, transforms)
+    expected = (blended[..., :3, :3] @ shaped[..., None])[..., 0] + blended[..., :3, 3]
     output = body(betas, pose)
-    torch.testing.assert_close(output.vertices, vertices, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(output.joints, joints, rtol=1e-5, atol=1e-5)
+    assert (output.vertices - expected).abs().max() < 1e-6
+    assert (output.joints - joints).abs().max() < 1e-6
 
 
 def test_identity_pose_is_the_rest_body(arrays: dict[str, np.ndarray]) -> None:
