@@ -56,7 +56,7 @@ def augmentation_picture(image: np.ndarray, strength: float = 1.0, seed: int = 0
     for config in _ROWS:
         rendered, _ = ImageSynthesizer(body, config)(crops, found, shown, cameras, rng)
         pictures += [fill_hole(crop, mask), *rendered]
-    return contact_sheet(pictures, COLUMNS)
+    return contact_sheet([pictures[start : start + COLUMNS] for start in range(0, len(pictures), COLUMNS)])
 
 
 def _crop(image: np.ndarray, person: Person) -> tuple[np.ndarray, torch.Tensor]:

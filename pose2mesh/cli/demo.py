@@ -66,7 +66,7 @@ def _summary(photo: np.ndarray, overlay: np.ndarray, person: Person) -> np.ndarr
 
     height, width = photo.shape[:2]
     found = draw_keypoints(photo, person.keypoints, COCO17.bone_indices)
-    return contact_sheet([found, overlay, render_side_view(person, (width, height))], 3)
+    return contact_sheet([[found, overlay, render_side_view(person, (width, height))]])
 
 
 def sample_photo() -> np.ndarray | None:

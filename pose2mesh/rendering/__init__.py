@@ -1,15 +1,18 @@
 """Pictures of recovered people on any machine: overlay, view from the side, skeleton, contact sheet."""
 
 from pose2mesh.rendering.backends import BACKENDS, Renderer, get_renderer
-from pose2mesh.rendering.drawing import contact_sheet, draw_keypoints
+from pose2mesh.rendering.contact_sheet import contact_sheet, photo_row
+from pose2mesh.rendering.drawing import bones_of, draw_keypoints
 from pose2mesh.rendering.scene import render_overlay, render_side_view
 
 __all__ = [
     "BACKENDS",
     "Renderer",
+    "bones_of",
     "contact_sheet",
     "draw_keypoints",
     "get_renderer",
+    "photo_row",
     "render_overlay",
     "render_side_view",
 ]

@@ -1,4 +1,4 @@
-"""Flat drawing on pictures: keypoint skeletons and contact sheets."""
+"""Flat drawing on pictures: keypoint skeletons."""
 
 import colorsys
 from collections.abc import Sequence
@@ -6,10 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from pose2mesh.errors import InputError
-from pose2mesh.rendering.shading import BACKGROUND
+from pose2mesh.skeletons.joint_sets import JOINT_SETS
 
 _JOINT_COLOR = (255.0, 255.0, 255.0)  # white dots end every bone
-_GAP = 8  # pixels between the pictures of a contact sheet
 
 
 def check_image(image: np.ndarray) -> None:
@@ -19,6 +18,11 @@ def check_image(image: np.ndarray) -> None:
         raise InputError(f"image is {seen}; expected a uint8 RGB array [H, W, 3]")
     if image.size == 0:
         raise InputError(f"image is empty: {list(image.shape)}")
+
+
+def bones_of(keypoints: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Bones of the first known joint set with as many joints as keypoints [J, 3]; none for another number."""
+    return next((s.bone_indices for s in JOINT_SETS.values() if len(s) == len(keypoints)), ())
 
 
 def draw_keypoints(
@@ -63,26 +67,3 @@ def _stroke(image: np.ndarray, start: np.ndarray, end: np.ndarray, radius: float
     distance = np.hypot(x - along * direction[0], y - along * direction[1])  # [h, w] to the line
     opacity = np.clip(radius + 0.5 - distance, 0, 1)[..., None]  # [h, w, 1]
     window[...] = np.rint((1 - opacity) * window + opacity * color)
-
-
-def contact_sheet(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Lay pictures out row by row, each centered in a cell of the largest size, with a gap around them.
-
-    Shapes: images [H_i, W_i, 3] uint8 each; returns [H, W, 3] uint8. Raises InputError without an image or
-    a column.
-    """
-    if not images or columns < 1:
-        raise InputError(f"a contact sheet needs an image and a column; got {len(images)} and {columns}")
-    for image in images:
-        check_image(image)
-    height, width = np.max([image.shape[:2] for image in images], axis=0) + _GAP  # of a cell with one gap
-    columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    shape = (rows * height + _GAP, columns * width + _GAP, 3)
-    sheet = np.full(shape, np.rint(255 * np.array(BACKGROUND)), np.uint8)
-    for index, image in enumerate(images):
-        h, w = image.shape[:2]
-        y = index // columns * height + _GAP + (height - _GAP - h) // 2
-        x = index % columns * width + _GAP + (width - _GAP - w) // 2
-        sheet[y : y + h, x : x + w] = image
-    return sheet

@@ -1,6 +1,7 @@
 """Measure the whole chain on pictures whose mesh is known: detector, network and camera fit together."""
 
 from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -96,7 +97,7 @@ def scene_pictures(
 
 def scene_sheet(pictures: list[list[np.ndarray]]) -> np.ndarray:
     """The pictures of several scenes, two scenes a row."""
-    return contact_sheet([picture for four in pictures for picture in four], columns=8)
+    return contact_sheet([list(chain(*pictures[start : start + 2])) for start in range(0, len(pictures), 2)])
 
 
 def _recover(model: Pose2Mesh, scene: StudioScene, detector: Detector) -> list[Person]:
