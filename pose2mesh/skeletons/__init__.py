@@ -6,12 +6,12 @@ from pose2mesh.skeletons.joint_sets import (
     COCO17,
     HAND21,
     JOINT_SETS,
-    JointSet,
+    WITH_HANDS,
     hand_of_body,
     joint_set,
-    mirror_name,
 )
 from pose2mesh.skeletons.motion_bones import MOTION_BONES, MOTION_PARENTS
+from pose2mesh.skeletons.structure import JointSet, mirror_name
 
 __all__ = [
     "BODY_HANDS59",
@@ -20,6 +20,7 @@ __all__ = [
     "JOINT_SETS",
     "MOTION_BONES",
     "MOTION_PARENTS",
+    "WITH_HANDS",
     "JointSet",
     "convert",
     "hand_of_body",

@@ -1,13 +1,17 @@
-"""Convert keypoints between joint sets by name, deriving pelvis and neck where a set lacks them."""
+"""Convert keypoints between joint sets by name, deriving pelvis, neck and knuckles where a set lacks them."""
 
 import numpy as np
 
-from pose2mesh.skeletons.joint_sets import JointSet, joint_set
+from pose2mesh.skeletons.joint_sets import joint_set
+from pose2mesh.skeletons.structure import JointSet
 
+_KNUCKLES = [(side, *joint) for side in ("left", "right") for joint in (("index", 1), ("pinky", 1), ("thumb", 3))]
 # A joint that a set does not hold is the mean of these; its confidence is the smaller of theirs.
 DERIVED = {
     "pelvis": ("left_hip", "right_hip"),
     "neck": ("left_shoulder", "right_shoulder"),
+    # MediaPipe's body has three points of a hand: the first knuckles of index and pinky, the second of the thumb.
+    **{f"{side}_{finger}": (f"{side}_hand_{finger}{knuckle}",) for side, finger, knuckle in _KNUCKLES},
 }
 
 

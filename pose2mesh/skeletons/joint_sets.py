@@ -4,73 +4,27 @@ Equal names mean the same point of the body in every set, so conversion between 
 (`pose2mesh.skeletons.conversion`).
 """
 
-from dataclasses import dataclass
-from functools import cached_property
-
 from pose2mesh.errors import InputError
-
-
-@dataclass(frozen=True)
-class JointSet:
-    """A named, ordered set of joints."""
-
-    name: str
-    joints: tuple[str, ...]
-    bones: tuple[tuple[str, str], ...]
-    root: str | None = None  # joint that root-relative coordinates refer to, where the set has one
-
-    def __len__(self) -> int:
-        return len(self.joints)
-
-    def index(self, joint: str) -> int:
-        return self.joints.index(joint)
-
-    @cached_property
-    def bone_indices(self) -> tuple[tuple[int, int], ...]:
-        return tuple((self.index(a), self.index(b)) for a, b in self.bones)
-
-    @cached_property
-    def flip_permutation(self) -> tuple[int, ...]:
-        """Index of each joint's mirror partner; joints on the mid-line map to themselves."""
-        return tuple(self.index(mirror_name(joint)) for joint in self.joints)
-
-    @cached_property
-    def flip_pairs(self) -> tuple[tuple[int, int], ...]:
-        return tuple((i, j) for i, j in enumerate(self.flip_permutation) if i < j)
-
-
-def mirror_name(joint: str) -> str:
-    """`left_x` to `right_x` and back; a mid-line name is returned as it is."""
-    if joint.startswith("left_"):
-        return "right_" + joint[5:]
-    if joint.startswith("right_"):
-        return "left_" + joint[6:]
-    return joint
-
-
-def _both_sides(*bones: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-    """Write limb bones once; `*` stands for the side."""
-    return tuple((a.replace("*", side), b.replace("*", side)) for side in ("left", "right") for a, b in bones)
-
+from pose2mesh.skeletons.structure import JointSet, both_sides
 
 _COCO = (
     "nose left_eye right_eye left_ear right_ear left_shoulder right_shoulder left_elbow right_elbow "
     "left_wrist right_wrist left_hip right_hip left_knee right_knee left_ankle right_ankle"
 ).split()
 _COCO_BONES = (
-    *_both_sides(("nose", "*_eye"), ("*_eye", "*_ear"), ("*_shoulder", "*_elbow"), ("*_elbow", "*_wrist")),
-    *_both_sides(("*_hip", "*_knee"), ("*_knee", "*_ankle")),
+    *both_sides(("nose", "*_eye"), ("*_eye", "*_ear"), ("*_shoulder", "*_elbow"), ("*_elbow", "*_wrist")),
+    *both_sides(("*_hip", "*_knee"), ("*_knee", "*_ankle")),
 )
-_LEGS_TO_PELVIS = _both_sides(("pelvis", "*_hip"), ("*_hip", "*_knee"), ("*_knee", "*_ankle"))
-_ARMS = _both_sides(("*_shoulder", "*_elbow"), ("*_elbow", "*_wrist"))
-_FEET = _both_sides(("*_ankle", "*_big_toe"), ("*_big_toe", "*_small_toe"), ("*_ankle", "*_heel"))
+_LEGS_TO_PELVIS = both_sides(("pelvis", "*_hip"), ("*_hip", "*_knee"), ("*_knee", "*_ankle"))
+_ARMS = both_sides(("*_shoulder", "*_elbow"), ("*_elbow", "*_wrist"))
+_FEET = both_sides(("*_ankle", "*_big_toe"), ("*_big_toe", "*_small_toe"), ("*_ankle", "*_heel"))
 
 COCO17 = JointSet(
     "coco17",
     tuple(_COCO),
     (
         *_COCO_BONES,
-        *_both_sides(("*_shoulder", "*_hip")),
+        *both_sides(("*_shoulder", "*_hip")),
         ("left_shoulder", "right_shoulder"),
         ("left_hip", "right_hip"),
     ),
@@ -80,7 +34,7 @@ COCO19 = JointSet(  # COCO-17 with the pelvis and neck that Pose2Mesh appends (m
     (*_COCO, "pelvis", "neck"),
     (
         *_COCO_BONES,
-        *_both_sides(("pelvis", "*_hip"), ("neck", "*_shoulder")),
+        *both_sides(("pelvis", "*_hip"), ("neck", "*_shoulder")),
         ("pelvis", "neck"),
         ("neck", "nose"),
     ),
@@ -98,7 +52,7 @@ HUMAN36M17 = JointSet(
         ("torso", "neck"),
         ("neck", "nose"),
         ("nose", "head_top"),
-        *_both_sides(("neck", "*_shoulder")),
+        *both_sides(("neck", "*_shoulder")),
         *_ARMS,
     ),
     root="pelvis",
@@ -112,14 +66,14 @@ SMPL24 = JointSet(
     ),
     (
         *_LEGS_TO_PELVIS,
-        *_both_sides(("*_ankle", "*_foot"), ("spine3", "*_collar"), ("*_collar", "*_shoulder")),
+        *both_sides(("*_ankle", "*_foot"), ("spine3", "*_collar"), ("*_collar", "*_shoulder")),
         ("pelvis", "spine1"),
         ("spine1", "spine2"),
         ("spine2", "spine3"),
         ("spine3", "neck_base"),
         ("neck_base", "head"),
         *_ARMS,
-        *_both_sides(("*_wrist", "*_hand")),
+        *both_sides(("*_wrist", "*_hand")),
     ),
     root="pelvis",
 )
@@ -131,9 +85,9 @@ OPENPOSE18 = JointSet(
     ),
     (
         ("neck", "nose"),
-        *_both_sides(("neck", "*_shoulder"), ("neck", "*_hip"), ("*_hip", "*_knee"), ("*_knee", "*_ankle")),
+        *both_sides(("neck", "*_shoulder"), ("neck", "*_hip"), ("*_hip", "*_knee"), ("*_knee", "*_ankle")),
         *_ARMS,
-        *_both_sides(("nose", "*_eye"), ("*_eye", "*_ear")),
+        *both_sides(("nose", "*_eye"), ("*_eye", "*_ear")),
     ),
 )
 OPENPOSE25 = JointSet(
@@ -146,7 +100,7 @@ OPENPOSE25 = JointSet(
     (
         ("neck", "nose"),
         ("neck", "pelvis"),
-        *_both_sides(("neck", "*_shoulder"), ("nose", "*_eye"), ("*_eye", "*_ear")),
+        *both_sides(("neck", "*_shoulder"), ("nose", "*_eye"), ("*_eye", "*_ear")),
         *_LEGS_TO_PELVIS,
         *_ARMS,
         *_FEET,
@@ -165,7 +119,7 @@ HALPE26 = JointSet(
         *_COCO_BONES,
         ("head_top", "neck"),
         ("neck", "pelvis"),
-        *_both_sides(("neck", "*_shoulder"), ("pelvis", "*_hip")),
+        *both_sides(("neck", "*_shoulder"), ("pelvis", "*_hip")),
         *_FEET,
     ),
     root="pelvis",
@@ -181,9 +135,43 @@ MEDIAPIPE33 = JointSet(
     (
         *COCO17.bones,
         ("left_mouth", "right_mouth"),
-        *_both_sides(("*_wrist", "*_index"), ("*_wrist", "*_thumb"), ("*_index", "*_pinky")),
-        *_both_sides(("*_ankle", "*_heel"), ("*_heel", "*_foot_index")),
+        *both_sides(("*_wrist", "*_index"), ("*_wrist", "*_thumb"), ("*_index", "*_pinky")),
+        *both_sides(("*_ankle", "*_heel"), ("*_heel", "*_foot_index")),
     ),
+)
+_FOOT_POINTS = "left_big_toe left_small_toe left_heel right_big_toe right_small_toe right_heel".split()
+COCO23 = JointSet("coco23", (*_COCO, *_FOOT_POINTS), (*COCO17.bones, *_FEET))  # with the feet of COCO-WholeBody
+# The neck of these data sets lies between the collar bones and the head: it is not the middle of the shoulders.
+_HEAD_TRUNK_LIMBS = (
+    *both_sides(("upper_neck", "*_shoulder"), ("*_shoulder", "*_hip"), ("*_hip", "*_knee"), ("*_knee", "*_ankle")),
+    *_ARMS,
+    ("upper_neck", "head_top"),
+    ("left_hip", "right_hip"),
+)
+CROWDPOSE14 = JointSet("crowdpose14", (*_COCO[5:], "head_top", "upper_neck"), _HEAD_TRUNK_LIMBS)
+AIC14 = JointSet(  # AI Challenger
+    "aic14",
+    tuple(
+        "right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist right_hip right_knee "
+        "right_ankle left_hip left_knee left_ankle head_top upper_neck".split()
+    ),
+    _HEAD_TRUNK_LIMBS,
+)
+_LEGS_ACROSS = "right_ankle right_knee right_hip left_hip left_knee left_ankle".split()
+_ARMS_ACROSS = "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist".split()
+LSP14 = JointSet("lsp14", (*_LEGS_ACROSS, *_ARMS_ACROSS, "upper_neck", "head_top"), _HEAD_TRUNK_LIMBS)
+MPII16 = JointSet(
+    "mpii16",
+    (*_LEGS_ACROSS, "pelvis", "thorax", "upper_neck", "head_top", *_ARMS_ACROSS),
+    (
+        *_LEGS_TO_PELVIS,
+        *_ARMS,
+        *both_sides(("thorax", "*_shoulder")),
+        ("pelvis", "thorax"),
+        ("thorax", "upper_neck"),
+        ("upper_neck", "head_top"),
+    ),
+    root="pelvis",
 )
 _FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 HAND21 = JointSet(
@@ -204,18 +192,33 @@ def hand_of_body(side: str) -> JointSet:
     return JointSet(f"{side}_hand21", tuple(named.values()), tuple((named[a], named[b]) for a, b in HAND21.bones))
 
 
-_BODY_HANDS = (COCO17, hand_of_body("left"), hand_of_body("right"))
-BODY_HANDS59 = JointSet(  # a wrist of the body and one of the hand: they come from different detectors
-    "body_hands59",
-    tuple(joint for part in _BODY_HANDS for joint in part.joints),
-    (*(bone for part in _BODY_HANDS for bone in part.bones), *_both_sides(("*_wrist", "*_hand_wrist"))),
-)
+def _with_hands(name: str, body: JointSet) -> JointSet:
+    """A body, then its left and its right hand; the body's wrist and the hand's come from different detectors."""
+    parts = (body, hand_of_body("left"), hand_of_body("right"))
+    return JointSet(
+        name,
+        tuple(joint for part in parts for joint in part.joints),
+        (*(bone for part in parts for bone in part.bones), *both_sides(("*_wrist", "*_hand_wrist"))),
+        body.root,
+    )
+
+
+BODY_HANDS59 = _with_hands("body_hands59", COCO17)
+# What a body is called together with its hands.
+WITH_HANDS = {
+    "coco17": BODY_HANDS59,
+    "coco23": _with_hands("wholebody65", COCO23),
+    "halpe26": _with_hands("halpe68", HALPE26),
+    "openpose18": _with_hands("openpose60", OPENPOSE18),
+    "openpose25": _with_hands("openpose67", OPENPOSE25),
+}
 
 JOINT_SETS = {
     s.name: s
     for s in (
-        *(COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33),
-        *(HAND21, BODY_HANDS59),
+        *(COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33, HAND21),
+        *(COCO23, CROWDPOSE14, AIC14, LSP14, MPII16),
+        *WITH_HANDS.values(),
     )
 }
 _ALIASES = {
@@ -227,6 +230,10 @@ _ALIASES = {
     "body25": "openpose25",
     "body_25": "openpose25",
     "halpe": "halpe26",
+    "crowdpose": "crowdpose14",
+    "aic": "aic14",
+    "lsp": "lsp14",
+    "mpii": "mpii16",
     "mediapipe": "mediapipe33",
 }
 

@@ -78,6 +78,25 @@ def test_a_missing_parent_makes_the_derived_joint_missing():
     assert not out_confidence[:, 17].any() and out_confidence[:, 18].all()
 
 
+@pytest.mark.parametrize("source", ["body_hands59", "wholebody65", "openpose67"])
+def test_knuckles_of_hands_are_those_of_mediapipe_s_body(source):
+    """MediaPipe's figure of its 33 points calls them pinky #1, index #1 and thumb #2 knuckle."""
+    points, confidence = random_pose(source, 0)
+    out, out_confidence = convert(points, confidence, source, "mediapipe33")
+    first = joint_set(source).index("right_hand_wrist")
+    for joint, of_hand in ((18, 17), (20, 5), (22, 3)):  # right pinky, index, thumb; as hand21 numbers them
+        np.testing.assert_array_equal(out[:, joint], points[:, first + of_hand])
+        np.testing.assert_array_equal(out_confidence[:, joint], confidence[:, first + of_hand])
+
+
+def test_necks_of_head_and_trunk_data_sets_are_not_taken_for_the_middle_of_the_shoulders():
+    for source in ("lsp14", "aic14", "crowdpose14", "mpii16"):
+        points, confidence = random_pose(source, 0)
+        out, _ = convert(points, confidence, source, "coco19")
+        shoulders = [joint_set(source).index(f"{side}_shoulder") for side in ("left", "right")]
+        np.testing.assert_allclose(out[:, 18], points[:, shoulders].mean(1))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_dtype_and_batch_axes_are_kept(dtype):
     points, confidence = random_pose("coco17", 0, (2, 1, 3))

@@ -45,6 +45,17 @@ PUBLISHED = {
         "right_heel": 25,
     },
     "mediapipe33": {"nose": 0, "left_eye_inner": 1, "left_ear": 7, "left_shoulder": 11, "left_pinky": 17},
+    "coco23": {"right_ankle": 16, "left_big_toe": 17, "left_small_toe": 18, "left_heel": 19, "right_heel": 22},
+    # MMPose: configs/_base_/datasets/{crowdpose,aic,mpii}.py; LSP: README of the data set
+    "crowdpose14": {"left_shoulder": 0, "right_wrist": 5, "right_ankle": 11, "head_top": 12, "upper_neck": 13},
+    "aic14": {"right_shoulder": 0, "left_wrist": 5, "right_ankle": 8, "left_ankle": 11, "head_top": 12},
+    "lsp14": {"right_ankle": 0, "left_ankle": 5, "right_wrist": 6, "left_wrist": 11, "upper_neck": 12, "head_top": 13},
+    "mpii16": {"right_ankle": 0, "pelvis": 6, "thorax": 7, "head_top": 9, "right_wrist": 10, "left_wrist": 15},
+    # ours: a body, then its hands
+    "wholebody65": {"right_heel": 22, "left_hand_wrist": 23, "right_hand_wrist": 44, "right_hand_pinky4": 64},
+    "halpe68": {"right_heel": 25, "left_hand_wrist": 26, "right_hand_wrist": 47},
+    "openpose60": {"left_ear": 17, "left_hand_wrist": 18, "right_hand_wrist": 39},
+    "openpose67": {"right_heel": 24, "left_hand_wrist": 25, "right_hand_wrist": 46},
     # ours: COCO's body, then the hands as COCO-WholeBody orders them
     "body_hands59": {"right_ankle": 16, "left_hand_wrist": 17, "left_hand_pinky4": 37, "right_hand_wrist": 38},
     "hand21": {"wrist": 0, "thumb4": 4, "index1": 5, "middle4": 12, "ring1": 13, "pinky4": 20},
@@ -104,7 +115,7 @@ def test_sets_with_a_root_reach_every_joint_from_it(name):
     reached, edges = {skeleton.root}, [set(bone) for bone in skeleton.bones]
     while grown := {joint for edge in edges if edge & reached for joint in edge} - reached:
         reached |= grown
-    assert set(skeleton.joints) - reached == (FACE if name == "halpe26" else set())
+    assert set(skeleton.joints) - reached == (FACE if name in ("halpe26", "halpe68") else set())
 
 
 def test_names_are_found_by_alias_and_in_any_case():
