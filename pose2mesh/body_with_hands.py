@@ -8,6 +8,7 @@ import numpy as np
 from pose2mesh.body_models import load_anny_body, load_hand_body
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.hand_attachment import attach_hand, find_arms, turn_between_rays
+from pose2mesh.fitting.people import Outputs, without_mesh
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body
 from pose2mesh.types import Keypoints2D, Person
@@ -43,16 +44,22 @@ class BodyWithHands(Pose2Mesh):
         """Load the weights of the body and of the hand; otherwise as `Pose2Mesh.from_pretrained`."""
         return cls(Pose2Mesh.from_pretrained(name_or_path, device), Pose2Mesh.from_pretrained(hand, device))
 
-    def _recover(self, frames: list[Keypoints2D], batch_size: int) -> list[list[Person]]:
-        people = super()._recover(frames, batch_size)
+    def _recover(self, frames: list[Keypoints2D], batch_size: int, outputs: Outputs) -> list[list[Person]]:
+        if outputs == "parameters":
+            raise InputError("a body with hands has no parameters of both; take outputs='mesh' or 'joints'")
+        people = super()._recover(frames, batch_size, "mesh")
         for side in SIDES:
-            hands = self.hand._recover([_hands_of(frame, side) for frame in frames], batch_size)
+            hands = self.hand._recover([_hands_of(frame, side) for frame in frames], batch_size, "mesh")
             people = [
                 self._attach(side, found, frame, recovered)
                 for found, frame, recovered in zip(people, frames, hands, strict=True)
             ]
         return [
-            [self._finish(person, *row) for person, *row in zip(found, frame.points, frame.confidence, strict=True)]
+            [
+                finished if outputs == "mesh" else replace(without_mesh(finished), parameters=None)
+                for person, *row in zip(found, frame.points, frame.confidence, strict=True)
+                for finished in [self._finish(person, *row)]
+            ]
             for found, frame in zip(people, frames, strict=True)
         ]
 
@@ -103,4 +110,4 @@ def _hands_of(frame: Keypoints2D, side: str) -> Keypoints2D:
     """The hands of one side that are seen well enough."""
     seen = _sees_hand(frame, side)
     points, confidence = (values[seen] for values in _hand_joints(frame, side))
-    return Keypoints2D(points, confidence, HAND21.name, frame.image_size, (side,) * len(points))
+    return Keypoints2D(points, confidence, HAND21.name, frame.image_size, (side,) * len(points), frame.intrinsics)

@@ -1,8 +1,9 @@
 """The whole chain in one class: picture -> keypoints -> mesh -> camera."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -10,15 +11,18 @@ from torch import Tensor
 
 from pose2mesh.detectors import Detector, get_detector
 from pose2mesh.detectors.conversion import in_joint_set
+from pose2mesh.detectors.exif import exif_focal
 from pose2mesh.detectors.images import is_image, is_video, read_image, read_video
+from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
 from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, is_picture, weakness
-from pose2mesh.errors import InputError, NoPersonFoundError, Pose2MeshError
-from pose2mesh.fitting.camera import fit_cameras
-from pose2mesh.geometry.mirroring import flip_faces, mirror_where
+from pose2mesh.detectors.told import Told
+from pose2mesh.errors import InputError, NoPersonFoundError
+from pose2mesh.fitting.people import Answer, Outputs, answers_of, assemble_people, check_outputs, faces_of_sides
+from pose2mesh.geometry.mirroring import mirror_where
 from pose2mesh.networks.classic_body import ClassicBody
-from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
-from pose2mesh.skeletons import HAND21, JointSet, convert
+from pose2mesh.skeletons import HAND21
+from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.types import Keypoints2D, Person
 
 
@@ -63,6 +67,7 @@ class Pose2Mesh:
         is_hand = network.joint_set == HAND21.name
         self.kind = "hand" if is_hand else "body"
         self.joint_set = HAND21.name if is_hand else None  # of keypoints, unless the caller names another
+        self._faces = faces_of_sides(network.faces)
         self._detectors: dict[str, Detector] = {}
 
     @classmethod
@@ -86,39 +91,56 @@ class Pose2Mesh:
         return Pose2Mesh(RefinedNetwork(self.network), self.device)  # pyright: ignore[reportArgumentType]
 
     def __call__(self, keypoints: Tensor) -> MeshOutput:
-        """The plain network call: keypoints [B, J, 3] in the network's joint set -> vertices and joints."""
+        """The plain network call: keypoints [B, J, 3] in the network's joint set -> vertices and joints.
+
+        Gradients flow through it where they are wanted. Raises InputError for another shape or type, and where a seen
+        joint (confidence > 0) is not finite.
+        """
+        _check_batch(keypoints, self.network.joint_set)
         return self.network(keypoints)
 
     def predict(
         self,
-        source: str | Path | np.ndarray,
+        source: str | Path | np.ndarray | Tensor,
         joint_set: str | None = None,
         detector: str | Detector = "auto",
         batch_size: int = 64,
         handedness: str | Sequence[str] | None = None,
+        *,
+        intrinsics: IntrinsicsLike | None = None,
+        image_size: tuple[int, int] | None = None,
+        outputs: Outputs = "mesh",
     ) -> list[Person]:
         """People, or hands, of one picture.
 
         `source`: path of a picture or of a keypoint file with one frame, a picture uint8 [H, W, 3] RGB, or
         keypoints [J, 2|3] / [P, J, 2|3] in pixels with confidence. `handedness` is left or right for all hands, or a
         word for each, and overrules what a detector or a file says; a single array of 21 joints is a right hand unless
-        it tells otherwise. Raises NoPersonFoundError when there is nobody, InputError when keypoints are malformed or
-        determine no mesh; of a file or picture, people with too few visible joints are left out as long as somebody
-        remains.
+        it tells otherwise.
+
+        `intrinsics` (a focal length in pixels, a matrix K, a mapping or a file, see `detectors.intrinsics`) and
+        `image_size`, (width, height) of the picture that keypoints are from, decide how far away people come out;
+        without them the camera is guessed (docs/conventions.md). `outputs`: "mesh" for everything, "parameters" for
+        joints and body parameters, "joints" for joints alone; without the mesh a person takes a few kilobytes.
+
+        Raises NoPersonFoundError when there is nobody, InputError when keypoints are malformed or determine no mesh; of
+        a file or picture, people with too few visible joints are left out as long as somebody remains.
         """
+        told = Told.checked(joint_set, detector, handedness, intrinsics, image_size)
+        check_outputs(outputs)
+        if isinstance(source, Tensor):
+            source = source.detach().cpu().numpy()
         if not isinstance(source, str | Path):
             if isinstance(source, np.ndarray) and is_picture(source):
-                found = self._with_sides(self._detect(source, detector), handedness, "the picture")
-                return self._predict_one(found, "the picture", batch_size)
-            keypoints = self._with_sides(
-                array_to_keypoints(source, joint_set or self.joint_set), handedness, "keypoints"
-            )
+                found = self._as_told(self._detect(source, detector), told, "the picture")
+                return self._predict_one(found, "the picture", batch_size, outputs)
+            keypoints = self._as_told(array_to_keypoints(source, joint_set or self.joint_set), told, "keypoints")
             self._check(keypoints, "keypoints")
-            return self._recover([keypoints], batch_size)[0]
-        frames = list(self._frames(Path(source), joint_set, detector, handedness))
+            return self._recover([keypoints], batch_size, outputs)[0]
+        frames = list(self._frames(Path(source), told))
         if len(frames) != 1:
             raise InputError(f"{source}: holds {len(frames)} frames; predict_frames reads all of them")
-        return self._predict_one(frames[0][1].keypoints, str(source), batch_size)
+        return self._predict_one(frames[0][1].keypoints, str(source), batch_size, outputs)
 
     def predict_frames(
         self,
@@ -127,49 +149,54 @@ class Pose2Mesh:
         detector: str | Detector = "auto",
         batch_size: int = 64,
         handedness: str | None = None,
+        *,
+        intrinsics: IntrinsicsLike | None = None,
+        image_size: tuple[int, int] | None = None,
+        outputs: Outputs = "mesh",
     ) -> Iterator[FramePrediction]:
-        """Frames of pictures, folders, videos and keypoint files, one after another.
+        """Frames of pictures, folders, videos and keypoint files, one after another; arguments as of `predict`.
 
         A single picture or frame without usable people raises as in `predict`; within a video or a keypoint
         file of several frames such a frame has an empty list of people.
         """
+        told = Told.checked(joint_set, detector, handedness, intrinsics, image_size)
+        check_outputs(outputs)
         for path in expand_inputs(inputs):
-            frames = self._frames(path, joint_set, detector, handedness)
+            frames = self._frames(path, told)
             if not is_video(path):
                 frames = list(frames)
                 if len(frames) == 1:
                     image, frame = frames[0]
-                    people = self._predict_one(frame.keypoints, str(path), batch_size)
+                    people = self._predict_one(frame.keypoints, str(path), batch_size, outputs)
                     yield FramePrediction(frame.name, image, people)
                     continue
             for chunk in in_chunks(frames, batch_size):
-                yield from self._predict_many(chunk, batch_size)
+                yield from self._predict_many(chunk, batch_size, outputs)
 
-    def _frames(
-        self, path: Path, joint_set: str | None, detector: str | Detector, handedness: str | Sequence[str] | None
-    ) -> Iterator[Entry]:
+    def _frames(self, path: Path, told: Told) -> Iterator[Entry]:
         """Image (or None) and keypoints of every frame of one file."""
-        for image, frame in self._read(path, joint_set, detector):
-            yield image, frame._replace(keypoints=self._with_sides(frame.keypoints, handedness, str(path)))
+        for image, frame in self._read(path, told):
+            yield image, frame._replace(keypoints=self._as_told(frame.keypoints, told, str(path)))
 
-    def _read(self, path: Path, joint_set: str | None, detector: str | Detector) -> Iterator[Entry]:
+    def _read(self, path: Path, told: Told) -> Iterator[Entry]:
         if is_image(path):
             image = read_image(path)
-            yield image, Frame(path.stem, self._detect(image, detector))
+            found = self._detect(image, told.detector)
+            yield image, Frame(path.stem, replace(found, intrinsics=exif_focal(path, image.shape)))
         elif is_video(path):
             for i, image in enumerate(read_video(path)):
-                yield image, Frame(f"{path.stem}_{i:06d}", self._detect(image, detector))
+                yield image, Frame(f"{path.stem}_{i:06d}", self._detect(image, told.detector))
         else:
-            for frame in read_keypoints(path, joint_set or self.joint_set):
+            for frame in read_keypoints(path, told.joint_set or self.joint_set):
                 yield None, frame
 
-    def _with_sides(self, keypoints: Keypoints2D, handedness: str | Sequence[str] | None, where: str) -> Keypoints2D:
-        """Hands with left and right; bodies as they are."""
+    def _as_told(self, keypoints: Keypoints2D, told: Told, where: str) -> Keypoints2D:
+        """With what the caller says about hands, the camera and the picture's size."""
         if self.kind == "hand":
-            return with_handedness(keypoints, handedness, where)
-        if handedness is not None:
-            raise InputError(f"{where}: handedness {handedness!r} belongs to hands; these weights recover a body")
-        return keypoints
+            keypoints = with_handedness(keypoints, told.handedness, where)
+        elif told.handedness is not None:
+            raise InputError(f"{where}: handedness {told.handedness!r} belongs to hands; these weights recover a body")
+        return told.add_camera(keypoints, where)
 
     def _detect(self, image: np.ndarray, detector: str | Detector) -> Keypoints2D:
         if not isinstance(detector, str):
@@ -178,7 +205,7 @@ class Pose2Mesh:
             self._detectors[detector] = get_detector(detector, self.kind)
         return self._detectors[detector].detect(image)
 
-    def _predict_one(self, keypoints: Keypoints2D, where: str, batch_size: int) -> list[Person]:
+    def _predict_one(self, keypoints: Keypoints2D, where: str, batch_size: int, outputs: Outputs) -> list[Person]:
         """People of a single frame; raises when there is nobody or nobody usable."""
         if not len(keypoints):
             nobody, whom = ("no hand", "hand") if self.kind == "hand" else ("nobody", "person")
@@ -186,10 +213,10 @@ class Pose2Mesh:
         usable = self._usable(keypoints)
         if not len(usable):
             self._check(keypoints, where)
-        return self._recover([usable], batch_size)[0]
+        return self._recover([usable], batch_size, outputs)[0]
 
-    def _predict_many(self, frames: list[Entry], batch_size: int) -> Iterator[FramePrediction]:
-        people = self._recover([self._usable(frame.keypoints) for _, frame in frames], batch_size)
+    def _predict_many(self, frames: list[Entry], batch_size: int, outputs: Outputs) -> Iterator[FramePrediction]:
+        people = self._recover([self._usable(frame.keypoints) for _, frame in frames], batch_size, outputs)
         for (image, frame), found in zip(frames, people, strict=True):
             yield FramePrediction(frame.name, image, found)
 
@@ -212,7 +239,7 @@ class Pose2Mesh:
         """In the network's joint set."""
         return in_joint_set(keypoints, self.network.joint_set, needs_all=isinstance(self.network, ClassicBody))
 
-    def _recover(self, frames: list[Keypoints2D], batch_size: int) -> list[list[Person]]:
+    def _recover(self, frames: list[Keypoints2D], batch_size: int, outputs: Outputs) -> list[list[Person]]:
         """People of each frame (all usable), sent through the network in batches."""
         if batch_size < 1:
             raise InputError(f"batch size is {batch_size}; it must be at least 1")
@@ -220,77 +247,27 @@ class Pose2Mesh:
         columns = [np.concatenate([f.points, f.confidence[..., None]], -1) for f in frames]  # [P, J, 3] each
         keypoints = np.concatenate(columns).astype(np.float32) if columns else np.zeros((0, 1, 3), np.float32)
         is_left = np.array([side == "left" for f in frames for side in f.handedness or [""] * len(f)], bool)  # [P]
-        *found, parameters = self._run(mirror_where(keypoints, is_left), batch_size)
-        vertices, joints = (mirror_where(points, is_left) for points in found)
-        people, start = [], 0
-        for frame in frames:
-            rows = slice(start, start + len(frame))
-            fitted = [_person_parameters(parameters, row, is_left[row]) for row in range(rows.start, rows.stop)]
-            people.append(self._assemble(frame, keypoints[rows], vertices[rows], joints[rows], fitted))
-            start = rows.stop
-        return people
-
-    def _run(
-        self, keypoints: np.ndarray, batch_size: int
-    ) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray] | None]:
-        """Vertices [P, V, 3], joints [P, J, 3] and body parameters (by name, [P, ...]; None where the network has
-        none) for keypoints [P, J, 3] of any number of people.
-        """
-        vertices, joints = [np.zeros((0, 1, 3), np.float32)], [np.zeros((0, 1, 3), np.float32)]
-        parameters: list[BodyParameters] = []
+        answers: list[Answer] = []
         for start in range(0, len(keypoints), batch_size):
+            rows = slice(start, start + batch_size)
+            batch = torch.from_numpy(mirror_where(keypoints[rows], is_left[rows])).to(self.device)  # [B, J, 3]
             with torch.inference_mode():
-                batch = torch.from_numpy(keypoints[start : start + batch_size]).to(self.device)  # [B, J, 3]
-                output = self.network(batch)
-            vertices.append(output.vertices.float().cpu().numpy())
-            joints.append(output.joints.float().cpu().numpy())
-            if isinstance(output, BodyPrediction):
-                parameters.append(output.parameters)
-        if not all(np.isfinite(values).all() for values in vertices):
-            raise Pose2MeshError("the network returned a mesh that is not finite; are the weights damaged?")
-        found = None
-        if parameters:
-            found = {name: torch.cat(part).float().cpu().numpy() for name, part in _by_name(parameters)}
-        return np.concatenate(vertices[1:] or vertices), np.concatenate(joints[1:] or joints), found
-
-    def _assemble(
-        self,
-        frame: Keypoints2D,
-        keypoints: np.ndarray,
-        vertices: np.ndarray,
-        joints: np.ndarray,
-        parameters: list[dict[str, np.ndarray] | None],
-    ) -> list[Person]:
-        """Persons with cameras: keypoints [P, J, 3], vertices [P, V, 3], joints [P, J_out, 3], parameters of each."""
-        if not len(frame):
-            return []
-        names = tuple(self.network.output_joint_names)
-        targets, weights = convert(frame.points, frame.confidence, frame.joint_set, JointSet("output", names, ()))
-        cameras = fit_cameras(joints, targets, weights, frame.image_size)
-        right = np.asarray(self.network.faces, np.int32)
-        faces = {None: right, "right": right, "left": flip_faces(right)}
-        scores = [float(c[c > 0].mean()) for c in frame.confidence]
-        return [
-            Person(
-                *(vertices[i], faces[side], joints[i], names, keypoints[i], cameras[i], scores[i], parameters[i]),
-                handedness=side,
-            )
-            for i, side in enumerate(frame.handedness or [None] * len(frame))
-        ]
+                answers += answers_of(self.network(batch), is_left[rows], outputs)
+        names, waiting = tuple(self.network.output_joint_names), iter(answers)
+        return [assemble_people(f, [next(waiting) for _ in range(len(f))], names, self._faces) for f in frames]
 
 
-def _by_name(parts: list[BodyParameters]) -> Iterator[tuple[str, list[Tensor]]]:
-    for name in BodyParameters._fields:
-        yield name, [getattr(part, name) for part in parts]
-
-
-def _person_parameters(
-    parameters: dict[str, np.ndarray] | None, row: int, is_left: np.bool_
-) -> dict[str, np.ndarray] | None:
-    """Parameters of one person; a left hand's rotations are those of its mirror image, turned back: M R M."""
-    if parameters is None:
-        return None
-    person = {name: values[row] for name, values in parameters.items()}
-    if is_left:
-        person["rotations"] = person["rotations"] * np.array([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]], np.float32)
-    return person
+def _check_batch(keypoints: Any, joint_set: str) -> None:
+    """Raise InputError unless this is a batch of keypoints [B, J, 3] of a joint set."""
+    joints = find_joint_set(joint_set).joints
+    wanted = f"a floating-point tensor [B, {len(joints)}, 3] of x, y, confidence in {joint_set}"
+    if not isinstance(keypoints, Tensor) or not keypoints.is_floating_point():
+        found = keypoints.dtype if isinstance(keypoints, Tensor) else type(keypoints).__name__
+        raise InputError(f"the network takes {wanted}; this is {found} (`predict` takes anything else)")
+    if keypoints.ndim != 3 or tuple(keypoints.shape[1:]) != (len(joints), 3):
+        raise InputError(f"the network takes {wanted}; this has the shape {list(keypoints.shape)}")
+    values = keypoints.detach()
+    bad = ~values[..., 2].isfinite() | ((values[..., 2] > 0) & ~values[..., :2].isfinite().all(-1))  # [B, J]
+    if bad.any():
+        person, joint = (int(i) for i in bad.nonzero()[0])
+        raise InputError(f"keypoints of person {person}, joint {joints[joint]} are not finite; give it confidence 0")

@@ -12,6 +12,14 @@ import numpy as np
 
 
 @dataclass(frozen=True)
+class Intrinsics:
+    """What is known of the camera behind a picture: a pinhole with square pixels."""
+
+    focal: float  # pixels
+    center: tuple[float, float] | None = None  # principal point (x, y), pixels; None: the middle of the picture
+
+
+@dataclass(frozen=True)
 class Keypoints2D:
     """2D joints of the people, or of the hands, in one picture."""
 
@@ -20,6 +28,7 @@ class Keypoints2D:
     joint_set: str  # a name known to pose2mesh.skeletons
     image_size: tuple[int, int] | None = None  # (width, height) pixels, if known
     handedness: tuple[str, ...] | None = None  # [P] of left, right; None for bodies and where nobody told
+    intrinsics: Intrinsics | None = None  # of the camera, if known
 
     def __len__(self) -> int:
         return len(self.points)
@@ -57,7 +66,7 @@ class Mesh:
 class Person:
     """One recovered person or hand: mesh, joints, the camera that sees it, and the input it came from."""
 
-    vertices: np.ndarray  # [V, 3] metres, relative to the pelvis (hand: wrist), camera axes
+    vertices: np.ndarray  # [V, 3] metres, relative to the pelvis (hand: wrist), camera axes; V = 0: not asked for
     faces: np.ndarray  # [F, 3] int32
     joints: np.ndarray  # [J, 3] metres, same frame as the vertices
     joint_names: tuple[str, ...]
@@ -76,6 +85,3 @@ class Person:
         from pose2mesh.exporters import save_person  # exporters stand above types in the layering
 
         return save_person(self, Path(path))
-
-    def with_camera(self, camera: Camera) -> Person:
-        return replace(self, camera=camera)

@@ -13,8 +13,7 @@ from pose2mesh.datasets.motion import PACK_REMEDY
 from pose2mesh.datasets.synthetic import find_motion, seeded_generator
 from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.camera import TYPICAL_FILL
-from pose2mesh.geometry.projection import default_focal
+from pose2mesh.fitting.camera import assume_intrinsics
 from pose2mesh.npz import read_arrays
 from pose2mesh.skeletons import convert
 from pose2mesh.skeletons import joint_set as find_joint_set
@@ -130,13 +129,8 @@ def _read(path: Path, joint_set: str | None) -> list[Keypoints2D]:
 
 
 def _to_rays(points: np.ndarray, confidence: np.ndarray, image_size: tuple[int, int] | None) -> np.ndarray:
-    """One person [J,2], [J] in pixels to [J,3] in focal lengths; cameras are guessed as in `fit_cameras`."""
+    """One person [J,2], [J] in pixels to [J,3] in focal lengths; the camera is that of `fit_cameras`."""
     seen = confidence > 0
-    if image_size is not None:
-        focal, center = default_focal(image_size), np.asarray(image_size) / 2
-    else:
-        low, high = (points[seen].min(0), points[seen].max(0)) if seen.any() else (np.zeros(2), np.ones(2))
-        side = max(float((high - low).max()), 1.0) / TYPICAL_FILL
-        focal, center = default_focal((side, side)), (low + high) / 2
+    focal, center = assume_intrinsics(points, confidence, image_size)
     rays = np.where(seen[:, None], (points - center) / focal, 0.0)
     return np.column_stack([rays, confidence]).astype(np.float32)

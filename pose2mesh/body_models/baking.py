@@ -26,7 +26,7 @@ def anny_model():
         import anny
     except ImportError as error:
         raise MissingDependencyError("baking needs the anny package: pip install 'pose2mesh[assets]'") from error
-    return anny.Anny()
+    return anny.Anny()  # pyright: ignore[reportAttributeAccessIssue] - without the package this file's neighbor is found
 
 
 def sample_phenotypes(model, years: tuple[float, float], count: int, seed: int):
@@ -35,7 +35,7 @@ def sample_phenotypes(model, years: tuple[float, float], count: int, seed: int):
     Returns (age [N] years, rest vertices [N,V,3], rest bone heads [N,K,3]); SMPL axes, metres, root bone at 0.
     """
     import torch
-    from anny.shape_distribution import SimpleShapeDistribution
+    from anny.shape_distribution import SimpleShapeDistribution  # pyright: ignore[reportMissingImports]
 
     torch.manual_seed(seed)
     low, high = (torch.tensor(float(v), dtype=model.dtype) for v in years)
@@ -111,7 +111,7 @@ def _ring_around(vertices: np.ndarray, center: np.ndarray, count: int = 60) -> n
 
 def keypoint_rows(model) -> tuple[list[str], np.ndarray]:
     """Anny's surface regressor: COCO-17, toes and heels, plus the top of the head. Returns names, weights [R,V]."""
-    from anny import KeypointsRegressor
+    from anny import KeypointsRegressor  # pyright: ignore[reportAttributeAccessIssue]
 
     regressor = KeypointsRegressor.coco(model)
     weights = regressor.regression_weights.numpy()

@@ -119,7 +119,8 @@ def hand_vertices() -> np.ndarray:
     """Indices in the body [1609] of the vertices of Anny's hand topology, in its order."""
     import anny
 
-    hand, body = anny.Anny(rig="anny-hand.R", topology="hand.R"), anny_model()
+    hand = anny.Anny(rig="anny-hand.R", topology="hand.R")  # pyright: ignore[reportAttributeAccessIssue]
+    body = anny_model()
     body_ids = body.base_mesh_vertex_indices.numpy()
     order = np.argsort(body_ids)
     return order[np.searchsorted(body_ids[order], hand.base_mesh_vertex_indices.numpy())]

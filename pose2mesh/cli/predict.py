@@ -65,7 +65,10 @@ def load_model(kind: str, weights: str | None, hand_weights: str | None, device:
 def _predict_file(model, file: Path, stem: str, used: set[str], options: argparse.Namespace) -> int:
     """Write the results of one file; returns the number of failures (0 or 1)."""
     what = "hand" if options.kind == "hand" else "person"
-    frames = model.predict_frames([file], options.joint_set, options.detector, options.batch_size, options.handedness)
+    camera = {"intrinsics": options.intrinsics, "image_size": options.image_size}
+    frames = model.predict_frames(
+        [file], options.joint_set, options.detector, options.batch_size, options.handedness, **camera
+    )
     try:
         for frame in frames:
             name = stem if frame.name == file.stem else _frame_name(frame.name, file.stem, stem, used)
@@ -113,11 +116,23 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         from pose2mesh.skeletons import joint_set
 
         joint_set(options.joint_set)
+    options.intrinsics, options.image_size = _camera(options)
     if options.refine and options.kind != "body":
         raise InputError(f"--refine fits bodies; --kind {options.kind} cannot be refined")
     if options.save_mesh:
         options.save = (*options.save, "obj")
     return options
+
+
+def _camera(options: argparse.Namespace):
+    """What the options say of camera and picture, None where they say nothing. Raises InputError."""
+    from pose2mesh.detectors.intrinsics import as_intrinsics, parse_size
+
+    given = options.focal if options.intrinsics is None else options.intrinsics
+    if None not in (options.focal, options.intrinsics):
+        raise InputError("--focal and --intrinsics say the same; give one of them")
+    size = None if options.image_size is None else parse_size(options.image_size)
+    return None if given is None else as_intrinsics(given), size
 
 
 def _parser() -> Parser:
@@ -134,6 +149,9 @@ def _parser() -> Parser:
     add("--hand-weights", metavar="NAME|PATH", help="those of the hands, with --kind body+hands")
     add("--handedness", choices=("left", "right"), help="of the hands in keypoint files that do not tell it")
     add("--joint-set", metavar="NAME", help="joint set of the keypoints (default: told by their number)")
+    add("--focal", type=float, metavar="PX", help="focal length of the camera in pixels (default: EXIF, or a guess)")
+    add("--intrinsics", metavar="FILE", help="the camera: fx, fy, cx, cy or a matrix K, as JSON, YAML or NPZ")
+    add("--image-size", metavar="WxH", help="size of the picture that keypoint files are from, where they do not tell")
     add("--detector", choices=("auto", "mediapipe", "rtmlib", "none"), default="auto")
     add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(FORMATS)}")
     add("--save_mesh", action="store_true", help="the same as adding obj to --save")

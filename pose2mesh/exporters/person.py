@@ -84,6 +84,8 @@ def _write_mesh(person: Person, path: Path) -> None:
     from trimesh.visual import TextureVisuals
     from trimesh.visual.material import PBRMaterial
 
+    if not len(person.faces):
+        raise InputError(f"{path}: this person has no mesh (predict with outputs='mesh', or save npz or json)")
     vertices = np.asarray(person.vertices, np.float32) * Y_UP  # [V, 3]
     # Without processing, trimesh keeps every vertex in its place.
     mesh = trimesh.Trimesh(vertices, person.faces, vertex_normals=vertex_normals(vertices, person.faces), process=False)

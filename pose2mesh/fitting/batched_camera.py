@@ -6,10 +6,9 @@
 import torch
 from torch import Tensor
 
-from pose2mesh.fitting.camera import TYPICAL_FILL
-
 NEAREST = 0.3  # metres: no joint comes closer to the camera
 _FARTHEST = 100.0  # metres
+TYPICAL_FILL = 0.6  # part of the picture's side that people fill, when the picture is unknown
 _LEAST_SPREAD = 1e-8  # squared focal lengths; below it the points say nothing about the distance
 
 
@@ -57,13 +56,22 @@ def person_size(rays: Tensor, weights: Tensor) -> Tensor:
     return (share * offset.square()).sum((1, 2)).clamp(min=_LEAST_SPREAD).sqrt()
 
 
-def guess_rays(keypoints: Tensor) -> Tensor:
-    """Rays [B,J,2] of people [B,J,3] (pixels, confidence) in unknown pictures, as `fit_cameras` guesses them.
+def guess_intrinsics(points: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Focal lengths [...] and principal points [..., 2] of unknown pictures, in pixels.
 
-    The visible joints fill `TYPICAL_FILL` of a square picture around them, whose diagonal is the focal length.
+    The visible joints fill `TYPICAL_FILL` of a square picture around them, whose diagonal is the focal length (as that
+    of a picture of known size is, `default_focal`).
+
+    Shapes: points [..., J, 2] px; seen bool [..., J].
     """
-    points, seen = keypoints[..., :2], keypoints[..., 2:] > 0
-    low = torch.where(seen, points, torch.full_like(points, torch.inf)).amin(1, keepdim=True)  # [B, 1, 2]
-    high = torch.where(seen, points, torch.full_like(points, -torch.inf)).amax(1, keepdim=True)
-    side = (high - low).amax(-1, keepdim=True).clamp(min=1e-6) / TYPICAL_FILL
-    return torch.where(seen, (points - (low + high) / 2) / (2**0.5 * side), torch.zeros_like(points))
+    low = torch.where(seen[..., None], points, torch.inf).amin(-2)  # [..., 2]
+    high = torch.where(seen[..., None], points, -torch.inf).amax(-2)
+    side = (high - low).amax(-1).clamp(min=1.0) / TYPICAL_FILL  # [...]
+    return 2**0.5 * side, (low + high) / 2
+
+
+def guess_rays(keypoints: Tensor) -> Tensor:
+    """Rays [B,J,2] of people [B,J,3] (pixels, confidence) in unknown pictures, each by itself; 0 where missing."""
+    points, seen = keypoints[..., :2], keypoints[..., 2] > 0
+    focal, center = guess_intrinsics(points, seen)  # [B], [B, 2]
+    return torch.where(seen[..., None], (points - center[:, None]) / focal[:, None, None], 0.0)

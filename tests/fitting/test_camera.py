@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.optimize import minimize
 
-from pose2mesh.fitting.camera import NEAREST, fit_cameras, fit_perspective, fit_weak_perspective
-from pose2mesh.types import Camera
+from pose2mesh.fitting.batched_camera import place_bodies
+from pose2mesh.fitting.camera import NEAREST, _linear_translation, fit_cameras, fit_perspective, fit_weak_perspective
+from pose2mesh.types import Camera, Intrinsics
 
 CENTER, FOCAL = (320.0, 240.0), 800.0
 
@@ -66,6 +68,51 @@ def test_swapped_joints_do_not_pull_the_body_away():
     assert np.mean(errors, 0)[2] < 0.05
 
 
+def uncertain(seed):
+    """A body whose joints are the further off the less they are trusted: joints, points, confidence, translation."""
+    rng = np.random.default_rng(seed)
+    joints, translation = body(rng), place(rng)
+    confidence = rng.uniform(0.02, 1, 17)
+    points = Camera(FOCAL, CENTER, translation).project(joints)
+    return joints, points + rng.normal(0, 3, (17, 2)) / confidence[:, None], confidence, translation
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_start_is_the_weighted_least_squares_of_the_rays(seed):
+    """Against the same system solved by elimination, as the batched camera does."""
+    joints, points, confidence, _ = uncertain(seed)
+    rays = (points - np.array(CENTER)) / FOCAL
+    expected = place_bodies(*(torch.from_numpy(x)[None] for x in (joints, rays, confidence)))[0]
+    np.testing.assert_allclose(_linear_translation(joints, rays, confidence), expected, atol=1e-8)
+
+
+def test_confidence_weighs_in_the_refined_camera():
+    """Beside it the same camera that trusts all joints alike, over bodies whose doubtful joints are far off."""
+    errors = []
+    for seed in range(60):
+        joints, points, confidence, translation = uncertain(seed)
+        weighted, alike = (fit_perspective(joints, points, c, FOCAL, CENTER) for c in (confidence, np.ones(17)))
+        errors.append([abs(found[2] - translation[2]) for found in (weighted, alike)])
+    weighted, alike = np.mean(errors, 0)
+    assert weighted < 0.8 * alike
+
+
+def test_the_refined_camera_is_where_the_weighted_robust_gradient_vanishes():
+    """With Huber's weights of the last step held, of which the median error is the scale."""
+    for seed in range(5):
+        joints, points, confidence, _ = uncertain(seed)
+        found = fit_perspective(joints, points, confidence, FOCAL, CENTER)
+        size = np.linalg.norm(Camera(FOCAL, CENTER, found).project(joints) - points, axis=1)
+        limit = 1.345 * 1.4826 * np.median(size)
+        weights = confidence * np.minimum(1, limit / size)
+
+        def cost(t, joints=joints, points=points, weights=weights):
+            return (weights[:, None] * (Camera(FOCAL, CENTER, t).project(joints) - points) ** 2).sum()
+
+        best = minimize(cost, found, method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-6, "maxiter": 2000}).x
+        assert abs(best[2] / found[2] - 1) < 5e-3 and np.abs(best - found)[:2].max() < 5e-3
+
+
 def test_weak_perspective_minimizes_its_weighted_squares():
     rng = np.random.default_rng(5)
     joints, confidence = body(rng), rng.uniform(0, 1, 17)
@@ -115,6 +162,24 @@ def test_one_camera_per_person_with_the_diagonal_as_focal_length():
     for camera, translation in zip(cameras, places, strict=True):
         assert camera.focal == 500 and camera.center == (150, 200) and camera.image_size == (300, 400)
         np.testing.assert_allclose(camera.translation, translation, atol=1e-6)
+
+
+def test_what_is_known_of_the_camera_replaces_the_guess():
+    """A focal length alone keeps the middle of the picture, or of the people where nobody knows the picture."""
+    rng = np.random.default_rng(8)
+    joints, confidence = body(rng)[None], np.ones((1, 17))
+    for depth in (3.0, 5.0, 8.0):
+        translation = np.array([0.3, -0.2, depth])
+        true = Camera(1400.0, (900.0, 500.0), translation, (1920, 1080))
+        points = true.project(joints)
+        (found,) = fit_cameras(joints, points, confidence, (1920, 1080), Intrinsics(1400.0, (900.0, 500.0)))
+        assert (found.focal, found.center, found.image_size) == (true.focal, true.center, true.image_size)
+        np.testing.assert_allclose(found.translation, translation, atol=1e-6)
+        (found,) = fit_cameras(joints, points, confidence, (1920, 1080), Intrinsics(1400.0))
+        assert found.center == (960, 540) and found.translation[2] == pytest.approx(depth, rel=0.05)
+        (found,) = fit_cameras(joints, points, confidence, None, Intrinsics(1400.0))
+        np.testing.assert_allclose(found.center, (points[0].min(0) + points[0].max(0)) / 2)
+        assert found.translation[2] == pytest.approx(depth, rel=0.05)
 
 
 def test_unknown_picture_size_still_projects_onto_the_keypoints():

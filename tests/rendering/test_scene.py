@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import trimesh
@@ -88,7 +90,7 @@ def test_a_person_at_the_border_is_drawn_in_part():
 def test_overlay_refuses_what_it_cannot_place():
     photo, person = _photo(), _person()
     with pytest.raises(InputError, match=r"people\[1\] has no camera"):
-        render_overlay(photo, [person, person.with_camera(None)])
+        render_overlay(photo, [person, replace(person, camera=None)])
     with pytest.raises(InputError, match="640x480"):
         render_overlay(photo, [_person(image_size=(640, 480))])
     with pytest.raises(InputError, match="uint8"):

@@ -1,0 +1,121 @@
+"""What a user knows of the camera: a focal length, a matrix, or a file with either."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.npz import read_arrays
+from pose2mesh.types import Intrinsics
+
+IntrinsicsLike = Intrinsics | float | np.ndarray | Mapping[str, Any] | str | Path
+
+SUFFIXES = (".json", ".yaml", ".yml", ".npz")
+_MATRICES = ("K", "camera_matrix", "intrinsics")  # names of a 3 x 3 matrix
+_SQUARE = 0.02  # part by which fx and fy may differ, and by which a skew may bend: calibrations, not distorted pixels
+_MOST_BYTES = 65536  # of a text file; nine numbers need no more
+_EXPECTED = "expected fx, fy, cx, cy or a 3 x 3 matrix K, in pixels"
+
+
+def as_intrinsics(value: IntrinsicsLike) -> Intrinsics:
+    """Intrinsics of a focal length (px), a matrix K [3, 3], a mapping with fx, fy, cx, cy or K, or a file of those.
+
+    Of a mapping `focal` or fx alone is enough. Raises MissingFileError, FormatError for a damaged file, and InputError
+    for what is no camera of ours: one focal length for both axes, no skew.
+    """
+    if isinstance(value, Intrinsics):
+        return _checked(value.focal, value.focal, value.center, 0.0, "intrinsics")
+    if isinstance(value, str | Path):
+        return _of_mapping(_read(Path(value)), str(value))
+    if isinstance(value, Mapping):
+        return _of_mapping(value, "intrinsics")
+    array = _numbers(value, "intrinsics")
+    return _checked(array, array, None, 0.0, "intrinsics") if array.ndim == 0 else _of_matrix(array, "intrinsics")
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """(width, height) of "1920x1080". Raises InputError."""
+    width, _, height = text.lower().partition("x")
+    if not all(side.isascii() and side.isdigit() and 0 < int(side) < 10**6 for side in (width, height)):
+        raise InputError(f"{text!r} is not WIDTHxHEIGHT in pixels, for example 1920x1080")
+    return int(width), int(height)
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: intrinsics come as {', '.join(SUFFIXES)}; {_EXPECTED}")
+    if path.suffix.lower() == ".npz":
+        return read_arrays(path, remedy=_EXPECTED)
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such file; {_EXPECTED}")
+    if path.stat().st_size > _MOST_BYTES:
+        raise FormatError(f"{path} has more than {_MOST_BYTES} bytes, so it is no intrinsics; {_EXPECTED}")
+    try:
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix.lower() == ".json" else _load_yaml(text)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{path} cannot be read ({' '.join(str(error).split())[:100]}); {_EXPECTED}") from error
+    if not isinstance(content, dict):
+        raise FormatError(f"{path} holds no names with values; {_EXPECTED}")
+    return content
+
+
+def _load_yaml(text: str) -> Any:
+    """Plain YAML without aliases, which could make a small file endless. Raises ValueError."""
+    import yaml
+
+    try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
+            raise ValueError("aliases are not read")
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
+
+
+def _of_mapping(values: Mapping[str, Any], where: str) -> Intrinsics:
+    for name in _MATRICES:
+        if name in values:
+            return _of_matrix(_numbers(values[name], f"{where}: {name}"), f"{where}: {name}")
+    fx = values.get("fx", values.get("focal"))
+    if fx is None:
+        raise InputError(f"{where} has {', '.join(map(str, list(values)[:6])) or 'nothing'}; {_EXPECTED}")
+    if ("cx" in values) != ("cy" in values):
+        raise InputError(f"{where} has one of cx and cy; give both, or neither for the middle of the picture")
+    center = (values["cx"], values["cy"]) if "cx" in values else None
+    return _checked(fx, values.get("fy", fx), center, 0.0, where)
+
+
+def _of_matrix(matrix: np.ndarray, where: str) -> Intrinsics:
+    """Of K [3, 3] with the last row 0, 0, 1."""
+    if matrix.shape != (3, 3) or not np.allclose(matrix[2], [0, 0, 1]) or abs(matrix[1, 0]) > 1e-6:
+        raise InputError(f"{where} is no camera matrix [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]")
+    return _checked(matrix[0, 0], matrix[1, 1], (matrix[0, 2], matrix[1, 2]), matrix[0, 1], where)
+
+
+def _checked(fx: Any, fy: Any, center: Any, skew: float, where: str) -> Intrinsics:
+    fx, fy = (float(_numbers(value, where, ())) for value in (fx, fy))
+    if not min(fx, fy) > 0:
+        raise InputError(f"{where}: focal length is {min(fx, fy):g}; it must be pixels > 0")
+    if max(abs(fx - fy), abs(skew)) > _SQUARE * max(fx, fy):
+        raise InputError(
+            f"{where}: fx {fx:g}, fy {fy:g}, skew {skew:g} are of pixels that are no squares; scale the picture first"
+        )
+    if center is None:
+        return Intrinsics(math.sqrt(fx * fy))
+    x, y = _numbers(center, f"{where}: principal point", (2,))
+    return Intrinsics(math.sqrt(fx * fy), (float(x), float(y)))
+
+
+def _numbers(value: Any, where: str, shape: tuple[int, ...] | None = None) -> np.ndarray:
+    """A finite float64 array, of that shape if one is given. Raises InputError."""
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        array = np.array(np.nan)
+    if not np.isfinite(array).all() or shape not in (None, array.shape):
+        raise InputError(f"{where}: {str(value)[:60]!r} are no finite numbers of a camera; {_EXPECTED}")
+    return array

@@ -1,0 +1,48 @@
+"""What a caller says about an input, beside what the input itself tells."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pose2mesh.detectors import Detector
+from pose2mesh.detectors.intrinsics import IntrinsicsLike, as_intrinsics
+from pose2mesh.errors import InputError
+from pose2mesh.types import Intrinsics, Keypoints2D
+
+
+class Told(NamedTuple):
+    """None where nothing was said."""
+
+    joint_set: str | None
+    detector: str | Detector
+    handedness: str | Sequence[str] | None
+    intrinsics: Intrinsics | None
+    image_size: tuple[int, int] | None  # (width, height) pixels
+
+    @classmethod
+    def checked(
+        cls,
+        joint_set: str | None,
+        detector: str | Detector,
+        handedness: str | Sequence[str] | None,
+        intrinsics: IntrinsicsLike | None,
+        image_size: Any,
+    ) -> "Told":
+        """The arguments of a prediction. Raises InputError, FormatError."""
+        known = None if intrinsics is None else as_intrinsics(intrinsics)
+        if image_size is not None:
+            sides = np.asarray(image_size)
+            if sides.shape != (2,) or sides.dtype.kind not in "iu" or sides.min() < 1:
+                raise InputError(f"image_size is {image_size!r}; it must be (width, height), whole numbers of pixels")
+            image_size = int(sides[0]), int(sides[1])
+        return cls(joint_set, detector, handedness, known, image_size)
+
+    def add_camera(self, keypoints: Keypoints2D, where: str) -> Keypoints2D:
+        """With the camera and the picture's size. Raises InputError where the picture has another size."""
+        size = keypoints.image_size or self.image_size
+        if size and self.image_size and size != self.image_size:
+            found, given = ("x".join(map(str, sides)) for sides in (size, self.image_size))
+            raise InputError(f"{where}: the picture has {found} pixels, not {given}; leave the size out")
+        return replace(keypoints, image_size=size, intrinsics=self.intrinsics or keypoints.intrinsics)

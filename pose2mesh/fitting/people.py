@@ -1,0 +1,99 @@
+"""What a network returned for a batch, as one `Person` after another: each owns its arrays, and pins no batch."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from pose2mesh.errors import FormatError, InputError
+from pose2mesh.fitting.camera import fit_cameras
+from pose2mesh.geometry.mirroring import flip_faces, mirror_where
+from pose2mesh.networks.prediction import BodyPrediction
+from pose2mesh.skeletons import JointSet, convert
+from pose2mesh.types import Keypoints2D, Person
+
+Outputs = Literal["mesh", "parameters", "joints"]
+OUTPUTS: tuple[Outputs, ...] = ("mesh", "parameters", "joints")  # from everything to the least
+
+_NO_VERTICES, _NO_FACES = np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
+_MIRROR = np.array([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]], np.float32)  # M R M entry by entry, M = diag(-1, 1, 1)
+
+
+class Answer(NamedTuple):
+    """Of a network, for one person: root-relative, camera axes."""
+
+    vertices: np.ndarray  # [V, 3] m, V = 0 without a mesh
+    joints: np.ndarray  # [J, 3] m
+    parameters: dict[str, np.ndarray] | None  # by name, where the network has some and they are wanted
+
+
+def check_outputs(outputs: str) -> None:
+    """Raise InputError unless `outputs` is one of OUTPUTS."""
+    if outputs not in OUTPUTS:
+        raise InputError(f"outputs {outputs!r} is none of {', '.join(OUTPUTS)}")
+
+
+def answers_of(output: Any, is_left: np.ndarray, outputs: Outputs) -> list[Answer]:
+    """The answers of a batch, one by one, in memory of their own; `is_left` bool [B] are mirrored back to left hands.
+
+    `output` holds tensors as `Pose2Mesh.network` returns them. Raises InputError where parameters are wanted and the
+    network has none, FormatError for numbers that are not finite.
+    """
+    joints = _array(output.joints)  # [B, J, 3]
+    vertices = _array(output.vertices) if outputs == "mesh" else np.zeros((len(joints), 0, 3), np.float32)
+    if not (np.isfinite(joints).all() and np.isfinite(vertices).all()):
+        raise FormatError("the network returned numbers that are not finite: its weights are damaged; load others")
+    has_parameters = isinstance(output, BodyPrediction)
+    if outputs == "parameters" and not has_parameters:
+        raise InputError(
+            "these weights give no body parameters; take others, such as anny-key2mesh, or outputs='joints'"
+        )
+    parameters: list[dict[str, np.ndarray] | None] = [None] * len(joints)
+    if has_parameters and outputs != "joints":
+        arrays = {name: _array(values) for name, values in output.parameters._asdict().items()}
+        arrays["rotations"] = np.where(is_left[:, None, None, None], arrays["rotations"] * _MIRROR, arrays["rotations"])
+        parameters = [{name: values[row].copy() for name, values in arrays.items()} for row in range(len(joints))]
+    mirrored = (mirror_where(points, is_left) for points in (vertices, joints))
+    return [Answer(v.copy(), j.copy(), p) for v, j, p in zip(*mirrored, parameters, strict=True)]
+
+
+def assemble_people(
+    frame: Keypoints2D, answers: Sequence[Answer], joint_names: tuple[str, ...], faces: dict[str | None, np.ndarray]
+) -> list[Person]:
+    """The people of one picture, in the network's joint set, with the cameras that see them; `faces_of_sides`."""
+    if not answers:
+        return []
+    joints = np.stack([answer.joints for answer in answers])  # [P, J, 3]
+    targets, weights = convert(frame.points, frame.confidence, frame.joint_set, JointSet("output", joint_names, ()))
+    cameras = fit_cameras(joints, targets, weights, frame.image_size, frame.intrinsics)
+    keypoints = np.concatenate([frame.points, frame.confidence[..., None]], -1).astype(np.float32)  # [P, J, 3]
+    return [
+        Person(
+            answer.vertices,
+            faces[side] if len(answer.vertices) else _NO_FACES,
+            answer.joints,
+            joint_names,
+            keypoints[i].copy(),
+            cameras[i],
+            float(frame.confidence[i][frame.confidence[i] > 0].mean()),
+            answer.parameters,
+            handedness=side,
+        )
+        for i, (answer, side) in enumerate(zip(answers, frame.handedness or [None] * len(frame), strict=True))
+    ]
+
+
+def faces_of_sides(faces: np.ndarray) -> dict[str | None, np.ndarray]:
+    """Faces [F, 3] by handedness, shared by all people."""
+    right = np.asarray(faces, np.int32)
+    return {None: right, "right": right, "left": flip_faces(right)}
+
+
+def without_mesh(person: Person) -> Person:
+    """The same without vertices and faces."""
+    return replace(person, vertices=_NO_VERTICES, faces=_NO_FACES)
+
+
+def _array(tensor: Any) -> np.ndarray:
+    return tensor.detach().float().cpu().numpy()
