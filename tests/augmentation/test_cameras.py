@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from pose2mesh.augmentation.cameras import CameraRange, project, sample_views
+from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras, project, sample_views
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -61,3 +61,49 @@ def test_same_seed_same_views() -> None:
     first, again, other = (sample_views(5, CameraRange(), seeded(s)) for s in (1, 1, 2))
     assert torch.equal(first.rotation, again.rotation) and torch.equal(first.distance, again.distance)
     assert not torch.equal(first.rotation, other.rotation)
+
+
+def test_a_pelvis_aside_is_seen_where_it_is() -> None:
+    points, place = torch.randn(4, 5, 3) * 0.3, torch.tensor([0.4, -0.2, 3.0])
+    torch.testing.assert_close(
+        project(points, place.expand(4, 3)), (points + place)[..., :2] / (points + place)[..., 2:]
+    )
+
+
+def test_photo_cameras_stand_where_they_say() -> None:
+    """The lens in axes of the room: height over the pelvis, its level distance; the axis meets the body at aim."""
+    recipe = PhotoCameras(
+        distance=(2, 6), height=(0.2, 0.9), aim=(0.1, 0.3), aside=0, close=0, steep=0, tilted=0, roll_degrees=0
+    )
+    view = sample_views(4000, recipe, seeded())
+    lens = -(view.rotation.transpose(1, 2) @ view.translation[..., None])[..., 0]  # [B, 3] SMPL axes, pelvis at 0
+    level = lens[:, [0, 2]].norm(dim=-1)
+    assert lens[:, 1].min() > 0.2 - 1e-4 and lens[:, 1].max() < 0.9 + 1e-4
+    assert level.min() > 2 - 1e-4 and level.max() < 6 + 1e-4
+    assert level.log().mean().item() == pytest.approx(np.log(12) / 2, abs=0.02)  # even in the logarithm
+    axis = view.rotation[:, 2]  # [B, 3] the direction of view
+    aim = lens[:, 1] + axis[:, 1] * level / axis[:, [0, 2]].norm(dim=-1)
+    assert aim.min() > 0.1 - 1e-4 and aim.max() < 0.3 + 1e-4
+
+
+def test_photo_cameras_are_upright_unless_tilted() -> None:
+    up = torch.tensor([0.0, 1.0, 0.0])
+    straight = PhotoCameras(roll_degrees=0, tilted=0, steep=0)
+    assert (sample_views(500, straight, seeded()).rotation @ up)[:, 0].abs().max() < 1e-5  # no lean in the picture
+    tilted = PhotoCameras(tilted=1, tilt_degrees=15, steep=0)
+    seen = sample_views(2000, tilted, seeded()).rotation @ up
+    lean = torch.rad2deg(torch.atan2(seen[:, 0], -seen[:, 1]))
+    assert 13 < lean.abs().max() < 20 and abs(lean.mean()) < 1
+
+
+def test_close_and_steep_photo_cameras() -> None:
+    close = sample_views(1000, PhotoCameras(close=1.0, steep=0), seeded())
+    assert close.distance.min() > 0.4 and close.distance.max() < 2.7 and close.distance.median() < 1.6
+    steep = sample_views(1000, PhotoCameras(close=0, steep=1, roll_degrees=0, tilted=0), seeded())
+    pitch = torch.rad2deg(torch.asin(-(steep.rotation @ torch.tensor([0.0, 1.0, 0.0]))[:, 2]))
+    assert -35.1 < pitch.min() < -30 and 60 < pitch.max() < 65.1
+    for view in (close, steep):
+        identity = torch.eye(3).expand(1000, 3, 3)
+        torch.testing.assert_close(view.rotation @ view.rotation.transpose(1, 2), identity, rtol=0, atol=1e-5)
+    again = sample_views(1000, PhotoCameras(close=1.0, steep=0), seeded())
+    assert torch.equal(close.translation, again.translation)
