@@ -23,7 +23,7 @@ HAND_SCENES = 100  # unless the configuration limits them
 
 
 def run(arguments: list[str]) -> int:
-    """Measure by the protocol that the configuration names: mocap, the closed loop, hands or a dataset's own."""
+    """Measure by the protocol that the configuration names: mocap, upright, closed loop, hands or a dataset."""
     parser = argparse.ArgumentParser(prog="pose2mesh test", description=__doc__)
     parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/test_mocap.yaml")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the metrics (millimetres) here")
@@ -57,7 +57,7 @@ def run(arguments: list[str]) -> int:
         metrics = _closed_loop(config, _protocol(config), options.pictures, options.keypoints)
     elif config.protocol == "hand_closed_loop":
         metrics = _hand_closed_loop(config, options.pictures)
-    elif config.protocol in ("mocap", "hand"):
+    elif config.protocol in ("mocap", "upright", "hand"):
         metrics = _measure(config, _protocol(config))
     else:
         metrics = _dataset(config, options.predictions)
@@ -75,6 +75,7 @@ def _protocol(config):
     from pose2mesh.checkpoints import read_weights
     from pose2mesh.datasets.hands import HandProtocol
     from pose2mesh.datasets.mocap import MocapProtocol
+    from pose2mesh.datasets.upright import UprightProtocol
 
     data, network = config.data, read_weights(config.weights)[1]
     if (network.get("joint_set") == "hand21") != (config.protocol == "hand"):
@@ -82,17 +83,21 @@ def _protocol(config):
     if config.protocol == "hand":
         body = load_body_model(network["body"])
         return HandProtocol(body, data.families, data.variants, data.ages, config.seed, config.limit)
+    if config.protocol == "upright":
+        return UprightProtocol(load_anny_body(), data.samples, data.ages, config.seed, config.limit)
     return MocapProtocol(load_anny_body(), data.motion, data.every, data.ages, config.seed, config.limit)
 
 
 def _measure(config, protocol) -> dict[str, Any]:
     from pose2mesh.checkpoints import load_network
+    from pose2mesh.evaluation.upright import evaluate_upright
     from pose2mesh.training.distributed import pick_device
     from pose2mesh.training.evaluator import evaluate
 
     device = pick_device(config.device)
     network = load_network(config.weights, device)
-    return evaluate(network, protocol, batch_size=config.batch_size, device=device, progress=True)
+    measure = evaluate_upright if config.protocol == "upright" else evaluate
+    return measure(network, protocol, batch_size=config.batch_size, device=device, progress=True)
 
 
 def _dataset(config, predictions: Path | None) -> dict[str, Any]:
@@ -198,7 +203,9 @@ def table(metrics: dict[str, Any]) -> str:
             rows["  (smoothed)"] = {**smoothed, "count": values["count"]}
         for label, numbers in rows.items():
             cells = "".join(f"{numbers[c]:10.1f}" if c in numbers else f"{'-':>10s}" for c in COLUMNS)
-            lines.append(f"{label:24s}{cells}{numbers['count']:9d}")
+            knees = numbers.get("knee_flexion")
+            degrees = f"{knees['predicted']:8.0f} of {knees['truth']:.0f} degrees of the knees" if knees else ""
+            lines.append(f"{label:24s}{cells}{numbers['count']:9d}{degrees}")
         lines += [f"{share:24s}{values[share]:10.3f}" for share in (*SHARES, *SCORES, *OTHERS) if share in values]
         if smoothed:
             lines.append(f"{'acceleration (smoothed)':24s}{smoothed['acceleration']:10.3f}")

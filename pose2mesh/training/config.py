@@ -197,6 +197,7 @@ class TrainConfig(Strict):
 class TestData(Strict):
     motion: str = "mocap_test_public.npz"
     every: int = Field(default=3, ge=1)  # every n-th frame
+    samples: int = Field(default=100, ge=1)  # upright: of each group
     ages: tuple[NotNegative, NotNegative] = (18.0, 75.0)
     families: tuple[str, ...] = TEST_FAMILIES  # hands: held-out families of gestures
     variants: int = Field(default=50, ge=1)  # hands: samples of each gesture
@@ -211,11 +212,11 @@ class SmoothingConfig(Strict):
 
 
 class TestConfig(Strict):
-    """The mocap protocol, the closed loop (its bodies as pictures, through a detector), hands, or a dataset's own."""
+    """Mocap, everyday poses, the closed loop (bodies as pictures, through a detector), hands, or a dataset's own."""
 
-    protocol: Literal["mocap", "closed_loop", "hand", "hand_closed_loop", "human36m", "3dpw", "freihand", "surreal"] = (
-        "mocap"
-    )
+    protocol: Literal[
+        "mocap", "upright", "closed_loop", "hand", "hand_closed_loop", "human36m", "3dpw", "freihand", "surreal"
+    ] = "mocap"
     convention: Literal["original", "current"] = "original"  # datasets: the release's, or today's (docs/results.md)
     input: Literal["detections", "truth"] = "detections"  # datasets: published detections, or the true joints projected
     smoothing: SmoothingConfig | None = None  # 3dpw: report errors after smoothing as well

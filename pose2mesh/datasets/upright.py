@@ -1,0 +1,75 @@
+"""The protocol `upright`: everyday poses before cameras as people hold them, whole and cut, with exact truth.
+
+Poses come from the sampler that training may use as well, from other seeds and on other people (docs/results.md).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from pose2mesh.augmentation.cameras import PhotoCameras, project, sample_views
+from pose2mesh.augmentation.detector_noise import CLEAN, PROTOCOL_NOISE, add_detector_noise
+from pose2mesh.augmentation.everyday_poses import only, sample_everyday
+from pose2mesh.augmentation.everyday_tables import KINDS
+from pose2mesh.augmentation.framing import Framing, crop_to_frame, report_outside
+from pose2mesh.augmentation.poses import world_rotmats
+from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.datasets.mocap import ProtocolBatch, test_shapes
+from pose2mesh.datasets.synthetic import ADULT_YEARS, seeded_generator
+from pose2mesh.skeletons import COCO17
+
+_STREAM = 2  # third part of the seed: streams of this protocol; mocap has 0 and 1, training its ranks with small steps
+_FIRST = 1 << 32  # of the rows, beyond the steps of any training
+_WHOLE = Framing(side=0.0, shins_up=0.0, knees_up=0.0, waist_up=0.0, head_and_shoulders=0.0, field=(9.0, 9.0))
+_CUT = Framing(full=0.0)
+_AFAR = PhotoCameras(close=0.0)
+# (name, kind of pose, camera, frame) of each group
+GROUPS = (
+    *((kind, kind, _AFAR, _WHOLE) for kind in KINDS),
+    ("standing, cut", "standing", PhotoCameras(close=0.4), _CUT),
+    ("chair, cut", "chair", PhotoCameras(close=0.4), _CUT),
+)
+
+
+@dataclass(frozen=True)
+class UprightProtocol:
+    """`samples` of each group, the groups in turn. Sample i is a function of (seed, i) alone."""
+
+    body: AnnyBody
+    samples: int = 100
+    ages: tuple[float, float] = ADULT_YEARS
+    seed: int = 0
+    limit: int | None = None
+
+    def batches(self, size: int) -> Iterator[ProtocolBatch]:
+        """Batches in order; the joints outside the frame are absent, or guessed in the noisy input."""
+        reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")
+        shapes = test_shapes(self.ages)
+        count = min(self.samples * len(GROUPS), self.limit or self.samples * len(GROUPS))
+        for start in range(0, count, size):
+            yield self._batch(range(start, min(start + size, count)), shapes, reduced)
+
+    def _batch(self, rows: range, shapes: torch.Tensor, reduced: ReducedBody) -> ProtocolBatch:
+        groups = [GROUPS[row % len(GROUPS)] for row in rows]
+        generators = [seeded_generator(self.seed, _FIRST + row, _STREAM) for row in rows]
+        betas = torch.cat([shapes[torch.randint(len(shapes), (1,), generator=g)] for g in generators])
+        pairs = list(zip(groups, generators, strict=True))
+        poses = torch.cat([sample_everyday(1, only(kind), g) for (_, kind, *_), g in pairs])
+        views = [sample_views(1, cameras, g) for (*_, cameras, _), g in pairs]
+        rotation, place = (torch.cat(column) for column in zip(*views, strict=True))
+        expanded = self.body.expand_groups(rotation[:, None] @ world_rotmats(poses))
+        joints, vertices = reduced.joints(betas, expanded), reduced.skin(betas, expanded)
+        pelvis = joints[:, 17:18]
+        joints, vertices = joints - pelvis, vertices - pelvis
+        exact = project(joints[:, :17], place)
+        clean, noisy = [], []
+        for i, ((*_, frame), generator) in enumerate(pairs):
+            one = exact[i : i + 1]
+            inside = crop_to_frame(one, COCO17.joints, frame, generator)
+            for out, noise, recipe in ((clean, CLEAN, replace(frame, guess=0.0)), (noisy, PROTOCOL_NOISE, frame)):
+                out.append(report_outside(add_detector_noise(one, noise, generator), inside, recipe, generator))
+        names = [name for name, *_ in groups]
+        return ProtocolBatch(torch.cat(clean), torch.cat(noisy), joints, vertices, names, place[:, 2])

@@ -1,0 +1,1 @@
+"""Protocols beyond recorded motion: what networks make of everyday poses."""

@@ -1,0 +1,55 @@
+"""Measure a network by the protocol `upright`: errors, and how far the knees are bent that it draws."""
+
+from collections import defaultdict
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from pose2mesh.checkpoints.build import BodyNetwork
+from pose2mesh.datasets.upright import UprightProtocol
+from pose2mesh.metrics import MetricAccumulator, knee_flexion
+from pose2mesh.skeletons import joint_set
+from pose2mesh.training.evaluator import measure
+from pose2mesh.training.objective import keypoints_in
+
+
+def evaluate_upright(
+    network: BodyNetwork,
+    protocol: UprightProtocol,
+    *,
+    batch_size: int = 64,
+    device: str | torch.device = "cpu",
+    progress: bool = False,
+) -> dict[str, Any]:
+    """{"clean": {...}, "noisy": {...}} as `evaluate`, with kinds of poses as groups.
+
+    Each total and each group also holds `knee_flexion`: {"truth": degrees, "predicted": degrees}, medians over legs.
+    """
+    names = joint_set("coco19").joints
+    accumulators = {"clean": MetricAccumulator(), "noisy": MetricAccumulator()}
+    knees: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # of input, group and side of the comparison
+    with torch.inference_mode():
+        for batch in tqdm(protocol.batches(batch_size), disable=not progress, desc="test", unit="batch"):
+            joints, vertices = batch.joints.to(device), batch.vertices.to(device)
+            for name, accumulator in accumulators.items():
+                predicted = network(keypoints_in(getattr(batch, name), network.joint_set).to(device))
+                accumulator.update(measure(predicted, joints, vertices), batch.groups)
+                for source, points in (("truth", joints), ("predicted", predicted.joints)):
+                    flexion = knee_flexion(points[:, : len(names)], names).tolist()  # [B, 2]
+                    for group, legs in zip(batch.groups, flexion, strict=True):
+                        knees[name, group, source] += legs
+    return {name: _with_knees(name, accumulator.summary(), knees) for name, accumulator in accumulators.items()}
+
+
+def _with_knees(name: str, summary: dict[str, Any], knees: dict[tuple[str, str, str], list[float]]) -> dict[str, Any]:
+    def medians(groups: list[str]) -> dict[str, float]:
+        return {s: _median([v for g in groups for v in knees[name, g, s]]) for s in ("truth", "predicted")}
+
+    for group, values in summary["groups"].items():
+        values["knee_flexion"] = medians([group])
+    return summary | {"knee_flexion": medians(list(summary["groups"]))}
+
+
+def _median(values: list[float]) -> float:
+    return float(torch.tensor(values).nanquantile(0.5))
