@@ -22,7 +22,7 @@ def prepare(workload: Workload, path: str, direction: str, batch: int) -> Callab
 
 def set_mode(workload: Workload, direction: str) -> None:
     for module in workload.modules:
-        module.train(direction == TRAIN)
+        module.train(direction == TRAIN).requires_grad_(direction == TRAIN)
 
 
 def check(workload: Workload, direction: str, batch: int) -> None:

@@ -18,7 +18,7 @@ from pose2mesh.networks.ablations.classic_heads import DIRECT_PLAN
 from pose2mesh.networks.meshnet import BODY_PLAN, ChannelPlan, MeshNet
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
-from pose2mesh.ops import SparseOperator, available_backends, chebyshev_conv, move_to_huge_pages, use_backend
+from pose2mesh.ops import SparseOperator, available_backends, chebyshev_conv, freeze, use_backend
 from pose2mesh.skeletons import joint_set
 from pose2mesh.training.config import NetworkConfig
 
@@ -131,7 +131,7 @@ def _random_classic(hierarchy: Hierarchy, plan: ChannelPlan, *, keeps_fake_rows:
     torch.manual_seed(0)
     meshnet = MeshNet.from_hierarchy(hierarchy, plan, keeps_fake_rows=keeps_fake_rows)
     network = ClassicPose2Mesh(PoseNet(len(joint_set(JOINT_SET))), meshnet)
-    move_to_huge_pages(network)  # as `load_network` does
+    freeze(network)  # as `load_network` does
     return network
 
 

@@ -14,7 +14,7 @@ from pose2mesh.checkpoints import official
 from pose2mesh.checkpoints.build import BodyNetwork, build_network
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.networks.classic_body import ClassicLifter
-from pose2mesh.ops import move_to_huge_pages
+from pose2mesh.ops import freeze
 from pose2mesh.paths import write_with
 
 
@@ -63,11 +63,14 @@ def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dic
         if path.name.endswith((".pth.tar", ".ckpt")):
             remedy = f"convert it: pose2mesh convert-checkpoint {path} --kind ... -o OUT.safetensors"
         raise FormatError(f"{path} does not hold weights of this package ({error}); {remedy}") from error
+    for key, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.sum(dtype=torch.float64).isfinite():
+            raise FormatError(f"{path}: {key} holds numbers that are not finite; fetch or train these weights again")
     return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}, settings
 
 
 def load_network(name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu") -> BodyNetwork:
-    """The network of a weights file in evaluation mode, on `device`.
+    """The network of a weights file on `device`, frozen (`ops.freeze`): `requires_grad_(True)` before training it.
 
     Raises MissingFileError, FormatError, and InputError for PoseNet alone, which gives no mesh.
     """
@@ -95,6 +98,5 @@ def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise FormatError(f"weights {name_or_path} do not fit their own settings: {first}") from error
-    network.eval().to(device)
-    move_to_huge_pages(network)
+    freeze(network.to(device))
     return network

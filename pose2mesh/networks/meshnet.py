@@ -125,7 +125,7 @@ class MeshNet(nn.Module):
         """Shapes: joints [B, J, 5], normalized x, y and then x, y, z in metres; returns [B, V, 3] m."""
         if any(norm.training for norm in self.bn):  # they take statistics of the whole batch
             return self._forward(joints)
-        return in_micro_batches(self._forward, joints, rows=len(self.inverse))
+        return in_micro_batches(self, self._forward, joints, rows=len(self.inverse))
 
     def _forward(self, joints: Tensor) -> Tensor:
         x = self._block(0, joints)  # [B, J, C]

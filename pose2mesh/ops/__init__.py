@@ -10,8 +10,8 @@ from pose2mesh.ops.chebyshev import (
     requested_backend,
     use_backend,
 )
-from pose2mesh.ops.kept import Kept
-from pose2mesh.ops.memory import LIFETIME, move_to_huge_pages, reused_activations
+from pose2mesh.ops.kept import Kept, freeze
+from pose2mesh.ops.memory import LIFETIME, reused_activations
 from pose2mesh.ops.micro_batches import in_micro_batches
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.tiled import TiledOperator, with_tiled_operators
@@ -28,8 +28,8 @@ __all__ = [
     "batch_norm_relu",
     "chebyshev_basis",
     "chebyshev_conv",
+    "freeze",
     "in_micro_batches",
-    "move_to_huge_pages",
     "register_backend",
     "requested_backend",
     "reused_activations",

@@ -138,3 +138,21 @@ def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight
     (tmp_path / "weights").mkdir()
     weights.rename(tmp_path / "weights" / "mine.safetensors")
     assert find_weights("mine") == tmp_path / "weights" / "mine.safetensors"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(weights: Path, value: float) -> None:
+    with safe_open(weights, framework="pt") as file:
+        metadata, tensors = file.metadata(), {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    tensors["lifter.stem.weight"][3, 4] = value
+    save_file(tensors, weights, metadata=metadata)
+    with pytest.raises(FormatError, match=r"tiny\.safetensors: lifter\.stem\.weight holds numbers that are not finite"):
+        load_network(weights)
+
+
+def test_loaded_networks_are_frozen_and_learn_when_asked(weights: Path) -> None:
+    loaded = load_network(weights)
+    assert not loaded.training and not any(p.requires_grad for p in loaded.parameters())
+    output = loaded.requires_grad_(True)(keypoints())
+    (output.vertices.square().sum() + output.joints.square().sum()).backward()
+    assert all(p.grad is not None for p in loaded.parameters())

@@ -205,3 +205,29 @@ def test_norms_that_train_in_evaluation_see_the_whole_batch(monkeypatch):
     with torch.no_grad():
         torch.testing.assert_close(network(x), expected)
     assert int(network.bn[0].num_batches_tracked) == 2
+
+
+@pytest.mark.parametrize("is_global", [False, True])
+def test_hooks_see_what_layers_returned(is_global):
+    """What a hook keeps is not overwritten later in the call, and it sees the batch, not a part of it."""
+    network, seen = random_meshnet(BODY_PLAN).float().eval(), []
+    joints = torch.randn(3, JOINTS, 5)
+
+    def keep(module, inputs, output):
+        if module in network.resizings:
+            seen.append((inputs[0], inputs[0].clone(), output, output.clone()))
+
+    with torch.inference_mode():
+        expected = network(joints)
+        hooks = [part.register_forward_hook(keep) for part in network.resizings if not is_global]
+        if is_global:
+            hooks.append(torch.nn.modules.module.register_module_forward_hook(keep))
+        try:
+            watched = network(joints)
+        finally:
+            for hook in hooks:
+                hook.remove()
+    torch.testing.assert_close(watched, expected, rtol=1e-5, atol=1e-6)
+    assert len(seen) == len(network.resizings)
+    for given, given_then, output, output_then in seen:
+        assert len(given) == 3 and torch.equal(given, given_then) and torch.equal(output, output_then)

@@ -1,4 +1,4 @@
-"""What is kept of parameters must follow every way in which they change."""
+"""What is kept of frozen weights must follow every way in which they change; of others nothing is kept."""
 
 import copy
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pose2mesh.ops import Kept
+from pose2mesh.ops import Kept, freeze
 
 
 class _Counted:
@@ -25,13 +25,18 @@ class _Counted:
 
 
 def _layer() -> nn.Linear:
+    """Frozen, and large enough that a look at a few numbers would miss most."""
     torch.manual_seed(0)
-    return nn.Linear(3, 3)
+    layer = nn.Linear(101, 101)
+    freeze(layer)
+    return layer
 
 
 def _by_optimizer(layer: nn.Linear) -> None:
+    layer.requires_grad_(True)
     layer.weight.grad = torch.ones_like(layer.weight)
     torch.optim.SGD(layer.parameters(), lr=0.1).step()
+    layer.requires_grad_(False)
 
 
 def _by_other(layer: nn.Linear) -> None:
@@ -48,6 +53,18 @@ def _by_data_but_for_the_first(layer: nn.Linear) -> None:
     layer.weight.data.view(-1)[1:] += 1
 
 
+def _by_one_number_of_data(layer: nn.Linear) -> None:
+    layer.weight.data[57, 31] += 1e-6
+
+
+def _by_numpy(layer: nn.Linear) -> None:
+    layer.weight.detach().numpy()[3, 99] = 7.0
+
+
+def _by_sign_of_zero(layer: nn.Linear) -> None:
+    layer.weight.detach().numpy()[0, 0] = -0.0
+
+
 def _by_replacing_data(layer: nn.Linear) -> None:
     layer.weight.data = layer.weight.data + 1
 
@@ -57,16 +74,42 @@ def _by_state(layer: nn.Linear) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [_by_optimizer, _by_other, _by_data, _by_data_but_for_the_first, _by_replacing_data, _by_state]
+    "change",
+    [
+        *(_by_optimizer, _by_other, _by_data, _by_data_but_for_the_first, _by_one_number_of_data, _by_numpy),
+        *(_by_sign_of_zero, _by_replacing_data, _by_state),
+    ],
 )
 def test_a_changed_tensor_is_noticed(change) -> None:
     layer, counted = _layer(), _Counted()
+    layer.weight.data[0, 0] = 0.0
     for _ in range(3):
-        torch.testing.assert_close(counted.get(layer), 2 * layer.weight + layer.bias + 1)
+        assert torch.equal(counted.get(layer), 2 * layer.weight + layer.bias + 1)
     assert counted.count == 1
     change(layer)
-    torch.testing.assert_close(counted.get(layer), 2 * layer.weight + layer.bias + 1)
+    assert torch.equal(counted.get(layer), 2 * layer.weight + layer.bias + 1)
     assert counted.count == 2
+
+
+def test_nothing_is_kept_of_what_is_not_frozen() -> None:
+    """Never frozen, trained again after it, a copy to be trained, a part that was replaced."""
+    fresh = nn.Linear(3, 3)
+    thawed = _layer().requires_grad_(True)
+    twin = copy.deepcopy(_layer())
+    patched = _layer()
+    patched.bias = nn.Parameter(torch.zeros(101), requires_grad=False)
+    for layer in (fresh, thawed, twin, patched):
+        counted = _Counted()
+        for _ in range(3):
+            counted.get(layer)
+        assert counted.count == 3 and len(counted.kept._made) == 0
+
+
+def test_freezing_ends_training() -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    freeze(network)
+    assert not any(module.training for module in network.modules())
+    assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
 def test_another_option_is_noticed() -> None:
@@ -103,8 +146,12 @@ def test_nothing_outlives_its_tensor() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
 @pytest.mark.parametrize("shape", [(), (0,), (1,), (1000, 7)])
-def test_numbers_of_every_type_and_count(dtype: torch.dtype, shape: tuple[int, ...]) -> None:
-    kept, parameter = Kept(lambda p: p * 2), nn.Parameter(torch.ones(shape, dtype=dtype))
+@pytest.mark.parametrize("is_strided", [False, True])
+def test_numbers_of_every_type_and_count(dtype: torch.dtype, shape: tuple[int, ...], is_strided: bool) -> None:
+    numbers = torch.ones((*shape, 2), dtype=dtype)[..., 0] if is_strided else torch.ones(shape, dtype=dtype)
+    module = nn.ParameterList([nn.Parameter(numbers)])
+    freeze(module)
+    kept, parameter = Kept(lambda p: p * 2), module[0]
     value = kept.get(parameter)
     assert kept.get(parameter) is value
     parameter.data.mul_(3)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from pose2mesh.ops import memory, move_to_huge_pages, reused_activations
+from pose2mesh.ops import memory, reused_activations
+from pose2mesh.ops.memory import move_to_huge_pages
 
 
 @torch.no_grad()
