@@ -4,6 +4,7 @@ Only the view and the distance matter: the focal length and the picture size sca
 see normalized poses. Pixels here are units of the focal length.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -50,6 +51,8 @@ class PhotoCameras:
     close_aim: tuple[float, float] = (0.1, 0.55)
     steep: Fraction = 0.1  # share that looks from above or below
     steep_degrees: tuple[float, float] = (-35.0, 65.0)
+    facing: Fraction = 0.35  # share of people who face the camera; the others' headings are uniform
+    facing_degrees: NotNegative = 40.0  # deviation of their headings
     roll_degrees: NotNegative = 2.5  # deviation
     tilted: Fraction = 0.1  # share of tilted ones
     tilt_degrees: NotNegative = 15.0  # up to this
@@ -66,7 +69,7 @@ class View(NamedTuple):
 
 
 def sample_views(count: int, cameras: CameraRange | PhotoCameras, generator: Generator) -> View:
-    """Random views of bodies; the headings are uniform."""
+    """Random views of bodies."""
     if isinstance(cameras, PhotoCameras):
         return _photo_views(count, cameras, generator)
     yaw = 2 * torch.pi * torch.rand(count, generator=generator)
@@ -99,8 +102,7 @@ def _photo_views(count: int, cameras: PhotoCameras, generator: Generator) -> Vie
 
     is_close = torch.rand(count, generator=generator) < cameras.close
     near, far = (
-        torch.exp(uniform((float(torch.tensor(low).log()), float(torch.tensor(high).log()))))
-        for low, high in (cameras.close_distance, cameras.distance)
+        torch.exp(uniform((math.log(low), math.log(high)))) for low, high in (cameras.close_distance, cameras.distance)
     )
     level = torch.where(is_close, near, far)
     aim = torch.where(is_close, uniform(cameras.close_aim), uniform(cameras.aim))
@@ -108,7 +110,8 @@ def _photo_views(count: int, cameras: PhotoCameras, generator: Generator) -> Vie
     pitch = choose(cameras.steep, torch.deg2rad(uniform(cameras.steep_degrees)), torch.atan2(height - aim, level))
     roll = cameras.roll_degrees * torch.randn(count, generator=generator)
     roll = torch.deg2rad(choose(cameras.tilted, uniform((-cameras.tilt_degrees, cameras.tilt_degrees)), roll))
-    yaw = 2 * torch.pi * torch.rand(count, generator=generator)
+    faced = torch.deg2rad(cameras.facing_degrees * torch.randn(count, generator=generator))
+    yaw = choose(cameras.facing, faced, uniform((0, 2 * torch.pi)))
     aside = cameras.aside * level * torch.randn(count, generator=generator).clamp(-2, 2)
     held = _about(2, roll) @ _about(0, pitch) @ SMPL_TO_CAMERA  # of a body that faces the camera
     zero = torch.zeros(count)

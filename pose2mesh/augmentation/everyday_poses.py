@@ -32,7 +32,7 @@ class EverydayPoses:
 
     __pydantic_config__: ClassVar = STRICT
 
-    standing: NotNegative = 0.34
+    standing: NotNegative = 0.36
     contrapposto: NotNegative = 0.14
     leaning: NotNegative = 0.08
     chair: NotNegative = 0.2
@@ -40,7 +40,7 @@ class EverydayPoses:
     cross_legged: NotNegative = 0.03
     kneeling: NotNegative = 0.04
     squatting: NotNegative = 0.03
-    lying: NotNegative = 0.08
+    lying: NotNegative = 0.05
     recorded_upper: Fraction = 0.2  # chance that trunk, head and arms come from a recorded pose, where there are some
 
     def __post_init__(self) -> None:

@@ -107,3 +107,13 @@ def test_close_and_steep_photo_cameras() -> None:
         torch.testing.assert_close(view.rotation @ view.rotation.transpose(1, 2), identity, rtol=0, atol=1e-5)
     again = sample_views(1000, PhotoCameras(close=1.0, steep=0), seeded())
     assert torch.equal(close.translation, again.translation)
+
+
+def test_people_face_photo_cameras_more_often_than_not() -> None:
+    """Heading: the angle of the body's forward axis from the line to the lens, seen from above."""
+    view = sample_views(8000, PhotoCameras(facing=0.5, facing_degrees=20, aside=0), seeded())
+    lens = -(view.rotation.transpose(1, 2) @ view.translation[..., None])[..., 0]
+    heading = torch.rad2deg(torch.atan2(lens[:, 0], lens[:, 2]))
+    turned = torch.distributions.Normal(0, 20).cdf(torch.tensor(30.0)) * 2 - 1
+    expected = 0.5 * turned + 0.5 * 60 / 360
+    assert (heading.abs() < 30).float().mean() == pytest.approx(expected.item(), abs=0.02)
