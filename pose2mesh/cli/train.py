@@ -1,6 +1,8 @@
 """`pose2mesh train`: run the stages of a configuration; also under torchrun."""
 
 import argparse
+from collections.abc import Callable
+from typing import Any
 
 from pose2mesh.errors import InputError
 
@@ -9,39 +11,42 @@ def run(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="pose2mesh train", description=__doc__)
     parser.add_argument("--config", required=True, help="YAML file; shipped ones are in assets/configs")
     parser.add_argument("--resume", action="store_true", help="go on from the state in the output folder")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the run in the output folder; resume with other settings"
+    )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example stages.0.steps=1000")
     options = parser.parse_args(arguments)
 
-    from pose2mesh.training.config import TrainConfig, load_config, read_yaml
+    from pose2mesh.training.config import load_config, read_yaml
+    from pose2mesh.training.run_loop import Interrupted, TimeIsUp
 
-    task = read_yaml(options.config).get("task")
-    if task not in (None, "image_backbone"):
-        return _train_prior(options)
-    from pose2mesh.training.trainer import Interrupted, train
-
+    kind, train = _task(read_yaml(options.config).get("task"))
+    config = load_config(kind, options.config, options.overrides)
     try:
-        if task:
-            from pose2mesh.training.image_training import ImageTrainConfig, train_image_backbone
-
-            config = load_config(ImageTrainConfig, options.config, options.overrides)
-            weights = train_image_backbone(config, resume=options.resume)
-        else:
-            config = load_config(TrainConfig, options.config, options.overrides)
-            weights = train(config, resume=options.resume)
-    except Interrupted as interruption:
-        print(f"terminated; {interruption}; go on with --resume")
+        weights = train(config, resume=options.resume, overwrite=options.overwrite)
+    except TimeIsUp as stop:
+        print(f"{config.minutes:g} minutes have passed; {stop}; go on with --resume")
+        return 0
+    except Interrupted as stop:
+        print(f"terminated; {stop}; go on with --resume")
         return 143
     print(f"weights: {weights}")
     return 0
 
 
-def _train_prior(options: argparse.Namespace) -> int:
-    """Train a pose prior; it takes minutes, so there is no state to resume from."""
-    from pose2mesh.training.config import load_config
-    from pose2mesh.training.prior import PriorConfig, train_prior
+def _task(name: Any) -> tuple[type, Callable[..., Any]]:
+    """The configuration and the function of a `task:`. Raises InputError."""
+    if name is None:
+        from pose2mesh.training.config import TrainConfig
+        from pose2mesh.training.trainer import train
 
-    if options.resume:
-        raise InputError("a pose prior trains in minutes and keeps no state to resume; leave --resume out")
-    config = load_config(PriorConfig, options.config, options.overrides)
-    print(f"weights: {train_prior(config)}")
-    return 0
+        return TrainConfig, train
+    if name == "image_backbone":
+        from pose2mesh.training.image_training import ImageTrainConfig, train_image_backbone
+
+        return ImageTrainConfig, train_image_backbone
+    if name == "pose_prior":
+        from pose2mesh.training.prior import PriorConfig, train_prior
+
+        return PriorConfig, train_prior
+    raise InputError(f"task: {name!r} is neither pose_prior nor image_backbone; leave it out for networks in stages")

@@ -1,7 +1,7 @@
 """What a run is made of: pydantic models, read from YAML, overridden by `key=value`. Unknown keys are errors."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -21,6 +21,28 @@ _NO_YAML = (yaml.YAMLError, ValueError, RecursionError)  # ValueError: no UTF-8,
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+class RunConfig(Strict):
+    """What every run has, whatever it trains."""
+
+    output: str = "runs/train"
+    seed: int = Field(default=0, ge=0)
+    device: str = "auto"
+    threads: int = Field(default=0, ge=0)  # 0 leaves torch's choice
+    minutes: Positive | None = None  # stop after so long with the state saved; go on with --resume
+    checkpoint_minutes: Positive = 5.0
+    tensorboard: bool = False  # write curves to OUTPUT/tensorboard
+
+    # Settings that may change while a run is interrupted, for its weights do not depend on them.
+    FREE: ClassVar[tuple[str, ...]] = (
+        *("output", "device", "threads", "minutes", "checkpoint_minutes", "tensorboard"),
+        *("validation", "validate_every", "data.workers"),
+    )
+
+    def is_free(self, key: str) -> bool:
+        """Whether `key`, such as `validation.0`, may change."""
+        return any(key == name or key.startswith(f"{name}.") for name in self.FREE)
 
 
 class LifterConfig(Strict):
@@ -173,7 +195,7 @@ class StageConfig(Strict):
         return self
 
 
-class TrainConfig(Strict):
+class TrainConfig(RunConfig):
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     stages: tuple[StageConfig, ...] = Field(min_length=1)
@@ -182,16 +204,10 @@ class TrainConfig(Strict):
     initial: str | None = None  # weights to start from (name or path)
     # What to take of them: all that fits, the lifter alone, or what a lifting stage trains (also the first guess).
     initial_part: Literal["all", "lifter", "lifting"] = "all"
-    output: str = "runs/train"
-    seed: int = Field(default=0, ge=0)
     ema_decay: Fraction = 0.999
     precision: Literal["float32", "bfloat16"] = "float32"
     clip_norm: Positive = 1.0
-    checkpoint_minutes: Positive = 5.0
     validate_every: int = Field(default=2000, ge=1)
-    device: str = "auto"
-    threads: int = Field(default=0, ge=0)  # 0 leaves torch's choice
-    tensorboard: bool = False  # write curves to OUTPUT/tensorboard
 
 
 class TestData(Strict):

@@ -10,6 +10,8 @@ from torch import nn
 
 from pose2mesh.errors import InputError
 
+_CPU = torch.device("cpu")
+
 
 @dataclass(frozen=True)
 class Processes:
@@ -17,6 +19,7 @@ class Processes:
 
     rank: int = 0
     count: int = 1
+    device: torch.device = _CPU
 
     @property
     def is_first(self) -> bool:
@@ -28,11 +31,11 @@ class Processes:
             return module
         return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True)
 
-    def any(self, flag: bool, device: torch.device) -> bool:
+    def any(self, flag: bool) -> bool:
         """True on every process if true on one."""
         if self.count == 1:
             return flag
-        value = torch.tensor([float(flag)], device=device)
+        value = torch.tensor([float(flag)], device=self.device)
         torch.distributed.all_reduce(value, op=torch.distributed.ReduceOp.MAX)
         return bool(value.item())
 
@@ -46,13 +49,13 @@ def processes(device: torch.device) -> Iterator[Processes]:
     """Join the other processes of a `torchrun` (gloo on the CPU, nccl on GPUs); alone without it."""
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield Processes()
+        yield Processes(device=device)
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL would otherwise talk through the first GPU on every process
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
-        yield Processes(torch.distributed.get_rank(), count)
+        yield Processes(torch.distributed.get_rank(), count, device)
     finally:
         torch.distributed.destroy_process_group()
 

@@ -23,7 +23,7 @@ from pose2mesh.datasets.body_pictures import (
 from pose2mesh.datasets.synthetic import SyntheticBodies, pose_pool
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.resnet import STAGES
-from pose2mesh.training.config import DataConfig, Strict
+from pose2mesh.training.config import DataConfig, RunConfig
 from pose2mesh.training.image_objective import ImageLoss
 from pose2mesh.training.prior_poses import training_poses
 from pose2mesh.training.stage_data import mixture_of
@@ -32,7 +32,7 @@ _UNSEEN_SEED = 900_000  # added to the seed of validation pictures
 _AS_RECORDED = PoseAugmentation(*[0.0] * 10)
 
 
-class ImageTrainConfig(Strict):
+class ImageTrainConfig(RunConfig):
     """An image backbone and how it is trained; its sizes are those of ResNet-50 and SPIN unless told otherwise."""
 
     task: Literal["image_backbone"]
@@ -55,11 +55,7 @@ class ImageTrainConfig(Strict):
     warmup: int = Field(default=200, ge=0)
     clip_norm: Positive = 1.0
     precision: Literal["float32", "bfloat16"] = "float32"
-    checkpoint_minutes: Positive = 5.0
     output: str = "runs/image_backbone"
-    seed: int = Field(default=0, ge=0)
-    device: str = "auto"
-    threads: int = Field(default=0, ge=0)
 
     def network(self) -> dict[str, Any]:
         """Settings of the network, as its weights file carries them."""

@@ -1,11 +1,14 @@
-"""How weights move: the optimizer of a stage, its learning rate, and the running average of the weights."""
+"""How weights move: the optimizer of a stage, its learning rate, safe steps, and the running average of the weights."""
 
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from pose2mesh.training.config import StageConfig
+from pose2mesh.training.distributed import Processes
 
 _EMA_EVERY = 8  # steps; averaging 7 million weights costs as much as a tenth of a step
 
@@ -37,19 +40,68 @@ def make_optimizer(stage: StageConfig, parameters: list[nn.Parameter]) -> torch.
     return torch.optim.AdamW(groups, lr=stage.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-@torch.no_grad()
-def update_average(average: dict[str, Tensor], network: nn.Module, decay: float, step: int) -> None:
-    """Move a running average of the weights towards those of `network`, in place, on every eighth step of a stage.
+def descend(
+    loss: Tensor, optimizers: Sequence[torch.optim.Optimizer], clip_norm: float, group: Processes | None = None
+) -> bool:
+    """One step of all `optimizers` on a loss, the gradient of each clipped to `clip_norm`.
 
-    `decay` is per step; 0 takes the weights of every step as they are. Early on the memory is shorter: only about the
-    last tenth of the stage so far is averaged.
+    False, and nothing changed, where loss or gradient is not finite, on this process or on another of `group`.
     """
-    if decay and step % _EMA_EVERY:
-        return
-    within = 1 - _EMA_EVERY / (_EMA_EVERY + 0.1 * step)
-    weight = 1 - min(decay**_EMA_EVERY, within)
-    for name, value in network.state_dict().items():
-        if value.is_floating_point():
-            average[name].lerp_(value, weight)
-        else:
-            average[name].copy_(value)
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    is_finite = torch.isfinite(loss)
+    for optimizer in optimizers:
+        weights = [p for settings in optimizer.param_groups for p in settings["params"]]
+        is_finite = is_finite & torch.isfinite(nn.utils.clip_grad_norm_(weights, clip_norm))
+    if (group or Processes()).any(not bool(is_finite)):
+        return False
+    for optimizer in optimizers:
+        optimizer.step()
+    return True
+
+
+class Average:
+    """The running average of a network's weights."""
+
+    def __init__(self, network: nn.Module, decay: float):
+        self.network, self.decay = network, decay
+        self.weights = {k: v.detach().clone() for k, v in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move towards the network, on every eighth step of a stage.
+
+        `decay` is per step; 0 takes the weights of every step as they are. Early on the memory is shorter: only about
+        the last tenth of the stage so far is averaged.
+        """
+        if self.decay and step % _EMA_EVERY:
+            return
+        within = 1 - _EMA_EVERY / (_EMA_EVERY + 0.1 * step)
+        weight = 1 - min(self.decay**_EMA_EVERY, within)
+        for name, value in self.network.state_dict().items():
+            if value.is_floating_point():
+                self.weights[name].lerp_(value, weight)
+            else:
+                self.weights[name].copy_(value)
+
+    @contextmanager
+    def in_place(self) -> Iterator[nn.Module]:
+        """The network with the averaged weights, in evaluation mode; in the end it is as it was."""
+        current = {k: v.clone() for k, v in self.network.state_dict().items()}
+        was_training = self.network.training
+        self.network.load_state_dict(self.weights)
+        self.network.eval()
+        try:
+            yield self.network
+        finally:
+            self.network.load_state_dict(current)
+            self.network.train(was_training)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return self.weights
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Raises KeyError or RuntimeError for those of another network."""
+        for name, value in self.weights.items():
+            value.copy_(state[name])

@@ -1,14 +1,13 @@
 """Train a pose prior: the VAE of `networks.pose_prior` on poses of the motion packs, or of the hand sampler."""
 
-import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
-from tqdm import tqdm
 
 from pose2mesh.augmentation.hand_gestures import TRAINING_FAMILIES, VALIDATION_FAMILIES, gesture_pool
 from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler
@@ -18,19 +17,19 @@ from pose2mesh.body_models import load_hand_body, world_to_relative
 from pose2mesh.checkpoints import save_weights
 from pose2mesh.checkpoints.prior import BODY_BONES, KIND
 from pose2mesh.datasets.synthetic import pose_pool, seeded_generator
-from pose2mesh.errors import MachineError
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.networks.pose_prior import PosePrior
-from pose2mesh.paths import write_with
 from pose2mesh.skeletons import MOTION_PARENTS
-from pose2mesh.training.config import Strict
-from pose2mesh.training.state import versions
+from pose2mesh.training.config import RunConfig, StageConfig
+from pose2mesh.training.distributed import Processes
+from pose2mesh.training.optimization import descend, learning_rate
+from pose2mesh.training.run_folder import Stateful
+from pose2mesh.training.run_loop import Parts, Task, carry_out
 
-_MOST_BAD_STEPS = 10  # losses in a row that are not finite
 _HAND_POOL = 1 << 14  # hand poses
 
 
-class PriorConfig(Strict):
+class PriorConfig(RunConfig):
     """A pose prior and how it is trained."""
 
     task: Literal["pose_prior"]
@@ -48,28 +47,55 @@ class PriorConfig(Strict):
     kl: NotNegative = 2e-3  # weight of the divergence from N(0, I), as VPoser weighs it against its reconstruction
     world: Fraction = 0.5  # share of the reconstruction that is measured on rotations against the root
     output: str = "runs/pose_prior"
-    seed: int = Field(default=0, ge=0)
+    device: str = "cpu"  # the network is small
     threads: int = Field(default=1, ge=0)
 
 
-def train_prior(config: PriorConfig) -> Path:
-    """Train, measure on the validation motion, write OUTPUT/weights.safetensors and metrics.json beside it."""
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    torch.manual_seed(config.seed)
-    material = material_of(config)
-    prior = PosePrior(len(material.bones), config.width, config.latent)
-    _optimize(prior, config, material.draw, material.parents)
-    prior.eval()
-    measured = measure_prior(prior, material.unseen)
-    metrics = {**measured, "versions": versions(), "config": config.model_dump(mode="json")}
-    output = Path(config.output)
-    content = json.dumps(metrics, indent=1).encode()
-    write_with(output / "metrics.json", lambda stream: stream.write(content))
-    settings = {"kind": KIND, "body": config.body, "bones": list(material.bones)}
-    weights = output / "weights.safetensors"
-    save_weights(weights, prior, {**settings, "width": config.width, "latent": config.latent}, torch.float16)
-    return weights
+def train_prior(config: PriorConfig, resume: bool = False, overwrite: bool = False) -> Path:
+    """Train, measure on the validation motion, write OUTPUT/weights.safetensors and metrics.json beside it.
+
+    Resumes, overwrites and raises as `carry_out` does.
+    """
+    return carry_out(config, partial(PriorTraining, config), resume=resume, overwrite=overwrite)[1]
+
+
+class PriorTraining(Task):
+    """One run."""
+
+    def __init__(self, config: PriorConfig, group: Processes):
+        """Raises MissingFileError without the motion of a body's."""
+        self.config, self.device = config, group.device
+        self.material = material_of(config)
+        self.prior = PosePrior(len(self.material.bones), config.width, config.latent).to(self.device)
+        self.stage = StageConfig(
+            name="pose prior", steps=config.steps, batch_size=config.batch_size,
+            learning_rate=config.learning_rate, warmup=0,
+        )  # fmt: skip
+        self.stages = (self.stage,)
+        self.optimizer = torch.optim.AdamW(
+            self.prior.parameters(), lr=config.learning_rate, weight_decay=1e-4, fused=True
+        )
+
+    def step(self, index: int, batch: None) -> Parts | None:
+        config, generator = self.config, seeded_generator(self.config.seed, index, 0)
+        for settings in self.optimizer.param_groups:
+            settings["lr"] = learning_rate(self.stage, index)
+        self.prior.train()
+        rotmat = self.material.draw(generator).to(self.device)
+        loss, parts = prior_loss(self.prior, rotmat, self.material.parents, config.kl, config.world, generator)
+        return parts if descend(loss, [self.optimizer], clip_norm=1.0) else None
+
+    def parts(self) -> dict[str, Stateful]:
+        return {"network": self.prior, "optimizer": self.optimizer}
+
+    def save_weights(self, path: Path) -> nn.Module:
+        sizes = {"width": self.config.width, "latent": self.config.latent}
+        settings = {"kind": KIND, "body": self.config.body, "bones": list(self.material.bones), **sizes}
+        save_weights(path, self.prior, settings, torch.float16)
+        return self.prior
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        return {"metrics.json": measure_prior(self.prior.eval(), self.material.unseen.to(self.device))}
 
 
 class Material(NamedTuple):
@@ -111,31 +137,6 @@ def _hand_material(config: PriorConfig) -> Material:
 
     parents = tuple(parent - first + 1 for parent in body.parents[first:].tolist())
     return Material(body.bone_names[first:], parents, draw, relative(gesture_pool(VALIDATION_FAMILIES)))
-
-
-def _optimize(
-    prior: PosePrior, config: PriorConfig, draw: Callable[[Generator], Tensor], parents: tuple[int, ...]
-) -> None:
-    """`parents` [J] counts the root as 0, so joint j of the prior is j + 1 there."""
-    optimizer = torch.optim.AdamW(prior.parameters(), lr=config.learning_rate, weight_decay=1e-4, fused=True)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.steps, 0.01 * config.learning_rate)
-    bad = 0
-    with tqdm(range(config.steps), desc="pose prior") as bar:
-        for step in bar:
-            generator = seeded_generator(config.seed, step, 0)
-            loss, parts = prior_loss(prior, draw(generator), parents, config.kl, config.world, generator)
-            bad = 0 if bool(torch.isfinite(loss)) else bad + 1
-            if bad >= _MOST_BAD_STEPS:
-                raise MachineError(f"pose prior: no finite loss {bad} times in a row up to step {step}")
-            if bad:
-                continue
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            nn.utils.clip_grad_norm_(prior.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            if step % 200 == 0:
-                bar.set_postfix({name: f"{value.item():.4f}" for name, value in parts.items()})
 
 
 def prior_loss(

@@ -1,21 +1,17 @@
 """The samples of one stage: which vertices they hold, and the batches from any step on."""
 
-import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from pose2mesh.body_models import AnnyBody, LinearBlendBody
 from pose2mesh.checkpoints import finest_vertex_ids
-from pose2mesh.datasets.annotated.targets import AnnotatedBatch
 from pose2mesh.datasets.hands import SyntheticHands
-from pose2mesh.datasets.synthetic import Batch, Mixture, SyntheticBodies
+from pose2mesh.datasets.synthetic import Mixture, SyntheticBodies
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy, load_hierarchy
+from pose2mesh.training.batches import Samples
 from pose2mesh.training.config import DataConfig, StageConfig, TrainConfig
 
 
@@ -23,23 +19,10 @@ from pose2mesh.training.config import DataConfig, StageConfig, TrainConfig
 class StageData:
     """What a stage trains on; step `s` sees batch `s`, whatever happened before."""
 
-    samples: Dataset  # SyntheticBodies or AnnotatedSamples, a map from step to batch
+    samples: Samples  # SyntheticBodies or AnnotatedSamples
     rows: list[np.ndarray]  # of each vertex set that the network predicts, coarse to fine: its rows in Batch.vertices
     faces: np.ndarray  # [F, 3] of the finest set
     joint_regressor: np.ndarray | None = None  # [J, V] of the joints to compare meshes in, if not the network's own
-
-    def batches(self, start: int, end: int, workers: int) -> Iterator[Batch | AnnotatedBatch]:
-        """Batches of the steps from `start` to before `end`."""
-        loader = DataLoader(
-            self.samples,
-            batch_size=None,
-            sampler=range(start, end),
-            num_workers=workers,
-            prefetch_factor=4 if workers else None,
-            worker_init_fn=_outlive_sigterm,
-            pin_memory=torch.cuda.is_available(),  # else a copy to the GPU is not asynchronous
-        )
-        return iter(loader)
 
 
 def stage_data(config: TrainConfig, index: int, body: LinearBlendBody, pool: Tensor, rank: int) -> StageData:
@@ -89,8 +72,3 @@ def _rows_in(all_ids: np.ndarray, part: np.ndarray) -> np.ndarray:
     """Positions of the ids `part` in `all_ids`."""
     order = np.argsort(all_ids, kind="stable")
     return order[np.searchsorted(np.asarray(all_ids)[order], part)]
-
-
-def _outlive_sigterm(_worker: int) -> None:
-    """A scheduler sends SIGTERM to all processes of a job; the main one still needs its workers for the last step."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -12,7 +12,7 @@ from pose2mesh import __version__
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.paths import write_with
 
-_CONTENT = {"stage", "step", "network", "ema", "optimizer"}
+_CONTENT = {"stage", "step", "finished", "skipped", "parts", "config", "processes", "seconds"}
 
 
 def save_state(path: str | Path, state: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ def test_sigterm_saves_and_ends_with_143(config: Path, tmp_path: Path, workers: 
     done = load_state(tmp_path / "run" / "last.pt")["step"]
     assert done >= 1
     if workers == 0:
-        assert main(["train", "--config", str(config), "--resume", f"stages.0.steps={done + 2}"]) == 0
+        assert main(["train", "--config", str(config), "--resume", "--overwrite", f"stages.0.steps={done + 2}"]) == 0
         assert load_state(tmp_path / "run" / "last.pt")["stage"] == 1
         assert (tmp_path / "run" / "weights.safetensors").is_file()
 

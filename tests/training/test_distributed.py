@@ -43,7 +43,7 @@ def test_alone_without_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with processes(torch.device("cpu")) as group:
         assert group == Processes(0, 1) and group.is_first
-        assert group.any(True, torch.device("cpu")) and not group.any(False, torch.device("cpu"))
+        assert group.any(True) and not group.any(False)
         module = torch.nn.Linear(1, 1)
         assert group.wrap(module) is module
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pose2mesh.training.config import StageConfig
-from pose2mesh.training.optimization import learning_rate, make_optimizer, update_average
+from pose2mesh.training.optimization import Average, descend, learning_rate, make_optimizer
 
 
 def stage(**changes) -> StageConfig:
@@ -40,13 +40,21 @@ def test_matrices_decay_and_vectors_do_not() -> None:
     assert isinstance(make_optimizer(stage(optimizer="rmsprop"), list(model.parameters())), torch.optim.RMSprop)
 
 
+def average_of(model: nn.Module, decay: float, value: float) -> Average:
+    """An average in which every weight is `value`."""
+    average = Average(model, decay)
+    for weight in average.weights.values():
+        weight.fill_(value)
+    return average
+
+
 def test_average_of_a_constant_is_the_constant_at_once() -> None:
     """Weights start at random; their average must not remember that."""
     model = nn.Linear(2, 2)
-    average = {name: torch.full_like(value, 9.0) for name, value in model.state_dict().items()}
-    update_average(average, model, 0.999, step=0)
+    average = average_of(model, 0.999, 9.0)
+    average.update(step=0)
     for name, value in model.state_dict().items():
-        assert torch.equal(average[name], value)
+        assert torch.equal(average.weights[name], value)
 
 
 def test_average_forgets_by_the_decay_late_and_faster_early() -> None:
@@ -54,9 +62,9 @@ def test_average_forgets_by_the_decay_late_and_faster_early() -> None:
     nn.init.ones_(model.weight)
 
     def moved(step: int, decay: float) -> float:
-        average = {"weight": torch.zeros(1, 1)}
-        update_average(average, model, decay, step)
-        return average["weight"].item()
+        average = average_of(model, decay, 0.0)
+        average.update(step)
+        return average.weights["weight"].item()
 
     assert moved(8_000_000, 0.99) == pytest.approx(1 - 0.99**8)  # eight steps at once
     assert moved(800, 0.999999) == pytest.approx(8 / 88)  # a memory of a tenth of 800 steps
@@ -65,15 +73,46 @@ def test_average_forgets_by_the_decay_late_and_faster_early() -> None:
 
 def test_average_copies_counters() -> None:
     model = nn.BatchNorm1d(2)
-    average = {name: value.clone() for name, value in model.state_dict().items()}
+    average = Average(model, 0.9)
     model(torch.randn(4, 2))
-    update_average(average, model, 0.9, step=8)
-    assert average["num_batches_tracked"].item() == 1
+    average.update(step=8)
+    assert average.weights["num_batches_tracked"].item() == 1
 
 
 def test_without_an_average_every_step_counts() -> None:
     model = nn.Linear(2, 2)
     for step in range(10):
-        average = {name: torch.zeros_like(value) for name, value in model.state_dict().items()}
-        update_average(average, model, 0, step)
-        assert torch.equal(average["weight"], model.weight)
+        average = average_of(model, 0, 0.0)
+        average.update(step)
+        assert torch.equal(average.weights["weight"], model.weight)
+
+
+def test_the_network_wears_the_average_for_a_while() -> None:
+    model = nn.Linear(2, 2).train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    with average_of(model, 0.9, 3.0).in_place() as worn:
+        assert not worn.training and worn(torch.ones(1, 2)).tolist() == [[9.0, 9.0]]
+    assert model.training and all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+def sgd(*values: float) -> tuple[list[nn.Parameter], list[torch.optim.Optimizer]]:
+    """One weight and one optimizer of rate 1 for each value."""
+    weights = [nn.Parameter(torch.tensor([value])) for value in values]
+    return weights, [torch.optim.SGD([weight], lr=1.0) for weight in weights]
+
+
+def test_gradients_are_clipped_for_each_optimizer() -> None:
+    """The slopes are 30 and 0.25: the first is cut to the norm of 1, the second stays."""
+    (steep, flat), optimizers = sgd(5.0, 5.0)
+    assert descend((30 * steep + 0.25 * flat).sum(), optimizers, clip_norm=1.0)
+    assert steep.item() == pytest.approx(4.0, abs=1e-5) and flat.item() == pytest.approx(4.75)
+
+
+@pytest.mark.parametrize("bad", ["loss", "gradient"])
+def test_nothing_moves_where_one_thing_is_not_finite(bad: str) -> None:
+    (first, second), optimizers = sgd(0.0, 2.0)
+    loss = second.sum() + (first.sum() + torch.nan if bad == "loss" else first.square().sum().sqrt() * second.sum())
+    assert not descend(loss, optimizers, clip_norm=1.0)
+    assert (first.item(), second.item()) == (0.0, 2.0)
+    assert descend((first + second).sum(), optimizers, clip_norm=10.0)  # what was not finite is not remembered
+    assert (first.item(), second.item()) == (-1.0, 1.0)

@@ -6,6 +6,7 @@ import math
 import pytest
 import torch
 import yaml
+from interrupted_runs import digest, stop_after
 from tiny_pack import write_pack
 
 from pose2mesh.augmentation.poses import world_from_relative
@@ -40,9 +41,16 @@ def test_the_command_trains_a_prior_that_loads(tmp_path, capsys):
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in prior.state_dict().items())
 
 
-def test_resuming_is_refused(tmp_path, capsys):
-    assert main(["train", "--config", str(write_config(tmp_path)), "--resume"]) == 2
-    assert "leave --resume out" in capsys.readouterr().err
+def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path, monkeypatch, capsys):
+    path = str(write_config(tmp_path))
+    assert main(["train", "--config", path, f"output={tmp_path / 'whole'}"]) == 0
+    with monkeypatch.context() as patch:
+        stop_after(patch, 11)
+        assert main(["train", "--config", path]) == 143
+    assert "saved at step 11" in capsys.readouterr().out
+    assert main(["train", "--config", path, "--resume"]) == 0
+    assert digest(tmp_path / "run") == digest(tmp_path / "whole")
+    assert (tmp_path / "run" / "metrics.json").is_file()
 
 
 def test_unknown_settings_are_refused(tmp_path, capsys):

@@ -1,32 +1,23 @@
 """An interrupted run, resumed, ends with the same bits as one that was left alone."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from interrupted_runs import digest, stop_after
 from tiny_run import STEPS, tiny_run
 
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.training.config import TrainConfig
+from pose2mesh.training.run_loop import Interrupted
 from pose2mesh.training.state import load_state
-from pose2mesh.training.trainer import Interrupted, Trainer, train
+from pose2mesh.training.trainer import train
 
 
 def config_of(folder: Path, **changes) -> TrainConfig:
     return TrainConfig.model_validate(tiny_run(folder, **changes))
-
-
-def digest(folder: Path) -> dict[str, str]:
-    """sha256 of the weights file, and of the last state's network, average and optimizer."""
-    state = load_state(folder / "run" / "last.pt")
-    content = {"weights": (folder / "run" / "weights.safetensors").read_bytes()}
-    for part in ("network", "ema"):
-        content[part] = b"".join(v.numpy().tobytes() for v in state[part].values())
-    moments = state["optimizer"]["state"]
-    content["optimizer"] = b"".join(v.numpy().tobytes() for i in sorted(moments) for v in moments[i].values())
-    return {name: hashlib.sha256(value).hexdigest() for name, value in content.items()}
 
 
 @pytest.fixture(scope="module")
@@ -38,22 +29,10 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], d
         if precision not in known:
             folder = tmp_path_factory.mktemp(precision)
             train(config_of(folder, precision=precision))
-            known[precision] = digest(folder)
+            known[precision] = digest(folder / "run")
         return known[precision]
 
     return of
-
-
-def stop_after(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """As if SIGTERM arrived during step number `count` of the whole run."""
-    step, done = Trainer._step, []
-
-    def counted(self: Trainer, *arguments, **keywords):
-        done.append(1)
-        self.stop_requested = len(done) == count
-        return step(self, *arguments, **keywords)
-
-    monkeypatch.setattr(Trainer, "_step", counted)
 
 
 @pytest.mark.parametrize(
@@ -75,9 +54,9 @@ def test_resumed_run_is_the_uninterrupted_one(
         stop_after(patch, stop)
         with pytest.raises(Interrupted, match="saved at step"):
             train(config)
-    assert digest(tmp_path) != uninterrupted(precision)
+    assert digest(tmp_path / "run") != uninterrupted(precision)
     train(config, resume=True)
-    assert digest(tmp_path) == uninterrupted(precision)
+    assert digest(tmp_path / "run") == uninterrupted(precision)
 
 
 def test_two_interruptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uninterrupted) -> None:
@@ -89,21 +68,21 @@ def test_two_interruptions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unin
                 train(config, resume=is_resumed)
     assert load_state(tmp_path / "run" / "last.pt")["stage"] == 1
     train(config, resume=True)
-    assert digest(tmp_path) == uninterrupted("float32")
+    assert digest(tmp_path / "run") == uninterrupted("float32")
 
 
 def test_precisions_and_seeds_differ(tmp_path: Path, uninterrupted) -> None:
     train(config_of(tmp_path, seed=1))
-    runs = [digest(tmp_path), uninterrupted("float32"), uninterrupted("bfloat16")]
+    runs = [digest(tmp_path / "run"), uninterrupted("float32"), uninterrupted("bfloat16")]
     assert len({run["weights"] for run in runs}) == 3
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path: Path) -> None:
     config = config_of(tmp_path)
     train(config)
-    before = digest(tmp_path)
+    before = digest(tmp_path / "run")
     train(config, resume=True)
-    assert digest(tmp_path) == before
+    assert digest(tmp_path / "run") == before
 
 
 def test_an_interrupted_run_is_not_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +96,6 @@ def test_an_interrupted_run_is_not_overwritten(tmp_path: Path, monkeypatch: pyte
         train(config)
     assert state.read_bytes() == before
     train(config, resume=True)
-    train(config)  # a run that has ended may be repeated
 
 
 def test_what_cannot_be_resumed(tmp_path: Path) -> None:
@@ -130,26 +108,75 @@ def test_what_cannot_be_resumed(tmp_path: Path) -> None:
         train(TrainConfig.model_validate(config), resume=True)
 
 
-def test_other_settings_do_not_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = tiny_run(tmp_path)
+def test_a_finished_run_is_overwritten_only_when_told(tmp_path: Path, uninterrupted) -> None:
+    config = config_of(tmp_path)
+    train(config)
+    with pytest.raises(InputError, match="finished run; name another, or --overwrite"):
+        train(config_of(tmp_path, seed=1))
+    assert digest(tmp_path / "run") == uninterrupted("float32")
+    (tmp_path / "run" / "last.pt").unlink()  # weights alone are a run as well
+    with pytest.raises(InputError, match="finished run"):
+        train(config)
+    train(config_of(tmp_path, seed=1), overwrite=True)
+    assert digest(tmp_path / "run") != uninterrupted("float32")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (("stages", 0, "learning_rate", 5e-4), "stages.0.learning_rate: 0.001 there, 0.0005 here"),
+        (("stages", 1, "batch_size", 4), "stages.1.batch_size: 3 there, 4 here"),
+        (("stages", 0, "steps", 40), "stages.0.steps: 10 there, 40 here"),
+        (("network", "lifter", "width", 40), r"network.lifter.width: \d+ there, 40 here"),
+        (("seed", 3), "seed: 0 there, 3 here"),
+        (("data", "children", 0.5), "data.children: 0.2 there, 0.5 here"),
+    ],
+)
+def test_other_settings_do_not_resume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change, named: str) -> None:
     with monkeypatch.context() as patch:
         stop_after(patch, 3)
         with pytest.raises(Interrupted):
-            train(TrainConfig.model_validate(config))
-    other = tiny_run(tmp_path)
+            train(config_of(tmp_path))
+    before = digest(tmp_path / "run")
+    other: Any = tiny_run(tmp_path)
+    place = other
+    *keys, last, value = change
+    for key in keys:
+        place = place[key]
+    place[last] = value
+    with pytest.raises(InputError, match=rf"other settings \({named}\).*--overwrite"):
+        train(TrainConfig.model_validate(other), resume=True)
+    assert digest(tmp_path / "run") == before
+
+
+def test_settings_that_change_no_weight_may_change(tmp_path: Path, monkeypatch, uninterrupted) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        with pytest.raises(Interrupted):
+            train(config_of(tmp_path, checkpoint_minutes=3.0))
+    train(config_of(tmp_path, data={"workers": 1}, checkpoint_minutes=0.001, validate_every=7), resume=True)
+    assert digest(tmp_path / "run") == uninterrupted("float32")
+
+
+def test_overwrite_goes_on_with_other_settings_but_not_with_another_network(tmp_path: Path, monkeypatch) -> None:
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        with pytest.raises(Interrupted):
+            train(config_of(tmp_path))
+    other: Any = tiny_run(tmp_path)
     other["network"]["lifter"]["width"] = 40
-    with pytest.raises(InputError, match="another network"):
-        train(TrainConfig.model_validate(other), resume=True)
+    with pytest.raises(InputError, match="another network than these settings describe"):
+        train(TrainConfig.model_validate(other), resume=True, overwrite=True)
     other = tiny_run(tmp_path)
-    other["stages"][0]["optimizer"] = "rmsprop"
-    with pytest.raises(InputError, match=r"stages\.0"):
-        train(TrainConfig.model_validate(other), resume=True)
+    other["stages"][0]["learning_rate"] = 1e-5
+    train(TrainConfig.model_validate(other), resume=True, overwrite=True)
+    assert load_state(tmp_path / "run" / "last.pt")["finished"]
 
 
 def test_state_is_what_the_weights_were_made_from(tmp_path: Path) -> None:
     weights = train(config_of(tmp_path))
     from safetensors.torch import load_file
 
-    average = load_state(tmp_path / "run" / "last.pt")["ema"]
+    average = load_state(tmp_path / "run" / "last.pt")["parts"]["average"]
     for name, value in load_file(weights).items():
         assert torch.equal(value, average[name]), name

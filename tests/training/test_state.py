@@ -15,13 +15,9 @@ def state() -> dict:
     model(torch.ones(1, 2)).sum().backward()
     optimizer.step()
     return {
-        "stage": 1,
-        "step": 20,
-        "network": model.state_dict(),
-        "ema": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "versions": versions(),
-    }
+        "stage": 1, "step": 20, "finished": False, "skipped": 0, "processes": 1, "seconds": 1.5, "config": "{}",
+        "parts": {"network": model.state_dict(), "optimizer": optimizer.state_dict()}, "versions": versions(),
+    }  # fmt: skip
 
 
 def test_round_trip_is_exact(tmp_path: Path) -> None:
@@ -29,9 +25,9 @@ def test_round_trip_is_exact(tmp_path: Path) -> None:
     save_state(tmp_path / "last.pt", saved)
     loaded = load_state(tmp_path / "last.pt")
     assert loaded["stage"] == 1 and loaded["step"] == 20 and loaded["versions"] == saved["versions"]
-    assert torch.equal(loaded["network"]["weight"], saved["network"]["weight"])
-    moments = loaded["optimizer"]["state"][0]
-    for name, value in saved["optimizer"]["state"][0].items():
+    assert torch.equal(loaded["parts"]["network"]["weight"], saved["parts"]["network"]["weight"])
+    moments = loaded["parts"]["optimizer"]["state"][0]
+    for name, value in saved["parts"]["optimizer"]["state"][0].items():
         assert torch.equal(moments[name], value), name
 
 

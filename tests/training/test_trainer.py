@@ -1,6 +1,8 @@
 """The training loop: it learns, skips what is not finite, and finds faults before the first step."""
 
+import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from pose2mesh.errors import InputError, MachineError, MissingFileError
 from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.objective import Objective
+from pose2mesh.training.run_loop import RunLoop, carry_out
 from pose2mesh.training.stage_data import stage_data
 from pose2mesh.training.trainer import Trainer, train
 
@@ -24,7 +27,13 @@ def config_of(folder: Path, **changes) -> TrainConfig:
 
 
 def trainer_of(config: TrainConfig) -> Trainer:
-    return Trainer(config, torch.device("cpu"), Processes())
+    torch.manual_seed(config.seed)
+    return Trainer(config, Processes())
+
+
+def run(trainer: Trainer) -> None:
+    """To the end, in memory."""
+    RunLoop(trainer, trainer.config).run()
 
 
 def total_loss(trainer: Trainer) -> float:
@@ -42,9 +51,8 @@ def test_it_learns_and_writes_what_it_promises(tmp_path: Path) -> None:
     stages[1] |= {"steps": 25, "batch_size": 8, "learning_rate": 1e-2}
     validation = write_pack(tmp_path / "validation.npz", {"09_01": 30}, seed=5)
     config = config_of(tmp_path, stages=stages, validation=[str(validation)], validate_every=60)
-    trainer = trainer_of(config)
-    before = total_loss(trainer)
-    weights = trainer.run(resume=False)
+    before = total_loss(trainer_of(config))
+    trainer, weights = carry_out(config, partial(Trainer, config))
     assert total_loss(trainer) < 0.6 * before
     assert weights == tmp_path / "run" / "weights.safetensors"
     assert load_network(weights).joint_set == "coco17"
@@ -54,6 +62,12 @@ def test_it_learns_and_writes_what_it_promises(tmp_path: Path) -> None:
     record = json.loads((tmp_path / "run" / "config.json").read_text())
     assert TrainConfig.model_validate(record["config"]) == config
     assert record["versions"].keys() == {"pose2mesh", "torch", "python"}
+    card = json.loads((tmp_path / "run" / "weights.json").read_text())
+    assert card["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert card["parameters"] == sum(p.numel() for p in trainer.network.parameters())
+    assert card["config"] == record["config"] and card["machine"]["device"] == "cpu" and card["finished"]
+    assert card["seed"] == 0 and 0 <= card["hours"] < 1 and card["command"]
+    assert card["validation"] == lines[-1:]
 
 
 @pytest.mark.parametrize("kind", ["direct", "fully_connected", "parameters"])
@@ -62,7 +76,7 @@ def test_ablations_train(tmp_path: Path, kind: str) -> None:
     stages[0] |= {"steps": 3}
     trainer = trainer_of(config_of(tmp_path, network=tiny_settings(kind), stages=stages))
     before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
-    trainer.run(resume=False)
+    run(trainer)
     assert [name for name, p in trainer.network.named_parameters() if torch.equal(p, before[name])] == []
 
 
@@ -74,7 +88,7 @@ def test_lifting_needs_a_coarsest_level(tmp_path: Path) -> None:
 def test_lifting_leaves_the_graph_layers_alone(tmp_path: Path) -> None:
     trainer = trainer_of(config_of(tmp_path, stages=tiny_run(tmp_path)["stages"][:1]))
     before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
-    trainer.run(resume=False)
+    run(trainer)
     changed = {name for name, p in trainer.network.named_parameters() if not torch.equal(p, before[name])}
     assert changed == {name for name in before if name.startswith(("lifter.", "mesh_head.base."))}
 
@@ -86,7 +100,7 @@ def test_frozen_lifters_stay_frozen(tmp_path: Path) -> None:
         stages[0] |= {"steps": 3, "frozen_lifter": is_frozen, "weight_decay": 0.5}
         trainer = trainer_of(config_of(tmp_path, stages=stages))
         before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
-        trainer.run(resume=False)
+        run(trainer)
         for name, p in trainer.network.named_parameters():
             assert torch.equal(p, before[name]) == (is_frozen and name.startswith("lifter.")), name
 

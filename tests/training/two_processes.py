@@ -5,13 +5,13 @@ Arguments: the configuration and the folder for the digests. The second process 
 
 import hashlib
 import sys
+from functools import partial
 from pathlib import Path
-
-import torch
 
 from pose2mesh.datasets.synthetic import SyntheticBodies
 from pose2mesh.training.config import TrainConfig, load_config
-from pose2mesh.training.distributed import processes
+from pose2mesh.training.run_loop import carry_out
+from pose2mesh.training.stage_data import stage_data
 from pose2mesh.training.trainer import Trainer
 
 make = SyntheticBodies.__getitem__
@@ -25,21 +25,15 @@ def spoiled(self: SyntheticBodies, step: int):
 
 def main(config: str, folder: str) -> None:
     SyntheticBodies.__getitem__ = spoiled  # pyright: ignore[reportAttributeAccessIssue]
-    device = torch.device("cpu")
-    with processes(device) as group:
-        trainer = Trainer(load_config(TrainConfig, config, []), device, group)
-        trainer.run(resume=False)
-        for name, tensors in (("network", trainer.network.state_dict()), ("ema", trainer.ema)):
-            content = b"".join(value.numpy().tobytes() for value in tensors.values())
-            (Path(folder) / f"{name}{group.rank}").write_text(hashlib.sha256(content).hexdigest())
-        stream = make(trainer_samples(trainer), 0).betas.numpy().tobytes()
-        (Path(folder) / f"stream{group.rank}").write_text(hashlib.sha256(stream).hexdigest())
-
-
-def trainer_samples(trainer: Trainer) -> SyntheticBodies:
-    from pose2mesh.training.stage_data import stage_data
-
-    return stage_data(trainer.config, 0, trainer.body, trainer.pool, trainer.group.rank).samples
+    settings = load_config(TrainConfig, config, [])
+    trainer, _ = carry_out(settings, partial(Trainer, settings), is_parallel=True)
+    rank = trainer.group.rank
+    for name, tensors in (("network", trainer.network.state_dict()), ("ema", trainer.average.weights)):
+        content = b"".join(value.numpy().tobytes() for value in tensors.values())
+        (Path(folder) / f"{name}{rank}").write_text(hashlib.sha256(content).hexdigest())
+    samples = stage_data(settings, 0, trainer.body, trainer.pool, rank).samples
+    assert isinstance(samples, SyntheticBodies)
+    (Path(folder) / f"stream{rank}").write_text(hashlib.sha256(make(samples, 0).betas.numpy().tobytes()).hexdigest())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,49 @@
+"""Batches of a map from step to batch, made ahead by other processes."""
+
+import signal
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch.utils.data import DataLoader
+
+_GRACE = 10  # seconds that a worker outlives a SIGTERM; the main process sends one to a worker that does not end
+
+
+class Samples(Protocol):
+    """Batch `i`, a NamedTuple of tensors, is a function of `i` alone."""
+
+    def __getitem__(self, index: int, /) -> Any: ...
+
+
+def batches(samples: Samples, start: int, end: int, workers: int) -> Iterator[Any]:
+    """Batches of the steps from `start` to before `end`.
+
+    Workers send arrays through pipes: tensors would lie in shared memory, and where that is full a worker dies without
+    a word and the run waits for ever.
+    """
+    loader = DataLoader(
+        samples,  # pyright: ignore[reportArgumentType]
+        batch_size=None,
+        sampler=range(start, end),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        collate_fn=_to_arrays,
+        worker_init_fn=_outlive_sigterm,
+    )
+    for arrays in loader:
+        yield type(arrays)(*(_to_tensor(array) for array in arrays))
+
+
+def _to_arrays(batch: Any) -> Any:
+    return type(batch)(*(tensor.numpy() for tensor in batch))
+
+
+def _to_tensor(array: Any) -> torch.Tensor:
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory() if torch.cuda.is_available() else tensor  # else a copy to the GPU is not asynchronous
+
+
+def _outlive_sigterm(_worker: int) -> None:
+    """A scheduler sends SIGTERM to all processes of a job; the main one still needs its workers for the last step."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE))

@@ -1,0 +1,219 @@
+"""The folder of a run: who may write it, what it holds, and how a run goes on in it.
+
+last.pt (the state), weights.safetensors with its card weights.json, config.json, validation.jsonl.
+"""
+
+import hashlib
+import json
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from pydantic import ValidationError
+
+from pose2mesh.benchmarks.machine import describe_machine
+from pose2mesh.errors import InputError
+from pose2mesh.paths import write_with
+from pose2mesh.training.config import RunConfig
+from pose2mesh.training.distributed import Processes
+from pose2mesh.training.state import check_folder, load_state, make_folder, save_state, versions
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_SHOWN = 6  # differences that an error spells out
+
+
+class Stateful(Protocol):
+    """A network, an optimizer, a record."""
+
+    def state_dict(self) -> Mapping[str, Any]: ...
+    def load_state_dict(self, state: Any, /) -> Any: ...
+
+
+class RunFolder:
+    """One run's place on disk, held by this process; made by `open_folder`."""
+
+    def __init__(self, config: RunConfig, group: Processes, state: dict[str, Any] | None, extra: dict[str, Any]):
+        """`state` of the run that goes on, None for a new one; `extra` settings that are not in the configuration."""
+        self.path, self.group, self._state = Path(config.output), group, state
+        self.settings = {**config.model_dump(mode="json"), **extra}
+        self._before = state["seconds"] if state else 0.0
+        self._started = time.monotonic()
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The stage and the step to begin with."""
+        return (self._state["stage"], self._state["step"]) if self._state else (0, 0)
+
+    @property
+    def weights(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    @property
+    def seconds(self) -> float:
+        """Since this process opened the folder."""
+        return time.monotonic() - self._started
+
+    def begin(self, parts: Mapping[str, Stateful]) -> int:
+        """Load the state into `parts`, or make room for a new run; returns the steps skipped so far."""
+        if self._state:
+            self._load(self._state, parts)
+        if not self.group.is_first:
+            return self._state["skipped"] if self._state else 0
+        make_folder(self.path)
+        if not self._state:  # of the run that this one replaces; its weights stay until there are others
+            for name in ("last.pt", "validation.jsonl"):
+                (self.path / name).unlink(missing_ok=True)
+        self.write("config.json", {"config": self.settings, **self._circumstances()})
+        return self._state["skipped"] if self._state else 0
+
+    def _load(self, state: dict[str, Any], parts: Mapping[str, Stateful]) -> None:
+        for name, part in parts.items():
+            try:
+                part.load_state_dict(state["parts"][name])
+            except (KeyError, RuntimeError, ValueError) as error:
+                reason = str(error).strip().splitlines()[0]
+                raise InputError(
+                    f"{self.path / 'last.pt'} holds another {name} than these settings describe ({reason}); resume "
+                    "with its own, those in config.json"
+                ) from error
+
+    def save(self, stage: int, step: int, task: Any, skipped: int) -> None:
+        """Write the state, the weights and their card."""
+        finished = stage == len(task.stages)
+        state = {
+            "stage": stage, "step": step, "finished": finished, "skipped": skipped,
+            "parts": {name: part.state_dict() for name, part in task.parts().items()},
+            "config": json.dumps(self.settings), "processes": self.group.count,
+            "versions": versions(), "seconds": self._before + self.seconds,
+        }  # fmt: skip
+        save_state(self.path / "last.pt", state)
+        network = task.save_weights(self.weights)
+        card = {
+            "file": self.weights.name, "sha256": hashlib.sha256(self.weights.read_bytes()).hexdigest(),
+            "parameters": sum(p.numel() for p in network.parameters()), "finished": finished,
+            "stages_done": stage, "steps_of_next": step, "steps_skipped": skipped,
+            "hours": round(state["seconds"] / 3600, 3), "seed": self.settings["seed"],
+            "validation": self._last_lines(), **self._circumstances(), "config": self.settings,
+        }  # fmt: skip
+        self.write("weights.json", card)
+
+    def write(self, name: str, record: dict[str, Any]) -> None:
+        """A JSON file of the folder, atomically."""
+        content = json.dumps(record, indent=1).encode()
+        write_with(self.path / name, lambda stream: stream.write(content))
+
+    def log(self, line: dict[str, Any]) -> None:
+        """A line of validation.jsonl."""
+        with (self.path / "validation.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+
+    def _last_lines(self) -> list[dict[str, Any]]:
+        """Of the last validation."""
+        log = self.path / "validation.jsonl"
+        lines = [json.loads(line) for line in log.read_text().splitlines()] if log.is_file() else []
+        return [line for line in lines if (line["stage"], line["step"]) == (lines[-1]["stage"], lines[-1]["step"])]
+
+    def _circumstances(self) -> dict[str, Any]:
+        command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        machine = describe_machine(self.group.device)
+        return {"command": command, "versions": versions(), "machine": machine, "processes": self.group.count}
+
+
+@contextmanager
+def open_folder(
+    config: RunConfig, group: Processes, *, resume: bool, overwrite: bool, **extra: Any
+) -> Iterator[RunFolder]:
+    """The folder `config.output` for a new run or, with `resume`, for the one in it.
+
+    Raises InputError before anything is computed: where it cannot be written, where another process writes it, where
+    there is nothing to resume, where it holds a run already or the settings are others than those of the run to resume
+    and `overwrite` does not say that this is meant.
+    """
+    path = check_folder(config.output)
+    with _locked(path) if group.is_first else contextmanager(lambda: iter([None]))():
+        state = _state_to_resume(path) if resume else None
+        if not resume and not overwrite:
+            _refuse_used(path)
+        folder = RunFolder(config, group, state, extra)
+        if state and not overwrite:
+            _refuse_other_settings(config, folder.settings, state, group.count)
+        yield folder
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the folder against other runs; a lock of a process that died holds nobody. What was made for it goes."""
+    is_new = not path.exists()
+    make_folder(path)
+    place = path / "run.lock"
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise InputError(f"output={path}: another run is writing this folder; name another, or wait") from error
+        try:
+            yield
+        finally:
+            place.unlink(missing_ok=True)
+            if is_new and not any(path.iterdir()):
+                path.rmdir()
+    finally:
+        os.close(descriptor)
+
+
+def _state_to_resume(path: Path) -> dict[str, Any]:
+    if not (path / "last.pt").is_file():
+        raise InputError(f"nothing to resume: {path / 'last.pt'} does not exist; start without --resume")
+    return load_state(path / "last.pt")
+
+
+def _refuse_used(path: Path) -> None:
+    """Hours of a run are not overwritten by a second call."""
+    state, weights = path / "last.pt", path / "weights.safetensors"
+    if state.is_file() and not load_state(state)["finished"]:
+        raise InputError(
+            f"{state} is of a run that has not ended; go on with --resume, name another output, or --overwrite it"
+        )
+    if state.is_file() or weights.is_file():
+        raise InputError(f"output={path} holds the weights of a finished run; name another, or --overwrite them")
+
+
+def _refuse_other_settings(config: RunConfig, ours: dict[str, Any], state: dict[str, Any], processes: int) -> None:
+    theirs = json.loads(state["config"])
+    names = type(config).model_fields
+    try:  # settings that a newer version has added count as their defaults
+        known = type(config).model_validate({name: value for name, value in theirs.items() if name in names})
+        theirs = {**theirs, **known.model_dump(mode="json")}
+    except ValidationError:
+        pass
+    old = {**_flat(theirs), "processes": state["processes"]}
+    new = {**_flat(ours), "processes": processes}
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key) and not config.is_free(key)]
+    if keys:
+        shown = "; ".join(f"{key}: {old.get(key)} there, {new.get(key)} here" for key in keys[:_SHOWN])
+        rest = f"; and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
+        raise InputError(
+            f"--resume: the run in {config.output} has other settings ({shown}{rest}); give the same, or --overwrite "
+            "to go on with these"
+        )
+
+
+def _flat(settings: Any, above: str = "") -> dict[str, Any]:
+    """{"stages.0.steps": 10, ...} of nested settings."""
+    if not isinstance(settings, dict | list) or not settings:
+        return {above: settings}
+    pairs = settings.items() if isinstance(settings, dict) else enumerate(settings)
+    return {k: v for key, part in pairs for k, v in _flat(part, f"{above}.{key}" if above else str(key)).items()}

@@ -1,0 +1,297 @@
+"""The loop of every run, with a task that counts: order, stopping, skipping, folders."""
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from torch import nn
+
+from pose2mesh.errors import InputError, MachineError
+from pose2mesh.training.batches import batches
+from pose2mesh.training.config import RunConfig, StageConfig
+from pose2mesh.training.distributed import Processes
+from pose2mesh.training.run_loop import Interrupted, RunLoop, Task, TimeIsUp, carry_out
+from pose2mesh.training.state import load_state
+
+
+class Numbers(NamedTuple):
+    value: torch.Tensor
+
+
+class Counting:
+    """Batch `i` is `i`."""
+
+    def __getitem__(self, index: int) -> Numbers:
+        return Numbers(torch.tensor([float(index)]))
+
+
+class Dying(Counting):
+    """A worker that the kernel kills at batch 3, or that never comes back from it."""
+
+    def __init__(self, what: str):
+        self.what = what
+
+    def __getitem__(self, index: int) -> Numbers:
+        if index == 3 and multiprocessing.parent_process():
+            if self.what == "killed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(1000)
+        return super().__getitem__(index)
+
+
+class Sum(Task):
+    """Adds up its batches and a random number a step; writes down what was called."""
+
+    validate_every = 3
+
+    def __init__(self, group: Processes, steps: tuple[int, ...] = (4, 5), samples: Any = None, workers: int = 0):
+        self.stages = [StageConfig(name=f"part {i}", steps=count, batch_size=1) for i, count in enumerate(steps)]
+        self.network = nn.Linear(2, 1, bias=False)
+        nn.init.zeros_(self.network.weight)
+        self.samples, self.workers = samples or Counting(), workers
+        self.calls: list[str] = []
+        self.bad: set[int] = set()
+
+    def begin(self, stage: int) -> None:
+        self.stage = stage
+        self.calls.append(f"begin {stage}")
+
+    def batches(self, start: int) -> Iterator[Any]:
+        return batches(self.samples, start, self.stages[self.stage].steps, self.workers)
+
+    def step(self, index: int, batch: Numbers) -> dict[str, float] | None:
+        self.calls.append(f"step {index}")
+        if index in self.bad:
+            return None
+        with torch.no_grad():
+            self.network.weight[0, 0] += batch.value[0]
+            self.network.weight[0, 1] += torch.rand(())
+        return {"loss": 1.0}
+
+    def validate(self) -> Iterator[dict[str, Any]]:
+        self.calls.append("validate")
+        yield {"sum": self.network.weight[0, 0].item()}
+
+    def end(self) -> None:
+        self.calls.append("end")
+
+    def parts(self) -> dict[str, Any]:
+        return {"network": self.network}
+
+    def save_weights(self, path: Path) -> nn.Module:
+        path.write_bytes(self.network.weight.detach().numpy().tobytes())
+        return self.network
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        return {"metrics.json": {"sum": self.network.weight[0, 0].item()}}
+
+
+def config_of(folder: Path, **changes) -> RunConfig:
+    return RunConfig(output=str(folder / "run"), device="cpu", **changes)
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    return load_state(folder / "run" / "last.pt")
+
+
+def test_stages_steps_and_validations_come_in_order(tmp_path: Path) -> None:
+    task, weights = carry_out(config_of(tmp_path), Sum)
+    steps = [f"step {i}" for i in range(5)]
+    first = ["begin 0", *steps[:3], "validate", steps[3], "validate", "end"]
+    assert task.calls == [*first, "begin 1", *steps[:3], "validate", *steps[3:5], "validate", "end"]
+    assert task.network.weight[0, 0].item() == 6 + 10
+    assert weights.read_bytes() == task.network.weight.detach().numpy().tobytes()
+    lines = [json.loads(line) for line in (tmp_path / "run" / "validation.jsonl").read_text().splitlines()]
+    assert [(line["stage"], line["step"], line["sum"]) for line in lines] == [
+        ("part 0", 3, 3), ("part 0", 4, 6), ("part 1", 3, 9), ("part 1", 5, 16),
+    ]  # fmt: skip
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["sum"] == 16
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
+        "config.json", "last.pt", "metrics.json", "validation.jsonl", "weights.json", "weights.safetensors",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("stop", range(1, 10))
+def test_a_run_stopped_anywhere_and_resumed_is_the_whole_one(tmp_path: Path, stop: int) -> None:
+    """Weights, random numbers and validations, each once."""
+    whole, _ = carry_out(config_of(tmp_path / "whole"), Sum)
+    config = config_of(tmp_path)
+    with pytest.raises(Interrupted, match="saved at step"):
+        carry_out(config, lambda group: Stopping(group, stop))
+    resumed, _ = carry_out(config, Sum, resume=True)
+    assert torch.equal(resumed.network.weight, whole.network.weight)
+    logs = [(folder / "run" / "validation.jsonl").read_text() for folder in (tmp_path / "whole", tmp_path)]
+    assert logs[0] == logs[1]
+
+
+class Stopping(Sum):
+    """Gets SIGTERM in step number `stop` of the whole run."""
+
+    def __init__(self, group: Processes, stop: int):
+        super().__init__(group)
+        self.stop = stop
+
+    def step(self, index: int, batch: Numbers) -> dict[str, float] | None:
+        self.stop -= 1
+        if not self.stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return super().step(index, batch)
+
+
+def test_random_numbers_differ_by_seed_stage_step_and_process(tmp_path: Path) -> None:
+    def draws(seed: int, rank: int) -> list[float]:
+        task, found = Sum(Processes()), []
+        task.step = lambda index, batch: found.append(torch.rand(()).item()) or {}  # type: ignore[method-assign]
+        RunLoop(task, config_of(tmp_path, seed=seed), group=Processes(rank=rank)).run()
+        return found
+
+    assert len({*draws(0, 0), *draws(1, 0), *draws(0, 1)}) == 27 and draws(0, 0) == draws(0, 0)
+
+
+def test_a_loop_leaves_the_random_numbers_of_its_caller_alone(tmp_path: Path) -> None:
+    loop = RunLoop(Sum(Processes()), config_of(tmp_path))
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    loop.run()
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_bad_steps_are_counted_and_ten_in_a_row_are_the_end(tmp_path: Path, capsys) -> None:
+    task = Sum(Processes(), steps=(30,))
+    task.bad = {1, 2, *range(5, 14), 20}
+    loop = RunLoop(task, config_of(tmp_path))
+    loop.run()
+    assert loop.skipped == 12
+    task.bad = set(range(5, 15))
+    with pytest.raises(MachineError, match="10 times in a row up to step 14"):
+        RunLoop(task, config_of(tmp_path)).run()
+
+
+def test_it_works_off_the_main_thread(tmp_path: Path) -> None:
+    """Where no signal can be heard."""
+    found: list[Any] = []
+
+    def work() -> None:
+        try:
+            found.append(carry_out(config_of(tmp_path), Sum)[1])
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(60)
+    assert found == [tmp_path / "run" / "weights.safetensors"]
+
+
+def test_the_handler_of_the_caller_comes_back(tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    carry_out(config_of(tmp_path), Sum)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+class Slow(Sum):
+    def step(self, index: int, batch: Numbers) -> dict[str, float] | None:
+        time.sleep(0.1)
+        return super().step(index, batch)
+
+
+def test_a_budget_of_minutes_stops_with_the_state_saved(tmp_path: Path) -> None:
+    config = config_of(tmp_path, minutes=0.3 / 60)
+    with pytest.raises(TimeIsUp, match="saved at step"):
+        carry_out(config, partial(Slow, steps=(40,)))
+    done = state_of(tmp_path)["step"]
+    assert 1 <= done <= 4 and not state_of(tmp_path)["finished"]
+    card = json.loads((tmp_path / "run" / "weights.json").read_text())
+    assert not card["finished"] and card["steps_of_next"] == done
+    task, _ = carry_out(config_of(tmp_path), partial(Slow, steps=(40,)), resume=True)
+    assert task.network.weight[0, 0].item() == sum(range(40)) and state_of(tmp_path)["finished"]
+    assert state_of(tmp_path)["seconds"] > 4.0  # of both parts
+
+
+# ---- folders
+
+
+def test_two_runs_do_not_write_one_folder(tmp_path: Path) -> None:
+    config = config_of(tmp_path)
+
+    def second(group: Processes) -> Task:
+        with pytest.raises(InputError, match="another run is writing this folder"):
+            carry_out(config, Sum, overwrite=True)
+        return Sum(group)
+
+    carry_out(config, second)
+    carry_out(config, Sum, overwrite=True)
+
+
+def test_the_lock_of_a_dead_process_holds_nobody(tmp_path: Path) -> None:
+    """As kill -9 leaves it."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.lock").touch()
+    carry_out(config_of(tmp_path), Sum)
+
+
+def test_a_run_that_never_began_leaves_no_folder(tmp_path: Path) -> None:
+    def fails(group: Processes) -> Task:
+        raise InputError("no motion")
+
+    with pytest.raises(InputError, match="no motion"):
+        carry_out(config_of(tmp_path), fails)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_overwritten_run_leaves_no_lines_behind(tmp_path: Path) -> None:
+    carry_out(config_of(tmp_path), Sum)
+    before = (tmp_path / "run" / "validation.jsonl").read_text()
+    carry_out(config_of(tmp_path), Sum, overwrite=True)
+    assert (tmp_path / "run" / "validation.jsonl").read_text() == before
+
+
+def test_other_settings_are_named(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        carry_out(config_of(tmp_path), lambda group: Stopping(group, 2), method="first")
+    with pytest.raises(InputError, match=r"\(seed: 0 there, 4 here; method: first there, second here\)"):
+        carry_out(config_of(tmp_path, seed=4), Sum, resume=True, method="second")
+    carry_out(config_of(tmp_path, seed=4), Sum, resume=True, overwrite=True, method="second")
+
+
+def test_only_stages_run_in_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.distributed, "init_process_group", lambda *_: None)
+    monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
+    with pytest.raises(InputError, match="one process; start it without torchrun"):
+        carry_out(config_of(tmp_path), Sum)
+
+
+# ---- processes that make samples
+
+
+def test_a_killed_worker_is_one_line_and_the_machines_fault(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match=r"makes samples has ended.*--resume") as error:
+        carry_out(config_of(tmp_path), partial(Sum, samples=Dying("killed"), workers=1))
+    assert "\n" not in str(error.value) and error.value.exit_code == 3
+
+
+def test_sigterm_ends_a_run_whose_worker_never_answers(tmp_path: Path) -> None:
+    timer = threading.Timer(4.0, os.kill, (os.getpid(), signal.SIGTERM))
+    timer.start()
+    with pytest.raises(Interrupted, match="saved at step 3 of part 0"):
+        carry_out(config_of(tmp_path), partial(Sum, samples=Dying("asleep"), workers=1))
+    task, _ = carry_out(config_of(tmp_path), Sum, resume=True)
+    assert task.network.weight[0, 0].item() == 16
+
+
+def test_batches_of_workers_are_those_of_none() -> None:
+    found = [[batch.value.item() for batch in batches(Counting(), 2, 9, workers)] for workers in (0, 2)]
+    assert found[0] == found[1] == [2, 3, 4, 5, 6, 7, 8]
