@@ -21,7 +21,7 @@ def test_two_processes_end_with_the_same_weights(tmp_path: Path) -> None:
     """gloo; each process has samples of its own, and both skip the step that fails on one of them."""
     (tmp_path / "train.yaml").write_text(json.dumps(tiny_run(tmp_path)))
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    folders = os.pathsep.join([str(SCRIPT.parent), str(SCRIPT.parents[1])])
+    folders = os.pathsep.join([*sys.path, str(SCRIPT.parent), str(SCRIPT.parents[1])])
     finished = subprocess.run(
         [*launcher, str(SCRIPT), str(tmp_path / "train.yaml"), str(tmp_path)],
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": folders},

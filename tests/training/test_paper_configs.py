@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from interrupted_runs import digest, stop_after
 from protocol_numbers import body_errors, mean_mm
 from protocol_people import pw3d_people, regressors
 
@@ -15,10 +16,11 @@ from pose2mesh.cli import build_graphs
 from pose2mesh.cli import train as train_command
 from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.training import annotated_data, trainer
+from pose2mesh.training.batches import batches
 from pose2mesh.training.config import TrainConfig, load_config
 from pose2mesh.training.distributed import Processes
+from pose2mesh.training.run_loop import Interrupted, RunLoop
 
-CPU = torch.device("cpu")
 PAPER = Path(__file__).resolve().parents[2] / "assets" / "configs" / "paper"
 # The least that a training stage can be.
 SMALL = ("network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", "threads=1")
@@ -56,14 +58,13 @@ def test_the_file_has_the_paper_s_weights_and_schedule(row: str) -> None:
 @pytest.mark.parametrize("row", ROWS)
 def test_both_stages_train_on_the_published_formats(here: Path, row: str, tmp_path: Path) -> None:
     config = config_of(row, f"output={tmp_path}")
-    run = trainer.Trainer(config, CPU, Processes())
+    run = trainer.Trainer(config, Processes())
     before = {name: p.detach().clone() for name, p in run.network.named_parameters() if p.requires_grad}
-    weights = run.run(resume=False)
+    RunLoop(run, run.config).run()
     after = dict(run.network.named_parameters())
     still = [name for name, value in before.items() if torch.equal(value, after[name])]
     assert still == []
     assert all(torch.isfinite(value).all() for value in after.values())
-    assert weights.is_file()
 
 
 def test_the_documented_commands_and_the_weights_they_write(here: Path, tmp_path: Path) -> None:
@@ -82,39 +83,29 @@ def test_the_documented_commands_and_the_weights_they_write(here: Path, tmp_path
 
 def test_workers_change_nothing(here: Path, tmp_path: Path) -> None:
     config = config_of("freihand", f"output={tmp_path}")
-    data = annotated_data.load_material(config).stage(config, 1, rank=0)
-    alone, together = (list(data.batches(1, 4, workers)) for workers in (0, 2))
+    samples = annotated_data.load_material(config).stage(config, 1, rank=0).samples
+    alone, together = (list(batches(samples, 1, 4, workers)) for workers in (0, 2))
     assert len(alone) == 3
     for ours, theirs in zip(alone, together, strict=True):
         for one, other in zip(ours, theirs, strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
-def test_a_resumed_run_repeats_an_uninterrupted_one(here: Path, tmp_path: Path) -> None:
-    whole = trainer.train(config_of("freihand", f"output={tmp_path}/whole", "stages.1.steps=4"))
+def test_a_resumed_run_repeats_an_uninterrupted_one(here: Path, tmp_path: Path, monkeypatch) -> None:
+    trainer.train(config_of("freihand", f"output={tmp_path}/whole", "stages.1.steps=4"))
     config = config_of("freihand", f"output={tmp_path}/parts", "stages.1.steps=4")
-    run = trainer.Trainer(config, CPU, Processes())
-    stop_after(run, 4)  # in the middle of the second stage
-    with pytest.raises(trainer.Interrupted):
-        run.run(resume=False)
-    assert trainer.train(config, resume=True).read_bytes() == whole.read_bytes()
-
-
-def stop_after(run: trainer.Trainer, steps: int) -> None:
-    """As if SIGTERM came during the given step of the run."""
-    step, done = run._step, iter(range(1, steps + 1))
-
-    def counted(*arguments):
-        run.stop_requested = next(done) == steps
-        return step(*arguments)
-
-    run._step = counted
+    with monkeypatch.context() as patch:
+        stop_after(patch, 4)  # in the middle of the second stage
+        with pytest.raises(Interrupted):
+            trainer.train(config)
+    trainer.train(config, resume=True)
+    assert digest(tmp_path / "parts") == digest(tmp_path / "whole")
 
 
 def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
     """An epoch draws as many people as the largest dataset has, times the number of datasets."""
     config = config_of("pw3d_human36m_coco", f"output={tmp_path}", "stages.1.steps=0", "stages.1.epochs=2")
-    run = trainer.Trainer(config, CPU, Processes())
+    run = trainer.Trainer(config, Processes())
     assert [stage.steps for stage in run.config.stages] == [2, 2 * 60 * 2 // 3]  # 60 people of Human3.6M, batches of 3
     four = run.material.with_steps(config, processes=4)
     assert four.stages[1].steps == 2 * 10
@@ -157,7 +148,7 @@ def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
 )
 def test_what_does_not_fit_is_refused_before_the_first_step(here: Path, row, change, message, tmp_path) -> None:
     with pytest.raises(InputError, match=message):
-        trainer.Trainer(config_of(row, f"output={tmp_path}", change), CPU, Processes())
+        trainer.Trainer(config_of(row, f"output={tmp_path}", change), Processes())
 
 
 def test_validation_on_a_dataset(here: Path, tmp_path: Path) -> None:
@@ -200,7 +191,7 @@ def test_the_second_stage_starts_from_a_converted_posenet(here: Path, tmp_path: 
     state = {name: torch.full(value.shape, 0.25).to(value.dtype) for name, value in shapes.items()}
     file = tmp_path / "posenet.safetensors"
     file.write_bytes(official.convert_posenet(tmp_path / "final.pth.tar", state, variant))
-    network = trainer.Trainer(config_of("freihand", f"output={tmp_path}", f"initial={file}"), CPU, Processes()).network
+    network = trainer.Trainer(config_of("freihand", f"output={tmp_path}", f"initial={file}"), Processes()).network
     started = {name.removeprefix("network.pose_lifter."): value for name, value in network.state_dict().items()}
     assert all(torch.equal(started[name], value) for name, value in state.items())
 

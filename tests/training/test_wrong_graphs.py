@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_paper_configs import CPU, config_of
+from test_paper_configs import config_of
 
 from pose2mesh.checkpoints import build_network, load_network, official, read_weights, save_weights
 from pose2mesh.checkpoints.build import DIGEST
@@ -22,7 +22,7 @@ HAND_GRAPHS = "models/graphs/mano_hand21.npz"
 
 
 def prepared(config) -> trainer.Trainer:
-    return trainer.Trainer(config, CPU, Processes())
+    return trainer.Trainer(config, Processes())
 
 
 def other_order() -> Hierarchy:
