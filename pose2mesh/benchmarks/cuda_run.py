@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from pose2mesh.benchmarks import workloads
 from pose2mesh.benchmarks.cuda_report import CudaReport, CudaRow
 from pose2mesh.benchmarks.cuda_roofline import BF16, FP32, TF32, Rates, Work, layer_work, measure_rates, work_of
-from pose2mesh.benchmarks.machine import describe_machine
 from pose2mesh.benchmarks.memory import rise_on_cuda
 from pose2mesh.benchmarks.passes import FORWARD, TRAIN, prepare, set_mode
 from pose2mesh.benchmarks.runtimes import add_compiled
@@ -23,6 +22,7 @@ from pose2mesh.benchmarks.timing import median_ms
 from pose2mesh.benchmarks.workloads import ORIGINAL, PYG, Workload
 from pose2mesh.networks.captured import CapturedNetwork
 from pose2mesh.ops import use_backend
+from pose2mesh.ops.machine import describe_machine
 
 DTYPES = (FP32, TF32, BF16)
 GRAPH = "cuda-graph"

@@ -10,7 +10,6 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from pose2mesh.benchmarks.machine import describe_machine
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import load_network
 from pose2mesh.datasets.mocap import MocapProtocol
@@ -19,6 +18,7 @@ from pose2mesh.datasets.synthetic import find_motion
 from pose2mesh.fitting.optimize import REFINEMENT, BodyFitter, FitSettings, RefinedNetwork
 from pose2mesh.metrics import mpjpe, pa_mpjpe
 from pose2mesh.networks.key2mesh import Key2Mesh
+from pose2mesh.ops.machine import describe_machine
 from pose2mesh.paths import write_with
 
 _DESCENTS = (30, 100, 300)  # iterations from nothing

@@ -11,7 +11,6 @@ from torch import Tensor
 from pose2mesh.benchmarks import workloads
 from pose2mesh.benchmarks.cuda_run import run_cuda_benchmark
 from pose2mesh.benchmarks.floor import floor_of
-from pose2mesh.benchmarks.machine import describe_machine
 from pose2mesh.benchmarks.memory import peak_mb
 from pose2mesh.benchmarks.passes import FORWARD, TRAIN, check, prepare, set_mode
 from pose2mesh.benchmarks.report import Report, Row
@@ -19,6 +18,7 @@ from pose2mesh.benchmarks.runtimes import add_compiled, add_exported
 from pose2mesh.benchmarks.timing import median_ms
 from pose2mesh.benchmarks.workloads import ORIGINAL, Workload, workload_names
 from pose2mesh.errors import InputError
+from pose2mesh.ops.machine import describe_machine
 
 _FLOOR = "floor"
 

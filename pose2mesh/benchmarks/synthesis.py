@@ -13,11 +13,11 @@ from pose2mesh.adaptation.image_synthesis import ImageSynthesizer, SynthesisConf
 from pose2mesh.augmentation.cameras import SMPL_TO_CAMERA
 from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.augmentation.poses import world_rotmats
-from pose2mesh.benchmarks.machine import describe_machine
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.image_backbone import ANNY, new_image_backbone
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.spin import SIDE, normalize_images
+from pose2mesh.ops.machine import describe_machine
 from pose2mesh.paths import write_with
 
 

@@ -16,8 +16,8 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from pose2mesh.benchmarks.machine import describe_machine
 from pose2mesh.errors import InputError
+from pose2mesh.ops.machine import describe_machine
 from pose2mesh.paths import write_with
 from pose2mesh.training.config import RunConfig
 from pose2mesh.training.distributed import Processes

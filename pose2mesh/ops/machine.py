@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
+from pose2mesh import __version__
+from pose2mesh.ops import native
+
 
 def describe_machine(device: torch.device) -> dict[str, Any]:
     """Processor, threads, versions and the settings of the memory allocator."""
-    import pose2mesh
-    from pose2mesh.ops import native
-
     machine = {
         "cpu": _cpu_model(),
         "logical_cpus": os.cpu_count(),
@@ -21,7 +21,7 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "pose2mesh": pose2mesh.__version__,
+        "pose2mesh": __version__,
         "allocator": os.environ.get("LD_PRELOAD") or "default",
         "glibc_tunables": os.environ.get("GLIBC_TUNABLES", ""),
         "huge_pages": os.environ.get("THP_MEM_ALLOC_ENABLE", ""),  # torch's own switch
