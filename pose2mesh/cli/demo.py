@@ -61,12 +61,12 @@ def recover_photo(model, photo: np.ndarray, folder: Path) -> None:
 
 def _summary(photo: np.ndarray, overlay: np.ndarray, person: Person) -> np.ndarray:
     """The found pose, the mesh over the photo and the mesh from the side, in one row [H, 3W, 3]."""
-    from pose2mesh.rendering import contact_sheet, draw_keypoints, render_side_view
+    from pose2mesh.rendering import contact_sheet, draw_keypoints, render_views
     from pose2mesh.skeletons import COCO17
 
     height, width = photo.shape[:2]
     found = draw_keypoints(photo, person.keypoints, COCO17.bone_indices)
-    return contact_sheet([[found, overlay, render_side_view(person, (width, height))]])
+    return contact_sheet([[found, overlay, render_views(person, (90.0,), (width, height))]])
 
 
 def sample_photo() -> np.ndarray | None:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from pose2mesh.cli.writing import FORMATS, safe_stem, write_frame
 from pose2mesh.errors import InputError, MachineError, Pose2MeshError
+from pose2mesh.rendering.scene import OVERLAYS
 
 DEFAULT_WEIGHTS = {"body": "anny-body", "hand": "anny-hand", "body+hands": "anny-body"}
 REFINED_WEIGHTS = "anny-key2mesh"  # the ones that give body parameters
@@ -75,7 +76,10 @@ def _predict_file(model, file: Path, stem: str, used: set[str], options: argpars
             if not frame.people:
                 print(f"{name}: no {what} found")
                 continue
-            written = write_frame(options.output, name, frame.image, frame.people, options.save, options.side_view)
+            written = write_frame(
+                *(options.output, name, frame.image, frame.people, options.save),
+                *(options.side_view, options.overlay, options.draw_keypoints),
+            )
             print(f"{name}: {len(frame.people)} {what}(s) -> {', '.join(map(str, written))}")
     except MachineError:
         raise
@@ -155,7 +159,9 @@ def _parser() -> Parser:
     add("--detector", choices=("auto", "mediapipe", "rtmlib", "none"), default="auto")
     add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(FORMATS)}")
     add("--save_mesh", action="store_true", help="the same as adding obj to --save")
-    add("--side_view", action="store_true", help="also a picture of each person from the side")
+    add("--side_view", action="store_true", help="also a picture of each person turned and from the side")
+    add("--overlay", choices=OVERLAYS, default=OVERLAYS[0], help="bodies over the photo, or beside it (default: blend)")
+    add("--draw-keypoints", action="store_true", help="the keypoints on the overlay as well")
     add("--refine", action="store_true", help="go on to fit the body by descent (default weights: anny-key2mesh)")
     add("--full_frame", action="store_true", help="accepted for habit: overlays always show the full picture")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")

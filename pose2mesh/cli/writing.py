@@ -1,6 +1,7 @@
 """What `predict` and `demo` write for one frame: pictures, meshes and arrays, each file atomically."""
 
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,13 @@ def write_frame(
     people: list[Person],
     formats: tuple[str, ...],
     has_side_view: bool = False,
+    overlay: str = "blend",
+    has_keypoints: bool = False,
 ) -> list[Path]:
     """Write `{stem}.npz`, `{stem}_overlay.png` and `{stem}_{person}.{obj,ply,glb,json}`; returns the paths.
 
-    Without an image [H, W, 3] the overlay is drawn on white, where the keypoints allow a canvas of sane size.
+    `overlay` is a style of `rendering.OVERLAYS`, `has_keypoints` draws them on it. Without an image [H, W, 3] it is
+    drawn on white, where the keypoints allow a canvas of sane size.
     """
     from pose2mesh.exporters import save_people
 
@@ -41,7 +45,7 @@ def write_frame(
             written.append(folder / f"{stem}_{i}.{suffix}")
             person.save(written[-1])
     if "png" in formats:
-        written += _write_overlay(folder / f"{stem}_overlay.png", image, people)
+        written += _write_overlay(folder / f"{stem}_overlay.png", image, people, overlay, has_keypoints)
     if has_side_view:
         for i, person in enumerate(people):
             written.append(folder / f"{stem}_{i}_side.png")
@@ -50,26 +54,32 @@ def write_frame(
 
 
 def write_side_view(path: Path, person: Person) -> None:
-    """Write the picture of a person from the side."""
-    from pose2mesh.rendering import render_side_view
+    """Write the picture of a person turned by half of a right angle, and from the side."""
+    from pose2mesh.rendering import render_views
 
-    write_png(path, render_side_view(person))
+    write_png(path, render_views(person))
 
 
 def write_png(path: Path, image: np.ndarray) -> None:
-    """Write uint8 [H, W, 3] as PNG."""
+    """Write uint8 [H, W, 3] as PNG, with the compression that costs a quarter of the usual time and 5 % of the size."""
     from PIL import Image
 
-    write_with(path, lambda stream: Image.fromarray(image).save(stream, "PNG"))
+    options = {"compress_level": 1, "compress_type": zlib.Z_RLE}
+    write_with(path, lambda stream: Image.fromarray(image).save(stream, "PNG", **options))
 
 
-def _write_overlay(path: Path, image: np.ndarray | None, people: list[Person]) -> list[Path]:
-    from pose2mesh.rendering import render_overlay
+def _write_overlay(
+    path: Path, image: np.ndarray | None, people: list[Person], style: str, has_keypoints: bool
+) -> list[Path]:
+    from pose2mesh.rendering import bones_of, draw_keypoints, render_overlay
 
     image = _white_canvas(people) if image is None else image
     if image is None:
         return []
-    write_png(path, render_overlay(image, [person for person in people if person.camera is not None]))
+    picture = render_overlay(image, [person for person in people if person.camera is not None], style)
+    for person in people if has_keypoints else ():
+        picture = draw_keypoints(picture, person.keypoints, bones_of(person.keypoints))
+    write_png(path, picture)
     return [path]
 
 

@@ -38,6 +38,15 @@ def vertex_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return _unit(np.stack(sums, axis=-1).astype(vertices.dtype))  # [V, 3]
 
 
+def is_closed(vertices: np.ndarray, faces: np.ndarray) -> bool:
+    """Whether the surface has no border: then the area vectors of its faces cancel out (divergence theorem).
+
+    Shapes: vertices [V, 3]; faces [F, 3]. A border whose own area vector is zero passes unnoticed.
+    """
+    areas = _area_vectors(np.asarray(vertices, np.float64), faces)  # [F, 3]
+    return bool(np.abs(areas.sum(axis=0)).max() <= 1e-9 * np.abs(areas).sum())
+
+
 def edges_from_faces(faces: np.ndarray) -> np.ndarray:
     """Every undirected edge once, smaller vertex first, in ascending order.
 

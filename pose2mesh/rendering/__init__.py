@@ -3,10 +3,11 @@
 from pose2mesh.rendering.backends import BACKENDS, Renderer, get_renderer
 from pose2mesh.rendering.contact_sheet import contact_sheet, photo_row
 from pose2mesh.rendering.drawing import bones_of, draw_keypoints
-from pose2mesh.rendering.scene import render_overlay, render_side_view
+from pose2mesh.rendering.scene import OVERLAYS, render_overlay, render_views
 
 __all__ = [
     "BACKENDS",
+    "OVERLAYS",
     "Renderer",
     "bones_of",
     "contact_sheet",
@@ -14,5 +15,5 @@ __all__ = [
     "get_renderer",
     "photo_row",
     "render_overlay",
-    "render_side_view",
+    "render_views",
 ]

@@ -22,7 +22,7 @@ class Render(Protocol):
         focal: float,
         center: tuple[float, float],
         size: tuple[int, int],
-        color: tuple[float, float, float],
+        color: tuple[float, float, float] | np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]: ...
 
 

@@ -44,15 +44,18 @@ def render(
     focal: float,
     center: tuple[float, float],
     size: tuple[int, int],
-    color: tuple[float, float, float],
+    color: tuple[float, float, float] | np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw a mesh; arguments and results as in `pose2mesh.rendering.software.render`.
+
+    Colors of vertices [V, C] become their mean, without opacity.
 
     Raises MissingDependencyError when no platform works here, MachineError when the driver refuses the
     picture (its size limit, its memory).
     """
     use_platform(working_platform())
     pyrender = _import_pyrender()
+    color = tuple(color[:, :3].mean(axis=0).tolist()) if isinstance(color, np.ndarray) else color
     scene = _scene(pyrender, vertices, faces, focal, center, color)
     try:
         with _offscreen(pyrender, size) as renderer:

@@ -42,7 +42,7 @@ def render_studio(
     nobody = np.zeros((0, 3), np.float32)  # joints and keypoints are not drawn
     body = Person(vertices, faces, nobody, (), nobody, camera)
     background = studio_background(vertices, focal, center, size)
-    return render_overlay(background, [body], renderer=Renderer("studio", _painter(color)))
+    return render_overlay(background, [body], "solid", Renderer("studio", _painter(color)))
 
 
 def _painter(own: tuple[float, float, float] | np.ndarray) -> Render:
@@ -54,7 +54,7 @@ def _painter(own: tuple[float, float, float] | np.ndarray) -> Render:
         focal: float,
         center: tuple[float, float],
         size: tuple[int, int],
-        color: tuple[float, float, float],
+        color: tuple[float, float, float] | np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray]:
         return software.render(vertices, faces, focal, center, size, own)
 

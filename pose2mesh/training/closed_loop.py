@@ -15,7 +15,7 @@ from pose2mesh.errors import InputError
 from pose2mesh.metrics import MetricAccumulator
 from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.pipeline import Pose2Mesh
-from pose2mesh.rendering import contact_sheet, draw_keypoints, render_overlay, render_side_view
+from pose2mesh.rendering import contact_sheet, draw_keypoints, render_overlay, render_views
 from pose2mesh.rendering.shading import SKIN
 from pose2mesh.rendering.software import render
 from pose2mesh.skeletons import joint_set
@@ -91,8 +91,8 @@ def scene_pictures(
         found = [scene.image, empty, empty]
     else:
         joints = draw_keypoints(scene.image, person.keypoints, joint_set(keypoints).bone_indices)
-        found = [joints, render_overlay(scene.image, [person]), render_side_view(person)]
-    return [_halve(picture) for picture in (*found, render_side_view(scene.truth))]
+        found = [joints, render_overlay(scene.image, [person]), render_views(person, (90.0,))]
+    return [_halve(picture) for picture in (*found, render_views(scene.truth, (90.0,)))]
 
 
 def scene_sheet(pictures: list[list[np.ndarray]]) -> np.ndarray:

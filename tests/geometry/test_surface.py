@@ -1,7 +1,7 @@
 import numpy as np
 import trimesh
 
-from pose2mesh.geometry.surface import edges_from_faces, face_normals, vertex_normals
+from pose2mesh.geometry.surface import edges_from_faces, face_normals, is_closed, vertex_normals
 
 
 def _blob() -> trimesh.Trimesh:
@@ -58,3 +58,12 @@ def test_edges_agree_with_trimesh_and_with_euler():
 
 def test_edges_leave_self_loops_out():
     np.testing.assert_array_equal(edges_from_faces(np.array([[2, 2, 0], [1, 2, 0]])), [[0, 1], [0, 2], [1, 2]])
+
+
+def test_a_surface_is_closed_until_a_face_is_missing():
+    mesh = _blob()
+    vertices, faces = np.array(mesh.vertices) + np.array([0.3, -2, 9]), np.array(mesh.faces)
+    assert is_closed(vertices, faces)
+    assert is_closed(vertices.astype(np.float32), faces)
+    assert not is_closed(vertices, faces[1:])
+    assert is_closed(vertices, faces[:0])

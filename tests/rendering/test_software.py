@@ -102,6 +102,28 @@ def test_both_sides_of_a_face_are_lit_alike():
     np.testing.assert_array_equal(front, back)
 
 
+def test_opacity_of_vertices_is_drawn_between_them():
+    vertices, faces = _sphere()
+    half = (vertices[:, :1] > vertices[:, 0].mean()).astype(float)  # [V, 1]
+    rgba, depth = render(
+        vertices, faces, FOCAL, CENTER, SIZE, np.column_stack([np.tile(CLAY, (len(vertices), 1)), half])
+    )
+    plain, _ = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+    np.testing.assert_allclose(rgba[..., :3].astype(int), plain.astype(int), atol=2)
+    seen = np.flatnonzero(depth.any(0))
+    assert rgba[..., 3][depth > 0].mean() == pytest.approx(127, abs=8)
+    assert not rgba[:, seen[: len(seen) // 3], 3].any()
+
+
+def test_the_inside_of_an_open_mesh_is_drawn():
+    vertices, faces = _sphere()
+    _, depth = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+    front = vertices[faces].mean(axis=1)[:, 2] < vertices[:, 2].mean()
+    _, behind = render(vertices, faces[~front], FOCAL, CENTER, SIZE, CLAY)  # a bowl, seen into
+    assert (behind[depth > 0] > 0).mean() > 0.95  # the outline of the whole sphere lies before its rim
+    assert np.median(behind[behind > 0]) > np.median(depth[depth > 0])
+
+
 def test_triangles_at_the_camera_are_dropped_and_the_others_drawn():
     good = np.array([[-0.5, -0.5, 2.0], [0.5, -0.5, 2.0], [0, 0.5, 2.0]])
     behind, crossing = good * [1, 1, -1], good * [1, 1, 0.5]
