@@ -11,10 +11,12 @@ from torch import Tensor, nn
 
 from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.config import AdaptConfig
-from pose2mesh.adaptation.method import SafeOptimizer, reprojection_loss
+from pose2mesh.adaptation.method import make_adam, reprojection_loss
 from pose2mesh.adaptation.target import TargetSet
 from pose2mesh.datasets.synthetic import Batch, seeded_generator
 from pose2mesh.networks.critic import DomainCritic, gradient_penalty, reverse_gradient
+from pose2mesh.training.optimization import descend
+from pose2mesh.training.run_folder import Stateful
 
 _binary = nn.functional.binary_cross_entropy_with_logits
 
@@ -25,13 +27,11 @@ class AdversarialAdaptation:
     def __init__(self, backbone: Backbone, target: TargetSet, config: AdaptConfig, device: torch.device):
         self.backbone, self.target, self.device = backbone, target, device
         self.config, self.settings = config, config.key2mesh
-        self.generator = seeded_generator(config.seed, 11)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             self.critic = DomainCritic(backbone.width, self.settings.hidden, self.settings.dropout).to(device)
-        self.optimizer = SafeOptimizer(backbone.trainable(), config.learning_rate, config.clip_norm)
-        critic_weights = list(self.critic.parameters())
-        self.critic_optimizer = SafeOptimizer(critic_weights, self.settings.critic_learning_rate, config.clip_norm)
+        self.optimizer = make_adam(backbone.trainable(), config.learning_rate)
+        self.critic_optimizer = make_adam(list(self.critic.parameters()), self.settings.critic_learning_rate)
 
     def step(self, index: int, source: Batch, target: Tensor) -> dict[str, float] | None:
         source_points = self.backbone.keypoints_of(source)
@@ -53,22 +53,22 @@ class AdversarialAdaptation:
             parts["supervision"] = self.backbone.supervised(self.backbone.features(source_points).float(), source)
         loss = sum((getattr(self.settings, name) * value for name, value in parts.items()), torch.zeros(()))
         shown = {name: float(value.detach()) for name, value in parts.items()}
-        if not self._descend(loss):
+        optimizers = [self.optimizer]
+        if self.settings.critic == "gradient_reversal":  # the critic descends on the same loss
+            optimizers.append(self.critic_optimizer)
+        if not descend(loss, optimizers, self.config.clip_norm):
             return None
         return {"critic": distance, **shown}
 
-    def _descend(self, loss: Tensor) -> bool:
-        """One step of the extractor; with gradient reversal the critic descends on the same loss."""
-        if self.settings.critic != "gradient_reversal":
-            return self.optimizer.step(loss)
-        return SafePair(self.optimizer, self.critic_optimizer).step(loss)
+    def parts(self) -> dict[str, Stateful]:
+        return {"critic": self.critic, "optimizer": self.optimizer, "critic_optimizer": self.critic_optimizer}
 
     def _critic_steps(self, index: int, frozen: Tensor, target: Tensor) -> float | None:
         """Train the critic on features without their gradients; returns its distance, None if it was not finite.
 
         The first step looks at the batch that the extractor is about to see, the others at new target samples.
         """
-        distance = 0.0
+        distance, generator = 0.0, seeded_generator(self.config.seed, 11, index)
         for turn in range(self.settings.critic_steps):
             fresh = target if turn == 0 else self.target.draw(len(target), self.config.seed + 1, 1000 * index + turn)
             with torch.no_grad():
@@ -77,10 +77,10 @@ class AdversarialAdaptation:
             if self.settings.critic == "bce":
                 loss = _binary(real, torch.ones_like(real)) + _binary(fake, torch.zeros_like(fake))
             else:
-                penalty = gradient_penalty(self.critic, frozen, adapted, self.generator)
+                penalty = gradient_penalty(self.critic, frozen, adapted, generator)
                 loss = fake.mean() - real.mean() + self.settings.gradient_penalty * penalty
             distance = float((real.mean() - fake.mean()).detach())
-            if not self.critic_optimizer.step(loss):
+            if not descend(loss, [self.critic_optimizer], self.config.clip_norm):
                 return None
         return distance
 
@@ -94,23 +94,3 @@ class AdversarialAdaptation:
             return _binary(real, torch.ones_like(real)) + _binary(fake, torch.zeros_like(fake))
         fake = self.critic(adapted)
         return -fake.mean() if kind == "wgan_gp" else _binary(fake, torch.ones_like(fake))
-
-
-class SafePair:
-    """Two optimizers on one loss: both descend or none."""
-
-    def __init__(self, first: SafeOptimizer, second: SafeOptimizer):
-        self.both = (first, second)
-
-    def step(self, loss: Tensor) -> bool:
-        """Gradients of all weights at once, then both steps if everything is finite."""
-        parameters = [p for each in self.both for p in each.parameters]
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        norms = [nn.utils.clip_grad_norm_(each.parameters, each.clip_norm) for each in self.both]
-        if not bool(torch.isfinite(loss) & torch.isfinite(norms[0]) & torch.isfinite(norms[1])):
-            return False
-        for each in self.both:
-            each.optimizer.step()
-        return True

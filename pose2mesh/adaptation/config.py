@@ -1,5 +1,6 @@
 """What an adaptation is made of; read like any configuration (pose2mesh.training.config)."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -7,7 +8,7 @@ from pydantic import Field
 from pose2mesh.adaptation.image_synthesis import SynthesisConfig
 from pose2mesh.adaptation.pose_augmentation import LatentAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
-from pose2mesh.training.config import DataConfig, Strict
+from pose2mesh.training.config import DataConfig, RunConfig, Strict
 from pose2mesh.training.image_objective import ImageLoss
 
 
@@ -53,7 +54,7 @@ class DapaConfig(Strict):
     image: ImageConfig = ImageConfig()
 
 
-class AdaptConfig(Strict):
+class AdaptConfig(RunConfig):
     """One adaptation: a network, the source samples it was trained on, target keypoints, a method's settings."""
 
     weights: str = "anny-key2mesh"
@@ -69,6 +70,10 @@ class AdaptConfig(Strict):
     patience: int = Field(default=6, ge=1)  # validations without a better held-out error before the run stops
     precision: Literal["float32", "bfloat16"] = "float32"
     output: str = "runs/adapt"
-    seed: int = Field(default=0, ge=0)
-    device: str = "auto"
-    threads: int = Field(default=0, ge=0)
+
+    # How often it is looked at decides which weights are the best.
+    FREE = (*("output", "device", "threads", "minutes", "checkpoint_minutes", "tensorboard"), "source.workers")
+
+    def into(self, output: str | Path | None) -> "AdaptConfig":
+        """The same with its results in another folder, if one is given."""
+        return self.model_copy(update={"output": str(output)}) if output else self

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.config import AdaptConfig
-from pose2mesh.adaptation.method import SafeOptimizer, reprojection_loss
+from pose2mesh.adaptation.method import make_adam, reprojection_loss
 from pose2mesh.adaptation.pose_augmentation import augment_poses, without_impossible_shapes
 from pose2mesh.adaptation.target import TargetSet
 from pose2mesh.body_models import load_anny_body
@@ -22,6 +22,8 @@ from pose2mesh.datasets.synthetic import Batch, seeded_generator
 from pose2mesh.fitting.batched_camera import person_size, place_bodies, project_rays
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.training.optimization import descend
+from pose2mesh.training.run_folder import Stateful
 
 _MEASURED_ON = 512  # target samples that the size of detection errors is measured on
 _COCO = 17
@@ -49,11 +51,12 @@ class DomainAdaptiveAugmentation:
         self.backbone, self.target, self.settings = backbone, target, config.dapa
         self.prior = load_pose_prior(self.settings.prior).to(device)
         self.decoder = AnnyDecoder(load_anny_body(), backbone.vertex_ids).to(device)
-        self.generator = seeded_generator(config.seed, 13)
-        self.optimizer = SafeOptimizer(backbone.trainable(), config.learning_rate, config.clip_norm)
+        self.seed, self.generator = config.seed, seeded_generator(config.seed, 13)
+        self.optimizer, self.clip_norm = make_adam(backbone.trainable(), config.learning_rate), config.clip_norm
         self.errors = self._measure_errors(device) if self.settings.errors == "measured" else None
 
     def step(self, index: int, source: Batch, target: Tensor) -> dict[str, float] | None:
+        self.generator = seeded_generator(self.seed, 13, index)
         weights = self.target.confident(target)
         features = self.backbone.features(target).float()  # [B, C]
         real = reprojection_loss(self.backbone, features, target, weights)
@@ -61,17 +64,23 @@ class DomainAdaptiveAugmentation:
             return None
         with torch.no_grad(), torch.autocast(target.device.type, enabled=False):
             predicted = without_impossible_shapes(self.backbone.parameters_of(features.detach()))
-        if self.settings.reprojection and not self.optimizer.step(self.settings.reprojection * real):
+        if self.settings.reprojection and not self._descend(self.settings.reprojection * real):
             return None
         parts = {"reprojection": float(real.detach())}
         if self.settings.supervision:
             with torch.autocast(target.device.type, enabled=False):  # bfloat16 would round the truth to millimetres
                 keypoints, truth = self.synthesize(predicted, target)
             loss = self.backbone.supervised(self.backbone.features(keypoints).float(), truth)
-            if not self.optimizer.step(self.settings.supervision * loss):
+            if not self._descend(self.settings.supervision * loss):
                 return None
             parts["synthetic"] = float(loss.detach())
         return parts
+
+    def parts(self) -> dict[str, Stateful]:
+        return {"optimizer": self.optimizer}
+
+    def _descend(self, loss: Tensor) -> bool:
+        return descend(loss, [self.optimizer], self.clip_norm)
 
     def synthesize(self, predicted: BodyParameters, target: Tensor) -> tuple[Tensor, Batch]:
         """The next synthetic batch: keypoints [B,J,3] in the network's joint set, and what is true of them.

@@ -12,7 +12,7 @@ from pose2mesh.adaptation.image_dapa import ImageAugmentation
 from pose2mesh.adaptation.image_run import check_method, load_anny_backbone, take_steps
 from pose2mesh.adaptation.image_target import FEWEST_CONFIDENT, ImageTarget, crop_person
 from pose2mesh.adaptation.label_bench import depth_errors, joint_shares
-from pose2mesh.adaptation.method import SafeOptimizer
+from pose2mesh.adaptation.method import make_adam
 from pose2mesh.body_models import AnnyBody, load_anny_body
 from pose2mesh.datasets.domain_gap import DomainGap, GapPart, draw_gap
 from pose2mesh.datasets.picture_gap import gap_pictures
@@ -25,6 +25,7 @@ from pose2mesh.networks.spin import Spin, project_to_crop
 from pose2mesh.skeletons import joint_set
 from pose2mesh.training.evaluator import PROTOCOL_JOINTS, measure
 from pose2mesh.training.image_objective import full_loss, predict_bodies, predict_images
+from pose2mesh.training.optimization import descend
 
 _COCO = 17
 _NOTHING = np.zeros(0, np.int64)
@@ -53,10 +54,10 @@ class ImageGapBench:
         """Adapt a copy, then measure it on people whom the adaptation has not seen."""
         network = copy.deepcopy(self.source)
         if method == "oracle":
-            take_steps(network, lambda: LabeledPictures(network, self.labeled, config), config, None)
+            take_steps(network, LabeledPictures(network, self.labeled, config), config)
         elif method != "source":
             check_method(method)
-            take_steps(network, lambda: ImageAugmentation(network, self.labeled.target, config), config, None)
+            take_steps(network, ImageAugmentation(network, self.labeled.target, config), config)
         return self._errors(network.eval(), config)
 
     def _errors(self, network: Spin, config: AdaptConfig) -> dict[str, float]:
@@ -83,16 +84,16 @@ class LabeledPictures:
         self.weights: ImageConfig = config.dapa.image
         self.decoder = AnnyDecoder(load_anny_body(), _NOTHING)
         self.camera = crop_cameras_of(self.decoder.joints(labeled.truth)[:, :_COCO], labeled.exact)
-        self.generator = seeded_generator(config.seed, 31)
-        self.optimizer = SafeOptimizer(list(network.parameters()), config.learning_rate, config.clip_norm)
+        self.optimizer = make_adam(list(network.parameters()), config.learning_rate)
 
-    def step(self) -> dict[str, float] | None:
-        images = self.labeled.target.images
-        rows = torch.randint(len(images), (self.config.batch_size,), generator=self.generator)
+    def step(self, index: int) -> dict[str, float] | None:
+        images, generator = self.labeled.target.images, seeded_generator(self.config.seed, 31, index)
+        rows = torch.randint(len(images), (self.config.batch_size,), generator=generator)
         found = predict_images(self.network, torch.from_numpy(images[rows.numpy()]), self.config.precision)
         truth = BodyParameters(*(tensor[rows] for tensor in self.labeled.truth))
         loss = full_loss(found, self.decoder.joints(truth), truth, self.camera[rows], self.decoder, self.weights)
-        return {"supervised": float(loss.detach())} if self.optimizer.step(loss) else None
+        is_done = descend(loss, [self.optimizer], self.config.clip_norm)
+        return {"supervised": float(loss.detach())} if is_done else None
 
 
 def gap_crops(body: AnnyBody, part: GapPart, seed: int, least_confidence: float) -> GapCrops:

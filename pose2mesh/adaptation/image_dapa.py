@@ -7,15 +7,16 @@ from torch import Tensor, nn
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.adaptation.image_synthesis import ImageSynthesizer
 from pose2mesh.adaptation.image_target import ImageTarget
-from pose2mesh.adaptation.method import SafeOptimizer
+from pose2mesh.adaptation.method import make_adam
 from pose2mesh.adaptation.pose_augmentation import augment_poses, without_impossible_shapes
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.datasets.synthetic import seeded_generator
 from pose2mesh.errors import InputError
-from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
+from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.spin import ImagePrediction, Spin, project_to_crop, scale_penalty
 from pose2mesh.training.image_objective import full_loss, predict_images
+from pose2mesh.training.optimization import descend
 
 _COCO = 17
 
@@ -33,34 +34,32 @@ class ImageAugmentation:
         self.batch_size, self.weights, self.precision = config.batch_size, config.dapa.image, config.precision
         self.prior = load_pose_prior(self.settings.prior)
         self.synthesizer = ImageSynthesizer(load_anny_body(), self.settings.image.synthesis)
-        self.generator, self.rng = seeded_generator(config.seed, 17), np.random.default_rng(config.seed)
-        self.optimizer = SafeOptimizer(list(network.parameters()), config.learning_rate, config.clip_norm)
+        self.optimizer = make_adam(list(network.parameters()), config.learning_rate)
+        self.seed, self.clip_norm = config.seed, config.clip_norm
 
-    def step(self) -> dict[str, float] | None:
+    def step(self, index: int) -> dict[str, float] | None:
         """One real and one synthetic step; None where one was not finite."""
-        images, keypoints = self.target.draw(self.batch_size, self.generator)
+        generator, rng = seeded_generator(self.seed, 17, index), np.random.default_rng((self.seed, index))
+        images, keypoints = self.target.draw(self.batch_size, generator)
         found = predict_images(self.network, torch.from_numpy(images), self.precision)
         real = self._real_loss(found, keypoints)
-        if self.settings.reprojection and not self.optimizer.step(self.settings.reprojection * real):
+        if self.settings.reprojection and not self._descend(self.settings.reprojection * real):
             return None
         parts = {"real": float(real.detach())}
         if self.settings.supervision:
             predicted, camera = _detached(found)
-            pictures, truth = self.synthesize(images, predicted, camera)
+            augmented = augment_poses(self.prior, predicted, self.settings.latent, generator)
+            pictures, truth = self.synthesizer(images, predicted, augmented, camera, rng)
             again = predict_images(self.network, torch.from_numpy(pictures), self.precision)
             decoder = self.synthesizer.decoder
             loss = full_loss(again, truth.joints, truth.parameters, camera, decoder, self.weights)
-            if not self.optimizer.step(self.settings.supervision * loss):
+            if not self._descend(self.settings.supervision * loss):
                 return None
             parts["synthetic"] = float(loss.detach())
         return parts
 
-    def synthesize(
-        self, images: np.ndarray, predicted: BodyParameters, camera: Tensor
-    ) -> tuple[np.ndarray, BodyPrediction]:
-        """Pictures uint8 [B,224,224,3] of augmented poses and what they show."""
-        augmented = augment_poses(self.prior, predicted, self.settings.latent, self.generator)
-        return self.synthesizer(images, predicted, augmented, camera, self.rng)
+    def _descend(self, loss: Tensor) -> bool:
+        return descend(loss, [self.optimizer], self.clip_norm)
 
     def _real_loss(self, found: ImagePrediction, keypoints: Tensor) -> Tensor:
         """The weighted square of the re-projection error in half sides, and the term of the camera; nothing else."""

@@ -1,52 +1,91 @@
-"""The loop of an image backbone's adaptation: both steps of DAPA, weights on disk."""
+"""An image backbone's adaptation: both steps of DAPA as a task of the run loop, weights on disk."""
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from tqdm import tqdm
+from torch import nn
 
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.adaptation.image_dapa import ImageAugmentation, freeze_norms
 from pose2mesh.adaptation.image_target import load_image_target
 from pose2mesh.checkpoints.image_backbone import load_image_backbone, save_image_backbone
-from pose2mesh.errors import InputError, MachineError
+from pose2mesh.errors import InputError
 from pose2mesh.networks.spin import Spin
-from pose2mesh.paths import write_with
-from pose2mesh.training.state import versions
-
-_MOST_BAD_STEPS = 10
+from pose2mesh.training.config import StageConfig
+from pose2mesh.training.distributed import Processes
+from pose2mesh.training.run_folder import Stateful
+from pose2mesh.training.run_loop import Parts, RunLoop, Task, carry_out
 
 
 class ImageSteps(Protocol):
     """One way to change an image backbone."""
 
-    def step(self) -> dict[str, float] | None:
-        """Change it once; the losses, or None where one was not finite."""
+    optimizer: torch.optim.Optimizer
+
+    def step(self, index: int) -> dict[str, float] | None:
+        """Change it once; the losses, or None where one was not finite. All that is random follows from `index`."""
         ...
 
 
-def adapt_images(config: AdaptConfig, method: str, output: str | Path | None = None) -> tuple[Path, list[dict]]:
+class Losses(list[dict[str, float]]):
+    """Of every step that was taken."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"losses": list(self)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self[:] = state["losses"]
+
+
+class ImageAdaptation(Task):
+    """All steps of one way; the network ends in evaluation mode."""
+
+    def __init__(self, network: Spin, settings: dict[str, Any], steps: ImageSteps, config: AdaptConfig):
+        self.network, self.settings, self.steps, self.losses = network, settings, steps, Losses()
+        self.stages = (StageConfig(name="pictures", steps=config.steps, batch_size=config.batch_size),)
+
+    def begin(self, stage: int) -> None:
+        freeze_norms(self.network.train())
+
+    def step(self, index: int, batch: None) -> Parts | None:
+        parts = self.steps.step(index)
+        self.losses += [parts] if parts else []
+        return parts
+
+    def end(self) -> None:
+        self.network.eval()
+
+    def parts(self) -> dict[str, Stateful]:
+        return {"network": self.network, "optimizer": self.steps.optimizer, "losses": self.losses}
+
+    def save_weights(self, path: Path) -> nn.Module:
+        save_image_backbone(path, self.network, self.settings)
+        return self.network
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        return {"adaptation.json": {"losses": list(self.losses)}}
+
+
+def adapt_images(
+    config: AdaptConfig, method: str, output: str | Path | None = None, resume: bool = False, overwrite: bool = False
+) -> tuple[Path, list[dict[str, float]]]:
     """Adapt to the photos of `config.target`; returns the weights file and the losses of every step.
 
     Raises InputError for another method than dapa, a body that synthesis does not know, or photos that do not serve,
-    before any step; MachineError after ten steps in a row that were not finite.
+    before any step. Resumes, overwrites and raises as `carry_out` does.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
     check_method(method)
-    network, settings = load_anny_backbone(config.weights)
-    limits = config.target
-    target = load_image_target(limits.images, limits.keypoints, limits.joint_set, limits.least_confidence)
-    losses = take_steps(network, lambda: ImageAugmentation(network, target, config), config, "dapa, pictures")
-    folder = Path(output or config.output)
-    save_image_backbone(folder / "weights.safetensors", network, settings)
-    record = {"method": method, "config": config.model_dump(mode="json"), "versions": versions(), "losses": losses}
-    content = json.dumps(record, indent=1).encode()
-    write_with(folder / "adaptation.json", lambda stream: stream.write(content))
-    return folder / "weights.safetensors", losses
+    config = config.into(output)
+
+    def make(_group: Processes) -> ImageAdaptation:
+        network, settings = load_anny_backbone(config.weights)
+        limits = config.target
+        target = load_image_target(limits.images, limits.keypoints, limits.joint_set, limits.least_confidence)
+        return ImageAdaptation(network, settings, ImageAugmentation(network, target, config), config)
+
+    task, weights = carry_out(config, make, resume=resume, overwrite=overwrite, method=method)
+    return weights, list(task.losses)
 
 
 def check_method(method: str) -> None:
@@ -66,18 +105,8 @@ def load_anny_backbone(weights: str) -> tuple[Spin, dict[str, Any]]:
     return network, settings
 
 
-def take_steps(network: Spin, make: Callable[[], ImageSteps], config: AdaptConfig, title: str | None) -> list[dict]:
-    """All steps of what `make` gives; the network ends in evaluation mode. Returns the losses of every step."""
-    torch.manual_seed(config.seed)  # dropout
-    steps, losses, bad = make(), [], 0
-    freeze_norms(network.train())
-    for step in tqdm(range(config.steps), desc=title, disable=title is None):
-        parts = steps.step()
-        bad = 0 if parts else bad + 1
-        losses += [parts] if parts else []
-        if bad >= _MOST_BAD_STEPS:
-            raise MachineError(
-                f"adaptation: no finite loss {bad} times in a row, last at step {step}; nothing was written"
-            )
-    network.eval()
-    return losses
+def take_steps(network: Spin, steps: ImageSteps, config: AdaptConfig) -> list[dict[str, float]]:
+    """All steps in memory; returns the losses of those that were taken."""
+    task = ImageAdaptation(network, {}, steps, config)
+    RunLoop(task, config).run()
+    return list(task.losses)

@@ -9,6 +9,7 @@ from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.target import TargetSet
 from pose2mesh.datasets.synthetic import Batch
 from pose2mesh.fitting.batched_camera import reprojection_errors
+from pose2mesh.training.run_folder import Stateful
 
 
 class Method(Protocol):
@@ -17,8 +18,13 @@ class Method(Protocol):
     def step(self, index: int, source: Batch, target: Tensor) -> dict[str, float] | None:
         """Change the extractor once; the parts to show, or None where a loss was not finite and nothing changed.
 
-        `source` is labeled, `target` [B,J,3] are keypoints in the network's joint set and focal lengths.
+        `source` is labeled, `target` [B,J,3] are keypoints in the network's joint set and focal lengths. All that is
+        random follows from `index`.
         """
+        ...
+
+    def parts(self) -> dict[str, Stateful]:
+        """What changes from step to step beside the extractor, by name."""
         ...
 
 
@@ -47,21 +53,6 @@ def held_out_error(backbone: Backbone, target: TargetSet, size: int = 256) -> fl
     return total / count
 
 
-class SafeOptimizer:
-    """An optimizer that takes no step where the loss or a gradient is not finite."""
-
-    def __init__(self, parameters: list[nn.Parameter], learning_rate: float, clip_norm: float):
-        self.parameters, self.clip_norm = parameters, clip_norm
-        self.optimizer = torch.optim.Adam(parameters, lr=learning_rate, betas=(0.5, 0.9), fused=True)
-
-    def step(self, loss: Tensor) -> bool:
-        """Descend once; False, and nothing changed, if that was not possible."""
-        self.optimizer.zero_grad(set_to_none=True)
-        gradients = torch.autograd.grad(loss, self.parameters, allow_unused=True)
-        for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.clip_norm)
-        if not bool(torch.isfinite(loss) & torch.isfinite(norm)):
-            return False
-        self.optimizer.step()
-        return True
+def make_adam(weights: list[nn.Parameter], learning_rate: float) -> torch.optim.Optimizer:
+    """The optimizer of every method; its short memory is Gulrajani et al.'s (2017) for a critic that moves."""
+    return torch.optim.Adam(weights, lr=learning_rate, betas=(0.5, 0.9), fused=True)

@@ -1,15 +1,11 @@
-"""The loop of an adaptation: steps, held-out error, early stopping, weights on disk."""
+"""A keypoint network's adaptation, a task of the run loop: steps, held-out error, early stopping, the best weights."""
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader
-from tqdm import tqdm
+from torch import Tensor, nn
 
 from pose2mesh.adaptation.adversarial import AdversarialAdaptation
 from pose2mesh.adaptation.backbones import Backbone, backbone_of
@@ -20,14 +16,14 @@ from pose2mesh.adaptation.target import TargetSet, load_target
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import load_network, read_weights, save_weights
 from pose2mesh.datasets.synthetic import Batch, SyntheticBodies
-from pose2mesh.errors import InputError, MachineError
-from pose2mesh.paths import write_with
-from pose2mesh.training.distributed import pick_device
+from pose2mesh.errors import InputError
+from pose2mesh.training.batches import batches
+from pose2mesh.training.config import StageConfig
+from pose2mesh.training.distributed import Processes
 from pose2mesh.training.prior_poses import training_poses
+from pose2mesh.training.run_folder import Stateful
+from pose2mesh.training.run_loop import Parts, RunLoop, Task, carry_out
 from pose2mesh.training.stage_data import mixture_of
-from pose2mesh.training.state import versions
-
-MOST_BAD_STEPS = 10  # in a row that are not finite, before the run gives up
 
 MethodFactory = Callable[[Backbone, TargetSet, AdaptConfig, torch.device], Method]
 METHODS: dict[str, tuple[MethodFactory, ...]] = {  # what `--method` names: the methods that take turns
@@ -37,46 +33,132 @@ METHODS: dict[str, tuple[MethodFactory, ...]] = {  # what `--method` names: the 
 }
 
 
-@dataclass
 class Outcome:
-    """How a run went; the backbone holds the best weights when it ends."""
+    """How a run goes; keeps the extractor of the smallest held-out error, at first the one it is given."""
 
-    errors: list[tuple[int, float]] = field(default_factory=list)  # (steps done, held-out re-projection error)
-    skipped: int = 0  # steps whose loss was not finite
+    def __init__(self, extractor: nn.Module, error: float):
+        self.extractor = extractor
+        self.errors = [(0, error)]  # (steps done, held-out re-projection error)
+        self.skipped = 0  # steps whose loss was not finite
+        self.weights = self._copy()
 
     @property
     def best(self) -> tuple[int, float]:
         return min(self.errors, key=lambda entry: entry[1])
 
+    @property
+    def stale(self) -> int:
+        """Looks since the best one."""
+        return len(self.errors) - 1 - self.errors.index(self.best)
 
-def adapt(config: AdaptConfig, method: str, output: str | Path | None = None) -> tuple[Path, Outcome]:
+    def look(self, done: int, error: float) -> None:
+        if error < self.best[1]:
+            self.weights = self._copy()
+        self.errors.append((done, error))
+
+    def restore(self) -> None:
+        """The extractor takes its best weights."""
+        self.extractor.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"errors": self.errors, "skipped": self.skipped, "weights": self.weights}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.errors, self.skipped = list(state["errors"]), state["skipped"]
+        self.weights = {name: state["weights"][name].to(value.device) for name, value in self.weights.items()}
+
+    def _copy(self) -> dict[str, Tensor]:
+        return {name: value.detach().clone() for name, value in self.extractor.state_dict().items()}
+
+
+class KeypointAdaptation(Task):
+    """All steps of the methods, taking turns; the backbone ends with the weights of the smallest held-out error."""
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        target: TargetSet,
+        config: AdaptConfig,
+        methods: Sequence[Method],
+        device: torch.device,
+        samples: SyntheticBodies | None = None,
+    ):
+        """`samples` are those of `source_samples`, for several runs made once."""
+        self.backbone, self.target, self.config, self.methods, self.device = backbone, target, config, methods, device
+        self.outcome = Outcome(backbone.extractor, held_out_error(backbone, target))
+        self.stages = (StageConfig(name="adaptation", steps=config.steps, batch_size=config.batch_size),)
+        self.validate_every = config.validate_every
+        self.samples = samples or source_samples(backbone, config)
+
+    @property
+    def is_done(self) -> bool:
+        return self.outcome.stale >= self.config.patience
+
+    def batches(self, start: int) -> Iterator[Any]:
+        return batches(self.samples, start, self.config.steps, self.config.source.workers)
+
+    def step(self, index: int, batch: Batch) -> Parts | None:
+        """One step of every method, in order; None if one could not be taken."""
+        source = Batch(*(tensor.to(self.device) for tensor in batch))
+        target = self.target.draw(self.config.batch_size, self.config.seed, index).to(self.device)
+        parts: dict[str, float] = {}
+        enabled = self.config.precision == "bfloat16"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled):
+            for method in self.methods:
+                found = method.step(index, source, target)
+                if found is None:
+                    self.outcome.skipped += 1
+                    return None
+                parts |= found
+        return parts
+
+    def validate(self, done: int) -> Iterator[dict[str, Any]]:
+        error = held_out_error(self.backbone, self.target)
+        self.outcome.look(done, error)
+        yield {"held_out_error": error}
+
+    def end(self) -> None:
+        self.outcome.restore()
+
+    def parts(self) -> dict[str, Stateful]:
+        of_methods = {f"{i}.{name}": part for i, each in enumerate(self.methods) for name, part in each.parts().items()}
+        return {"extractor": self.backbone.extractor, "outcome": self.outcome, **of_methods}
+
+    def save_weights(self, path: Path) -> nn.Module:
+        """The best so far."""
+        current = {name: value.clone() for name, value in self.backbone.extractor.state_dict().items()}
+        self.outcome.restore()
+        save_weights(path, self.backbone.network, self.backbone.settings)  # type: ignore[arg-type]
+        self.backbone.extractor.load_state_dict(current)
+        return self.backbone.network  # type: ignore[return-value]
+
+    def records(self) -> dict[str, dict[str, Any]]:
+        found = {"held_out_error": self.outcome.errors, "skipped_steps": self.outcome.skipped}
+        return {"adaptation.json": found}
+
+
+def adapt(
+    config: AdaptConfig, method: str, output: str | Path | None = None, resume: bool = False, overwrite: bool = False
+) -> tuple[Path, Outcome]:
     """Adapt a network to the keypoints of `config.target`; returns the weights file and how it went.
 
-    Raises InputError for an unknown method, weights that cannot be adapted or a target that does not serve, before
-    any step; MachineError after ten steps in a row that were not finite. A file that was there before is replaced only
-    by finished weights.
+    Raises InputError for an unknown method, weights that cannot be adapted or a target that does not serve, before any
+    step. Resumes, overwrites and raises as `carry_out` does. `output` goes before that of the configuration.
     """
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    device = pick_device(config.device)
-    backbone = load_backbone(config.weights, device)
-    limits = config.target
-    target = load_target(
-        limits.keypoints, backbone.joint_set,
-        file_set=limits.joint_set, held_out=limits.held_out, least_confidence=limits.least_confidence,
-    )  # fmt: skip
-    methods = make_methods(backbone, target, config, method, device)
-    outcome = run_adaptation(backbone, target, config, methods, device, title=method)
-    folder = Path(output or config.output)
-    weights = folder / "weights.safetensors"
-    save_weights(weights, backbone.network, backbone.settings)  # type: ignore[arg-type]
-    record = {
-        "method": method, "config": config.model_dump(mode="json"), "versions": versions(),
-        "held_out_error": outcome.errors, "skipped_steps": outcome.skipped,
-    }  # fmt: skip
-    content = json.dumps(record, indent=1).encode()
-    write_with(folder / "adaptation.json", lambda stream: stream.write(content))
-    return weights, outcome
+    config = config.into(output)
+
+    def make(group: Processes) -> KeypointAdaptation:
+        backbone = load_backbone(config.weights, group.device)
+        limits = config.target
+        target = load_target(
+            limits.keypoints, backbone.joint_set,
+            file_set=limits.joint_set, held_out=limits.held_out, least_confidence=limits.least_confidence,
+        )  # fmt: skip
+        methods = make_methods(backbone, target, config, method, group.device)
+        return KeypointAdaptation(backbone, target, config, methods, group.device)
+
+    task, weights = carry_out(config, make, resume=resume, overwrite=overwrite, method=method)
+    return weights, task.outcome
 
 
 def load_backbone(weights: str | Path, device: torch.device) -> Backbone:
@@ -100,56 +182,14 @@ def run_adaptation(
     config: AdaptConfig,
     methods: Sequence[Method],
     device: torch.device,
-    *,
-    title: str | None = None,
     samples: SyntheticBodies | None = None,
 ) -> Outcome:
-    """All steps of the methods, taking turns; the backbone ends with the weights of the smallest held-out error.
-
-    With a `title` a progress bar shows the parts of the losses. `samples` are those of `source_samples`, for several
-    runs made once. Raises MachineError after ten bad steps in a row.
-    """
-    outcome = Outcome([(0, held_out_error(backbone, target))])
+    """Adapt in memory (see `KeypointAdaptation`). Raises MachineError after ten bad steps in a row."""
     if not methods:
-        return outcome
-    with torch.random.fork_rng(devices=[]):  # dropout of a critic draws from torch's own generator
-        torch.manual_seed(config.seed)
-        _take_steps(backbone, target, config, methods, device, outcome, title, samples)
-    return outcome
-
-
-def _take_steps(
-    backbone: Backbone,
-    target: TargetSet,
-    config: AdaptConfig,
-    methods: Sequence[Method],
-    device: torch.device,
-    outcome: Outcome,
-    title: str | None,
-    samples: SyntheticBodies | None,
-) -> None:
-    """The loop of `run_adaptation`; notes errors and skipped steps in `outcome`."""
-    samples = samples or source_samples(backbone, config)
-    workers = config.source.workers
-    batches = iter(DataLoader(samples, batch_size=None, sampler=range(config.steps), num_workers=workers))
-    keeper, bad = BestWeights(backbone, outcome.errors[0][1]), 0
-    with tqdm(total=config.steps, desc=title, disable=title is None) as bar:
-        for step in range(config.steps):
-            source = Batch(*(tensor.to(device) for tensor in next(batches)))
-            keypoints = target.draw(config.batch_size, config.seed, step).to(device)
-            parts = _step_all(methods, step, source, keypoints, config)
-            bad = 0 if parts is not None else bad + 1
-            outcome.skipped += parts is None
-            _check(bad, step)
-            bar.update()
-            if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
-                error = held_out_error(backbone, target)
-                outcome.errors.append((step + 1, error))
-                keeper.look(error)
-                bar.set_postfix(_shown(parts, error, outcome))
-                if keeper.stale >= config.patience:
-                    break
-    keeper.restore()
+        return Outcome(backbone.extractor, held_out_error(backbone, target))
+    task = KeypointAdaptation(backbone, target, config, methods, device, samples)
+    RunLoop(task, config).run()
+    return task.outcome
 
 
 def source_samples(backbone: Backbone, config: AdaptConfig) -> SyntheticBodies:
@@ -163,54 +203,3 @@ def source_samples(backbone: Backbone, config: AdaptConfig) -> SyntheticBodies:
         batch_size=config.batch_size,
         seed=5000 + config.seed,
     )
-
-
-def _step_all(
-    methods: Sequence[Method], step: int, source: Batch, target: Tensor, config: AdaptConfig
-) -> dict[str, float] | None:
-    """One step of every method, in order; None if one could not be taken."""
-    parts: dict[str, float] = {}
-    with torch.autocast(target.device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
-        for method in methods:
-            found = method.step(step, source, target)
-            if found is None:
-                return None
-            parts |= found
-    return parts
-
-
-def _check(bad: int, step: int) -> None:
-    """Say which step was skipped. Raises MachineError after too many in a row."""
-    if bad >= MOST_BAD_STEPS:
-        raise MachineError(
-            f"adaptation: the loss was not finite {bad} times in a row, last on batch {step} of the target; nothing "
-            "was written. Lower learning_rate, or look for keypoints that no picture can hold"
-        )
-    if bad:
-        tqdm.write(f"adaptation: batch {step} skipped, its loss or gradient was not finite")
-
-
-def _shown(parts: dict[str, float] | None, error: float, outcome: Outcome) -> dict[str, Any]:
-    shown = {name: f"{value:.3f}" for name, value in (parts or {}).items()}
-    return {**shown, "held-out": f"{error:.4f}", **({"skipped": outcome.skipped} if outcome.skipped else {})}
-
-
-class BestWeights:
-    """Keeps the extractor of the smallest held-out error, at first the one it is given."""
-
-    def __init__(self, backbone: Backbone, error: float):
-        self.backbone = backbone
-        self.best, self.stale = error, 0
-        self.weights = self._copy()
-
-    def look(self, error: float) -> None:
-        if error < self.best:
-            self.best, self.stale, self.weights = error, 0, self._copy()
-        else:
-            self.stale += 1
-
-    def restore(self) -> None:
-        self.backbone.extractor.load_state_dict(self.weights)
-
-    def _copy(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self.backbone.extractor.state_dict().items()}

@@ -14,7 +14,7 @@ from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.adaptation.image_bench import ImageGapBench
 from pose2mesh.adaptation.label_bench import LabelBench, depth_errors, label_shares
-from pose2mesh.adaptation.method import Method, SafeOptimizer
+from pose2mesh.adaptation.method import Method, make_adam
 from pose2mesh.adaptation.run import load_backbone, make_methods, run_adaptation, source_samples
 from pose2mesh.adaptation.target import split_target
 from pose2mesh.body_models import load_anny_body
@@ -28,6 +28,8 @@ from pose2mesh.training.config import Strict
 from pose2mesh.training.distributed import pick_device
 from pose2mesh.training.evaluator import measure
 from pose2mesh.training.objective import keypoints_in
+from pose2mesh.training.optimization import descend
+from pose2mesh.training.run_folder import Stateful
 
 SOURCE_ONLY, ORACLE = "source", "oracle"
 MEASURES = ("pa_mpjpe", "mpjpe", "pa_mpvpe", "mpvpe")
@@ -165,7 +167,7 @@ class LabeledTarget:
 
     def __init__(self, backbone: Backbone, labeled: GapPart, config: AdaptConfig):
         self.backbone, self.labeled, self.config = backbone, labeled, config
-        self.optimizer = SafeOptimizer(backbone.trainable(), config.learning_rate, config.clip_norm)
+        self.optimizer = make_adam(backbone.trainable(), config.learning_rate)
 
     def step(self, index: int, source: Batch, target: Tensor) -> dict[str, float] | None:
         """A supervised step on labeled people of the target; `source` and `target` are not looked at."""
@@ -173,7 +175,11 @@ class LabeledTarget:
         rows = torch.randint(len(self.labeled.keypoints), (self.config.batch_size,), generator=generator)
         batch = Batch(*(tensor[rows].to(target.device) for tensor in self.labeled.truth))
         loss = self.backbone.supervised(self.backbone.features(self.backbone.keypoints_of(batch)).float(), batch)
-        return {"supervised": float(loss.detach())} if self.optimizer.step(loss) else None
+        is_done = descend(loss, [self.optimizer], self.config.clip_norm)
+        return {"supervised": float(loss.detach())} if is_done else None
+
+    def parts(self) -> dict[str, Stateful]:
+        return {"optimizer": self.optimizer}
 
 
 def table(rows: list[StudyRow]) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 
 def run(arguments: list[str]) -> int:
@@ -10,24 +11,35 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--method", required=True, choices=("key2mesh", "dapa", "both"), help="how to adapt")
     parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/adapt_key2mesh.yaml")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="results folder (default: of the config)")
+    parser.add_argument("--resume", action="store_true", help="go on from the state in the results folder")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace the run in the results folder; resume with other settings"
+    )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example target.keypoints=FILE")
     options = parser.parse_intermixed_args(arguments)
 
-    from pose2mesh.adaptation import AdaptConfig, adapt
-    from pose2mesh.checkpoints.image_backbone import is_image_backbone
+    from pose2mesh.adaptation import AdaptConfig
+    from pose2mesh.cli.interruptions import heed_interruptions
     from pose2mesh.training.config import load_config
 
-    config = load_config(AdaptConfig, options.config, options.overrides)
+    config: AdaptConfig = load_config(AdaptConfig, options.config, options.overrides)
+    return heed_interruptions(config, lambda: _adapt(config, options))
+
+
+def _adapt(config: Any, options: argparse.Namespace) -> None:
+    from pose2mesh.adaptation import adapt
+    from pose2mesh.checkpoints.image_backbone import is_image_backbone
+
+    more = {"output": options.output, "resume": options.resume, "overwrite": options.overwrite}
     if is_image_backbone(config.weights):
         from pose2mesh.adaptation.image_run import adapt_images
 
-        weights, losses = adapt_images(config, options.method, options.output)
+        weights, losses = adapt_images(config, options.method, **more)
         print(f"{len(losses)} steps on photos and on pictures made from them\nweights: {weights}")
-        return 0
-    weights, outcome = adapt(config, options.method, options.output)
+        return
+    weights, outcome = adapt(config, options.method, **more)
     (_, before), (step, after) = outcome.errors[0], outcome.best
     print(f"held-out re-projection error, in sizes of the person: {before:.4f} before, {after:.4f} after {step} steps")
     if outcome.skipped:
         print(f"{outcome.skipped} steps were skipped, their loss was not finite")
     print(f"weights: {weights}")
-    return 0

@@ -17,21 +17,16 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example stages.0.steps=1000")
     options = parser.parse_args(arguments)
 
+    from pose2mesh.cli.interruptions import heed_interruptions
     from pose2mesh.training.config import load_config, read_yaml
-    from pose2mesh.training.run_loop import Interrupted, TimeIsUp
 
     kind, train = _task(read_yaml(options.config).get("task"))
     config = load_config(kind, options.config, options.overrides)
-    try:
-        weights = train(config, resume=options.resume, overwrite=options.overwrite)
-    except TimeIsUp as stop:
-        print(f"{config.minutes:g} minutes have passed; {stop}; go on with --resume")
-        return 0
-    except Interrupted as stop:
-        print(f"terminated; {stop}; go on with --resume")
-        return 143
-    print(f"weights: {weights}")
-    return 0
+
+    def work() -> None:
+        print(f"weights: {train(config, resume=options.resume, overwrite=options.overwrite)}")
+
+    return heed_interruptions(config, work)
 
 
 def _task(name: Any) -> tuple[type, Callable[..., Any]]:

@@ -44,7 +44,9 @@ class RunFolder:
     def __init__(self, config: RunConfig, group: Processes, state: dict[str, Any] | None, extra: dict[str, Any]):
         """`state` of the run that goes on, None for a new one; `extra` settings that are not in the configuration."""
         self.path, self.group, self._state = Path(config.output), group, state
-        self.settings = {**config.model_dump(mode="json"), **extra}
+        plain = config.model_dump(mode="json")
+        self.settings = {**plain, **extra}
+        self.recipe = {**extra, "versions": versions(), "config": plain}  # what a record of the run tells of it
         self._before = state["seconds"] if state else 0.0
         self._started = time.monotonic()
 
@@ -72,7 +74,7 @@ class RunFolder:
         if not self._state:  # of the run that this one replaces; its weights stay until there are others
             for name in ("last.pt", "validation.jsonl"):
                 (self.path / name).unlink(missing_ok=True)
-        self.write("config.json", {"config": self.settings, **self._circumstances()})
+        self.write("config.json", {**self.recipe, **self._circumstances()})
         return self._state["skipped"] if self._state else 0
 
     def _load(self, state: dict[str, Any], parts: Mapping[str, Stateful]) -> None:
@@ -102,7 +104,7 @@ class RunFolder:
             "parameters": sum(p.numel() for p in network.parameters()), "finished": finished,
             "stages_done": stage, "steps_of_next": step, "steps_skipped": skipped,
             "hours": round(state["seconds"] / 3600, 3), "seed": self.settings["seed"],
-            "validation": self._last_lines(), **self._circumstances(), "config": self.settings,
+            "validation": self._last_lines(), **self._circumstances(), **self.recipe,
         }  # fmt: skip
         self.write("weights.json", card)
 
@@ -125,7 +127,7 @@ class RunFolder:
     def _circumstances(self) -> dict[str, Any]:
         command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         machine = describe_machine(self.group.device)
-        return {"command": command, "versions": versions(), "machine": machine, "processes": self.group.count}
+        return {"command": command, "machine": machine, "processes": self.group.count}
 
 
 @contextmanager

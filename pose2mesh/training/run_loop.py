@@ -23,7 +23,6 @@ from pose2mesh.errors import InputError, MachineError, MissingDependencyError
 from pose2mesh.training.config import RunConfig
 from pose2mesh.training.distributed import Processes, pick_device, processes
 from pose2mesh.training.run_folder import RunFolder, Stateful, open_folder
-from pose2mesh.training.state import versions
 
 MOST_BAD_STEPS = 10  # losses or gradients in a row that are not finite, before a run gives up
 _SHOWN_EVERY = 20  # steps
@@ -54,7 +53,11 @@ class Task(ABC):
 
     stages: Sequence[Stage]
     validate_every = 0  # steps; 0: never
-    is_done = False  # a stage may end before its last step
+
+    @property
+    def is_done(self) -> bool:
+        """A stage may end before its last step, after a validation."""
+        return False
 
     def begin(self, stage: int) -> None:  # noqa: B027 (not every task needs it)
         """Prepare a stage: its optimizer, its data. Called before the state of an interrupted stage is loaded."""
@@ -67,8 +70,8 @@ class Task(ABC):
     def step(self, index: int, batch: Any) -> Parts | None:
         """Change the weights once; the parts of the loss, or None where it was not finite and nothing changed."""
 
-    def validate(self) -> Iterable[dict[str, Any]]:
-        """Lines for validation.jsonl."""
+    def validate(self, done: int) -> Iterable[dict[str, Any]]:
+        """Lines for validation.jsonl, after `done` steps of the stage."""
         return ()
 
     def end(self) -> None:  # noqa: B027
@@ -151,7 +154,7 @@ class RunLoop:
     def _finish(self, folder: RunFolder) -> None:
         if self.group.is_first:
             for name, record in self.task.records().items():
-                folder.write(name, {**record, "versions": versions(), "config": folder.settings})
+                folder.write(name, {**record, **folder.recipe})
         self._save(len(self.task.stages), 0)
 
     def _run_stage(self, index: int, done: int) -> None:
@@ -189,7 +192,7 @@ class RunLoop:
     def _validate(self, stage: Stage, done: int) -> None:
         if not self.group.is_first:
             return
-        for found in self.task.validate():
+        for found in self.task.validate(done):
             line = {"stage": stage.name, "step": done, **found}
             if self.folder:
                 tqdm.write(json.dumps(line))

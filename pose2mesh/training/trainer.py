@@ -116,7 +116,7 @@ class Trainer(Task):
         self.average.update(index)
         return parts
 
-    def validate(self) -> Iterator[dict[str, Any]]:
+    def validate(self, done: int) -> Iterator[dict[str, Any]]:
         with self.average.in_place():
             for what, result in self.validation.results(self.network, self.stage, self.device):
                 line: dict[str, Any] = dict(what)

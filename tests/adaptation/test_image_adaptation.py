@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from interrupted_runs import digest, stop_after
 
 from pose2mesh.adaptation.image_target import load_image_target
 from pose2mesh.checkpoints import save_weights
@@ -97,6 +98,20 @@ def test_the_command_adapts_and_writes_weights(tmp_path, capsys):
     assert torch.equal(before.bn1.running_mean, after.bn1.running_mean)
     losses = json.loads((tmp_path / "out" / "adaptation.json").read_text())["losses"]
     assert [set(each) for each in losses] == [{"real", "synthetic"}] * 2
+
+
+def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path, monkeypatch, capsys):
+    photos, path = write_photos(tmp_path)
+    arguments = [*write_run(tmp_path), f"target.images={photos}", f"target.keypoints={path}", "steps=3"]
+    assert main([*arguments, "-o", str(tmp_path / "whole")]) == 0
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        assert main([*arguments, "-o", str(tmp_path / "parts")]) == 143
+    assert "saved at step 2" in capsys.readouterr().out
+    assert main([*arguments, "-o", str(tmp_path / "parts"), "--resume"]) == 0
+    assert digest(tmp_path / "whole") == digest(tmp_path / "parts")
+    records = [json.loads((tmp_path / name / "adaptation.json").read_text())["losses"] for name in ("whole", "parts")]
+    assert records[0] == records[1] and len(records[0]) == 3
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from interrupted_runs import digest, stop_after
 from tiny_adaptation import adapt_config, people
 
 from pose2mesh.adaptation import adapt, load_backbone, run_adaptation
@@ -13,6 +14,7 @@ from pose2mesh.adaptation.run import METHODS, load_target
 from pose2mesh.checkpoints import load_network, read_weights
 from pose2mesh.cli.main import main
 from pose2mesh.errors import InputError, MachineError
+from pose2mesh.training.run_loop import Interrupted
 
 
 @pytest.mark.parametrize("kind", ["key2mesh", "compact"])
@@ -54,6 +56,68 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path):
     assert first != adapt(adapt_config(tmp_path, seed=1), "key2mesh", tmp_path / "c")[0].read_bytes()
 
 
+@pytest.mark.parametrize("stop", [1, 3, 5, 6])
+@pytest.mark.parametrize(
+    ("method", "changes"),
+    [
+        ("key2mesh", {"key2mesh": {"hidden": 16, "critic_steps": 2, "dropout": 0.3}}),
+        ("key2mesh", {"key2mesh": {"critic": "gradient_reversal", "hidden": 16}}),
+        ("both", {"dapa": {"latent": {"kind": "add"}}}),
+    ],
+)
+def test_an_interrupted_run_goes_on_to_the_same_bits(tmp_path, monkeypatch, method: str, stop: int, changes):
+    """Before, at and after a look at the people held out."""
+    whole, outcome = adapt(adapt_config(tmp_path, **changes), method, tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        stop_after(patch, stop)
+        with pytest.raises(Interrupted, match=f"saved at step {stop}"):
+            adapt(adapt_config(tmp_path, **changes), method, tmp_path / "parts")
+    resumed, again = adapt(adapt_config(tmp_path, **changes), method, tmp_path / "parts", resume=True)
+    assert digest(tmp_path / "whole") == digest(tmp_path / "parts")
+    assert whole.read_bytes() == resumed.read_bytes() and outcome.errors == again.errors
+    records = [json.loads((tmp_path / name / "adaptation.json").read_text()) for name in ("whole", "parts")]
+    assert records[0]["held_out_error"] == records[1]["held_out_error"]
+
+
+def test_another_method_or_another_look_does_not_resume(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stop_after(patch, 2)
+        with pytest.raises(Interrupted):
+            adapt(adapt_config(tmp_path), "key2mesh")
+    with pytest.raises(InputError, match="method: key2mesh there, both here"):
+        adapt(adapt_config(tmp_path), "both", resume=True)
+    with pytest.raises(InputError, match="validate_every: 3 there, 2 here"):
+        adapt(adapt_config(tmp_path, validate_every=2), "key2mesh", resume=True)
+
+
+class _Drifting:
+    """Moves the extractor at every step; the held-out error is told by `errors`, one for each look."""
+
+    def __init__(self, backbone):
+        self.backbone = backbone
+
+    def step(self, index, source, target):
+        with torch.no_grad():
+            for weight in self.backbone.trainable():
+                weight.fill_(index + 1.0)
+        return {"loss": 0.0}
+
+    def parts(self):
+        return {}
+
+
+def test_the_backbone_ends_with_the_weights_of_the_smallest_error(tmp_path, monkeypatch):
+    """The errors after 0, 1, 2, ... steps are known, so the weights that have to come out are: those of step 3."""
+    config = adapt_config(tmp_path, steps=6, validate_every=1, patience=10)
+    backbone = load_backbone(config.weights, torch.device("cpu"))
+    target = load_target(config.target.keypoints, "coco17", file_set=None, held_out=0.2, least_confidence=0.3)
+    errors = iter([5.0, 4.0, 6.0, 1.0, 2.0, 1.5, 3.0])
+    monkeypatch.setattr("pose2mesh.adaptation.run.held_out_error", lambda *_: next(errors))
+    outcome = run_adaptation(backbone, target, config, [_Drifting(backbone)], torch.device("cpu"))
+    assert outcome.best == (3, 1.0) and [error for _, error in outcome.errors] == [5, 4, 6, 1, 2, 1.5, 3]
+    assert all((weight == 3.0).all() for weight in backbone.trainable())
+
+
 class _Sometimes:
     """A method that fails on some steps."""
 
@@ -62,6 +126,9 @@ class _Sometimes:
 
     def step(self, index, source, target):
         return None if index in self.bad else {"loss": 0.0}
+
+    def parts(self):
+        return {}
 
 
 def run_with(tmp_path: Path, bad: set[int], steps: int):
@@ -76,7 +143,7 @@ def test_bad_steps_are_skipped_and_counted(tmp_path: Path):
 
 
 def test_ten_bad_steps_in_a_row_end_the_run_and_name_the_batch(tmp_path: Path):
-    with pytest.raises(MachineError, match=r"10 times in a row, last on batch 11"):
+    with pytest.raises(MachineError, match=r"adaptation: .* 10 times in a row up to step 11"):
         run_with(tmp_path, set(range(2, 14)), 20)
 
 
@@ -86,8 +153,10 @@ def test_a_loss_of_nan_changes_no_weight_and_no_file(tmp_path: Path, monkeypatch
     (tmp_path / "adapted" / "weights.safetensors").write_bytes(b"as it was")
     nowhere = "pose2mesh.adaptation.adversarial.reprojection_loss"
     monkeypatch.setattr(nowhere, lambda backbone, features, *_: features.sum() * torch.nan)
-    with pytest.raises(MachineError, match="nothing was written"):
+    with pytest.raises(InputError, match="finished run"):
         adapt(config, "key2mesh")
+    with pytest.raises(MachineError, match="10 times in a row"):
+        adapt(config, "key2mesh", overwrite=True)
     assert (tmp_path / "adapted" / "weights.safetensors").read_bytes() == b"as it was"
 
 

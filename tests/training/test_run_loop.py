@@ -77,7 +77,7 @@ class Sum(Task):
             self.network.weight[0, 1] += torch.rand(())
         return {"loss": 1.0}
 
-    def validate(self) -> Iterator[dict[str, Any]]:
+    def validate(self, done: int) -> Iterator[dict[str, Any]]:
         self.calls.append("validate")
         yield {"sum": self.network.weight[0, 0].item()}
 
