@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose2mesh.datasets.motion import MotionClip, MotionPack
+from pose2mesh.datasets.motion_pack import MotionClip, MotionPack
 
 
 def write_pack(path: Path, clips: dict[str, int] | None = None, seed: int = 0) -> Path:

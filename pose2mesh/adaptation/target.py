@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pose2mesh.datasets.coco2d import Coco2D
-from pose2mesh.datasets.motion import PACK_REMEDY
+from pose2mesh.datasets.motion_pack import PACK_REMEDY
 from pose2mesh.datasets.synthetic import find_motion, seeded_generator
 from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.errors import InputError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose2mesh.datasets.motion import PACK_REMEDY
+from pose2mesh.datasets.motion_pack import PACK_REMEDY
 from pose2mesh.errors import FormatError
 from pose2mesh.npz import read_arrays
 from pose2mesh.skeletons import joint_set

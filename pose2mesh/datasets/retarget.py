@@ -9,7 +9,7 @@ rest orientation (A = identity). Everything here is in Anny's axes: x left, y ba
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from pose2mesh.datasets.motion import BONES, PARENTS
+from pose2mesh.datasets.motion_pack import BONES, PARENTS
 
 # Left limbs of Anny's rest pose (anny 0.6.2, age 0.67, other phenotypes 0.5), from bone head to bone head:
 # upperarm01 - lowerarm01 - wrist - finger3-1 and upperleg01 - lowerleg01 - foot. The right side mirrors x.

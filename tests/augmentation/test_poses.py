@@ -18,7 +18,7 @@ from pose2mesh.augmentation.poses import (
 )
 from pose2mesh.body_models import AnnyBody, load_anny_body
 from pose2mesh.body_models.anny import MOTION_BONES
-from pose2mesh.datasets.motion import PARENTS
+from pose2mesh.datasets.motion_pack import PARENTS
 from pose2mesh.skeletons import joint_set
 
 CHANCES = ("recombine_limbs", "swap_halves", "mix_joints", "interpolate", "perturb", "tumble")

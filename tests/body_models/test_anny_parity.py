@@ -23,7 +23,7 @@ from scipy.spatial.transform import Rotation
 
 from pose2mesh.body_models import AnnyBody, load_anny_body
 from pose2mesh.body_models.linear_blend import skin
-from pose2mesh.datasets.motion import PARENTS
+from pose2mesh.datasets.motion_pack import PARENTS
 
 pytestmark = pytest.mark.anny
 

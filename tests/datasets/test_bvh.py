@@ -4,28 +4,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded_figure import NAMES, SKELETON, smooth_angles, world_rotations, write_bvh
 from scipy.spatial.transform import Rotation
 
 from pose2mesh import paths
-from pose2mesh.datasets.motion import BONES, MotionClip, MotionPack, load_motion
+from pose2mesh.datasets.motion import load_motion
+from pose2mesh.datasets.motion_pack import BONES, MotionClip, MotionPack
+from pose2mesh.datasets.recordings import load_recordings, read_clips
 from pose2mesh.datasets.retarget import rest_direction
 from pose2mesh.errors import FormatError, MissingFileError
 
 pytest.importorskip("pybvh", reason="pybvh is not installed; pip install 'pose2mesh[bvh]'")
-from pose2mesh.datasets.bvh import load_bvh_folder, read_bvh
+
+
+def read_bvh(path: Path) -> MotionClip:
+    (clip,) = read_clips(path)
+    return clip
+
 
 TO_ANNY = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])  # y up, facing +z -> z up, facing -y
-SIDE = [("Shoulder", "Spine1", (2, 9, 0)), ("Arm", "Shoulder", (8, 0, 0)), ("ForeArm", "Arm", (28, 0, 0))]
-SIDE += [("Hand", "ForeArm", (24, 0, 0)), ("UpLeg", "Hips", (9, -5, 0)), ("Leg", "UpLeg", (0, -40, 0))]
-SIDE += [("Foot", "Leg", (0, -41, 0))]
-CENTER = [("Hips", None, (0, 0, 0)), ("Spine", "Hips", (0, 20, 0)), ("Spine1", "Spine", (0, 15, 0))]
-CENTER += [("Neck", "Spine1", (0, 20, 0)), ("Head", "Neck", (0, 9, 1))]
-SKELETON = list(CENTER)  # name, parent, offset, parents first; names as in CMU's MotionBuilder-friendly release
-for _prefix, _sign in (("Left", 1), ("Right", -1)):
-    for _name, _parent, (_x, _y, _z) in SIDE:
-        _owner = _parent if _parent in ("Hips", "Spine1") else _prefix + _parent
-        SKELETON.append((_prefix + _name, _owner, (_sign * _x, _y, _z)))
-NAMES = [name for name, _, _ in SKELETON]
 LIMBS = {"upperarm01": ("Arm", "ForeArm"), "lowerarm01": ("ForeArm", "Hand")}
 LIMBS |= {"upperleg01": ("UpLeg", "Leg"), "lowerleg01": ("Leg", "Foot")}
 MIXAMO = {name: f"mixamorig:{name}" for name in NAMES}
@@ -37,44 +34,6 @@ LAFAN = {"Spine1": "Chest", **{f"{s}Arm": f"UpperArm_{s[0]}" for s in ("Left", "
 BIPED = {f"{s}{a}": f"{s}{b}" for s in ("Left", "Right") for a, b in
          (("Shoulder", "Collar"), ("Arm", "Shoulder"), ("ForeArm", "Elbow"), ("Hand", "Wrist"),
           ("UpLeg", "Hip"), ("Leg", "Knee"), ("Foot", "Ankle"))}  # fmt: skip
-
-
-def write_bvh(path: Path, angles: np.ndarray, *, skeleton=SKELETON, rename=None, fps=120.0, order="ZXY") -> Path:
-    """Angles [N, S, 3] in degrees in the order of the skeleton, as intrinsic rotations in `order`."""
-    rename = rename or {}
-    visited: list[int] = []
-
-    def block(joint: int, indent: str) -> str:
-        visited.append(joint)
-        name, parent, offset = skeleton[joint]
-        channels = " ".join(f"{axis}rotation" for axis in order)
-        positions = "" if parent else "Xposition Yposition Zposition "
-        children = [i for i, (_, owner, _) in enumerate(skeleton) if owner == name]
-        inside = "".join(block(i, indent + " ") for i in children) or f"{indent}End Site\n{{\nOFFSET 0 1 0\n}}\n"
-        head = f"{indent}{'JOINT' if parent else 'ROOT'} {rename.get(name, name)}\n{{\n"
-        head += f"OFFSET {offset[0]:.9f} {offset[1]:.9f} {offset[2]:.9f}\n"
-        return f"{head}CHANNELS {3 if parent else 6} {positions}{channels}\n{inside}}}\n"
-
-    text = "HIERARCHY\n" + block(0, "")
-    rows = angles[:, visited].reshape(len(angles), -1)  # the file lists channels as it lists joints
-    lines = ["0 90 0 " + " ".join(f"{value:.9f}" for value in row) for row in rows]
-    path.write_text(f"{text}MOTION\nFrames: {len(rows)}\nFrame Time: {1 / fps:.9f}\n" + "\n".join(lines) + "\n")
-    return path
-
-
-def smooth_angles(count: int = 60, seed: int = 0) -> np.ndarray:
-    """Slow swings [N, S, 3] of up to 30 degrees per joint about each axis."""
-    generator = np.random.default_rng(seed)
-    amplitude, phase = generator.uniform(-15, 15, (2, len(SKELETON), 3))
-    return amplitude * (1 + np.sin(np.arange(count)[:, None, None] / 40 + phase))
-
-
-def world_rotations(angles: np.ndarray, order: str = "ZXY") -> dict[str, Rotation]:
-    world: dict[str, Rotation] = {}
-    for joint, (name, parent, _) in enumerate(SKELETON):
-        local = Rotation.from_euler(order, angles[:, joint], degrees=True)
-        world[name] = world[parent] * local if parent else local
-    return world
 
 
 def matrices(clip: MotionClip) -> np.ndarray:
@@ -204,10 +163,19 @@ def test_values_that_are_not_numbers_are_found(tmp_path: Path) -> None:
 
 
 def test_unknown_skeletons_list_what_is_missing(tmp_path: Path) -> None:
-    rename = {"LeftForeArm": "Tentacle", "Neck": "Stalk"}
+    rename = {"LeftForeArm": "Tentacle"}
     path = write_bvh(tmp_path / "a.bvh", np.zeros((12, len(SKELETON), 3)), rename=rename)
-    with pytest.raises(FormatError, match=r"for neck01, lowerarm01\.L among .*Tentacle"):
+    with pytest.raises(FormatError, match=r"for lowerarm01\.L among .*Tentacle"):
         read_bvh(path)
+
+
+def test_a_head_without_a_neck_sits_on_the_chest(tmp_path: Path) -> None:
+    clip = read_bvh(write_bvh(tmp_path / "a.bvh", smooth_angles(), rename={"Neck": "Stalk"}))
+    whole = read_bvh(write_bvh(tmp_path / "b.bvh", smooth_angles()))
+    neck, chest = BONES.index("neck01"), BONES.index("spine01")
+    others = [bone for bone in range(19) if BONES[bone] not in ("neck01", "spine01", "spine03")]
+    np.testing.assert_allclose(clip.rotvec[:, others], whole.rotvec[:, others], atol=1e-6)
+    np.testing.assert_array_equal(clip.rotvec[:, neck], clip.rotvec[:, chest])
 
 
 def test_folder_becomes_a_pack(tmp_path: Path) -> None:
@@ -224,10 +192,10 @@ def test_folder_becomes_a_pack(tmp_path: Path) -> None:
 
 def test_folder_without_recordings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"no \.bvh"):
-        load_bvh_folder(tmp_path)
+        load_recordings(tmp_path)
     write_bvh(tmp_path / "short.bvh", smooth_angles(5))
     with pytest.raises(FormatError, match="nothing is left"):
-        load_bvh_folder(tmp_path)
+        load_recordings(tmp_path)
 
 
 @pytest.mark.data

@@ -8,7 +8,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from pose2mesh import paths
-from pose2mesh.datasets.motion import BONES, PARENTS, MotionClip, MotionPack, distinct_poses, load_motion
+from pose2mesh.datasets.motion import distinct_poses, load_motion
+from pose2mesh.datasets.motion_pack import BONES, PARENTS, MotionClip, MotionPack
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 
 
@@ -80,7 +81,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
         load_motion(tmp_path / "foreign.npz")
     with pytest.raises(FormatError, match=r"single\.npz is damaged or no NPZ"):
         load_motion(tmp_path / "single.npz")
-    with pytest.raises(InputError, match=r"\.npz pack, a \.bvh file or a folder"):
+    with pytest.raises(InputError, match=r"\.npz pack, from \.bvh, .* or folders"):
         load_motion(tmp_path / "motion.c3d")
     with pytest.raises(MissingFileError):
         load_motion(tmp_path / "absent.npz")

@@ -1,4 +1,4 @@
-"""Which joint of a BVH skeleton is which (by the common names), and the pose its rotations start from.
+"""Which joint of a recorded skeleton is which (by the common names), and the pose its rotations start from.
 
 Understood: CMU in both cgspeed releases (Daz-friendly `lShldr`, MotionBuilder-friendly `LeftArm`), Mixamo
 (`mixamorig:LeftArm`), LAFAN1, `L_Shoulder`, `UpperArm_L` and the like.
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose2mesh.datasets.motion import BONES
+from pose2mesh.datasets.motion_pack import BONES
 from pose2mesh.datasets.retarget import REST_DIRECTIONS
 from pose2mesh.errors import FormatError
 
@@ -71,8 +71,9 @@ def match_bones(skeleton: Skeleton) -> list[int]:
             joints = [named[side, name] for name in names if (side, name) in named]
             found[f"{stem}.{side}"] = joint = next((j for j in joints if j not in taken), None)
             taken.add(-1 if joint is None else joint)
-    missing = [b for b, joint in found.items() if joint is None and not b.startswith("clavicle")]
-    trunk = [] if missing else _trunk(skeleton, found["neck01"] or 0, found["upperleg01.L"] or 0)
+    missing = [b for b, joint in found.items() if joint is None and not b.startswith(("clavicle", "neck"))]
+    top = found["head"] if found["neck01"] is None else found["neck01"]
+    trunk = [] if missing else _trunk(skeleton, top or 0, found["upperleg01.L"] or 0)
     if missing or len(trunk) < 2:
         missing = missing or ["spine01 (a joint between the hips and the neck)"]
         raise FormatError(
@@ -81,17 +82,16 @@ def match_bones(skeleton: Skeleton) -> list[int]:
         )
     found |= {"root": trunk[0], "spine03": trunk[len(trunk) // 2], "spine01": trunk[-1]}
     joints = [found[bone] for bone in BONES]
-    return [trunk[-1] if joint is None else joint for joint in joints]  # no clavicle: it follows the chest
+    return [trunk[-1] if joint is None else joint for joint in joints]  # no neck, no clavicle: they follow the chest
 
 
-def find_reference(skeleton: Skeleton, bones: Sequence[int], first_frame: np.ndarray) -> ReferencePose:
-    """The zero pose if it is a T or an A, else the first frame, [S, 3, 3] world rotations, if that is.
+def find_reference(skeleton: Skeleton, bones: Sequence[int], poses: Sequence[np.ndarray]) -> ReferencePose:
+    """The first of the poses, [S, 3, 3] world rotations each, that is a T or an A.
 
-    Raises FormatError when neither does.
+    Raises FormatError when none is.
     """
-    zero = np.broadcast_to(np.eye(3), first_frame.shape)  # [S, 3, 3]
     is_daz = {"abdomen", "lshldr", "rshldr"} <= {name.lower() for name in skeleton.names}
-    for world in (zero, first_frame):
+    for world in poses:
         positions = _positions(skeleton, world)[list(bones)]  # [19, 3]
         to_anny = _axes(positions)
         if to_anny is None:
@@ -100,7 +100,7 @@ def find_reference(skeleton: Skeleton, bones: Sequence[int], first_frame: np.nda
         if _is_standing(directions):
             return ReferencePose(world, to_anny, directions)
     raise FormatError(
-        "neither the zero pose nor the first frame is a T-pose or A-pose with the legs straight down; "
+        "neither the rest pose nor the first frame is a T-pose or A-pose with the legs straight down; "
         "put a T-pose into the first frame"
     )
 
@@ -143,11 +143,11 @@ def _positions(skeleton: Skeleton, world: np.ndarray) -> np.ndarray:
 def _axes(positions: np.ndarray) -> np.ndarray | None:
     """Rotation [3, 3] to Anny's axes by the body itself, positions [19, 3]; None if it gives no directions.
 
-    Up is the axis of the file nearest to hips -> neck; left comes from the hips, and is an axis of the file
+    Up is the axis of the file nearest to hips -> head; left comes from the hips, and is an axis of the file
     too if within 10 degrees of one.
     """
     where = dict(zip(BONES, positions, strict=True))
-    up = _nearest_axis(where["neck01"] - where["root"])  # [3]
+    up = _nearest_axis(where["head"] - where["root"])  # [3]
     left = where["upperleg01.L"] - where["upperleg01.R"]  # [3]
     left = left - (left @ up) * up
     if np.linalg.norm(left) < 1e-6 * np.abs(positions).max(initial=1e-9):
