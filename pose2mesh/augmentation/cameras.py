@@ -44,7 +44,7 @@ class PhotoCameras:
     distance: tuple[Positive, Positive] = (2.0, 8.0)  # level, even in its logarithm
     height: tuple[float, float] = (-0.1, 1.0)  # of the lens: 1.0 to 1.9 m over the floor before people who stand or sit
     aim: tuple[float, float] = (-0.15, 0.35)
-    aside: NotNegative = 0.15  # deviation of the body from the middle of the picture, a share of the distance
+    aside: NotNegative = 0.08  # deviation of the body from the middle of the picture, in focal lengths
     close: Fraction = 0.2  # share of close cameras
     close_distance: tuple[Positive, Positive] = (0.7, 2.0)
     close_height: tuple[float, float] = (0.0, 0.8)

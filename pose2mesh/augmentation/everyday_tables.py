@@ -1,5 +1,6 @@
 """The ranges of everyday poses as tensors; `assets/statistics/everyday_poses.yaml` holds and explains them."""
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -78,7 +79,7 @@ def _both(legs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return legs if len(legs) == 2 else legs * 2
 
 
-def _ranges(entries: list[dict[str, Any]], default: dict[str, tuple[float, float]]) -> Tensor:
+def _ranges(entries: list[dict[str, Any]], default: Mapping[str, tuple[float, float]]) -> Tensor:
     """[N, F, 2] of N entries with the fields of `default`."""
     return torch.tensor([[entry.get(name, value) for name, value in default.items()] for entry in entries]).float()
 
