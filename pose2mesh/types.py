@@ -75,6 +75,7 @@ class Person:
     score: float = 1.0  # mean confidence of the visible keypoints
     parameters: dict[str, np.ndarray] | None = field(default=None)  # optional body-model fit
     handedness: str | None = None  # left or right, the subject's; None for bodies
+    track: int | None = None  # who it is over time, in frames of `Pose2Mesh.track`
 
     @property
     def mesh(self) -> Mesh:
@@ -85,3 +86,50 @@ class Person:
         from pose2mesh.exporters import save_person  # exporters stand above types in the layering
 
         return save_person(self, Path(path))
+
+
+@dataclass(frozen=True)
+class Motion:
+    """People over time: N rows, one for each frame and person, in the order of frames, then tracks."""
+
+    frame: np.ndarray  # [N] int64, number in the video
+    time: np.ndarray  # [N] seconds since the video's start
+    track: np.ndarray  # [N] int64, one number per person
+    joints: np.ndarray  # [N, J, 3] metres, relative to the pelvis, camera axes
+    translation: np.ndarray  # [N, 3] metres, to be added to the joints: where they are before the camera
+    rotations: np.ndarray  # [N, B, 3, 3], as in `networks.prediction.BodyParameters`
+    betas: np.ndarray  # [N, S], the same in all rows of a track
+    keypoints: np.ndarray  # [N, K, 3] x, y in pixels and confidence; zeros where nothing was detected
+    joint_names: tuple[str, ...]
+    bone_names: tuple[str, ...]
+    fps: float
+    body: str = "anny-body"  # a name known to `body_models.load_body_model`
+    camera: Camera | None = None  # its translation is zero: the rows have their own
+    world_from_camera: np.ndarray | None = None  # [4, 4] to a world with y up and the ground at zero
+    contacts: np.ndarray | None = None  # [N, 2] bool, whether the left and the right foot stand
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def tracks(self) -> tuple[int, ...]:
+        """The people, in ascending order of their numbers."""
+        return tuple(np.unique(self.track).tolist())
+
+    def select(self, keep: np.ndarray) -> Motion:
+        """The rows of a mask bool [N], or of indices."""
+        rows = {name: getattr(self, name) for name in _ROWS}
+        return replace(self, **{name: value[keep] for name, value in rows.items() if value is not None})
+
+    def only(self, track: int) -> Motion:
+        """The rows of one person."""
+        return self.select(self.track == track)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the motion; the suffix chooses the format (.npz .glb .bvh). Returns the path."""
+        from pose2mesh.exporters import save_motion  # exporters stand above types in the layering
+
+        return save_motion(self, Path(path))
+
+
+_ROWS = ("frame", "time", "track", "joints", "translation", "rotations", "betas", "keypoints", "contacts")

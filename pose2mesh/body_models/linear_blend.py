@@ -78,11 +78,15 @@ class LinearBlendBody(nn.Module):
         Shapes: betas [B,S]; pose_rotmat [B,K,3,3] relative to the parent bone; returns BodyOutput.
         """
         vertices, heads = self.rest(betas)
+        transforms, joints = self.move_bones(heads, pose_rotmat)
+        return BodyOutput(skin(vertices, self.weights, transforms), joints)
+
+    def move_bones(self, heads: Tensor, pose_rotmat: Tensor) -> tuple[Tensor, Tensor]:
+        """Transforms [B,K,3,4] from rest to the pose and bone heads [B,K,3] there, of heads [B,K,3] at rest."""
         rotations, joints = follow_chain(pose_rotmat, heads, self.chain)
         # G G(rest)^-1 (eq. 3) in its upper three rows: turn about the bone's head, then put the head in its place
         shift = joints - (rotations @ heads[..., None])[..., 0]  # [B, K, 3]
-        transforms = torch.cat([rotations, shift[..., None]], -1)  # [B, K, 3, 4]
-        return BodyOutput(skin(vertices, self.weights, transforms), joints)
+        return torch.cat([rotations, shift[..., None]], -1), joints
 
 
 def follow_chain(rotmat: Tensor, heads: Tensor, chain: tuple[int, ...]) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,93 @@
+"""motion.npz: what is written comes back, what is malformed is refused by the name of the field."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.datasets.walk import walking
+from pose2mesh.errors import FormatError, InputError
+from pose2mesh.exporters import load_motion_file
+from pose2mesh.types import Motion
+
+
+@pytest.fixture(scope="module")
+def motion():
+    return walking(load_anny_body(), 0.5)
+
+
+def test_round_trip(motion, tmp_path):
+    read = load_motion_file(motion.save(tmp_path / "motion.npz"))
+    for name, value in vars(motion).items():
+        if isinstance(value, np.ndarray):
+            np.testing.assert_array_equal(getattr(read, name), value)
+        elif name != "camera":
+            assert getattr(read, name) == value
+    assert (read.camera.focal, read.camera.center, read.camera.image_size) == (700.0, (320.0, 240.0), (640, 480))
+    bare = replace(motion, camera=None, world_from_camera=None, contacts=None)
+    assert load_motion_file(bare.save(tmp_path / "bare.npz")).contacts is None
+
+
+def test_the_world_stands_beside_the_camera(motion, tmp_path):
+    motion.save(tmp_path / "motion.npz")
+    with np.load(tmp_path / "motion.npz") as arrays:
+        ankles = [motion.joint_names.index(f"{side}_ankle") for side in ("left", "right")]
+        heights = arrays["world_joints"][:, ankles, 1]
+        camera = arrays["joints"] + arrays["translation"][:, None]
+        np.testing.assert_allclose(arrays["world_joints"][..., 1], 1.2 - camera[..., 1], atol=1e-5)
+    standing = heights[motion.contacts]
+    assert standing.min() > 0.05 and standing.max() < 0.15  # ankles are some ten centimetres above the ground
+
+
+def test_people_are_picked_by_track(motion):
+    assert motion.tracks == (1,)
+    assert len(motion.only(1)) == len(motion) == 15 and len(motion.only(2)) == 0
+
+
+WRONG = {
+    "joints": lambda m: {"joints": m.joints[:-1]},
+    "rotations": lambda m: {"rotations": m.rotations * 2},
+    "translation": lambda m: {"translation": m.translation * np.nan},
+    "time": lambda m: {"time": np.zeros(len(m))},
+    "order": lambda m: {"frame": m.frame[::-1].copy(), "time": m.time[::-1].copy()},
+    "fps": lambda m: {"fps": 0.0},
+    "no rows": lambda m: vars(m.only(9)),
+    "world_from_camera": lambda m: {"world_from_camera": np.eye(3)},
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_malformed_motions_are_refused(motion, name, tmp_path):
+    with pytest.raises(InputError, match=name):
+        replace(motion, **WRONG[name](motion)).save(tmp_path / "motion.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_suffixes_and_bodies(motion, tmp_path):
+    with pytest.raises(InputError, match=r"\.fbx"):
+        motion.save(tmp_path / "walk.fbx")
+    with pytest.raises(InputError, match="smpl-neutral"):
+        replace(motion, body="smpl-neutral").save(tmp_path / "walk.glb")
+
+
+def test_damaged_files(motion, tmp_path):
+    path = motion.save(tmp_path / "motion.npz")
+    arrays = dict(np.load(path))
+    arrays["betas"] = arrays["betas"][1:]
+    np.savez(tmp_path / "cut.npz", **arrays)
+    with pytest.raises(FormatError, match="betas"):
+        load_motion_file(tmp_path / "cut.npz")
+
+
+def test_smpl_parameters_are_saved_as_in_amass(motion, tmp_path):
+    rotvec = np.random.default_rng(0).normal(size=(len(motion), 24, 3)) * 0.3
+    rotations = Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(-1, 24, 3, 3)
+    rotations[:, 0] = np.diag([1.0, -1, -1]) @ rotations[:, 0]
+    fields = {"body": "smpl-neutral", "rotations": rotations, "bone_names": tuple(map(str, range(24)))}
+    smpl: Motion = replace(motion, **fields)
+    with np.load(smpl.save(tmp_path / "smpl.npz")) as arrays:
+        np.testing.assert_allclose(arrays["poses"], rotvec.reshape(len(motion), 72), atol=1e-6)
+        np.testing.assert_allclose(arrays["trans"], motion.translation * [1, -1, -1])
+        assert arrays["mocap_framerate"] == 30
