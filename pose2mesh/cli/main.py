@@ -15,6 +15,7 @@ from pose2mesh.errors import Pose2MeshError
 # Name of the command and its one line of help; `build-graphs` lives in pose2mesh/cli/build_graphs.py.
 COMMANDS = {
     "predict": "photos, videos or 2D keypoints to meshes",
+    "view": "show a result in the browser",
     "demo": "recover the people of the sample photo and of a rendered scene",
     "train": "train a network from a config file",
     "test": "evaluate weights and print the table of errors",

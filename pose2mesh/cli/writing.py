@@ -9,7 +9,7 @@ import numpy as np
 from pose2mesh.paths import write_with
 from pose2mesh.types import Person
 
-FORMATS = ("png", "npz", "obj", "ply", "glb", "json")
+FORMATS = ("png", "npz", "obj", "ply", "glb", "json", "html")
 LONGEST_STEM = 100  # characters, so that suffixes still fit into a file name
 CANVAS_LIMITS = (64, 4096)  # pixels: keypoints without a picture are drawn on white within these sides
 
@@ -29,7 +29,7 @@ def write_frame(
     overlay: str = "blend",
     has_keypoints: bool = False,
 ) -> list[Path]:
-    """Write `{stem}.npz`, `{stem}_overlay.png` and `{stem}_{person}.{obj,ply,glb,json}`; returns the paths.
+    """Write `{stem}.{npz,html}`, `{stem}_overlay.png` and `{stem}_{person}.{obj,ply,glb,json}`; returns the paths.
 
     `overlay` is a style of `rendering.OVERLAYS`, `has_keypoints` draws them on it. Without an image [H, W, 3] it is
     drawn on white, where the keypoints allow a canvas of sane size.
@@ -40,12 +40,16 @@ def write_frame(
     if "npz" in formats:
         written.append(folder / f"{stem}.npz")
         save_people(people, written[-1])
-    for suffix in [f for f in FORMATS if f in formats and f not in ("png", "npz")]:
+    for suffix in [f for f in FORMATS if f in formats and f not in ("png", "npz", "html")]:
         for i, person in enumerate(people):
             written.append(folder / f"{stem}_{i}.{suffix}")
             person.save(written[-1])
     if "png" in formats:
         written += _write_overlay(folder / f"{stem}_overlay.png", image, people, overlay, has_keypoints)
+    if "html" in formats:
+        from pose2mesh.viewer import people_page
+
+        written.append(people_page(people, folder / f"{stem}.html", image, stem))
     if has_side_view:
         for i, person in enumerate(people):
             written.append(folder / f"{stem}_{i}_side.png")

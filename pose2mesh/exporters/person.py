@@ -80,13 +80,18 @@ def _write_npz(person: Person, path: Path) -> None:
     save_people([person], path)
 
 
-def _write_mesh(person: Person, path: Path) -> None:
+def mesh_bytes(person: Person, suffix: str) -> bytes:
+    """The mesh of a well-formed person as a file of a suffix: .obj, .ply or .glb. Raises InputError without a mesh."""
     if not len(person.faces):
-        raise InputError(f"{path}: this person has no mesh (predict with outputs='mesh', or save npz or json)")
+        raise InputError("this person has no mesh (predict with outputs='mesh', or save npz or json)")
     vertices = np.asarray(person.vertices, np.float32) * Y_UP  # [V, 3]
-    normals = vertex_normals(vertices, person.faces)  # [V, 3]
+    return _MESH_FORMATS[suffix](vertices, np.asarray(person.faces), vertex_normals(vertices, person.faces))
+
+
+def _write_mesh(person: Person, path: Path) -> None:
+    content = mesh_bytes(person, path.suffix.lower())
     with atomic_write(path) as stream:
-        stream.write(_MESH_FORMATS[path.suffix.lower()](vertices, np.asarray(person.faces), normals))
+        stream.write(content)
 
 
 def _obj(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> bytes:

@@ -52,7 +52,7 @@ def photo_row(image: np.ndarray, people: Sequence[Person], height: int = 384) ->
     Shapes: image [H, W, 3] uint8; returns [height, W_i, 3] uint8 each; without people the photo alone.
     """
     scale = height / image.shape[0]
-    small = _resize(image, scale)
+    small = shrink(image, scale)
     people = [_resized(person, scale, (small.shape[1], small.shape[0])) for person in people]
     if not people:
         return [small]
@@ -67,7 +67,8 @@ def photo_row(image: np.ndarray, people: Sequence[Person], height: int = 384) ->
     return [skeletons, render_overlay(small, placed), np.concatenate(sides, axis=1)]
 
 
-def _resize(image: np.ndarray, scale: float) -> np.ndarray:
+def shrink(image: np.ndarray, scale: float) -> np.ndarray:
+    """The picture [H, W, 3] uint8 at another scale."""
     from PIL import Image
 
     size = [max(1, round(scale * side)) for side in image.shape[1::-1]]

@@ -32,9 +32,9 @@ def names(folder):
 def test_keypoints_to_every_format(tmp_path, capsys):
     np.save(tmp_path / "duo.npy", np.stack([person(), person(1)]))
     out = tmp_path / "out"
-    assert main(["predict", f"{tmp_path}/duo.npy", "-o", f"{out}", "--save", "png,npz,obj,ply,glb,json"]) == 0
+    assert main(["predict", f"{tmp_path}/duo.npy", "-o", f"{out}", "--save", "png,npz,obj,ply,glb,json,html"]) == 0
     per_person = [f"duo_{i}.{suffix}" for i in (0, 1) for suffix in ("obj", "ply", "glb", "json")]
-    assert names(out) == sorted(["duo.npz", "duo_overlay.png", *per_person])
+    assert names(out) == sorted(["duo.npz", "duo.html", "duo_overlay.png", *per_person])
     assert "duo: 2 person(s)" in capsys.readouterr().out
 
 

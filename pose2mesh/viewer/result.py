@@ -1,0 +1,29 @@
+"""A page of a result that is on disk already."""
+
+from pathlib import Path
+
+from pose2mesh.errors import FormatError, InputError
+from pose2mesh.exporters import load_people
+from pose2mesh.viewer.page import glb_page, people_page
+
+
+def result_page(result: str | Path, path: str | Path | None = None) -> Path:
+    """The page of a result: an .html as it is, else one written of an .npz or .glb, beside it unless `path` says where.
+
+    Raises InputError for another file or one without people, FormatError when it is damaged.
+    """
+    result = Path(result)
+    if not result.is_file():
+        raise InputError(f"{result}: no such file; give a result of predict (.html, .npz or .glb)")
+    suffix = result.suffix.lower()
+    path = Path(path) if path else result.with_suffix(".html")
+    if suffix == ".html":
+        return result
+    if suffix == ".glb":
+        content = result.read_bytes()
+        if content[:4] != b"glTF":
+            raise FormatError(f"{result} is damaged or no GLB; write it again")
+        return glb_page(content, path, result.stem)
+    if suffix == ".npz":
+        return people_page(load_people(result), path, title=result.stem)
+    raise InputError(f"{result}: {suffix or 'a file without suffix'} cannot be shown; give .html, .npz or .glb")
