@@ -29,16 +29,18 @@ _KINDS = "biufU"  # truth values, integers, floating-point numbers, text
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
-def read_arrays(source: Path | bytes, required: Sequence[str] = (), *, remedy: str = "") -> dict[str, np.ndarray]:
+def read_arrays(
+    source: Path | bytes, required: Sequence[str] = (), *, remedy: str = "", limit: int | None = None
+) -> dict[str, np.ndarray]:
     """All arrays of numbers or text in an NPZ file, or in its content, by name.
 
     Other values (Python objects) are refused under a name in `required` and left out elsewhere. `remedy` ends each
     message. Raises MissingFileError without the file, FormatError when it is truncated, damaged, no NPZ file, larger
-    than `MAX_BYTES` or lacks a required array.
+    than `limit` (`MAX_BYTES`) or lacks a required array.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     with _explained(source, "NPZ", remedy), zipfile.ZipFile(stream) as archive:
-        return _read_members(archive, required)
+        return _read_members(archive, required, limit or MAX_BYTES)
 
 
 def read_array(path: Path, *, remedy: str = "") -> np.ndarray:
@@ -68,13 +70,13 @@ def _explained(source: Path | bytes, kind: str, remedy: str) -> Iterator[None]:
         raise FormatError(f"{where} is damaged or no {kind} file: {reason}{end}") from error
 
 
-def _read_members(archive: zipfile.ZipFile, required: Sequence[str]) -> dict[str, np.ndarray]:
+def _read_members(archive: zipfile.ZipFile, required: Sequence[str], limit: int) -> dict[str, np.ndarray]:
     members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
     if missing := [name for name in required if name not in members]:
         raise FormatError(f"lacks {', '.join(missing)}; it holds {', '.join(list(members)[:8]) or 'nothing'}")
     total = sum(member.file_size for member in members.values())
-    if total > MAX_BYTES:
-        raise FormatError(f"the arrays take {total / 1e9:.1f} GB; at most {MAX_BYTES / 1e9:.1f} GB are read")
+    if total > limit:
+        raise FormatError(f"the arrays take {total / 1e6:.0f} MB; at most {limit / 1e6:.0f} MB are read")
     arrays = {}
     for name, member in members.items():
         if member.compress_type not in _COMPRESSIONS:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pose2mesh.detectors.images import is_image, is_keypoint_file, is_video, list_folder
-from pose2mesh.detectors.readers import Frame, number_array, to_keypoints
+from pose2mesh.detectors.readers import Frame, number_array, to_keypoints, warn_of_low_scores
 from pose2mesh.errors import InputError
 from pose2mesh.types import Keypoints2D
 
@@ -51,15 +51,20 @@ def is_picture(array: np.ndarray) -> bool:
     return array.dtype == np.uint8 and array.ndim == 3
 
 
-def array_to_keypoints(values: Any, joint_set: str | None) -> Keypoints2D:
-    """Keypoints of [J, 2|3] or [P, J, 2|3]; InputError for anything else."""
+def array_to_keypoints(values: Any, joint_set: str | None, image_size: tuple[int, int] | None = None) -> Keypoints2D:
+    """Keypoints of [J, 2|3] or [P, J, 2|3]; InputError for anything else.
+
+    `image_size` (width, height) turns fractions of the picture into pixels.
+    """
     array = number_array(values, "keypoints")
     if array.ndim not in (2, 3) or array.shape[-1] not in (2, 3):
         raise InputError(
             f"keypoints have shape {list(array.shape)}; expected [joints, 2 or 3] or "
             "[people, joints, 2 or 3], or a picture as uint8 [height, width, 3]"
         )
-    return to_keypoints(array[None] if array.ndim == 2 else array, "keypoints", joint_set)
+    keypoints = to_keypoints(array[None] if array.ndim == 2 else array, "keypoints", joint_set, image_size)
+    warn_of_low_scores([keypoints], "keypoints")
+    return keypoints
 
 
 def weakness(points: np.ndarray, confidence: np.ndarray) -> str | None:

@@ -4,6 +4,7 @@ from pose2mesh.skeletons.conversion import convert
 from pose2mesh.skeletons.joint_sets import (
     BODY_HANDS59,
     COCO17,
+    COCO23,
     HAND21,
     JOINT_SETS,
     WITH_HANDS,
@@ -16,6 +17,7 @@ from pose2mesh.skeletons.structure import JointSet, mirror_name
 __all__ = [
     "BODY_HANDS59",
     "COCO17",
+    "COCO23",
     "HAND21",
     "JOINT_SETS",
     "MOTION_BONES",

@@ -14,6 +14,7 @@ def whole_body(count: int, people: int = 1) -> np.ndarray:
     """Joints [P, count, 3] whose x is their own index, all seen."""
     values = np.ones((people, count, 3))
     values[..., 0] = np.arange(count)
+    values[..., 1] = 10
     return values
 
 
@@ -60,9 +61,16 @@ def test_openpose_hands_alone_and_with_their_body(tmp_path):
     assert seen.all() and not convert(points, confidence, "body_hands59", hand_of_body("left"))[1].any()
 
 
-def test_openpose_files_without_hands_say_so(tmp_path):
-    with pytest.raises(FormatError, match="person 0: no hand_left_keypoints_2d"):
-        read_keypoints(openpose(tmp_path), "hand21")
+@pytest.mark.parametrize("absent", [{}, {"hand_left_keypoints_2d": None}, {"hand_left_keypoints_2d": []}])
+def test_hands_that_a_file_leaves_out_are_not_seen(tmp_path, absent):
+    assert len(read_keypoints(openpose(tmp_path, **absent), "hand21")[0].keypoints) == 0
+    path = openpose(tmp_path, hand_right_keypoints_2d=hand(100), **absent)
+    (frame,) = read_keypoints(path, "hand21")
+    assert frame.keypoints.handedness == ("right",)
+    assert frame.keypoints.points[0, :, 0].tolist() == list(range(100, 121))
+    (whole,) = read_keypoints(path)
+    assert whole.keypoints.joint_set == "openpose67"
+    assert whole.keypoints.confidence[0].tolist() == [1] * 25 + [0] * 21 + [1] * 21
 
 
 def test_sides_beside_the_keypoints_of_an_npz(tmp_path):

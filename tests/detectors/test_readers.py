@@ -76,13 +76,13 @@ def test_openpose_frame_without_people_is_empty(tmp_path):
     assert len(frame.keypoints) == 0 and frame.keypoints.points.shape == (0, 25, 2)
 
 
-@pytest.mark.parametrize(("count", "name", "kept"), [(26, "halpe26", 26), (136, "halpe26", 26), (17, "coco17", 17)])
+@pytest.mark.parametrize(("count", "name", "kept"), [(26, "halpe26", 26), (136, "halpe68", 26), (17, "coco17", 17)])
 def test_alphapose(tmp_path, count, name, kept):
-    joints = np.random.default_rng(1).uniform(0.1, 1, (count, 3))
+    joints = np.random.default_rng(1).uniform(0.1, 1, (count, 3)) * [640, 480, 1]
     content = [{"image_id": "dance.jpg", "keypoints": joints.ravel().tolist(), "score": 2.9, "box": [0, 0, 1, 1]}]
     (frame,) = read_keypoints(write(tmp_path, content))
     assert frame.name == "dance" and frame.keypoints.joint_set == name
-    np.testing.assert_allclose(frame.keypoints.points[0], joints[:kept, :2], rtol=1e-6)
+    np.testing.assert_allclose(frame.keypoints.points[0, :kept], joints[:kept, :2], rtol=1e-6)
 
 
 def test_mmpose_picture_and_video(tmp_path):
@@ -106,7 +106,7 @@ def test_mmpose_picture_and_video(tmp_path):
 @pytest.mark.parametrize("shape", [(17, 2), (17, 3), (4, 17, 2), (4, 17, 3), (5, 4, 17, 3)])
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
 def test_arrays(tmp_path, shape, suffix):
-    values = np.random.default_rng(2).uniform(0.2, 1, shape)
+    values = np.random.default_rng(2).uniform(0.2, 1, shape) * [640, 480, 1][: shape[-1]]
     path = tmp_path / f"walk{suffix}"
     np.save(path, values) if suffix == ".npy" else np.savez_compressed(path, keypoints=values)
     frames = read_keypoints(path)
@@ -136,8 +136,10 @@ def test_missing_joints_are_normal_and_lose_their_values(tmp_path):
     values[4] = [np.nan, np.inf, 0]
     values[5] = [1e30, 2, -0.5]
     values[6, 2] = 1.7
-    np.save(tmp_path / "a.npy", values)
-    keypoints = read_keypoints(tmp_path / "a.npy")[0].keypoints
+    entry = {"image_id": 1, "keypoints": values.ravel().tolist()}  # COCO promises that the third is a score
+    entry["keypoints"][12:14] = [1e300, -1e300]  # JSON has no NaN
+    (frame,) = read_keypoints(write(tmp_path, [entry]))
+    keypoints = frame.keypoints
     assert keypoints.confidence[0, 4:7].tolist() == [0, 0, 1]
     assert np.isfinite(keypoints.points).all() and not keypoints.points[0, 4:6].any()
 
@@ -155,16 +157,21 @@ def test_bad_values_of_seen_joints_name_person_and_joint(tmp_path, column, value
 
 
 def test_wrong_count_names_the_expected_ones(tmp_path):
-    np.save(tmp_path / "a.npy", np.ones((16, 3)))
-    with pytest.raises(InputError, match=r"16 joints .* 17 \(coco17\).* 25 \(openpose25\)"):
+    np.save(tmp_path / "a.npy", np.ones((15, 3)))
+    with pytest.raises(InputError, match=r"15 joints .* 17 \(coco17\).* 25 \(openpose25\)"):
         read_keypoints(tmp_path / "a.npy")
 
 
-def test_whole_body_count_keeps_only_its_body(tmp_path):
-    values = np.random.default_rng(3).uniform(0.1, 1, (133, 3))
+def test_whole_bodies_keep_body_feet_and_hands(tmp_path):
+    values = np.random.default_rng(3).uniform(0.1, 1, (133, 3)) * [640, 480, 1]
     np.save(tmp_path / "a.npy", values)
     keypoints = read_keypoints(tmp_path / "a.npy")[0].keypoints
-    assert keypoints.joint_set == "coco17"
-    np.testing.assert_allclose(keypoints.points[0], values[:17, :2], rtol=1e-6)
+    assert keypoints.joint_set == "wholebody65"
+    np.testing.assert_allclose(keypoints.points[0], np.concatenate([values[:23, :2], values[91:, :2]]), rtol=1e-6)
+    body = read_keypoints(tmp_path / "a.npy", "coco17")[0].keypoints
+    np.testing.assert_allclose(body.points[0], values[:17, :2], rtol=1e-6)
+
+
+def test_files_of_no_known_format_say_so(tmp_path):
     with pytest.raises(FormatError, match="no keypoint format recognized"):
         read_keypoints(write(tmp_path, {"poses": []}))

@@ -2,31 +2,42 @@
 
 from pathlib import Path
 
-import numpy as np
-
 from pose2mesh import npz
-from pose2mesh.detectors.readers.frame import Frame, number_array, to_keypoints
+from pose2mesh.detectors.readers.frame import FoundPerson, Picture, number_array
 from pose2mesh.detectors.readers.hands import check_sides
+from pose2mesh.errors import FormatError
 
 _KEY, _SIDES = "keypoints", "handedness"
+_EASY = 8_000_000  # numbers that any machine holds; larger arrays must be as large on disk, within a factor
+_MOST_PACKED = 20  # bytes of an array for each byte of its file; real keypoints pack to a third
 
 
-def read_arrays(path: Path, joint_set: str | None) -> list[Frame]:
-    """Frames of [J, 2|3], [P, J, 2|3] (one frame) or [T, P, J, 3] (named `{stem}_{t}`).
+def read_arrays(path: Path) -> list[Picture]:
+    """Pictures of [J, 2|3], [P, J, 2|3] (one picture) or [T, P, J, 3] (named `{stem}_{t}`).
 
     An NPZ file may tell the sides of hands beside them: `handedness` [P], text, left or right.
     """
-    arrays = npz.read_arrays(path, (_KEY,)) if path.suffix.lower() == ".npz" else {_KEY: npz.read_array(path)}
-    array = number_array(arrays[_KEY], str(path))
-    people = array[None] if array.ndim == 2 else array  # [P, J, 2 or 3] or [T, P, J, 3]
-    sides = _sides(arrays, people.shape[-3] if people.ndim > 2 else 0, path)
-    if array.ndim == 4:
-        return [
-            Frame(f"{path.stem}_{t:06d}", to_keypoints(people, f"{path}: frame {t}", joint_set, handedness=sides))
-            for t, people in enumerate(array)
-        ]
-    return [Frame(path.stem, to_keypoints(people, str(path), joint_set, handedness=sides))]
-
-
-def _sides(arrays: dict[str, np.ndarray], count: int, path: Path) -> tuple[str, ...] | None:
-    return check_sides(tuple(map(str, arrays[_SIDES].ravel())), count, str(path)) if _SIDES in arrays else None
+    limit = max(8 * _EASY, _MOST_PACKED * path.stat().st_size)  # bytes
+    is_npz = path.suffix.lower() == ".npz"
+    arrays = npz.read_arrays(path, (_KEY,), limit=limit) if is_npz else {_KEY: npz.read_array(path)}
+    array = arrays[_KEY]
+    if array.size * 8 > limit:  # as float64
+        raise FormatError(f"{path}: {array.size} numbers in {limit // _MOST_PACKED} bytes are no keypoints")
+    array = number_array(array, str(path))
+    if array.ndim not in (2, 3, 4) or array.shape[-1] not in (2, 3):
+        raise FormatError(f"{path}: keypoints have shape {list(array.shape)}, expected [joints, 2 or 3] per person")
+    frames = array.reshape(-1, *array.shape[-3:]) if array.ndim > 2 else array[None, None]  # [T, P, J, 2 or 3]
+    sides = (
+        check_sides(tuple(map(str, arrays[_SIDES].ravel())), frames.shape[1], str(path)) if _SIDES in arrays else None
+    )
+    many = array.ndim == 4
+    return [
+        Picture(
+            name=f"{path.stem}_{t:06d}" if many else path.stem,
+            people=[FoundPerson(person) for person in people],
+            where=f"{path}: frame {t}" if many else str(path),
+            scored=False,
+            sides=sides,
+        )
+        for t, people in enumerate(frames)
+    ]

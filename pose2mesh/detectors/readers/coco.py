@@ -1,85 +1,116 @@
-"""COCO annotation files, COCO results, and the AlphaPose/Halpe results that share their layout."""
+"""COCO annotation files and results; AlphaPose, Halpe and OpenPifPaf write the same or nearly the same.
 
-from pathlib import Path, PurePosixPath
+Sources: cocodataset.org/#format-data and #format-results, github.com/jin-s13/COCO-WholeBody (data_format.md),
+openpifpaf.github.io (predict_cli).
+"""
+
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pose2mesh.detectors.readers.frame import Frame, number_array, people_to_keypoints
+from pose2mesh.detectors.readers.frame import FoundPerson, Picture
+from pose2mesh.detectors.readers.json_values import all_have, flat_joints, objects, size_of, stem_of
 from pose2mesh.errors import FormatError
+from pose2mesh.skeletons import COCO23
+
+_FEET = COCO23.joints[17:]
+_PERSON = (0, 1)  # category of people: 1 in COCO, 0 where somebody counts from zero
 
 
-def is_coco_annotations(content: Any) -> bool:
+def is_annotations(content: Any) -> bool:
     return isinstance(content, dict) and "annotations" in content
 
 
-def is_coco_results(content: Any) -> bool:
-    return isinstance(content, list) and all(isinstance(x, dict) and "image_id" in x for x in content)
+def is_results(content: Any) -> bool:
+    return content == [] or all_have(content, "image_id")
 
 
-def read_coco_annotations(content: dict, path: Path, joint_set: str | None) -> list[Frame]:
-    """Frames of a full annotation file {images, annotations}; people without labeled joints are left out."""
-    if not isinstance(content["annotations"], list):
-        raise FormatError(f"{path}: 'annotations' is not a list")
+def is_openpifpaf(content: Any) -> bool:
+    return all_have(content, "keypoints") and all(
+        isinstance(entry["keypoints"], list) and not isinstance((entry["keypoints"] or [0])[0], list | dict)
+        for entry in content
+        if "keypoints" in entry
+    )
+
+
+def read_annotations(content: dict, path: Path) -> list[Picture]:
+    """Pictures of a full annotation file {images, annotations, categories}; unlabeled people are left out.
+
+    The joints are those that the category names; COCO-WholeBody's feet and hands come with the body.
+    """
     images = {}
-    for image in _dicts(content.get("images", []), path, "images"):
+    for image in objects(content.get("images", []), str(path), "'images'"):
         if isinstance(image.get("id"), int | str):
             images[image["id"]] = image
+    names = {}
+    for category in objects(content.get("categories", []), str(path), "'categories'"):
+        if isinstance(category.get("id"), int | str) and category.get("keypoints"):
+            names[category["id"]] = _joint_names(category["keypoints"], f"{path}: category {category['id']!r:.40}")
     labeled = [
         entry
-        for entry in _dicts(content["annotations"], path, "annotations")
+        for entry in objects(content["annotations"], str(path), "'annotations'")
         if entry.get("keypoints") and entry.get("num_keypoints", 1) != 0
     ]
-    return _group_by_image(labeled, path, joint_set, images)
+    return _pictures(labeled, path, images, names)
 
 
-def read_coco_results(content: list, path: Path, joint_set: str | None) -> list[Frame]:
-    """Frames of a results list [{image_id, keypoints: [x, y, score] * J}, ...], AlphaPose's included."""
-    return _group_by_image(content, path, joint_set, {})
+def read_results(content: list, path: Path) -> list[Picture]:
+    """Pictures of a results list [{image_id, category_id, keypoints: [x, y, score] * J}, ...], AlphaPose's included."""
+    return _pictures(content, path, {}, {})
 
 
-def _dicts(entries: Any, path: Path, key: str) -> list[dict]:
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise FormatError(f"{path}: {key!r} is not a list of objects")
-    return entries
+def read_openpifpaf(content: list, path: Path) -> list[Picture]:
+    """The single picture of OpenPifPaf's list [{keypoints: [x, y, score] * J, category_id, ...}, ...]."""
+    name = path.name.split(".")[0] or path.stem  # picture.jpg.predictions.json
+    people = [FoundPerson(_body(entry, f"{path}: entry {i}", False)) for i, entry in enumerate(content)]
+    return [Picture(name, people, str(path))]
 
 
-def _group_by_image(entries: list[dict], path: Path, joint_set: str | None, images: dict) -> list[Frame]:
-    people: dict[Any, list[np.ndarray]] = {}
+def _pictures(entries: list[dict], path: Path, images: dict, names: dict) -> list[Picture]:
+    """One picture for each image of the entries, and of each kind of named joints in it."""
+    groups: dict[Any, list[FoundPerson]] = {}
     for i, entry in enumerate(entries):
         where = f"{path}: entry {i}"
-        image_id = entry.get("image_id")
+        image_id, category = entry.get("image_id"), entry.get("category_id")
         if not isinstance(image_id, int | str):
             raise FormatError(f"{where}: image_id is missing or neither a number nor a name")
-        people.setdefault(image_id, []).append(flat_joints(entry.get("keypoints"), where))
-    if not people:
-        return [Frame(path.stem, people_to_keypoints([], str(path), joint_set))]
+        named = names.get(category) if isinstance(category, int | str) else None
+        hands = [_part(entry, f"{side}hand_kpts", where) for side in ("left", "right")]
+        body, feet = _body(entry, where, named is not None), _part(entry, "foot_kpts", where)
+        if feet is not None:
+            body, named = np.concatenate([body, feet]), named and named + _FEET
+        person = FoundPerson(body, *hands)
+        groups.setdefault((image_id, named), []).append(person)
+    if not groups:
+        return [Picture(path.stem, [], str(path))]
     return [
-        Frame(
-            _name(image_id, images),
-            people_to_keypoints(group, f"{path}: image {image_id!r:.80}", joint_set, _size(image_id, images)),
+        Picture(
+            name=stem_of(images.get(image_id, {}).get("file_name", image_id)),
+            people=people,
+            where=f"{path}: image {image_id!r:.80}",
+            size=size_of(images.get(image_id, {})),
+            names=named,
         )
-        for image_id, group in people.items()
+        for (image_id, named), people in groups.items()
     ]
 
 
-def flat_joints(values: Any, where: str) -> np.ndarray:
-    """[x, y, c, x, y, c, ...] as an array [J, 3]; FormatError when the length is no multiple of 3."""
-    array = number_array(values, where)
-    if array.ndim != 1 or len(array) % 3:
-        raise FormatError(f"{where}: keypoints must be a flat list of x, y, confidence; got shape {array.shape}")
-    return array.reshape(-1, 3)
+def _body(entry: dict, where: str, named: bool) -> np.ndarray:
+    """Joints [J, 3] of a body."""
+    category = entry.get("category_id", 1)
+    if not named and isinstance(category, int) and category not in _PERSON:
+        raise FormatError(
+            f"{where}: category {category} is no person (1 in COCO), and nothing names its joints; write 1 if it is one"
+        )
+    return flat_joints(entry.get("keypoints"), where)
 
 
-def _name(image_id: int | str, images: dict) -> str:
-    """Stem of the picture's file name where the file tells it, else the id itself."""
-    file_name = images.get(image_id, {}).get("file_name", image_id)
-    return PurePosixPath(str(file_name).replace("\\", "/")).stem or "frame"
+def _part(entry: dict, key: str, where: str) -> np.ndarray | None:
+    return flat_joints(entry[key], where) if entry.get(key) else None
 
 
-def _size(image_id: int | str, images: dict) -> tuple[int, int] | None:
-    image = images.get(image_id, {})
-    width, height = image.get("width"), image.get("height")
-    if isinstance(width, int) and isinstance(height, int) and 0 < min(width, height) <= max(width, height) < 1e6:
-        return width, height
-    return None
+def _joint_names(names: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise FormatError(f"{where}: 'keypoints' is not a list of names")
+    return tuple(names)

@@ -1,34 +1,19 @@
-"""One frame of 2D keypoints, and the checks that every reader shares."""
+"""People as keypoint files hold them, and the one way from there to keypoints that every format goes."""
 
+import logging
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from pose2mesh.detectors.readers.hands import HANDS_FROM, body_hands_rows, drop_missing, split_hands
+from pose2mesh.detectors.readers.hands import SIDES, drop_missing, split_hands
+from pose2mesh.detectors.readers.meaning import Unit, in_pixels
+from pose2mesh.detectors.readers.naming import by_name, by_number, has_hands, holds, set_of_data_set
 from pose2mesh.errors import FormatError, InputError
+from pose2mesh.skeletons import HAND21, WITH_HANDS, JointSet
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.types import Keypoints2D
 
-LARGEST_COORDINATE = 1e6  # pixels; no picture is larger, and squares of it stay exact enough in float32
-
-# Joint counts that name a set. 17 is also human36m17: only the caller can tell, COCO is by far the commoner.
-SET_OF_COUNT = {
-    17: "coco17",
-    18: "openpose18",
-    19: "coco19",
-    21: "hand21",
-    24: "smpl24",
-    25: "openpose25",
-    26: "halpe26",
-    33: "mediapipe33",
-    59: "body_hands59",
-    133: "coco17",  # COCO-WholeBody: the body comes first, then feet, face, hands
-    136: "halpe26",  # Halpe full body: the body and feet come first, then face, hands
-}
-_WHOLE_BODY_PARTS = {
-    133: ("coco17", "hand21", "body_hands59"),
-    136: ("halpe26", "coco17", "hand21", "body_hands59"),
-}
+LOW_CONFIDENCE = 0.3  # where nothing seen is above it, the scores doubt everything
 
 
 class Frame(NamedTuple):
@@ -38,22 +23,77 @@ class Frame(NamedTuple):
     keypoints: Keypoints2D
 
 
-def set_for_count(count: int, joint_set: str | None, where: str) -> str:
-    """Name of the joint set that `count` joints belong to; `joint_set` overrules the guess.
+class FoundPerson(NamedTuple):
+    """What a file holds of one person: rows x, y and, in most formats, a confidence. None where it holds nothing."""
 
-    Raises InputError that names the expected counts.
+    body: np.ndarray | None  # [J, 2 or 3]
+    left: np.ndarray | None = None  # hand [21, 2 or 3]
+    right: np.ndarray | None = None
+
+
+class Picture(NamedTuple):
+    """One picture of a file as its format gives it, before anything is decided: what readers return."""
+
+    name: str  # stem for output files
+    people: list[FoundPerson]
+    where: str  # file and place in it, for messages
+    size: tuple[int, int] | None = None  # (width, height) pixels, where the file tells it
+    names: tuple[str, ...] | None = None  # of the body's joints, where the file tells them
+    data_set: str | None = None  # whose joints the body's are, where the file tells that alone
+    unit: Unit = "pixels or fractions"
+    scored: bool = True  # whether the format promises that a third column is a confidence
+    hands_apart: bool = False  # whether the format keeps hands beside the body, so that none there is none seen
+    sides: tuple[str, ...] | None = None  # left or right of each body, where bodies are hands and the file tells it
+    nobody: str = "coco17"  # joint set of a picture without people
+
+
+def to_frame(picture: Picture, joint_set: str | None, image_size: tuple[int, int] | None) -> Frame:
+    """The people of a picture as keypoints in pixels; the file's own size of the picture goes before `image_size`.
+
+    Hands beside the bodies come with them (`openpose67`, ...) or alone (joint set hand21). People without a body are
+    left out, with a warning; they are no reason to lose the others. Raises InputError as `to_keypoints` does.
     """
-    if joint_set is None:
-        if count not in SET_OF_COUNT:
-            known = ", ".join(f"{n} ({name})" for n, name in SET_OF_COUNT.items())
-            raise InputError(f"{where}: {count} joints belong to no known joint set; expected one of {known}")
-        return SET_OF_COUNT[count]
-    wanted = find_joint_set(joint_set)
-    if wanted.name == "hand21" and count == 2 * len(wanted):
-        raise InputError(f"{where}: 42 joints are two hands in one array; give each its own 21, as [2, 21, 2 or 3]")
-    if count != len(wanted) and wanted.name not in _WHOLE_BODY_PARTS.get(count, ()):
-        raise InputError(f"{where}: {count} joints, but joint set {wanted.name} has {len(wanted)}")
-    return wanted.name
+    wanted = find_joint_set(joint_set) if joint_set else None
+    people = [person for person in picture.people if wanted is HAND21 or person.body is not None]
+    if len(people) < len(picture.people):
+        lost = len(picture.people) - len(people)
+        _log().warning("%s: %d of %d people have no body and are left out", picture.where, lost, len(picture.people))
+    size = picture.size or image_size
+    hands = any(hand is not None for person in people for hand in (person.left, person.right))
+    if wanted is HAND21 and picture.hands_apart:
+        values = _stack([_hand(hand) for person in people for hand in person[1:]], picture.where)
+        found = _finish(values, HAND21, HAND21, picture, size, SIDES * len(people)) if people else _nobody(HAND21, size)
+        return Frame(picture.name, found)
+    if not people:
+        return Frame(picture.name, _nobody(wanted or find_joint_set(picture.nobody), size))
+    values = _stack([person.body for person in people if person.body is not None], picture.where)  # [P, J, 2 or 3]
+    values, joints = _named(values, picture, wanted)
+    if joints.name in WITH_HANDS and (hands or (wanted and has_hands(wanted))):
+        parts = [_stack([_hand(person[side]) for person in people], picture.where) for side in (1, 2)]
+        values = np.concatenate([_with_confidence(part) for part in (values, *parts)], axis=1)
+        joints = WITH_HANDS[joints.name]
+    return Frame(picture.name, _finish(values, joints, wanted, picture, size, picture.sides))
+
+
+def to_keypoints(
+    values: np.ndarray,
+    where: str,
+    joint_set: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    handedness: tuple[str, ...] | None = None,
+) -> Keypoints2D:
+    """Keypoints of people [P, J, 2 or 3]: x, y and a confidence.
+
+    What their numbers mean decides `in_pixels`, which joints they are `by_number`. Whole bodies asked for as hand21
+    become their hands, those without a seen joint left out. Raises InputError for another shape, for a number of joints
+    of no set, and as `in_pixels` does.
+    """
+    if values.ndim != 3 or values.shape[2] not in (2, 3):
+        shape = list(values.shape)
+        raise InputError(f"{where}: keypoints have shape {shape}, expected [joints, 2 or 3] per person")
+    values, joints = by_number(values, joint_set, where)
+    wanted = find_joint_set(joint_set) if joint_set else None
+    return _finish(values, joints, wanted, Picture("", [], where, scored=False), image_size, handedness)
 
 
 def number_array(values: Any, where: str) -> np.ndarray:
@@ -68,69 +108,75 @@ def number_array(values: Any, where: str) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def to_keypoints(
-    values: np.ndarray,
-    where: str,
-    joint_set: str | None = None,
-    image_size: tuple[int, int] | None = None,
-    handedness: tuple[str, ...] | None = None,
-) -> Keypoints2D:
-    """Check and clean people [P, J, 2 or 3] (x, y in pixels, confidence) into Keypoints2D.
-
-    Whole bodies asked for as hand21 become their hands, those without a seen joint left out. Without a third column
-    every joint counts as seen. Confidences are clipped to [0, 1], so COCO's visibility flags 0, 1, 2 become 0, 1, 1.
-    Missing joints (confidence 0) are zeroed whatever they held. Raises InputError naming person and joint where a
-    seen joint is not finite or further than 10^6 px from the origin.
-    """
-    if values.ndim != 3 or values.shape[2] not in (2, 3):
-        shape = list(values.shape)
-        raise InputError(f"{where}: keypoints have shape {shape}, expected [joints, 2 or 3] per person")
-    name = set_for_count(values.shape[1], joint_set, where)
-    joints = find_joint_set(name).joints
-    if name == "hand21" and values.shape[1] in HANDS_FROM:
-        values, sides = split_hands(values)
-        return drop_missing(to_keypoints(values, where, name, image_size, sides))
-    rows = body_hands_rows(values.shape[1]) if name == "body_hands59" and values.shape[1] in HANDS_FROM else slice(None)
-    values = values[:, rows][:, : len(joints)]  # [P, J, 2 or 3]
-    confidence = values[..., 2] if values.shape[2] == 3 else np.ones(values.shape[:2])  # [P, J]
-    _refuse(~np.isfinite(confidence), confidence[..., None], where, joints, "confidence")
-    confidence = confidence.clip(0, 1)
-    seen = confidence > 0  # [P, J]
-    points = np.where(seen[..., None], values[..., :2], 0.0)  # [P, J, 2]
-    _refuse(~np.isfinite(points).min(axis=-1), points, where, joints, "position")
-    _refuse(np.abs(points).max(axis=-1) > LARGEST_COORDINATE, points, where, joints, "position")
-    return Keypoints2D(points.astype(np.float32), confidence.astype(np.float32), name, image_size, handedness)
-
-
-def _refuse(bad: np.ndarray, values: np.ndarray, where: str, joints: tuple[str, ...], what: str) -> None:
-    """Raise InputError for the first True of `bad` [P, J], quoting its `values` [P, J, C]."""
-    if bad.any():
-        person, joint = (int(i) for i in np.argwhere(bad)[0])
-        found = ", ".join(f"{v:g}" for v in values[person, joint])
-        raise InputError(
-            f"{where}: person {person}, joint {joints[joint]}: {what} is {found}; "
-            "a missing joint needs confidence 0, a seen one finite pixels"
+def warn_of_low_scores(keypoints: list[Keypoints2D], where: str) -> None:
+    """Say so where nobody's best joint is trusted: networks take low scores for doubt, and answer with the mean."""
+    best = [float(found.confidence.max()) for found in keypoints if found.confidence.any()]
+    if best and max(best) < LOW_CONFIDENCE:
+        _log().warning(
+            "%s: no joint has a higher confidence than %.2g, so all are taken as doubtful and the mesh gets worse; if "
+            "they are right, leave the confidences out or scale them to 1",
+            *(where, max(best)),
         )
 
 
-def empty_keypoints(joint_set: str | None, default: str = "coco17") -> Keypoints2D:
-    """Keypoints of a picture with nobody in it (P = 0)."""
-    joints = find_joint_set(joint_set or default)
-    return Keypoints2D(np.zeros((0, len(joints), 2), np.float32), np.zeros((0, len(joints)), np.float32), joints.name)
+def _named(values: np.ndarray, picture: Picture, wanted: JointSet | None) -> tuple[np.ndarray, JointSet]:
+    """Bodies [P, J, C] and the set of their joints: by the file's names, the file's word, the caller's, the number."""
+    if picture.names:
+        return by_name(values, picture.names, picture.where)
+    if wanted and has_hands(wanted) and values.shape[1] != len(wanted):
+        wanted = None  # the hands come beside the body
+    told = wanted.name if wanted else None
+    return by_number(values, told or set_of_data_set(picture.data_set, picture.where), picture.where)
 
 
-def people_to_keypoints(
-    people: list[np.ndarray],
-    where: str,
-    joint_set: str | None,
-    image_size: tuple[int, int] | None = None,
-    default: str = "coco17",
-    handedness: tuple[str, ...] | None = None,
+def _finish(
+    values: np.ndarray,
+    joints: JointSet,
+    wanted: JointSet | None,
+    picture: Picture,
+    size: tuple[int, int] | None,
+    sides: tuple[str, ...] | None = None,
 ) -> Keypoints2D:
-    """Keypoints of separately parsed people, each [J, 2 or 3]; all must have the same joint count."""
-    if not people:
-        return empty_keypoints(joint_set, default)
+    """Keypoints of values [P, J, 2 or 3] in one set, or in the wanted one where it is a part of that."""
+    only_hands = wanted is HAND21 and has_hands(joints)
+    if only_hands:
+        values, sides = split_hands(values, joints)
+        joints = HAND21
+    elif wanted and wanted is not joints and holds(joints, wanted):
+        values, joints = values[:, [joints.index(joint) for joint in wanted.joints]], wanted
+    points, confidence = in_pixels(values, picture.where, joints.joints, size, unit=picture.unit, scored=picture.scored)
+    found = Keypoints2D(points.astype(np.float32), confidence.astype(np.float32), joints.name, size, sides)
+    return drop_missing(found) if only_hands or (picture.hands_apart and sides) else found
+
+
+def _nobody(joints: JointSet, size: tuple[int, int] | None) -> Keypoints2D:
+    """Keypoints of a picture with nobody in it (P = 0)."""
+    count = len(joints)
+    return Keypoints2D(np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32), joints.name, size)
+
+
+def _stack(people: list[np.ndarray], where: str) -> np.ndarray:
+    """Joints [P, J, C] of people [J, C], which must have the same."""
     if len({person.shape for person in people}) > 1:
         counts = sorted({len(person) for person in people})
         raise InputError(f"{where}: people have different joint counts {counts}; one joint set per file")
-    return to_keypoints(np.stack(people), where, joint_set, image_size, handedness)
+    values = np.stack(people) if people else np.zeros((0, 0, 3))
+    if people and (values.ndim != 3 or values.shape[2] not in (2, 3)):
+        raise InputError(
+            f"{where}: keypoints have shape {list(values.shape[1:])}, expected [joints, 2 or 3] per person"
+        )
+    return values
+
+
+def _hand(hand: np.ndarray | None) -> np.ndarray:
+    """Joints [21, 3] of a hand; all are missing where the file holds none."""
+    return np.zeros((len(HAND21), 3)) if hand is None else _with_confidence(hand)
+
+
+def _with_confidence(values: np.ndarray) -> np.ndarray:
+    """Values [..., 2 or 3] with their third column."""
+    return values if values.shape[-1] == 3 else np.concatenate([values, np.ones_like(values[..., :1])], axis=-1)
+
+
+def _log() -> logging.Logger:
+    return logging.getLogger("pose2mesh")

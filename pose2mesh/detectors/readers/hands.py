@@ -6,25 +6,17 @@ from dataclasses import replace
 import numpy as np
 
 from pose2mesh.errors import FormatError, InputError
+from pose2mesh.skeletons import HAND21, JointSet
 from pose2mesh.types import Keypoints2D
 
 SIDES = ("left", "right")
-# Where the left hand's 21 joints begin, with the right hand's behind them; the body's 17 of COCO come first.
-HANDS_FROM = {133: 91, 136: 94}  # COCO-WholeBody, Halpe full body
-HAND_JOINTS = 21
 
 
-def split_hands(people: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Hands [2P, 21, C] of whole bodies [P, 133 or 136, C], left and right in turn, and their sides."""
-    first = HANDS_FROM[people.shape[1]]
-    hands = people[:, first : first + 2 * HAND_JOINTS]
-    return hands.reshape(-1, HAND_JOINTS, people.shape[2]), SIDES * len(people)
-
-
-def body_hands_rows(count: int) -> list[int]:
-    """The rows of `body_hands59` among the joints of a whole body."""
-    first = HANDS_FROM[count]
-    return [*range(17), *range(first, first + 2 * HAND_JOINTS)]
+def split_hands(people: np.ndarray, joints: JointSet) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Hands [2P, 21, C] of bodies with hands [P, J, C], left and right in turn, and their sides."""
+    first = joints.index("left_hand_wrist")  # the right hand follows the left
+    hands = people[:, first : first + 2 * len(HAND21)]
+    return hands.reshape(-1, len(HAND21), people.shape[2]), SIDES * len(people)
 
 
 def drop_missing(hands: Keypoints2D) -> Keypoints2D:

@@ -1,67 +1,62 @@
-"""OpenPose's JSON: one file per frame, `people[]` with a body of 25 or 18 joints and, if asked for, two hands of 21."""
+"""OpenPose's JSON: one file per frame, `people[]` with a body and, if asked for, two hands of 21 joints.
+
+ControlNet and DWPose write the same with the size of their canvas, `null` for hands not seen, and lists of frames.
+Sources: OpenPose's doc/02_output.md (versions 1.0 to 1.3), the JSON of sd-webui-controlnet and comfyui_controlnet_aux.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pose2mesh.detectors.readers.coco import flat_joints
-from pose2mesh.detectors.readers.frame import Frame, people_to_keypoints, set_for_count
-from pose2mesh.detectors.readers.hands import HAND_JOINTS, SIDES, drop_missing
+from pose2mesh.detectors.readers.frame import FoundPerson, Picture
+from pose2mesh.detectors.readers.json_values import all_have, flat_joints, size_of
 from pose2mesh.errors import FormatError
-from pose2mesh.skeletons import convert
-from pose2mesh.skeletons import joint_set as find_joint_set
 
-_BODY = "pose_keypoints_2d"
+_BODY = ("pose_keypoints_2d", "pose_keypoints")  # the second up to version 1.0
+_HANDS = tuple((f"hand_{side}_keypoints_2d", f"hand_{side}_keypoints") for side in ("left", "right"))
 
 
 def is_openpose(content: Any) -> bool:
-    return isinstance(content, dict) and "people" in content
+    if all_have(content, "people", "animals"):
+        return True
+    return isinstance(content, dict) and ("people" in content or "animals" in content)
 
 
-def read_openpose(content: dict, path: Path, joint_set: str | None) -> list[Frame]:
-    """The single frame of an OpenPose file; its name drops the `_keypoints` that OpenPose appends.
+def read_openpose(content: dict | list, path: Path) -> list[Picture]:
+    """The pictures of a file; a single one drops the `_keypoints` that OpenPose appends to its name."""
+    if isinstance(content, dict):
+        return [_picture(content, path.stem.removesuffix("_keypoints") or path.stem, str(path))]
+    if len(content) == 1:
+        return [_picture(content[0], path.stem, str(path))]
+    return [_picture(frame, f"{path.stem}_{i:06d}", f"{path}: frame {i}") for i, frame in enumerate(content)]
 
-    The joint set hand21 reads the hands, body_hands59 the bodies with their hands, any other the bodies.
-    """
-    people = content["people"]
+
+def _picture(content: dict, name: str, where: str) -> Picture:
+    if content.get("animals"):
+        raise FormatError(f"{where}: holds animals; only people are recovered, so take them out")
+    people = content.get("people", [])
     if not isinstance(people, list):
-        raise FormatError(f"{path}: 'people' is not a list")
-    wanted = find_joint_set(joint_set).name if joint_set else None
-    name = path.stem.removesuffix("_keypoints") or path.stem
-    if wanted == "hand21":
-        hands = [
-            _part(person, f"hand_{side}_keypoints_2d", path, i) for i, person in enumerate(people) for side in SIDES
-        ]
-        found = people_to_keypoints(hands, str(path), wanted, handedness=SIDES * len(people))
-        return [Frame(name, drop_missing(found))]
-    read = _with_hands if wanted == "body_hands59" else _body
-    joints = [read(person, path, i) for i, person in enumerate(people)]
-    return [Frame(name, people_to_keypoints(joints, str(path), joint_set, default="openpose25"))]
+        raise FormatError(f"{where}: 'people' is not a list")
+    canvas = size_of(content, "canvas_width", "canvas_height")
+    return Picture(
+        name=name,
+        people=[_person(person, f"{where}: person {i}") for i, person in enumerate(people)],
+        where=where,
+        size=canvas,
+        unit="pixels or fractions of a canvas" if canvas else "pixels, fractions or -1..1",
+        hands_apart=True,
+        nobody="openpose25",
+    )
 
 
-def _body(person: Any, path: Path, index: int) -> np.ndarray:
-    return _part(person, _BODY, path, index)
+def _person(person: Any, where: str) -> FoundPerson:
+    if not isinstance(person, dict):
+        raise FormatError(f"{where}: not an object with {_BODY[0]}")
+    return FoundPerson(*(_part(person, keys, where) for keys in (_BODY, *_HANDS)))
 
 
-def _with_hands(person: Any, path: Path, index: int) -> np.ndarray:
-    """Joints [59, 3] of a body and its hands."""
-    body = _body(person, path, index)  # [25 or 18, 3]
-    source = set_for_count(len(body), None, f"{path}: person {index}")
-    points, confidence = convert(body[:, :2], body[:, 2], source, "coco17")
-    return np.concatenate([np.column_stack([points, confidence]), *_hands(person, path, index)])
-
-
-def _hands(person: Any, path: Path, index: int) -> list[np.ndarray]:
-    """Joints [21, 3] of the left and the right hand."""
-    return [_part(person, f"hand_{side}_keypoints_2d", path, index) for side in SIDES]
-
-
-def _part(person: Any, key: str, path: Path, index: int) -> np.ndarray:
-    """Joints [J, 3] of one part; a hand that the file leaves out (an empty list) is missing."""
-    where = f"{path}: person {index}"
-    if not isinstance(person, dict) or key not in person:
-        raise FormatError(f"{where}: no {key}")
-    if person[key] == [] and key != _BODY:
-        return np.zeros((HAND_JOINTS, 3))
-    return flat_joints(person[key], where)
+def _part(person: dict, keys: tuple[str, ...], where: str) -> np.ndarray | None:
+    """Joints [J, 3] of one part; None where the file has no such key, null, or an empty list."""
+    values = next((person[key] for key in keys if key in person), None)
+    return flat_joints(values, where) if values not in (None, []) else None

@@ -1,0 +1,59 @@
+"""Small checks of parsed JSON that the readers share."""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from pose2mesh.detectors.readers.frame import number_array
+from pose2mesh.errors import FormatError
+
+
+def objects(values: Any, where: str, what: str) -> list[dict]:
+    """A list of JSON objects; FormatError for anything else."""
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise FormatError(f"{where}: {what} is not a list of objects")
+    return values
+
+
+def all_have(values: Any, *keys: str) -> bool:
+    """Whether `values` is a list of JSON objects, none empty of all the keys, with somebody in it."""
+    return (
+        isinstance(values, list)
+        and bool(values)
+        and all(isinstance(value, dict) and any(key in value for key in keys) for value in values)
+    )
+
+
+def flat_joints(values: Any, where: str) -> np.ndarray:
+    """[x, y, c, x, y, c, ...] as an array [J, 3]; FormatError when the length is no multiple of 3."""
+    array = number_array(values, where)
+    if array.ndim != 1 or len(array) % 3:
+        raise FormatError(f"{where}: keypoints must be a flat list of x, y, confidence; got shape {list(array.shape)}")
+    return array.reshape(-1, 3)
+
+
+def rows_of_joints(values: Any, where: str) -> np.ndarray:
+    """[[x, y], ...] or [[x, y, c], ...] as an array [J, 2 or 3]."""
+    array = number_array(values, where)
+    if array.ndim != 2 or array.shape[1] not in (2, 3):
+        raise FormatError(f"{where}: keypoints have shape {list(array.shape)}, expected [joints, 2 or 3]")
+    return array
+
+
+def size_of(values: dict, width: str = "width", height: str = "height") -> tuple[int, int] | None:
+    """(width, height) of a picture where both are given and sound."""
+    w, h = values.get(width), values.get(height)
+    if isinstance(w, int) and isinstance(h, int) and 0 < min(w, h) <= max(w, h) < 1e6:
+        return w, h
+    return None
+
+
+def stem_of(name: int | str) -> str:
+    """Stem of a picture's file name, from whatever system."""
+    return PurePosixPath(str(name).replace("\\", "/")).stem or "frame"
+
+
+def numbered(path: Path, number: Any, index: int) -> str:
+    """Name of a video's frame: by its own number where it has a sound one."""
+    return f"{path.stem}_{number if isinstance(number, int) and 0 <= number < 1e9 else index:06d}"
