@@ -134,7 +134,9 @@ class Pose2Mesh:
             if isinstance(source, np.ndarray) and is_picture(source):
                 found = self._as_told(self._detect(source, detector), told, "the picture")
                 return self._predict_one(found, "the picture", batch_size, outputs)
-            keypoints = self._as_told(array_to_keypoints(source, joint_set or self.joint_set), told, "keypoints")
+            keypoints = self._as_told(
+                array_to_keypoints(source, joint_set or self.joint_set, told.image_size), told, "keypoints"
+            )
             self._check(keypoints, "keypoints")
             return self._recover([keypoints], batch_size, outputs)[0]
         frames = list(self._frames(Path(source), told))
@@ -187,7 +189,7 @@ class Pose2Mesh:
             for i, image in enumerate(read_video(path)):
                 yield image, Frame(f"{path.stem}_{i:06d}", self._detect(image, told.detector))
         else:
-            for frame in read_keypoints(path, told.joint_set or self.joint_set):
+            for frame in read_keypoints(path, told.joint_set or self.joint_set, told.image_size):
                 yield None, frame
 
     def _as_told(self, keypoints: Keypoints2D, told: Told, where: str) -> Keypoints2D:

@@ -80,15 +80,17 @@ BAD = {
     "no people": (np.zeros((0, 17, 3)), "nothing"),
     "one dimension": (np.ones(51), "shape"),
     "four columns": (np.ones((17, 4)), "shape"),
-    "16 joints": (np.ones((16, 3)), "16 joints"),
+    "15 joints": (np.ones((15, 3)), "15 joints"),
     "objects": (np.full((17, 3), None), "object"),
     "ragged": ([[1, 2], [3]], "rectangular"),
     "gray picture": (np.zeros((40, 40, 1), np.uint8), "RGB"),
     "all missing": (np.zeros((17, 3)), "person 0: 0 visible joints"),
-    "two joints": (np.eye(17, 3) * [9, 9, 0] + np.eye(17, 1, k=-3) * [0, 0, 1], "1 visible joints"),
+    "one joint": (np.eye(17, 1, k=-3) * [9, 9, 1], "1 visible joints"),
+    "depth": (person() + np.eye(3)[2], r"third column runs from .* joints in 3D are not taken"),
+    "fractions": (person() / [640, 480, 1], "size nobody told; give --image-size"),
     "one point": (np.ones((2, 17, 3)), "person 0: all visible joints lie at one point"),
     "nan": (np.where(np.eye(17, 3, k=-16) > 0, np.nan, person()), "person 0, joint right_ankle"),
-    "far away": (np.where(np.eye(17, 3) > 0, 1e30, person()), "joint nose"),
+    "far away": (np.where(np.eye(17, 3) * [1, 1, 0] > 0, 1e30, person()), "joint nose"),
 }
 
 
