@@ -30,6 +30,8 @@ def run(arguments: list[str]) -> int:
         raise InputError(f"--device {options.device}: torch sees no CUDA device; see `pose2mesh doctor`")
     if options.cpu_time and options.threads != 1:
         raise InputError("--cpu-time adds up the time of all threads; give --threads 1 with it")
+    if options.mode == "train" and options.batch and min(options.batch) < 2:
+        raise InputError("--batch 1: the batch norms of training need at least two samples; give --batch 2 or more")
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.mode == "fitting":
@@ -39,7 +41,7 @@ def run(arguments: list[str]) -> int:
     is_cuda = options.device.startswith("cuda")
     settings = Settings(
         mode=options.mode or ("all" if is_cuda else "network"),
-        batches=options.batch or _usual_batches(options.quick, is_cuda),
+        batches=options.batch or _usual_batches(options.mode, options.quick, is_cuda),
         device=options.device,
         paths=options.paths,
         is_quick=options.quick,
@@ -83,7 +85,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "fitting", "synthesis"))
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=_positive, help="threads of torch (default: torch's own choice)")
-    parser.add_argument("--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8; on CUDA also 64)")
+    parser.add_argument(
+        "--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8; on CUDA also 64; train: 8,64)"
+    )
     parser.add_argument("--paths", type=_names, default=(), metavar="NAME,...", help="only these paths")
     parser.add_argument("--ablation", action="store_true", help="the paper's direct network as well: one level")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well (a minute)")
@@ -95,7 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _usual_batches(is_quick: bool, is_cuda: bool) -> tuple[int, ...]:
+def _usual_batches(mode: str | None, is_quick: bool, is_cuda: bool) -> tuple[int, ...]:
+    if mode == "train":  # batch norms need two samples
+        return (2,) if is_quick else (8, 64)
     if is_quick:
         return (1,)
     return (1, 8, 64) if is_cuda else (1, 8)

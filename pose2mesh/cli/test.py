@@ -141,7 +141,7 @@ def _closed_loop(config, protocol, folder: Path | None, keypoints: Path | None) 
         detections.append(None if person is None else _coco_result(len(detections), person.keypoints))
 
     model = Pose2Mesh.from_pretrained(config.weights, config.device)
-    scenes = tqdm(protocol_scenes(protocol), desc="test", unit="picture")
+    scenes = tqdm(protocol_scenes(protocol), total=protocol.count(), desc="test", unit="picture")
     metrics = measure_closed_loop(model, scenes, on_result=keep)
     if folder:
         _write_sheets(folder, pictures)

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from scipy.ndimage import zoom
 from torch import Generator, Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from pose2mesh.augmentation.poses import MIRROR_BONES
 from pose2mesh.augmentation.ranges import STRICT, NotNegative, Positive
+from pose2mesh.datasets.batches import batches
 from pose2mesh.datasets.synthetic import SyntheticBodies, seeded_generator
 from pose2mesh.networks.spin import FOCAL, SIDE, camera_translation
 from pose2mesh.rendering.software import rasterize
@@ -72,8 +73,9 @@ class BodyPictureChunks(Dataset):
 
 def render_pictures(chunks: BodyPictureChunks, count: int, workers: int = 0, title: str = "pictures") -> BodyPictures:
     """The first `count` pictures, held in memory (200 kB each)."""
-    loader = DataLoader(chunks, batch_size=None, sampler=range(-(-count // CHUNK)), num_workers=workers)
-    parts = list(tqdm(loader, desc=title, unit_scale=CHUNK, unit="picture"))
+    chunk_count = -(-count // CHUNK)
+    made = batches(chunks, 0, chunk_count, workers)
+    parts = list(tqdm(made, total=chunk_count, desc=title, unit_scale=CHUNK, unit="picture"))
     return BodyPictures(*(torch.cat(tensors)[:count] for tensors in zip(*parts, strict=True)))
 
 

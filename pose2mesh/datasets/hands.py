@@ -151,15 +151,21 @@ class HandProtocol:
     limit: int | None = None
     noise: DetectorNoise = PROTOCOL_HAND_NOISE
 
+    def count(self) -> int:
+        """Samples of all batches."""
+        total = len(self._gestures()) * self.variants
+        return total if self.limit is None else min(total, self.limit)
+
+    def _gestures(self) -> list[tuple[str, Tensor]]:
+        return distinct_gestures(self.families, TRAINING_FAMILIES)
+
     def batches(self, size: int) -> Iterator[ProtocolBatch]:
         """Batches in order; their groups are the families."""
-        gestures = distinct_gestures(self.families, TRAINING_FAMILIES)
+        gestures, count = self._gestures(), self.count()
         names, pool = [family for family, _ in gestures], torch.stack([angles for _, angles in gestures])
         posed = PosedHands(self.body, np.arange(len(self.body.v_template)))
         sampler = HandPoseSampler(self.body, pool)
         shapes = hand_shapes(self.body, self.ages, 0)
-        total = len(pool) * self.variants
-        count = total if self.limit is None else min(total, self.limit)
         for start in range(0, count, size):
             rows = range(start, min(start + size, count))
             drawn = [self._draw(row, pool, shapes, sampler) for row in rows]

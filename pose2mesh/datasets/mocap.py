@@ -41,10 +41,16 @@ class MocapProtocol:
     seed: int = 0
     limit: int | None = None
 
+    def count(self) -> int:
+        """Samples of all batches."""
+        return len(self._frames())
+
+    def _frames(self) -> np.ndarray:
+        return np.arange(0, len(load_motion(find_motion(self.motion))), self.every)[: self.limit]
+
     def batches(self, size: int) -> Iterator[ProtocolBatch]:
         """Batches in the order of the frames."""
-        pack = load_motion(find_motion(self.motion))
-        frames = np.arange(0, len(pack), self.every)[: self.limit]
+        pack, frames = load_motion(find_motion(self.motion)), self._frames()
         subjects = [str(pack.clip_subject[pack.clip_id[frame]]) for frame in frames]
         reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")
         pool = relative_rotvecs(pack.rotvec[frames])  # heading is drawn by the camera

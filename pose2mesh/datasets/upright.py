@@ -44,11 +44,15 @@ class UprightProtocol:
     seed: int = 0
     limit: int | None = None
 
+    def count(self) -> int:
+        """Samples of all batches."""
+        return min(self.samples * len(GROUPS), self.limit or self.samples * len(GROUPS))
+
     def batches(self, size: int) -> Iterator[ProtocolBatch]:
         """Batches in order; the joints outside the frame are absent, or guessed in the noisy input."""
         reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")
         shapes = test_shapes(self.ages)
-        count = min(self.samples * len(GROUPS), self.limit or self.samples * len(GROUPS))
+        count = self.count()
         for start in range(0, count, size):
             yield self._batch(range(start, min(start + size, count)), shapes, reduced)
 

@@ -4,13 +4,12 @@ from collections import defaultdict
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from pose2mesh.checkpoints.build import BodyNetwork
 from pose2mesh.datasets.upright import UprightProtocol
 from pose2mesh.metrics import MetricAccumulator, knee_flexion
 from pose2mesh.skeletons import joint_set
-from pose2mesh.training.evaluator import measure
+from pose2mesh.training.evaluator import measure, shown
 from pose2mesh.training.objective import keypoints_in
 
 
@@ -30,7 +29,7 @@ def evaluate_upright(
     accumulators = {"clean": MetricAccumulator(), "noisy": MetricAccumulator()}
     knees: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # of input, group and side of the comparison
     with torch.inference_mode():
-        for batch in tqdm(protocol.batches(batch_size), disable=not progress, desc="test", unit="batch"):
+        for batch in shown(protocol, batch_size, progress):
             joints, vertices = batch.joints.to(device), batch.vertices.to(device)
             for name, accumulator in accumulators.items():
                 predicted = network(keypoints_in(getattr(batch, name), network.joint_set).to(device))

@@ -1,5 +1,6 @@
 """Measure a network by the mocap protocol, or on held-out gestures of a hand (docs/results.md)."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -8,7 +9,7 @@ from tqdm import tqdm
 
 from pose2mesh.checkpoints.build import BodyNetwork
 from pose2mesh.datasets.hands import HandProtocol
-from pose2mesh.datasets.mocap import MocapProtocol
+from pose2mesh.datasets.mocap import MocapProtocol, ProtocolBatch
 from pose2mesh.geometry.procrustes import similarity_align
 from pose2mesh.metrics import MetricAccumulator, auc, f_score, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
 from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction
@@ -30,13 +31,21 @@ def evaluate(
     of_hands = isinstance(protocol, HandProtocol)
     accumulators = {"clean": MetricAccumulator(), "noisy": MetricAccumulator()}
     with torch.inference_mode():
-        for batch in tqdm(protocol.batches(batch_size), disable=not progress, desc="test", unit="batch"):
+        for batch in shown(protocol, batch_size, progress):
             joints, vertices = batch.joints.to(device), batch.vertices.to(device)
             for name, accumulator in accumulators.items():
                 predicted = network(keypoints_in(getattr(batch, name), network.joint_set).to(device))
                 errors = measure_hands if of_hands else measure
                 accumulator.update(errors(predicted, joints, vertices), batch.groups)
     return {name: accumulator.summary() for name, accumulator in accumulators.items()}
+
+
+def shown(protocol: Any, batch_size: int, progress: bool) -> Iterator[ProtocolBatch]:
+    """The batches of a protocol with a bar that knows how many samples there are."""
+    with tqdm(total=protocol.count() if progress else 0, disable=not progress, desc="test", unit="sample") as bar:
+        for batch in protocol.batches(batch_size):
+            yield batch
+            bar.update(len(batch.groups))
 
 
 def measure(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from pose2mesh.augmentation.hand_gestures import gesture_pool
 from pose2mesh.body_models import AnnyBody, load_body_model
 from pose2mesh.checkpoints import build_network, finest_vertex_ids, save_weights
 from pose2mesh.checkpoints.build import HAND_JOINTS, with_digest
+from pose2mesh.datasets.batches import batches
 from pose2mesh.datasets.hands import RIGHT_HANDS, hand_pose_pool
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.datasets.synthetic import find_motion
@@ -20,7 +21,6 @@ from pose2mesh.errors import InputError
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.training.annotated_data import check_sources, load_material
-from pose2mesh.training.batches import batches
 from pose2mesh.training.config import StageConfig, TrainConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.initial import load_initial

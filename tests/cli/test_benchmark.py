@@ -25,16 +25,23 @@ def seen(monkeypatch):
 def test_options_reach_the_library_and_the_report_the_file(seen, tmp_path, capsys):
     threads = torch.get_num_threads()
     try:
-        arguments = ["train", "--batch", "1,8", "--threads", "1", "--cpu-time", "--paths", "cpu,original"]
+        arguments = ["train", "--batch", "2,8", "--threads", "1", "--cpu-time", "--paths", "cpu,original"]
         assert run([*arguments, "--json", str(tmp_path / "b.json")]) == 0
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(threads)
     (settings,) = seen
-    assert (settings.mode, settings.batches, settings.paths) == ("train", (1, 8), ("cpu", "original"))
+    assert (settings.mode, settings.batches, settings.paths) == ("train", (2, 8), ("cpu", "original"))
     assert settings.is_cpu_time and not settings.is_quick
     assert "classic" in capsys.readouterr().out
     assert json.loads((tmp_path / "b.json").read_text())["rows"][0]["ms"] == 2.0
+
+
+def test_training_is_timed_at_batches_that_batch_norms_can_take(seen, capsys):
+    assert main(["benchmark", "train"]) == 0 and main(["benchmark", "train", "--quick"]) == 0
+    assert [settings.batches for settings in seen] == [(8, 64), (2,)]
+    assert main(["benchmark", "train", "--batch", "1"]) == 2
+    assert "at least two samples" in capsys.readouterr().err
 
 
 def test_quick_means_one_sample(seen):

@@ -74,9 +74,12 @@ class DatasetProtocol:
             raise InputError("PoseNet alone gives no mesh to write or to smooth; leave --predictions and smoothing out")
         run = _Lifting(network, self, device) if lifts_only else _Meshes(network, self, device)
         batches, is_empty = self.people_of.batches(samples, self.config.batch_size, self.config.limit), True
-        with torch.inference_mode():
-            for people in tqdm(batches, disable=not progress, desc="test", unit="batch"):
+        known = [count for count in (self.rules.people, self.config.limit) if count]
+        bar = tqdm(total=min(known, default=None), disable=not progress, desc="test", unit="person")
+        with torch.inference_mode(), bar:
+            for people in batches:
                 run.add(people)
+                bar.update(len(people.samples))
                 is_empty = False
         if is_empty:
             where = f"the files of {self.rules.dataset} in {self.config.data.folder}"

@@ -1,11 +1,14 @@
 """Batches of a map from step to batch, made ahead by other processes."""
 
+import multiprocessing
 import signal
 from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
 from torch.utils.data import DataLoader
+
+from pose2mesh.errors import MachineError
 
 _GRACE = 10  # seconds that a worker outlives a SIGTERM; the main process sends one to a worker that does not end
 
@@ -31,8 +34,21 @@ def batches(samples: Samples, start: int, end: int, workers: int) -> Iterator[An
         collate_fn=_to_arrays,
         worker_init_fn=_outlive_sigterm,
     )
-    for arrays in loader:
+    for arrays in _started(loader):
         yield type(arrays)(*(_to_tensor(array) for array in arrays))
+
+
+def _started(loader: DataLoader) -> Iterator[Any]:
+    """Raises MachineError where its processes cannot begin."""
+    try:
+        if loader.num_workers:
+            multiprocessing.Queue().close()  # the loader's own failure is a page long
+        return iter(loader)
+    except OSError as error:
+        raise MachineError(
+            f"cannot start {loader.num_workers} processes that make samples: {error.strerror}; is /dev/shm full? Make "
+            "room, or do without: data.workers=0"
+        ) from error
 
 
 def _to_arrays(batch: Any) -> Any:
