@@ -23,14 +23,23 @@ from pose2mesh.skeletons import COCO17
 
 _STREAM = 2  # third part of the seed: streams of this protocol; mocap has 0 and 1, training its ranks with small steps
 _FIRST = 1 << 32  # of the rows, beyond the steps of any training
-_WHOLE = Framing(side=0.0, shins_up=0.0, knees_up=0.0, waist_up=0.0, head_and_shoulders=0.0, field=(9.0, 9.0))
-_CUT = Framing(full=0.0)
-_AFAR = PhotoCameras(close=0.0)
+# Written out, so that the protocol stays when the defaults of training change.
+_WHOLE = Framing(full=1.0, side=0.0, shins_up=0.0, knees_up=0.0, waist_up=0.0, head_and_shoulders=0.0, field=(9.0, 9.0))
+_CUT = Framing(
+    full=0.0, shins_up=0.1, knees_up=0.15, waist_up=0.12, head_and_shoulders=0.08, side=0.08, field=(0.45, 0.9),
+    guess=0.4, guess_error=0.15, guess_confidence=(0.05, 0.3),
+)  # fmt: skip
+_NEAR = PhotoCameras(
+    distance=(2.0, 8.0), height=(-0.1, 1.0), aim=(-0.15, 0.35), aside=0.08, facing=0.35, facing_degrees=40.0,
+    close=0.4, close_distance=(0.7, 2.0), close_height=(0.0, 0.8), close_aim=(0.1, 0.55),
+    steep=0.1, steep_degrees=(-35.0, 65.0), roll_degrees=2.5, tilted=0.1, tilt_degrees=15.0,
+)  # fmt: skip
+_AFAR = replace(_NEAR, close=0.0)
 # (name, kind of pose, camera, frame) of each group
 GROUPS = (
     *((kind, kind, _AFAR, _WHOLE) for kind in KINDS),
-    ("standing, cut", "standing", PhotoCameras(close=0.4), _CUT),
-    ("chair, cut", "chair", PhotoCameras(close=0.4), _CUT),
+    ("standing, cut", "standing", _NEAR, _CUT),
+    ("chair, cut", "chair", _NEAR, _CUT),
 )
 
 
