@@ -18,7 +18,7 @@ LAYERS = (
     ("body_models", "hierarchy", "ops"),
     ("networks", "losses", "metrics", "augmentation"),
     ("datasets", "detectors", "fitting", "checkpoints", "rendering", "exporters"),
-    ("pipeline", "body_with_hands", "training", "adaptation", "benchmarks", "evaluation", "viewer", "cli"),
+    ("pipeline", "body_with_hands", "training", "adaptation", "benchmarks", "evaluation", "viewer", "cli", "__main__"),
 )
 LAYER_OF = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 

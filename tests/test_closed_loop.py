@@ -10,7 +10,7 @@ from pose2mesh.errors import MissingFileError
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.training.closed_loop import measure_closed_loop
 
-pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
+pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[mediapipe]'")
 pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter
 
 # Largest errors (mm; shares of the box's height) and smallest shares that the shipped weights may show: a quarter above

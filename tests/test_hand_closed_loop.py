@@ -8,7 +8,7 @@ from pose2mesh.errors import MissingFileError
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.training.hand_closed_loop import measure_hand_closed_loop
 
-pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
+pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[mediapipe]'")
 pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter
 
 # Measured on 100 such pictures: PA-MPJPE and PA-MPVPE 9 to 10 mm, three of four hands found (all of these 8), nearly

@@ -54,7 +54,7 @@ def test_the_size_alone_keeps_distances_apart(shipped):
 
 def test_the_camera_of_arguments_goes_before_that_of_the_picture(model, tmp_path):
     exif = Image.Exif()
-    exif.get_ifd(0x8769)[0xA405] = 26
+    exif[0x8769] = {0xA405: 26}
     path = tmp_path / "photo.jpg"
     Image.fromarray(np.zeros((480, 400, 3), np.uint8)).save(path, exif=exif)
     detector = FixedDetector([person()])

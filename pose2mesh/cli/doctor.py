@@ -13,7 +13,11 @@ from pose2mesh.errors import MissingFileError, Pose2MeshError
 
 # Needed by everything, in the order in which a user would look for them.
 CORE_PACKAGES = ("numpy", "scipy", "trimesh", "pydantic", "pyyaml", "safetensors", "pillow")
-DETECTORS = {"mediapipe": "pip install 'pose2mesh[detect]'", "rtmlib": "pip install 'pose2mesh[rtmlib]'"}
+DETECTORS = {
+    "onnxruntime": "pip install 'pose2mesh[detect]'",
+    "mediapipe": "pip install 'pose2mesh[mediapipe]', on Python 3.11 or 3.12",
+    "rtmlib": "pip install 'pose2mesh[rtmlib]'",
+}
 GL_LIBRARIES = "apt-get install libegl1 libgl1-mesa-dri libgles2 libosmesa6"
 
 

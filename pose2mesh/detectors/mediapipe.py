@@ -22,6 +22,10 @@ from pose2mesh.geometry.crop import Box, crop_image, keypoint_box, search_window
 from pose2mesh.skeletons import convert, joint_set
 from pose2mesh.types import Keypoints2D
 
+NOT_INSTALLED = (
+    "detector mediapipe is not installed; pip install 'pose2mesh[mediapipe]', which has something for Python 3.11 and "
+    "3.12 only"
+)
 MINIMAL_SIDE = 96  # pixels; smaller windows hold too little of a person for a 256 px network
 DETECTION_SCORE = 0.3  # MediaPipe's own default of 0.5 misses people; false finds are removed by the second look
 MISSING = 0.1  # visibility below which a joint is called missing
@@ -49,9 +53,7 @@ class MediaPipeDetector:
                 self._pose = Pose(static_image_mode=True, model_complexity=1, min_detection_confidence=DETECTION_SCORE)
                 self._pose.process(np.zeros((64, 64, 3), np.uint8))  # the chatter comes with the first picture
         except ImportError as error:
-            raise MissingDependencyError(
-                "detector mediapipe is not installed; pip install 'pose2mesh[detect]'"
-            ) from error
+            raise MissingDependencyError(NOT_INSTALLED) from error
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """Find the people in image uint8 [H, W, 3] RGB; P = 0 when there is nobody.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose2mesh.detectors.mediapipe import MediaPipeDetector
+from pose2mesh.detectors.mediapipe import NOT_INSTALLED, MediaPipeDetector
 from pose2mesh.detectors.quiet import quiet_stderr
 from pose2mesh.detectors.wrists import Wrist, contradicts, wrists_of
 from pose2mesh.errors import MissingDependencyError
@@ -63,9 +63,7 @@ class MediaPipeHandDetector:
                 )
                 self._hands.process(np.zeros((64, 64, 3), np.uint8))  # the chatter comes with the first picture
         except ImportError as error:
-            raise MissingDependencyError(
-                "detector mediapipe is not installed; pip install 'pose2mesh[detect]'"
-            ) from error
+            raise MissingDependencyError(NOT_INSTALLED) from error
         self._bodies = MediaPipeDetector()
 
     def detect(self, image: np.ndarray) -> Keypoints2D:

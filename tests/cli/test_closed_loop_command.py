@@ -42,7 +42,7 @@ def _config(tmp_path):
 
 @pytest.mark.filterwarnings("ignore:SymbolDatabase")
 def test_the_closed_loop_prints_a_table_and_writes_metrics_and_pictures(scene, tmp_path, capsys):
-    pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
+    pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[mediapipe]'")
     out, pictures, detected = tmp_path / "metrics.json", tmp_path / "pictures", tmp_path / "detected.json"
     files = ["--json", str(out), "--pictures", str(pictures), "--keypoints", str(detected)]
     assert main(["test", "--config", _config(tmp_path), *files]) == 0
@@ -62,7 +62,7 @@ def test_the_closed_loop_prints_a_table_and_writes_metrics_and_pictures(scene, t
 
 @pytest.mark.filterwarnings("ignore:SymbolDatabase")
 def test_the_closed_loop_of_hands(tmp_path, monkeypatch, capsys):
-    pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
+    pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[mediapipe]'")
     scene = HandStudio().gesture_scene("letters", "l", "left")
     mistaken = replace(scene.truth, handedness="right")
     answers = iter([[scene.truth], None, [mistaken, scene.truth]])

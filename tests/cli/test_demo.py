@@ -14,7 +14,7 @@ from pose2mesh.datasets.hand_studio import HandStudio
 from pose2mesh.datasets.studio import figure_scene
 from pose2mesh.pipeline import Pose2Mesh
 
-pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
+pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[mediapipe]'")
 pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter
 
 

@@ -11,9 +11,8 @@ SHAPE = (480, 640, 3)
 
 def picture(path, value, tag=0xA405):
     exif = Image.Exif()
-    exif[0x0110] = "model"  # without a tag of its own Pillow writes none into a PNG
     if value is not None:
-        exif.get_ifd(0x8769)[tag] = value
+        exif[0x8769] = {tag: value}
     Image.fromarray(np.zeros(SHAPE, np.uint8)).save(path, exif=exif)
     return path
 

@@ -9,7 +9,7 @@ import pytest
 from pose2mesh.detectors import get_detector
 from pose2mesh.skeletons import joint_set
 
-pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
+pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[mediapipe]'")
 skimage_data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
 COCO = joint_set("coco17")
 pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter

@@ -14,7 +14,7 @@ from pose2mesh.rendering.studio import render_studio
 from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body
 from pose2mesh.types import Keypoints2D
 
-pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[detect]'")
+pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[mediapipe]'")
 pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import pose2mesh
+
 pytest.importorskip("hatchling", reason="hatchling is not installed; pip install hatchling")
 pytestmark = pytest.mark.slow
 
@@ -20,18 +22,24 @@ def checkout_files(folder: str, pattern: str = "*") -> set[str]:
     return {path.relative_to(CHECKOUT).as_posix() for path in found if "__pycache__" not in path.parts}
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> zipfile.ZipFile:
-    folder = tmp_path_factory.mktemp("wheel")
+def build_wheel(folder: Path, **environment: str) -> Path:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command, cwd=CHECKOUT, env=os.environ | environment, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     (built,) = folder.glob("*.whl")
-    return zipfile.ZipFile(built)
+    return built
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> zipfile.ZipFile:
+    return zipfile.ZipFile(build_wheel(tmp_path_factory.mktemp("wheel")))
 
 
 def test_all_code_is_inside(wheel):
-    assert checkout_files("pose2mesh", "*.py") - set(wheel.namelist()) == set()
+    expected = checkout_files("pose2mesh", "*.py") | {"pose2mesh/py.typed"}
+    assert expected - set(wheel.namelist()) == set()
 
 
 @pytest.mark.parametrize("folder", ["assets", "graphs"])
@@ -73,3 +81,22 @@ def test_it_works_unpacked_elsewhere(wheel, tmp_path):
     module, asset, _ = done.stdout.splitlines()
     assert module == str(tmp_path / "pose2mesh" / "__init__.py")
     assert asset == str(tmp_path / "pose2mesh" / "assets" / data)
+    again = [sys.executable, "-m", "pose2mesh", "--version"]
+    done = subprocess.run(again, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout == f"pose2mesh {pose2mesh.__version__}\n"
+
+
+def test_a_wheel_for_every_platform_holds_nothing_compiled(tmp_path):
+    built = build_wheel(tmp_path, POSE2MESH_BUILD_KERNELS="0")
+    assert built.name.endswith("-py3-none-any.whl")
+    assert [name for name in zipfile.ZipFile(built).namelist() if name.endswith(".so")] == []
+
+
+def test_a_compiled_wheel_for_linux_gets_a_tag_that_indexes_take(wheel, tmp_path):
+    if not Path(str(wheel.filename)).name.endswith("linux_x86_64.whl"):
+        pytest.skip("no compiled wheel for Linux here")
+    pytest.importorskip("auditwheel", reason="auditwheel is not installed; pip install 'pose2mesh[wheels]'")
+    command = [sys.executable, "-m", "auditwheel", "show", str(wheel.filename)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "manylinux_2_17_x86_64" in done.stdout
