@@ -69,7 +69,7 @@ def _cross_matrix(v: Tensor) -> Tensor:
 def _rotmat_to_quaternion(rotmat: Tensor) -> Tensor:
     """Unit quaternion [..., 4] (w, x, y, z) of [..., 3, 3].
 
-    4·q·qᵀ is linear in the matrix; the row with the largest diagonal entry (at least 1) is a multiple of q.
+    4·q·qᵀ is linear in the matrix; its row with the largest diagonal entry (at least 1) is a multiple of q.
     """
     (r00, r01, r02), (r10, r11, r12), (r20, r21, r22) = (row.unbind(-1) for row in rotmat.unbind(-2))
     rows = [
@@ -78,6 +78,8 @@ def _rotmat_to_quaternion(rotmat: Tensor) -> Tensor:
         [r02 - r20, r10 + r01, 1 - r00 + r11 - r22, r21 + r12],
         [r10 - r01, r02 + r20, r21 + r12, 1 - r00 - r11 + r22],
     ]
-    outer = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)  # [..., 4, 4] = 4 q qᵀ
-    best = outer.diagonal(dim1=-2, dim2=-1).argmax(-1)[..., None, None].expand(*outer.shape[:-2], 1, 4)
-    return functional.normalize(outer.gather(-2, best).squeeze(-2), dim=-1)
+    best, largest = torch.stack(rows[0], dim=-1), rows[0][0]  # argmax and gather along so short an axis are slower
+    for entry, row in enumerate(rows[1:], 1):
+        best = torch.where((row[entry] > largest)[..., None], torch.stack(row, dim=-1), best)
+        largest = torch.maximum(largest, row[entry])
+    return functional.normalize(best, dim=-1)
