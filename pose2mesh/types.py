@@ -82,7 +82,11 @@ class Person:
         return Mesh(self.vertices, self.faces)
 
     def save(self, path: str | Path) -> Path:
-        """Write the mesh; the suffix chooses the format (.obj .ply .glb .npz .json). Returns the path."""
+        """Write the mesh; the suffix chooses the format (.obj .ply .glb .npz .json .html). Returns the path."""
+        if Path(path).suffix.lower() == ".html":
+            from pose2mesh.viewer import people_page
+
+            return people_page([self], path)
         from pose2mesh.exporters import save_person  # exporters stand above types in the layering
 
         return save_person(self, Path(path))
@@ -126,7 +130,11 @@ class Motion:
         return self.select(self.track == track)
 
     def save(self, path: str | Path) -> Path:
-        """Write the motion; the suffix chooses the format (.npz .glb .bvh). Returns the path."""
+        """Write the motion; the suffix chooses the format (.npz .glb .bvh .html). Returns the path."""
+        if Path(path).suffix.lower() == ".html":
+            from pose2mesh.viewer import motion_page
+
+            return motion_page(self, path)
         from pose2mesh.exporters import save_motion  # exporters stand above types in the layering
 
         return save_motion(self, Path(path))

@@ -23,7 +23,7 @@ LAYERS = (
 LAYER_OF = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 
 # Upward on purpose, and lazy: Person.save() is the library's promise, its writers stand above the types.
-ALLOWED_UPWARD = {("types", "exporters")}
+ALLOWED_UPWARD = {("types", "exporters"), ("types", "viewer")}
 
 # Third-party packages that only one part may import.
 OWNERS = {"smplx": "body_models", "anny": "body_models", "viser": "viewer", "mediapipe": "detectors"}

@@ -32,13 +32,18 @@ def write_glb(motion: Motion, path: Path, weights_per_vertex: int = 4) -> None:
     """
     if path.suffix.lower() != ".glb":
         raise InputError(f"{path}: a character is written as .glb")
+    content = glb_bytes(motion, weights_per_vertex)
+    with atomic_write(path) as stream:
+        stream.write(content)
+
+
+def glb_bytes(motion: Motion, weights_per_vertex: int = 4) -> bytes:
+    """What `write_glb` writes."""
     scene = _Scene()
     start = float(motion.time.min())
     for character in characters(motion):
         scene.add(character, start, weights_per_vertex)
-    content = scene.content(motion.fps)
-    with atomic_write(path) as stream:
-        stream.write(content)
+    return scene.content(motion.fps)
 
 
 class _Scene:

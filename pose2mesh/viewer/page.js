@@ -10,7 +10,7 @@ const people = []; // one of each model: { group, meshes, spheres, model }
 const clock = new THREE.Clock();
 const orbit = { target: new THREE.Vector3(0, 0, -3), yaw: 0, pitch: 0, distance: 3 };
 const state = { ready: false, selected: null, isPlaying: true, home: null, errors: [] };
-let renderer, backdrop, mixer, duration = 0;
+let renderer, backdrop, mixer, duration = 0, isDirty = true;
 
 function main() {
   try {
@@ -49,8 +49,10 @@ function load(model, index) {
       group.traverse((node) => {
         if (!node.isMesh) return;
         node.frustumCulled = false; // a skinned mesh leaves the box of its rest pose
-        if (model.color) node.material = node.material.clone();
-        if (model.color) node.material.color.copy(linear(model.color));
+        if (model.colors) {
+          node.material = node.material.clone();
+          node.material.color.copy(linear(model.colors[meshes.length % model.colors.length]));
+        }
         meshes.push(node);
       });
       if (gltf.animations.length) {
@@ -107,7 +109,7 @@ function start() {
   }
   if (result.photo) hang(box);
   if (mixer) {
-    const grid = new THREE.GridHelper(20, 40, 0x9aa3ad, 0xc4cad1);
+    const grid = new THREE.GridHelper(20, 40, 0x7d8792, 0xa3acb6);
     grid.position.y = box.min.y;
     scene.add(grid);
     at("time").hidden = false;
@@ -119,8 +121,7 @@ function start() {
   listen();
   select(null);
   resize();
-  renderer.setAnimationLoop(draw);
-  draw();
+  renderer.setAnimationLoop(tick);
   state.ready = true;
 }
 
@@ -129,8 +130,8 @@ function bounds() {
   for (const mesh of people.flatMap((person) => person.meshes)) {
     const count = mesh.geometry.attributes.position.count;
     for (let i = 0; i < count; i += 8) {
+      point.fromBufferAttribute(mesh.geometry.attributes.position, i);
       if (mesh.isSkinnedMesh) mesh.boneTransform(i, point);
-      else point.fromBufferAttribute(mesh.geometry.attributes.position, i);
       box.expandByPoint(point.applyMatrix4(mesh.matrixWorld));
     }
   }
@@ -141,7 +142,7 @@ function bounds() {
 function hang(box) {
   const { focal, center, size } = result.camera;
   const depth = 1.15 * -box.min.z + 0.3, scale = depth / focal;
-  const texture = new THREE.TextureLoader().load(result.photo);
+  const texture = new THREE.TextureLoader().load(result.photo, () => { isDirty = true; });
   texture.encoding = THREE.sRGBEncoding;
   const material = new THREE.MeshBasicMaterial({ map: texture, side: THREE.DoubleSide });
   backdrop = new THREE.Mesh(new THREE.PlaneGeometry(size[0] * scale, size[1] * scale), material);
@@ -161,8 +162,11 @@ function resize() {
   camera.updateProjectionMatrix();
 }
 
-function draw() {
+// A frame is drawn when something moves or was touched: a page that lies open costs nothing.
+function tick() {
   const passed = clock.getDelta();
+  if (!isDirty && !(mixer && state.isPlaying)) return;
+  isDirty = false;
   if (mixer && state.isPlaying) mixer.setTime((mixer.time + passed) % Math.max(duration, 1e-6));
   if (mixer) {
     at("clock").textContent = `${mixer.time.toFixed(2)} / ${duration.toFixed(2)} s`;
@@ -186,110 +190,3 @@ function select(index) {
     ? `${model.name}, ${count} vertices` + (model.score ? `, score ${model.score}` : "")
     : `${people.length} ${people.length === 1 ? "model" : "models"}; drag to turn, scroll to zoom, click to choose`;
 }
-
-function hits(event, objects) {
-  const { clientWidth: width, clientHeight: height } = document.documentElement;
-  const ray = new THREE.Raycaster();
-  ray.setFromCamera({ x: (2 * event.clientX) / width - 1, y: 1 - (2 * event.clientY) / height }, camera);
-  return ray.intersectObjects(objects, false);
-}
-
-function click(event) {
-  const hit = hits(event, people.flatMap((person) => person.meshes))[0];
-  select(hit ? people.findIndex((person) => person.meshes.includes(hit.object)) : null);
-}
-
-function hover(event) {
-  const shown = people.filter((person) => person.spheres.group.visible).flatMap((person) => person.spheres.made);
-  const hit = shown.length ? hits(event, shown)[0] : null;
-  at("tip").hidden = !hit;
-  if (!hit) return;
-  at("tip").textContent = hit.object.userData.tip;
-  at("tip").style.left = `${event.clientX}px`;
-  at("tip").style.top = `${event.clientY}px`;
-}
-
-function listen() {
-  const view = at("view"), pointers = new Map();
-  let moved = 0;
-  window.addEventListener("resize", resize);
-  view.addEventListener("contextmenu", (event) => event.preventDefault());
-  view.addEventListener("pointerdown", (event) => {
-    if (!pointers.size) moved = 0;
-    pointers.set(event.pointerId, event);
-    view.setPointerCapture(event.pointerId);
-  });
-  view.addEventListener("pointermove", (event) => {
-    const last = pointers.get(event.pointerId);
-    if (!last) return hover(event);
-    const x = event.clientX - last.clientX, y = event.clientY - last.clientY;
-    moved += Math.abs(x) + Math.abs(y);
-    if (pointers.size === 2) {
-      const other = [...pointers.values()].find((pointer) => pointer.pointerId !== event.pointerId);
-      const gap = (pointer) => Math.hypot(pointer.clientX - other.clientX, pointer.clientY - other.clientY);
-      zoom(gap(last) / Math.max(gap(event), 1));
-    } else if (event.shiftKey || event.buttons === 2) pan(x, y);
-    else turn(x, y);
-    pointers.set(event.pointerId, event);
-  });
-  for (const name of ["pointerup", "pointercancel"]) {
-    view.addEventListener(name, (event) => {
-      if (pointers.delete(event.pointerId) && name === "pointerup" && moved < 4) click(event);
-    });
-  }
-  view.addEventListener("wheel", (event) => {
-    event.preventDefault();
-    zoom(Math.exp(0.001 * event.deltaY));
-  }, { passive: false });
-  toggle("photo", (isOn) => { if (backdrop) backdrop.visible = isOn; });
-  toggle("mesh", (isOn) => people.forEach((person) => person.meshes.forEach((mesh) => { mesh.visible = isOn; })));
-  toggle("joints", (isOn) => people.forEach(({ spheres: { group }, meshes }) => {
-    group.visible = isOn;
-    for (const { material } of meshes) Object.assign(material, { transparent: isOn, opacity: isOn ? 0.45 : 1, needsUpdate: true });
-  }));
-  toggle("play", (isOn) => {
-    state.isPlaying = isOn;
-    at("play").textContent = isOn ? "Pause" : "Play";
-  });
-  at("side").addEventListener("click", () => { orbit.yaw += Math.PI / 2; });
-  at("home").addEventListener("click", () => Object.assign(orbit, state.home, { target: state.home.target.clone() }));
-  at("save").addEventListener("click", save);
-  at("frame").addEventListener("input", () => {
-    if (state.isPlaying) at("play").click();
-    mixer.setTime(Number(at("frame").value));
-  });
-}
-
-function turn(x, y) {
-  orbit.yaw -= 0.008 * x;
-  orbit.pitch = Math.min(1.5, Math.max(-1.5, orbit.pitch + 0.008 * y));
-}
-
-function zoom(factor) {
-  orbit.distance = Math.min(200, Math.max(0.1, orbit.distance * factor));
-}
-
-function pan(x, y) {
-  const metres = (2 * orbit.distance * Math.tan(THREE.MathUtils.degToRad(camera.fov / 2))) / document.documentElement.clientHeight;
-  orbit.target.add(new THREE.Vector3(-x * metres, y * metres, 0).applyQuaternion(camera.quaternion));
-}
-
-function toggle(id, act) {
-  at(id).addEventListener("click", () => {
-    const isOn = at(id).getAttribute("aria-pressed") !== "true";
-    at(id).setAttribute("aria-pressed", String(isOn));
-    act(isOn);
-  });
-}
-
-function save() {
-  const { model } = people[state.selected || 0];
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([bytes(model.glb)], { type: "model/gltf-binary" }));
-  link.download = `${result.title} ${model.name}.glb`.replace(/[^\w.-]+/g, "_");
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-
-window.pose2mesh = state; // what tests and other scripts may look at
-main();

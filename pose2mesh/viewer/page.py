@@ -12,14 +12,17 @@ from typing import Any
 import numpy as np
 
 from pose2mesh.errors import InputError
+from pose2mesh.exporters.gltf import glb_bytes
+from pose2mesh.exporters.motion import check_motion
 from pose2mesh.exporters.person import Y_UP, mesh_bytes
 from pose2mesh.exporters.validation import check_person
 from pose2mesh.paths import atomic_write
 from pose2mesh.rendering.contact_sheet import shrink
 from pose2mesh.rendering.shading import TINTS
-from pose2mesh.types import Person
+from pose2mesh.types import Motion, Person
 from pose2mesh.viewer.library import three_js
 
+_SOURCES = ("page.html", "page.css", "page.js", "controls.js")
 _LONGEST_SIDE = 1600  # pixels of the photo in the page
 _QUALITY = 88  # of its JPEG
 
@@ -53,6 +56,16 @@ def glb_page(content: bytes, path: str | Path, title: str = "pose2mesh") -> Path
     return _write({"models": [{"name": title, "glb": _text(content)}]}, path, title)
 
 
+def motion_page(motion: Motion, path: str | Path, title: str = "pose2mesh") -> Path:
+    """Write people over time as a page that plays them, atomically. Returns the path.
+
+    Raises InputError for a malformed motion or another body than Anny, MissingDependencyError without pygltflib.
+    """
+    check_motion(motion)
+    model = {"name": title, "glb": _text(glb_bytes(motion)), "colors": [list(tint) for tint in TINTS]}
+    return _write({"models": [model]}, path, title)
+
+
 def _model(person: Person, index: int) -> dict[str, Any]:
     """One person: their mesh as GLB, where it stands (y up), and the joints."""
     uncertainty, seen = getattr(person, "uncertainty", None), getattr(person, "seen", None)  # [J] m, [J] bool
@@ -60,7 +73,7 @@ def _model(person: Person, index: int) -> dict[str, Any]:
     return {
         "name": f"{person.handedness} hand {index}" if person.handedness else f"person {index}",
         "glb": _text(mesh_bytes(person, ".glb")),
-        "color": list(TINTS[index % len(TINTS)]),
+        "colors": [list(TINTS[index % len(TINTS)])],
         "place": place.tolist(),
         "score": round(float(person.score), 3),
         "joints": {
@@ -88,16 +101,11 @@ def _text(content: bytes) -> str:
 
 def _write(record: dict[str, Any], path: str | Path, title: str) -> Path:
     folder, path = resources.files("pose2mesh.viewer"), Path(path)
-    parts = {name: (folder / f"page.{name}").read_text(encoding="utf-8") for name in ("html", "css", "js")}
+    template, style, page, controls = ((folder / name).read_text(encoding="utf-8") for name in _SOURCES)
     data = json.dumps({"title": title, **record}, allow_nan=False).replace("<", "\\u003c")  # no early end of the script
-    filled = {
-        "TITLE": html.escape(title),
-        "STYLE": parts["css"],
-        "THREE": three_js(),
-        "DATA": data,
-        "SCRIPT": parts["js"],
-    }
-    before, *rest = parts["html"].split("@@")  # text, name, text, name, ..., text
+    filled = {"TITLE": html.escape(title), "STYLE": style, "PAGE": page, "CONTROLS": controls}
+    filled |= {"THREE": three_js(), "DATA": data}
+    before, *rest = template.split("@@")  # text, name, text, name, ..., text
     text = [before, *(filled[part] if index % 2 == 0 else part for index, part in enumerate(rest))]
     with atomic_write(path) as stream:
         stream.write("".join(text).encode())

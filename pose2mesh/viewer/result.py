@@ -1,10 +1,11 @@
 """A page of a result that is on disk already."""
 
+import zipfile
 from pathlib import Path
 
 from pose2mesh.errors import FormatError, InputError
-from pose2mesh.exporters import load_people
-from pose2mesh.viewer.page import glb_page, people_page
+from pose2mesh.exporters import load_motion_file, load_people
+from pose2mesh.viewer.page import glb_page, motion_page, people_page
 
 
 def result_page(result: str | Path, path: str | Path | None = None) -> Path:
@@ -25,5 +26,12 @@ def result_page(result: str | Path, path: str | Path | None = None) -> Path:
             raise FormatError(f"{result} is damaged or no GLB; write it again")
         return glb_page(content, path, result.stem)
     if suffix == ".npz":
+        if _is_motion(result):
+            return motion_page(load_motion_file(result), path, result.stem)
         return people_page(load_people(result), path, title=result.stem)
     raise InputError(f"{result}: {suffix or 'a file without suffix'} cannot be shown; give .html, .npz or .glb")
+
+
+def _is_motion(path: Path) -> bool:
+    """Whether an .npz holds people over time; a damaged one does not, and its reader says so."""
+    return zipfile.is_zipfile(path) and "track.npy" in zipfile.ZipFile(path).namelist()

@@ -67,6 +67,9 @@ def test_a_click_chooses_a_body_and_a_click_beside_none(page):
 
 
 def test_a_drag_turns_the_view_and_reset_brings_it_back(page):
+    page.press("#home")
+    page.mouse("mouseMoved", 450, 600)
+    page.run("new Promise((done) => setTimeout(done, 300))")
     before = _shown(page)
     page.mouse("mousePressed", 450, 600, button="left", clickCount=1)
     page.mouse("mouseMoved", 600, 600, button="left", buttons=1)

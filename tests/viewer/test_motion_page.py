@@ -1,0 +1,46 @@
+import io
+
+import numpy as np
+import pytest
+from browser import chromium
+from PIL import Image
+
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.datasets.walk import walking
+from pose2mesh.viewer import result_page
+
+pytest.importorskip("pygltflib", reason="pygltflib is not installed; pip install 'pose2mesh[motion]'")
+
+
+def _shown(page) -> np.ndarray:
+    page.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return np.array(Image.open(io.BytesIO(page.picture())).convert("RGB")).astype(int)[120:-90]  # without the buttons
+
+
+def test_a_motion_plays_pauses_and_seeks(tmp_path):
+    motion = walking(load_anny_body(), 1.0)
+    file = result_page(motion.save(tmp_path / "motion.npz"))
+    assert file == tmp_path / "motion.html"
+    with chromium(tmp_path / "profile") as page:
+        page.open(file)
+        page.press("#play")
+        assert page.run("pose2mesh.isPlaying") is False
+        first = _shown(page)
+        np.testing.assert_array_equal(_shown(page), first)  # it stands
+        page.run("Object.assign(document.getElementById('frame'), { value: 0.6 }).dispatchEvent(new Event('input'))")
+        assert np.abs(_shown(page) - first).max(axis=-1).mean() > 1
+        assert page.run("document.getElementById('clock').textContent").startswith("0.60 / 0.9")
+        page.press("#play")
+        page.wait("Number(document.getElementById('frame').value) !== 0.6")
+        assert page.complaints == []
+        assert page.requests == []
+
+
+def test_a_glb_of_a_motion_plays_and_a_person_saves_a_page(tmp_path):
+    motion = walking(load_anny_body(), 0.3)
+    with chromium(tmp_path / "profile") as page:
+        page.open(result_page(motion.save(tmp_path / "walk.glb")))
+        assert not page.run("document.getElementById('time').hidden")
+        page.wait("Number(document.getElementById('frame').value) > 0")
+        assert page.complaints == []
+    assert motion.save(tmp_path / "page.html").stat().st_size > 1_000_000
