@@ -1,7 +1,7 @@
 """Which joint of a recorded skeleton is which (by the common names), and the pose its rotations start from.
 
 Understood: CMU in both cgspeed releases (Daz-friendly `lShldr`, MotionBuilder-friendly `LeftArm`), Mixamo
-(`mixamorig:LeftArm`), LAFAN1, `L_Shoulder`, `UpperArm_L` and the like.
+(`mixamorig:LeftArm`), LAFAN1, MakeHuman (`upperarm01.L`), `L_Shoulder`, `UpperArm_L` and the like.
 """
 
 import re
@@ -108,6 +108,7 @@ def find_reference(skeleton: Skeleton, bones: Sequence[int], poses: Sequence[np.
 def _side_and_name(name: str) -> tuple[str, str]:
     """Side (L, R or nothing) and lower-case name: `mixamorig:LeftArm` and `Arm_L` are (L, arm)."""
     bare = re.sub(r"^mixamorig\d*", "", name.rsplit(":", 1)[-1])
+    bare = re.sub(r"(?<=[a-z])01(?=$|[ _.-][lrLR]$)", "", bare)  # the first part of a bone that MakeHuman divides
     patterns = (r"(?i:(left|right))[ _.-]?(.+)", r"([lrLR])[ _.-](.+)", r"([lr])([A-Z].*)")
     for pattern in patterns:
         if found := re.fullmatch(pattern, bare):

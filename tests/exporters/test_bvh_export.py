@@ -6,7 +6,7 @@ import torch
 from scipy.spatial.transform import Rotation, Slerp
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.datasets.bvh import read_bvh
+from pose2mesh.datasets.recordings import read_clips
 from pose2mesh.datasets.retarget import rest_direction, smallest_rotation
 from pose2mesh.datasets.walk import walking
 from pose2mesh.errors import InputError
@@ -33,7 +33,7 @@ def path(motion, tmp_path_factory):
 
 def test_our_own_reader_gives_the_rotations_back(motion, path):
     """The reader counts limbs from the rest pose of the packs' body, which differs a little: both from the T-pose."""
-    clip = read_bvh(path)
+    (clip,) = read_clips(path)
     assert len(clip.rotvec) > 25
     world = motion.world_from_camera[:3, :3] @ motion.rotations  # [T, 19, 3, 3] y up
     ends = dict(zip(LIMBS, (*LIMBS[1:3], "finger3-1", "lowerleg01", "foot"), strict=True))
