@@ -82,6 +82,11 @@ def _gray_to_8_bit(gray: np.ndarray) -> np.ndarray:
     return (gray * scale).clip(0, 255).round().astype(np.uint8)
 
 
+def _is_surely_keypoints(path: Path) -> bool:
+    """Not a `.txt`, which may be labels or anything."""
+    return is_keypoint_file(path) and path.suffix.lower() != ".txt"
+
+
 def list_folder(folder: Path) -> list[Path]:
     """Pictures of a folder by name; videos if it holds none; keypoint files if it holds neither.
 
@@ -89,7 +94,7 @@ def list_folder(folder: Path) -> list[Path]:
     empty.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    for is_kind in (is_image, is_video, is_keypoint_file):
+    for is_kind in (is_image, is_video, _is_surely_keypoints, is_keypoint_file):
         found = [path for path in files if is_kind(path)]
         if found:
             return found

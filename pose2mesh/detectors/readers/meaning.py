@@ -7,6 +7,7 @@ import numpy as np
 from pose2mesh.errors import InputError
 
 LARGEST_COORDINATE = 1e6  # pixels; no picture is larger, and squares of it stay exact enough in float32
+CORNER = 1e-6  # pixels or fractions; below it a coordinate is zero
 FRACTIONS_END = 2.0  # people of whom everything seen lies within this of the corner are not given in pixels
 
 # What a format says of its unit. Pixels and fractions of the picture are told apart by their size, save where a
@@ -34,7 +35,7 @@ def in_pixels(
     """
     confidence = _confidence(values, where, joints, scored)  # [P, J]
     given = values[..., :2]  # [P, J, 2]
-    seen = (confidence > 0) & (given != 0).any(axis=-1)  # [P, J]
+    seen = (confidence > 0) & ~(np.abs(given) <= CORNER).all(axis=-1)  # [P, J]
     kind = _unit_of(given[seen], unit, where)
     seen &= ~((given == -1) if kind == "-1..1" else (given < 0)).all(axis=-1)
     points = np.where(seen[..., None], given, 0.0)  # [P, J, 2]
@@ -43,13 +44,13 @@ def in_pixels(
     if kind != "pixels":
         points = _scaled(points, kind, image_size, where)
         points[~seen] = 0
-    return points, np.where(seen, confidence, 0.0)
+    return points, np.where(seen, confidence, np.float32(0))
 
 
 def _confidence(values: np.ndarray, where: str, joints: tuple[str, ...], scored: bool) -> np.ndarray:
-    """Confidences [P, J] of values [P, J, 2 or 3]."""
+    """Confidences [P, J] float32 of values [P, J, 2 or 3]."""
     if values.shape[2] == 2:
-        return np.ones(values.shape[:2])
+        return np.ones(values.shape[:2], np.float32)
     third = values[..., 2]
     refuse(~np.isfinite(third), third[..., None], where, joints, "confidence")
     flags = np.isin(third, (0, 1, 2)).all()
@@ -58,7 +59,7 @@ def _confidence(values: np.ndarray, where: str, joints: tuple[str, ...], scored:
             f"{where}: the third column runs from {third.min():g} to {third.max():g}, which no confidence does; joints "
             "in 3D are not taken: give x, y and a confidence cut to [0, 1], or x, y alone"
         )
-    return third.clip(0, 1)
+    return third.clip(0, 1).astype(np.float32)  # what is zero then was none
 
 
 def _unit_of(seen: np.ndarray, unit: Unit, where: str) -> str:
