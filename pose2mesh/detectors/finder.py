@@ -1,0 +1,68 @@
+"""Where people are: MoveNet Multipose over the whole picture at two sizes and over overlapping tiles.
+
+The network sees people between about a twentieth and the whole of what it is shown, so large people want the small pass
+and small people the large ones. Tiles cost the most, and are only looked at where the whole picture shows small people.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from pose2mesh.detectors.sessions import Session
+from pose2mesh.detectors.similarity import extent, suppressed
+from pose2mesh.geometry.crop import Box
+
+STRIDE = 32  # px; sides of the network's input are multiples of it
+WHOLE = (256, 512)  # px, longest side of the whole picture in each pass
+TILE = 448  # px, longest side of a tile
+LEAST_SCORE = 0.2  # of a find; the landmark network removes what is none
+MANY, SMALL, SURE = 3, 0.3, 0.3  # finds, share of the longest side, score: what calls for tiles
+SAME_PERSON = 0.35  # similarity from which two finds are one person
+
+
+def find_people(network: Session, image: np.ndarray, least_score: float = LEAST_SCORE) -> np.ndarray:
+    """Poses [P, 18, 3] in image uint8 [H, W, 3]: x, y px and score of COCO's 17 joints; row 17 holds the find's score.
+
+    Best first.
+    """
+    found = [look(network, image, (0, 0, image.shape[1], image.shape[0]), side) for side in WHOLE]
+    poses = suppressed(np.concatenate(found), SAME_PERSON)
+    if _is_crowd(poses, max(image.shape)):
+        found += [look(network, image, tile, TILE) for tile in tiles(image.shape[1], image.shape[0])]
+        poses = suppressed(np.concatenate(found), SAME_PERSON)
+    return poses[poses[:, 17, 2] >= least_score]
+
+
+def _is_crowd(poses: np.ndarray, longest: int) -> bool:
+    """Whether poses [N, 18, 3] of a picture of this longest side are many, or small, or nobody's."""
+    poses = poses[poses[:, 17, 2] >= LEAST_SCORE]
+    sizes = [extent(pose[:17]) for pose in poses]
+    return len(poses) >= MANY or min(sizes, default=0) < SMALL * longest or poses[0, 17, 2] < SURE
+
+
+def tiles(width: int, height: int) -> Iterator[Box]:
+    """2 x 2 tiles that overlap by a third of their sides."""
+    for top in (0, 0.4):
+        for left in (0, 0.4):
+            yield left * width, top * height, (left + 0.6) * width, (top + 0.6) * height
+
+
+def look(network: Session, image: np.ndarray, box: Box, longest: int) -> np.ndarray:
+    """Poses [N, 18, 3] that the network sees in a box of the picture, scaled to a longest side."""
+    from PIL import Image
+
+    left, top, right, bottom = (round(v) for v in box)
+    part = Image.fromarray(image[top:bottom, left:right])
+    scale = longest / max(part.size)
+    size = [max(1, round(side * scale)) for side in part.size]
+    part = part.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    padded = np.zeros((*(-(-side // STRIDE) * STRIDE for side in reversed(size)), 3), np.int32)  # [H, W, 3]
+    padded[: size[1], : size[0]] = np.asarray(part)
+    (found,) = network(padded[None])  # [1, N, 56]
+    height, width = padded.shape[:2]
+    poses = np.zeros((found.shape[1], 18, 3), np.float32)
+    poses[:, :17] = found[0, :, :51].reshape(-1, 17, 3)[..., [1, 0, 2]]
+    poses[:, :17, :2] *= (width / size[0] * (right - left), height / size[1] * (bottom - top))
+    poses[:, :17, :2] += (left, top)
+    poses[:, 17, 2] = found[0, :, 55]
+    return poses

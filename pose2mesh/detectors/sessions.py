@@ -1,0 +1,75 @@
+"""The detectors' networks: ONNX files in assets/detectors, checked against the digests of its manifest, run by onnxruntime."""
+
+import hashlib
+import json
+import os
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from pose2mesh import paths
+from pose2mesh.errors import FormatError, MissingDependencyError, MissingFileError
+
+FOLDER = "detectors"
+
+
+class Session:
+    """One network: `session(values)` gives its outputs."""
+
+    def __init__(self, content: bytes, threads: int) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, values: np.ndarray) -> list[np.ndarray]:
+        return self._session.run(None, {self._input: values})  # pyright: ignore[reportReturnType]
+
+
+def load_session(name: str, threads: int | None = None) -> Session:
+    """The network `name`, shared by all who ask for it with as many threads (default: `default_threads`).
+
+    Raises MissingDependencyError without onnxruntime, MissingFileError when there is no such file, FormatError when it
+    is damaged.
+    """
+    return _load(name, threads or default_threads())
+
+
+def default_threads() -> int:
+    """`OMP_NUM_THREADS` where it is set, else the processors that this process may use, at most 4."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isascii() and asked.isdigit() and int(asked):
+        return int(asked)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, 4)
+
+
+def manifest() -> dict[str, dict[str, Any]]:
+    """What the manifest says of each network that ships or can be built: digest, bytes, source."""
+    return json.loads(paths.asset(f"{FOLDER}/manifest.json").read_text())
+
+
+@cache
+def _load(name: str, threads: int) -> Session:
+    try:
+        import onnxruntime  # noqa: F401 - asked for here, so that its absence is told before a file's
+    except ImportError as error:
+        raise MissingDependencyError("no onnxruntime is installed; pip install 'pose2mesh[detect]'") from error
+    return Session(read_network(name), threads)
+
+
+def read_network(name: str) -> bytes:
+    """Content of a network's file. Raises MissingFileError, FormatError when its digest is not the manifest's."""
+    try:
+        path = paths.asset(f"{FOLDER}/{name}.onnx")
+    except MissingFileError as error:
+        raise MissingFileError(f"{error} Or make it: tools/convert_detectors.py (its --heavy for heavy ones)") from error
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != manifest()[name]["sha256"]:
+        raise FormatError(f"{path}: damaged (its digest is not that of manifest.json); reinstall the package")
+    return content

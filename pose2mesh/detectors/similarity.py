@@ -1,0 +1,49 @@
+"""How far two poses are one person: COCO's object keypoint similarity, and what it suppresses."""
+
+import numpy as np
+
+# COCO's per-joint widths: how far annotators disagree, in units of the root of the person's area.
+WIDTHS = 2 * np.array(
+    [0.026, *[0.025] * 2, *[0.035] * 2, *[0.079] * 2, *[0.072] * 2, *[0.062] * 2, *[0.107] * 2, *[0.087] * 2, *[0.089] * 2]
+)  # [17]
+LEAST = 0.05  # weight of a joint that nobody saw: it still tells a little
+
+
+def similarity(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Similarity [N, M] in [0, 1] of poses a [N, 17, 3] and b [M, 17, 3] (x, y px, confidence) in COCO's order.
+
+    Joints weigh by the smaller confidence; the area is the larger of the two boxes.
+    """
+    near = nearness(a, b)  # [N, M, 17]
+    weight = np.maximum(np.minimum(a[:, None, :, 2], b[None, :, :, 2]), LEAST)  # [N, M, 17]
+    return (weight * near).sum(-1) / weight.sum(-1)
+
+
+def nearness(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Of each joint [N, M, 17] of poses a [N, 17, 3] and b [M, 17, 3], in [0, 1]."""
+    distance = np.square(a[:, None, :, :2] - b[None, :, :, :2]).sum(-1)  # [N, M, 17]
+    area = np.maximum(_area(a)[:, None], _area(b)[None])  # [N, M]
+    return np.exp(-distance / (2 * area[..., None] * np.square(WIDTHS)))
+
+
+def extent(pose: np.ndarray) -> float:
+    """Longer side of the box around the seen joints of a pose [J, 3], px; 0 where fewer than two are seen."""
+    seen = pose[pose[:, 2] >= 0.1, :2]
+    return float(np.ptp(seen, axis=0).max()) if len(seen) > 1 else 0.0
+
+
+def _area(poses: np.ndarray) -> np.ndarray:
+    """Of the boxes [N] around poses [N, 17, 3], px^2; as COCO's areas, about half of the box."""
+    sides = np.ptp(poses[..., :2], axis=1)  # [N, 2]
+    return np.maximum(sides[:, 0] * sides[:, 1], np.square(sides.max(-1)) / 4) * 0.53 + 1.0
+
+
+def suppressed(poses: np.ndarray, same: float) -> np.ndarray:
+    """The poses [P, 18, 3] of [N, 18, 3], best score (row 17) first, that are like no better one."""
+    poses = poses[np.argsort(-poses[:, 17, 2], kind="stable")]
+    alike = similarity(poses[:, :17], poses[:, :17])  # [N, N]
+    kept: list[int] = []
+    for i in range(len(poses)):
+        if not (alike[i, kept] >= same).any():
+            kept.append(i)
+    return poses[kept]
