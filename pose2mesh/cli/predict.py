@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pose2mesh.cli.writing import FORMATS, safe_stem, write_frame
+from pose2mesh.detectors import DETECTORS, get_detector
 from pose2mesh.errors import InputError, MachineError, Pose2MeshError
 from pose2mesh.rendering.scene import OVERLAYS
 
@@ -121,6 +122,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
         joint_set(options.joint_set)
     options.intrinsics, options.image_size = _camera(options)
+    if options.max_people or options.min_score:
+        options.detector = get_detector(options.detector, options.kind, options.max_people, options.min_score)
     if options.refine and options.kind != "body":
         raise InputError(f"--refine fits bodies; --kind {options.kind} cannot be refined")
     if options.save_mesh:
@@ -156,7 +159,9 @@ def _parser() -> Parser:
     add("--focal", type=float, metavar="PX", help="focal length of the camera in pixels (default: EXIF, or a guess)")
     add("--intrinsics", metavar="FILE", help="the camera: fx, fy, cx, cy or a matrix K, as JSON, YAML or NPZ")
     add("--image-size", metavar="WxH", help="size of the picture that keypoint files are from, where they do not tell")
-    add("--detector", choices=("auto", "mediapipe", "rtmlib", "none"), default="auto")
+    add("--detector", choices=DETECTORS, default="auto")
+    add("--max-people", type=_positive, metavar="N", help="in a picture: the N largest")
+    add("--min-score", type=float, default=0.0, metavar="S", help="least mean confidence of a person's joints, 0 to 1")
     add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(FORMATS)}")
     add("--save_mesh", action="store_true", help="the same as adding obj to --save")
     add("--side_view", action="store_true", help="also a picture of each person turned and from the side")

@@ -23,11 +23,11 @@ HAND_SCENES = 100  # unless the configuration limits them
 
 
 def run(arguments: list[str]) -> int:
-    """Measure by the protocol that the configuration names: mocap, upright, closed loop, hands or a dataset."""
+    """Measure by the protocol that the configuration names: mocap, upright, photos, closed loop, hands or a dataset."""
     parser = argparse.ArgumentParser(prog="pose2mesh test", description=__doc__)
     parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/test_mocap.yaml")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the metrics (millimetres) here")
-    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="closed loop: write its pictures here")
+    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="photos, closed loop: write pictures here")
     parser.add_argument(
         "--keypoints", type=Path, metavar="OUT.json", help="closed loop: write what was detected, as COCO"
     )
@@ -46,9 +46,15 @@ def run(arguments: list[str]) -> int:
         from pose2mesh.cli.gap_table import run_gap_table
 
         return run_gap_table(options.config, options.overrides, options.json)
+    if protocol == "photos":
+        from pose2mesh.cli.photos_report import run_photos
+
+        return run_photos(options.config, options.overrides, options.json, options.pictures)
     config = load_config(TestConfig, options.config, options.overrides)
     if options.pictures and not config.protocol.endswith("closed_loop"):
-        raise InputError("--pictures belongs to the closed loop; set protocol=closed_loop or hand_closed_loop")
+        raise InputError(
+            "--pictures belongs to photos and the closed loop; set protocol=closed_loop or hand_closed_loop"
+        )
     if options.keypoints and config.protocol != "closed_loop":
         raise InputError("--keypoints writes what the closed loop's detector finds; set protocol=closed_loop")
     if options.predictions and config.protocol != "freihand":

@@ -1,8 +1,9 @@
-"""Bodies with their hands in one array: MediaPipe Pose, then MediaPipe Hands at the wrists that it found."""
+"""Bodies with their hands in one array: the bundled detector of bodies, then MediaPipe Hands at their wrists."""
 
 import numpy as np
 
-from pose2mesh.detectors.mediapipe import MediaPipeDetector
+from pose2mesh.detectors.blazepose import BlazePoseDetector
+from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.detectors.mediapipe_hands import MediaPipeHandDetector, to_hand_keypoints
 from pose2mesh.skeletons import BODY_HANDS59, COCO17, hand_of_body
 from pose2mesh.types import Keypoints2D
@@ -12,12 +13,12 @@ class BodyWithHandsDetector:
     """Finds people; the joints of hands that were not found are missing. Raises MissingDependencyError."""
 
     def __init__(self) -> None:
-        self._bodies, self._hands = MediaPipeDetector(), MediaPipeHandDetector()
+        self._bodies, self._hands = BlazePoseDetector(), MediaPipeHandDetector()
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """People with body_hands59 in image uint8 [H, W, 3] RGB; P = 0 when there is nobody."""
         size = (image.shape[1], image.shape[0])
-        bodies = self._bodies.detect(image)
+        bodies = in_joint_set(self._bodies.detect(image), COCO17.name)
         points = np.zeros((len(bodies), len(BODY_HANDS59), 2), np.float32)
         confidence = np.zeros(points.shape[:2], np.float32)
         points[:, : len(COCO17)], confidence[:, : len(COCO17)] = bodies.points, bodies.confidence

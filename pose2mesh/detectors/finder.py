@@ -15,29 +15,30 @@ from pose2mesh.geometry.crop import Box
 STRIDE = 32  # px; sides of the network's input are multiples of it
 WHOLE = (256, 512)  # px, longest side of the whole picture in each pass
 TILE = 448  # px, longest side of a tile
-LEAST_SCORE = 0.2  # of a find; the landmark network removes what is none
+LEAST_SCORE = 0.24  # of a find; between people in front and those in the background (docs/decisions)
+HINT = 0.2  # score of a find that calls for a closer look
 MANY, SMALL, SURE = 3, 0.3, 0.3  # finds, share of the longest side, score: what calls for tiles
 SAME_PERSON = 0.35  # similarity from which two finds are one person
 
 
-def find_people(network: Session, image: np.ndarray, least_score: float = LEAST_SCORE) -> np.ndarray:
+def find_people(network: Session, image: np.ndarray, with_tiles: bool = True) -> np.ndarray:
     """Poses [P, 18, 3] in image uint8 [H, W, 3]: x, y px and score of COCO's 17 joints; row 17 holds the find's score.
 
     Best first.
     """
     found = [look(network, image, (0, 0, image.shape[1], image.shape[0]), side) for side in WHOLE]
     poses = suppressed(np.concatenate(found), SAME_PERSON)
-    if _is_crowd(poses, max(image.shape)):
+    if with_tiles and _is_crowd(poses, max(image.shape)):
         found += [look(network, image, tile, TILE) for tile in tiles(image.shape[1], image.shape[0])]
         poses = suppressed(np.concatenate(found), SAME_PERSON)
-    return poses[poses[:, 17, 2] >= least_score]
+    return poses[poses[:, 17, 2] >= LEAST_SCORE]
 
 
 def _is_crowd(poses: np.ndarray, longest: int) -> bool:
     """Whether poses [N, 18, 3] of a picture of this longest side are many, or small, or nobody's."""
-    poses = poses[poses[:, 17, 2] >= LEAST_SCORE]
+    poses = poses[poses[:, 17, 2] >= HINT]
     sizes = [extent(pose[:17]) for pose in poses]
-    return len(poses) >= MANY or min(sizes, default=0) < SMALL * longest or poses[0, 17, 2] < SURE
+    return len(poses) >= MANY or min(sizes, default=0) < SMALL * longest or not (poses[:, 17, 2] >= SURE).any()
 
 
 def tiles(width: int, height: int) -> Iterator[Box]:

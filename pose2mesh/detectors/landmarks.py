@@ -1,7 +1,7 @@
 """The 33 joints of one person: BlazePose on an upright crop around the hips, which tells where to look next, too.
 
-Bazarevsky et al., BlazePose: On-device Real-time Body Pose tracking, 2020. The network returns joints and a heat map for
-each; as in MediaPipe a joint moves to the center of its heat where that is sure.
+Bazarevsky et al., BlazePose: On-device Real-time Body Pose tracking, 2020. The network returns joints and a heat map
+for each; as in MediaPipe a joint moves to the center of its heat where that is sure.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,8 @@ import numpy as np
 
 from pose2mesh.detectors.regions import Region
 from pose2mesh.detectors.sessions import Session
-from pose2mesh.skeletons import COCO17, MEDIAPIPE33, convert
+from pose2mesh.detectors.similarity import to_coco
+from pose2mesh.skeletons import COCO17, MEDIAPIPE33
 
 SIDE = 256  # px of the crop
 MARGIN = 1.25  # side of the crop over the diameter of the circle around the person
@@ -33,12 +34,6 @@ class Landmarks(NamedTuple):
     def coco(self) -> np.ndarray:
         """The 17 joints of COCO [17, 3]."""
         return to_coco(self.joints)
-
-
-def to_coco(joints: np.ndarray) -> np.ndarray:
-    """COCO's 17 [..., 17, 3] of MediaPipe's 33 joints [..., 33, 3]."""
-    points, seen = convert(joints[..., :2], joints[..., 2], MEDIAPIPE33, COCO17)
-    return np.concatenate([points, seen[..., None]], -1)
 
 
 def look(network: Session, image: np.ndarray, regions: list[Region], both: bool = False) -> list[Landmarks]:

@@ -2,7 +2,7 @@
 
 Hands are searched in the crops around the wrists of the bodies in the picture, in the whole picture and in overlapping
 windows of it: the palm detector misses a hand that fills little of what it is shown. Every find is looked at again in
-its own crop, as it is and mirrored, as in `detectors.mediapipe`; both views have to agree, and no foot of a body may be
+its own crop, as it is and mirrored; both views have to agree, and no foot of a body may be
 there. MediaPipe tells nothing about single joints, so their confidence is how well the two views agree on them.
 
 MediaPipe takes every picture for a mirrored one, so its left and right are exchanged here (checked on renderings of
@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose2mesh.detectors.mediapipe import NOT_INSTALLED, MediaPipeDetector
+from pose2mesh.detectors.blazepose import BlazePoseDetector
+from pose2mesh.detectors.mediapipe import NOT_INSTALLED
 from pose2mesh.detectors.quiet import quiet_stderr
 from pose2mesh.detectors.wrists import Wrist, contradicts, wrists_of
 from pose2mesh.errors import MissingDependencyError
@@ -64,7 +65,7 @@ class MediaPipeHandDetector:
                 self._hands.process(np.zeros((64, 64, 3), np.uint8))  # the chatter comes with the first picture
         except ImportError as error:
             raise MissingDependencyError(NOT_INSTALLED) from error
-        self._bodies = MediaPipeDetector()
+        self._bodies = BlazePoseDetector()
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """Find the hands in image uint8 [H, W, 3] RGB, with their handedness; P = 0 when there is none."""
@@ -78,7 +79,7 @@ class MediaPipeHandDetector:
         return to_hand_keypoints(hands, (image.shape[1], image.shape[0]))
 
     def detect_at_wrists(self, image: np.ndarray, bodies: Keypoints2D) -> list[tuple[Wrist, Hand]]:
-        """The hands at the seen wrists of bodies (COCO-17) in image [H, W, 3], at most one for each wrist."""
+        """The hands at the seen wrists of bodies in image [H, W, 3], at most one for each wrist."""
         found: list[tuple[Wrist, Hand]] = []
         for wrist in wrists_of(bodies):
             hand = self._at_wrist(image, wrist, [hand for _, hand in found])
@@ -132,7 +133,7 @@ def to_hand_keypoints(hands: list[Hand], size: tuple[int, int]) -> Keypoints2D:
 
 
 def similarity(a: Hand, b: Hand) -> float:
-    """How far two finds are the same hand, in [0, 1], as in `detectors.mediapipe`."""
+    """How far two finds are the same hand, in [0, 1]."""
     return float(_agreement(a, b).mean())
 
 

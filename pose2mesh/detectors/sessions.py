@@ -1,4 +1,4 @@
-"""The detectors' networks: ONNX files in assets/detectors, checked against the digests of its manifest, run by onnxruntime."""
+"""The detectors' networks: ONNX files in assets/detectors, checked against its manifest, run by onnxruntime."""
 
 import hashlib
 import json
@@ -68,7 +68,9 @@ def read_network(name: str) -> bytes:
     try:
         path = paths.asset(f"{FOLDER}/{name}.onnx")
     except MissingFileError as error:
-        raise MissingFileError(f"{error} Or make it: tools/convert_detectors.py (its --heavy for heavy ones)") from error
+        raise MissingFileError(
+            f"{error} Or make it: tools/convert_detectors.py (its --heavy for heavy ones)"
+        ) from error
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != manifest()[name]["sha256"]:
         raise FormatError(f"{path}: damaged (its digest is not that of manifest.json); reinstall the package")

@@ -2,9 +2,21 @@
 
 import numpy as np
 
+from pose2mesh.skeletons import COCO17, MEDIAPIPE33, convert
+
 # COCO's per-joint widths: how far annotators disagree, in units of the root of the person's area.
 WIDTHS = 2 * np.array(
-    [0.026, *[0.025] * 2, *[0.035] * 2, *[0.079] * 2, *[0.072] * 2, *[0.062] * 2, *[0.107] * 2, *[0.087] * 2, *[0.089] * 2]
+    [
+        0.026,
+        *[0.025] * 2,
+        *[0.035] * 2,
+        *[0.079] * 2,
+        *[0.072] * 2,
+        *[0.062] * 2,
+        *[0.107] * 2,
+        *[0.087] * 2,
+        *[0.089] * 2,
+    ]
 )  # [17]
 LEAST = 0.05  # weight of a joint that nobody saw: it still tells a little
 
@@ -47,3 +59,9 @@ def suppressed(poses: np.ndarray, same: float) -> np.ndarray:
         if not (alike[i, kept] >= same).any():
             kept.append(i)
     return poses[kept]
+
+
+def to_coco(joints: np.ndarray) -> np.ndarray:
+    """COCO's 17 [..., 17, 3] of MediaPipe's 33 joints [..., 33, 3]."""
+    points, seen = convert(joints[..., :2], joints[..., 2], MEDIAPIPE33, COCO17)
+    return np.concatenate([points, seen[..., None]], -1)

@@ -1,22 +1,23 @@
 """Which detector is chosen, and what is said when it is missing."""
 
-import importlib.util
 import sys
 
 import numpy as np
 import pytest
 
-from pose2mesh.detectors import get_detector
-from pose2mesh.errors import MissingDependencyError
+from pose2mesh.detectors import Chosen, get_detector, sessions
+from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.types import Keypoints2D
 
 
-def test_auto_without_any_detector_names_the_line_to_type(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+def test_auto_without_its_runtime_names_the_line_to_type(monkeypatch):
+    sessions._load.cache_clear()
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # import raises ImportError
     with pytest.raises(MissingDependencyError, match=r"pip install 'pose2mesh\[detect\]'"):
         get_detector("auto")
 
 
-@pytest.mark.parametrize(("name", "extra"), [("mediapipe", "detect"), ("rtmlib", "rtmlib")])
+@pytest.mark.parametrize(("name", "extra"), [("mediapipe", "mediapipe"), ("rtmlib", "rtmlib")])
 def test_missing_package(monkeypatch, name, extra):
     for module in [m for m in sys.modules if m.split(".")[0] == name]:
         monkeypatch.delitem(sys.modules, module)
@@ -25,11 +26,19 @@ def test_missing_package(monkeypatch, name, extra):
         get_detector(name)
 
 
-def test_views_that_disagree_on_left_and_right_are_not_averaged() -> None:
-    """A mean of a joint and its mirror partner lies between them: the person would become a stick."""
-    from pose2mesh.detectors.mediapipe import _MIRROR, _merge_views
+def test_some_of_the_people():
+    class Five:
+        def detect(self, image):
+            confidence = np.linspace(0.9, 0.5, 5)[:, None] * (np.arange(17) < 8)
+            return Keypoints2D(np.zeros((5, 17, 2)), confidence, "coco17", tracks=(0, 1, 2, 3, 4))
 
-    plain = np.random.default_rng(0).uniform(0, 100, (33, 3))
-    assert np.array_equal(_merge_views(plain, plain[_MIRROR]), plain)
-    near = plain + 0.5
-    assert np.allclose(_merge_views(plain, near), plain + 0.25)
+    picture = np.zeros((8, 8, 3), np.uint8)
+    assert Chosen(Five(), 2, 0.0).detect(picture).tracks == (0, 1)
+    assert Chosen(Five(), None, 0.65).detect(picture).tracks == (0, 1, 2)
+    assert Chosen(Five(), 9, 0.95).detect(picture).tracks == ()
+
+
+def test_hands_need_a_detector_of_hands():
+    for name in ("rtmlib", "blazepose"):
+        with pytest.raises(InputError, match="--detector mediapipe"):
+            get_detector(name, "hand")

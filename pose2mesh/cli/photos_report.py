@@ -1,0 +1,48 @@
+"""The part of `pose2mesh test` that measures a folder of real photos."""
+
+import json
+from pathlib import Path
+
+PHOTOS_PER_SHEET = 6
+
+
+def run_photos(config: str, overrides: list[str], output: Path | None, pictures: Path | None) -> int:
+    """Print the measures of `evaluation.photos`, write them as JSON, and contact sheets into `pictures`."""
+    import numpy as np
+    from PIL import Image
+
+    from pose2mesh.evaluation.photos import PhotosConfig, measure_photos, read_photos
+    from pose2mesh.paths import write_with
+    from pose2mesh.pipeline import Pose2Mesh
+    from pose2mesh.rendering import contact_sheet, photo_row
+    from pose2mesh.training.config import load_config
+
+    settings = load_config(PhotosConfig, config, overrides)
+    photos = read_photos(Path(settings.data.folder))[: settings.limit]
+    model = Pose2Mesh.from_pretrained(settings.weights, settings.device)
+    rows, titles, sheets = [], [], []
+
+    def write_sheet() -> None:
+        path = pictures / f"photos_{len(sheets):02d}.png"  # pyright: ignore[reportOptionalOperand] - only with pictures
+        sheet = Image.fromarray(contact_sheet(rows, titles))
+        write_with(path, lambda stream: sheet.save(stream, "png"))
+        sheets.append(path)
+        rows.clear()
+        titles.clear()
+
+    def keep(photo, image: np.ndarray, people: list) -> None:
+        rows.append(photo_row(image, people))
+        titles.append(f"{photo.path.name}: {len(people)} found, {photo.prominent} prominent")
+        if len(rows) == PHOTOS_PER_SHEET:
+            write_sheet()
+
+    metrics = measure_photos(model, photos, settings.detector, keep if pictures else None)
+    if rows:
+        write_sheet()
+    print(json.dumps(metrics, indent=1))
+    if sheets:
+        print(f"wrote {len(sheets)} contact sheets into {pictures}")
+    if output:
+        content = json.dumps(metrics, indent=1).encode()
+        write_with(output, lambda stream: stream.write(content))
+    return 0

@@ -1,0 +1,58 @@
+"""People followed through frames whose motion is known."""
+
+import numpy as np
+import pytest
+
+from pose2mesh.detectors.blazepose import BlazePoseDetector
+from pose2mesh.skeletons import MEDIAPIPE33
+
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; pip install 'pose2mesh[detect]'")
+skimage_data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
+NOSE = MEDIAPIPE33.index("nose")
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return BlazePoseDetector()
+
+
+def _frame(*lefts):
+    """Half-size astronauts at these places."""
+    picture = np.full((300, 900, 3), 90, np.uint8)
+    for left in lefts:
+        picture[22:278, left : left + 256] = skimage_data.astronaut()[::2, ::2]
+    return picture
+
+
+def _by_place(found):
+    order = np.argsort(found.points[:, NOSE, 0])
+    return [found.tracks[i] for i in order], found.points[order, NOSE, 0]
+
+
+def test_tracks_stay_while_people_move_and_are_not_given_again(detector):
+    video = detector.video(every=3)
+    tracks, noses = _by_place(video.detect(_frame(40, 560), 0.0))
+    assert len(set(tracks)) == 2
+    for step in range(1, 6):
+        again, moved = _by_place(video.detect(_frame(40 + 8 * step, 560 - 6 * step), step / 25))
+        assert again == tracks
+        np.testing.assert_allclose(moved - noses, [8 * step, -6 * step], atol=8)
+    for _ in range(6):  # the left one leaves
+        rest = video.detect(_frame(530))
+    assert rest.tracks == (tracks[1],)
+    back, _ = _by_place(_until_two(video))
+    assert back[1] == tracks[1] and back[0] not in tracks
+
+
+def _until_two(video):
+    for _ in range(6):
+        found = video.detect(_frame(40, 530))
+    assert len(found) == 2
+    return found
+
+
+def test_an_empty_picture_has_nobody_and_later_somebody(detector):
+    video = detector.video()
+    assert len(video.detect(np.zeros((300, 900, 3), np.uint8))) == 0
+    found = [len(video.detect(_frame(300))) for _ in range(8)]
+    assert found[-1] == 1
