@@ -17,7 +17,7 @@ def detector():
 
 
 def test_both_detectors_mean_the_same_places(detector):
-    """They run one network on crops of their own: joints that both see lie within 3 % of the box, the mean within 2 %."""
+    """They run one network on crops of their own: the mean of joints that both see lies within 2 % of the picture."""
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; pip install 'pose2mesh[detect]'")
     picture = skimage_data.astronaut()
     theirs, ours = detector.detect(picture), get_detector("blazepose").detect(picture)

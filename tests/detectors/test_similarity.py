@@ -45,7 +45,8 @@ def test_suppression_keeps_the_best_of_each_person():
     person, other = _poses(2, 2)
     other[:, :2] += 500
     finds = np.zeros((4, 18, 3))
-    finds[:, :17] = person, person + [1, 1, 0], other, other - [1, 0, 0]
+    step = np.array([1, 1, 0])
+    finds[:, :17] = np.stack([person, person + step, other, other - step])
     finds[:, 17, 2] = 0.5, 0.9, 0.3, 0.2
     kept = suppressed(finds, 0.5)
     np.testing.assert_array_equal(kept, finds[[1, 2]])
