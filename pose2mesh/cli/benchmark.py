@@ -10,6 +10,7 @@ _EPILOG = """paths: original (the published arithmetic as published), reference,
 kernels) or cuda (this package),
 pyg (PyTorch Geometric); with --compile and --export also compile, onnxruntime and openvino.
 fitting: accuracy against time of networks and of iterative fitting to 2D keypoints.
+photo: from one photo of 1000 pixels to pictures and files, stage by stage, on the wall and by processor time.
 synthesis: the pictures that pose augmentation renders while an image backbone trains.
 All networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and
 above: GLIBC_TUNABLES is reported, state it with the numbers. On CUDA everything is measured unless a mode is named, in
@@ -38,6 +39,8 @@ def run(arguments: list[str]) -> int:
         return _fitting(options)
     if options.mode == "synthesis":
         return _synthesis(options)
+    if options.mode == "photo":
+        return _photo(options)
     is_cuda = options.device.startswith("cuda")
     settings = Settings(
         mode=options.mode or ("all" if is_cuda else "network"),
@@ -80,9 +83,20 @@ def _synthesis(options: argparse.Namespace) -> int:
     return 0
 
 
+def _photo(options: argparse.Namespace) -> int:
+    """The stages from one photo to pictures and files."""
+    from pose2mesh.benchmarks.photo import measure_photo, table, write_json
+
+    rows = measure_photo(options.photo, options.detector, 1 if options.quick else 5)
+    print(table(rows))
+    if options.json:
+        write_json(rows, options.json)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
-    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "fitting", "synthesis"))
+    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "fitting", "synthesis", "photo"))
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=_positive, help="threads of torch (default: torch's own choice)")
     parser.add_argument(
@@ -95,6 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="few runs, batch 1, no memory")
     parser.add_argument("--cpu-time", action="store_true", help="processor time, not wall time: for busy machines")
     parser.add_argument("--motion", default="mocap_val.npz", help="fitting: whose poses to recover")
+    parser.add_argument("--photo", type=Path, metavar="FILE", help="photo: which one (default: of scikit-image)")
+    parser.add_argument("--detector", default="auto", help="photo: which one finds the people")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write machine and rows here")
     return parser
 

@@ -21,7 +21,7 @@ from pose2mesh.types import Camera, Person
 
 OVERLAYS = ("blend", "solid", "beside")
 SAMPLES = 2.0  # per pixel and axis at most, for smooth outlines
-_MOST_SAMPLES = 3e5  # in a person's window; larger ones are drawn smaller and enlarged: bodies have no fine detail
+_MOST_SAMPLES = 2.5e5  # in a person's window; larger ones are drawn smaller and enlarged: bodies have no fine detail
 _BLEND = 0.75  # opacity of translucent bodies
 _MARGIN = 0.08  # of the shorter side of a view, left free around the body
 _DISTANCE = 30.0  # times the extent of the body: nearly an orthographic view
