@@ -204,6 +204,11 @@ def test_tensorflow_js_follows_the_names(tmp_path):
     assert_same(frame.keypoints, COCO)
 
 
+def test_arrays_follow_the_names_beside_them(tmp_path):
+    np.savez(tmp_path / "a.npz", keypoints=COCO[:, SHUFFLED], keypoint_names=[NAMES[i] for i in SHUFFLED])
+    assert_same(read_keypoints(tmp_path / "a.npz")[0].keypoints, COCO)
+
+
 def test_joints_in_3d_are_refused(tmp_path):
     instance = {**mmpose(COCO[0]), "keypoints": COCO[0].tolist()}
     for content in ([instance], [mmpose0(COCO[0] - [0, 0, 1.5])]):

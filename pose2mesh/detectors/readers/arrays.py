@@ -7,7 +7,7 @@ from pose2mesh.detectors.readers.frame import FoundPerson, Picture, number_array
 from pose2mesh.detectors.readers.hands import check_sides
 from pose2mesh.errors import FormatError
 
-_KEY, _SIDES = "keypoints", "handedness"
+_KEY, _SIDES, _NAMES = "keypoints", "handedness", "keypoint_names"
 _EASY = 8_000_000  # numbers that any machine holds; larger arrays must be as large on disk, within a factor
 _MOST_PACKED = 20  # bytes of an array for each byte of its file; real keypoints pack to a third
 
@@ -15,14 +15,17 @@ _MOST_PACKED = 20  # bytes of an array for each byte of its file; real keypoints
 def read_arrays(path: Path) -> list[Picture]:
     """Pictures of [J, 2|3], [P, J, 2|3] (one picture) or [T, P, J, 3] (named `{stem}_{t}`).
 
-    An NPZ file may tell the sides of hands beside them: `handedness` [P], text, left or right.
+    An NPZ file may tell the sides of hands beside them, `handedness` [P], text, left or right,
+    and the names of the joints: `keypoint_names` [J].
     """
     limit = max(8 * _EASY, _MOST_PACKED * path.stat().st_size)  # bytes
     is_npz = path.suffix.lower() == ".npz"
     arrays = npz.read_arrays(path, (_KEY,), limit=limit) if is_npz else {_KEY: npz.read_array(path)}
     array = arrays[_KEY]
     if array.size * 8 > limit:  # as float64
-        raise FormatError(f"{path}: {array.size} numbers in {limit // _MOST_PACKED} bytes are no keypoints")
+        raise FormatError(
+            f"{path}: {array.size} numbers in {path.stat().st_size} bytes, packed tighter than keypoints are"
+        )
     array = number_array(array, str(path))
     if array.ndim not in (2, 3, 4) or array.shape[-1] not in (2, 3):
         raise FormatError(f"{path}: keypoints have shape {list(array.shape)}, expected [joints, 2 or 3] per person")
@@ -30,12 +33,14 @@ def read_arrays(path: Path) -> list[Picture]:
     sides = (
         check_sides(tuple(map(str, arrays[_SIDES].ravel())), frames.shape[1], str(path)) if _SIDES in arrays else None
     )
+    names = tuple(map(str, arrays[_NAMES].ravel())) if _NAMES in arrays else None
     many = array.ndim == 4
     return [
         Picture(
             name=f"{path.stem}_{t:06d}" if many else path.stem,
             people=[FoundPerson(person) for person in people],
             where=f"{path}: frame {t}" if many else str(path),
+            names=names,
             scored=False,
             sides=sides,
         )
