@@ -136,10 +136,9 @@ def _detectors() -> Iterator[Finding]:
 
     runtime = _package("detector", "onnxruntime", "pip install 'pose2mesh[detect]'")
     try:
-        sizes = [len(read_network(name)) for name in ("movenet_multipose", "pose_landmark_full")]
-        yield Finding(
-            "detector", "blazepose", runtime.ok, f"its networks, {sum(sizes) / 1e6:.0f} MB of {len(manifest())}"
-        )
+        names = [name for name in manifest() if not name.endswith("heavy")]
+        size = sum(len(read_network(name)) for name in names) / 1e6
+        yield Finding("detector", "blazepose", runtime.ok, f"its {len(names)} networks, {size:.0f} MB")
     except Pose2MeshError as error:
         yield Finding("detector", "blazepose", False, str(error), "reinstall the package")
     yield runtime

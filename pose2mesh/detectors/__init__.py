@@ -33,7 +33,12 @@ class Chosen:
     def __init__(self, detector: Detector, max_people: int | None, min_score: float) -> None:
         self._detector, self._max_people, self._min_score = detector, max_people, min_score
 
-    def detect(self, image: np.ndarray) -> Keypoints2D:
+    def video(self) -> "Chosen":
+        """The detector's video mode, where it has one."""
+        video = getattr(self._detector, "video", None)
+        return self if video is None else Chosen(video(), self._max_people, self._min_score)
+
+    def detect(self, image: np.ndarray, time_s: float | None = None) -> Keypoints2D:
         """People in image uint8 [H, W, 3] RGB, in the detector's order: the largest first with `auto`."""
         found = self._detector.detect(image)
         seen = np.maximum((found.confidence > 0).sum(-1), 1)  # [P]
@@ -44,7 +49,7 @@ class Chosen:
 def get_detector(
     name: str = "auto", kind: str = "body", max_people: int | None = None, min_score: float = 0.0
 ) -> Detector:
-    """Detector of bodies or of hands, by name; `auto` is blazepose for bodies and mediapipe for hands.
+    """Detector of bodies or of hands, by name; `auto` is blazepose, with hands MediaPipe Hands' networks.
 
     `kind` is body, hand or body+hands. At most `max_people` are kept, those whose seen joints have a mean confidence of
     at least `min_score`. Raises MissingDependencyError with the line to type when a package is missing, InputError for
@@ -73,14 +78,14 @@ def _bodies(name: str) -> Detector:
 
 
 def _hands(name: str, kind: str) -> Detector:
-    if name not in ("auto", "mediapipe"):
+    if name not in ("auto", "blazepose"):
         raise InputError(
-            f"detector {name} finds no hands or does not tell left hands from right ones; use --detector mediapipe"
+            f"detector {name} finds no hands or does not tell left hands from right ones; use --detector auto"
         )
-    from pose2mesh.detectors.mediapipe_hands import MediaPipeHandDetector
+    from pose2mesh.detectors.hands import HandDetector
 
     if kind == "hand":
-        return MediaPipeHandDetector()
+        return HandDetector()
     from pose2mesh.detectors.body_with_hands import BodyWithHandsDetector
 
     return BodyWithHandsDetector()

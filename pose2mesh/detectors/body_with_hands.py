@@ -1,10 +1,10 @@
-"""Bodies with their hands in one array: the bundled detector of bodies, then MediaPipe Hands at their wrists."""
+"""Bodies with their hands in one array: bodies first, then the hands at their wrists."""
 
 import numpy as np
 
 from pose2mesh.detectors.blazepose import BlazePoseDetector
 from pose2mesh.detectors.conversion import in_joint_set
-from pose2mesh.detectors.mediapipe_hands import MediaPipeHandDetector, to_hand_keypoints
+from pose2mesh.detectors.hands import HandDetector, to_hand_keypoints
 from pose2mesh.skeletons import BODY_HANDS59, COCO17, hand_of_body
 from pose2mesh.types import Keypoints2D
 
@@ -13,7 +13,7 @@ class BodyWithHandsDetector:
     """Finds people; the joints of hands that were not found are missing. Raises MissingDependencyError."""
 
     def __init__(self) -> None:
-        self._bodies, self._hands = BlazePoseDetector(), MediaPipeHandDetector()
+        self._bodies, self._hands = BlazePoseDetector(), HandDetector()
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """People with body_hands59 in image uint8 [H, W, 3] RGB; P = 0 when there is nobody."""

@@ -39,6 +39,6 @@ def test_some_of_the_people():
 
 
 def test_hands_need_a_detector_of_hands():
-    for name in ("rtmlib", "blazepose"):
-        with pytest.raises(InputError, match="--detector mediapipe"):
+    for name in ("rtmlib", "mediapipe"):
+        with pytest.raises(InputError, match="--detector auto"):
             get_detector(name, "hand")

@@ -1,30 +1,26 @@
-"""Hands in pictures: MediaPipe Hands, whose weights lie in its wheel, so that it works offline.
+"""Hands in pictures: MediaPipe Hands' networks, looked at twice.
 
 Hands are searched in the crops around the wrists of the bodies in the picture, in the whole picture and in overlapping
 windows of it: the palm detector misses a hand that fills little of what it is shown. Every find is looked at again in
-its own crop, as it is and mirrored; both views have to agree, and no foot of a body may be
-there. MediaPipe tells nothing about single joints, so their confidence is how well the two views agree on them.
+its own crop, as it is and mirrored; both views have to agree, and no foot of a body may be there. The networks tell
+nothing about single joints, so their confidence is how well the two views agree on them.
 
-MediaPipe takes every picture for a mirrored one, so its left and right are exchanged here (checked on renderings of
-left and right hands). At a body's wrist the body tells the side: it sees the arm, not just the hand.
+At a body's wrist the body tells the side: it sees the arm, not just the hand.
 """
 
-import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from pose2mesh.detectors.blazepose import BlazePoseDetector
-from pose2mesh.detectors.mediapipe import NOT_INSTALLED
-from pose2mesh.detectors.quiet import quiet_stderr
+from pose2mesh.detectors.palms import HandNetworks
 from pose2mesh.detectors.wrists import Wrist, contradicts, wrists_of
-from pose2mesh.errors import MissingDependencyError
 from pose2mesh.geometry.crop import Box, crop_image, keypoint_box, search_windows, square_box
 from pose2mesh.types import Keypoints2D
 
 JOINTS = 21
 MINIMAL_SIDE = 64  # pixels; smaller windows hold too little of a hand for the network
-DETECTION_SCORE = 0.3  # MediaPipe's own default of 0.5 misses hands; false finds are removed by the second look
+DETECTION_SCORE = 0.3  # MediaPipe's 0.5 misses hands; false finds are removed by the second look
 HANDS_PER_WINDOW = 4
 # Sides of the second look's crop over the hand's box, tried in turn: the palm detector loses some hands in each.
 CROP_FACTORS = (2.4, 3.2, 1.8)
@@ -46,25 +42,11 @@ class Hand(NamedTuple):
         return "right" if self.right >= 0.5 else "left"
 
 
-class MediaPipeHandDetector:
-    """MediaPipe Hands 0.10.14, for several hands; hand21 out. Raises MissingDependencyError."""
+class HandDetector:
+    """MediaPipe Hands' networks on onnxruntime, for several hands; hand21 out. Raises as `sessions.load_session`."""
 
     def __init__(self) -> None:
-        # MediaPipe calls a deprecated function of protobuf at every picture.
-        warnings.filterwarnings("ignore", "SymbolDatabase.GetPrototype", UserWarning)
-        try:
-            with quiet_stderr():
-                from mediapipe.python.solutions.hands import Hands
-
-                self._hands = Hands(
-                    static_image_mode=True,
-                    max_num_hands=HANDS_PER_WINDOW,
-                    model_complexity=1,
-                    min_detection_confidence=DETECTION_SCORE,
-                )
-                self._hands.process(np.zeros((64, 64, 3), np.uint8))  # the chatter comes with the first picture
-        except ImportError as error:
-            raise MissingDependencyError(NOT_INSTALLED) from error
+        self._networks = HandNetworks(DETECTION_SCORE, HANDS_PER_WINDOW)
         self._bodies = BlazePoseDetector()
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
@@ -109,17 +91,11 @@ class MediaPipeHandDetector:
     def _process(self, image: np.ndarray, box: Box, is_mirrored: bool = False) -> list[Hand]:
         """Run the network on a window of the picture."""
         crop, offset = crop_image(image, box)
-        result = self._hands.process(np.ascontiguousarray(crop[:, ::-1] if is_mirrored else crop))
-        landmarks, sides = (getattr(result, f"multi_{what}", None) or [] for what in ("hand_landmarks", "handedness"))
         hands = []
-        for landmark_list, side in zip(landmarks, sides, strict=True):
-            points = np.array([[p.x, p.y] for p in landmark_list.landmark])  # [21, 2] in [0, 1]
-            label, score = side.classification[0].label, side.classification[0].score
-            # "Left" is a right hand, unless the picture was mirrored as MediaPipe assumes.
-            right = score if (label == "Right") == is_mirrored else 1 - score
+        for points, right in self._networks.process(np.ascontiguousarray(crop[:, ::-1] if is_mirrored else crop)):
             if is_mirrored:
-                points[:, 0] = 1 - points[:, 0]
-            hands.append(Hand(points * crop.shape[1::-1] + offset, np.ones(JOINTS), float(right)))
+                points[:, 0] = crop.shape[1] - points[:, 0]
+            hands.append(Hand(points + offset, np.ones(JOINTS), 1 - right if is_mirrored else right))
         return hands
 
 

@@ -14,13 +14,12 @@ from pose2mesh.rendering.studio import render_studio
 from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body
 from pose2mesh.types import Keypoints2D
 
-pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[mediapipe]'")
-pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter
+pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; pip install 'pose2mesh[detect]'")
 
 
 @pytest.fixture(scope="module")
 def detector():
-    return get_detector("mediapipe", "hand")
+    return get_detector("auto", "hand")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +84,7 @@ def test_rtmlib_is_refused_for_hands():
 
 
 def test_joints_outside_of_the_picture_are_missing():
-    from pose2mesh.detectors.mediapipe_hands import Hand, to_hand_keypoints
+    from pose2mesh.detectors.hands import Hand, to_hand_keypoints
 
     points = np.full((21, 2), 50.0)
     points[4] = [-3, 50]
