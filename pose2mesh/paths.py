@@ -6,18 +6,28 @@ user cache. All writes are atomic: a reader sees the old file or the new one, ne
 
 import errno
 import os
+import re
 import shutil
+import socket
 import threading
+import time
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pose2mesh.errors import MachineError, MissingFileError
+from pose2mesh.errors import InputError, MachineError, MissingFileError
 
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
+_NAME_ERRORS = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL}
+_HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"  # short and plain, whatever the machine is called
+_TEMPORARY = re.compile(r"\.tmp\.([0-9a-f]{8})\.(\d+)\.\d+$")  # host, process, thread
+_LONGEST_NAME = 200  # bytes of the name that a temporary name repeats; its ending fits into the 255 of file systems
+_STALE_SECONDS = 24 * 3600  # a writer of another machine cannot be asked whether it lives
+_swept: set[Path] = set()  # folders that this process has looked through
 
 
 def _roots(folder: str) -> Iterator[Path]:
@@ -90,10 +100,11 @@ def data_dir() -> Path:
 def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open `path` for binary writing; the file appears under its name only when the block ends without an error.
 
-    Temporary name in the same folder, fsync, rename. Parent folders are made. A full disk raises MachineError and
-    leaves the previous file as it was.
+    Temporary name in the same folder, fsync, rename. Parent folders are made; what killed writers left in the folder
+    goes; a link stays one, its target is written. A full disk raises MachineError and leaves the previous file as it
+    was; what exists and is no regular file (a folder, a device, a pipe) raises InputError and stays.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))
     temporary, stream = _begin(path)
     try:
         with stream:
@@ -103,33 +114,24 @@ def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
         temporary.replace(path)
     except OSError as error:
         if error.errno in _DISK_ERRORS:  # anything else was raised by the block, about another file
-            raise _cannot_write(path, error) from error
+            raise explained(error, path) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def check_writable(path: str | os.PathLike) -> None:
-    """Raise MachineError where `atomic_write` could not begin, before the work whose result is to go there."""
-    temporary, stream = _begin(Path(path))
+    """Raise the error of `atomic_write` where it could not begin, before the work whose result is to go there."""
+    temporary, stream = _begin(Path(os.path.realpath(path)))
     stream.close()
     temporary.unlink()
 
 
-def _begin(path: Path) -> tuple[Path, BinaryIO]:
-    """The temporary file beside `path` and its stream; parent folders are made."""
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.tmp.{os.getpid()}.{threading.get_ident()}")
-        return temporary, temporary.open("wb")
-    except OSError as error:
-        raise _cannot_write(path, error) from error
-
-
-def _cannot_write(path: Path, error: OSError) -> MachineError:
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
+def explained(error: OSError, path: str | os.PathLike) -> InputError | MachineError:
+    """What an error of the system about a file to write means to the user: the name is wrong, or the machine failed."""
+    if error.errno in _NAME_ERRORS:
+        return InputError(f"cannot write {_shown(path)}: {error.strerror}; give another place")
+    folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
     free = shutil.disk_usage(folder).free / 1e6
     return MachineError(f"cannot write {path}: {error.strerror} ({free:.0f} MB free); give another place or make room")
 
@@ -138,3 +140,53 @@ def write_with(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> 
     """Atomically write what `write(stream)` produces."""
     with atomic_write(path) as stream:
         write(stream)
+
+
+def _begin(path: Path) -> tuple[Path, BinaryIO]:
+    """The temporary file beside `path` and its stream; parent folders are made."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if path.exists() and not path.is_file():
+            raise FileExistsError(errno.EEXIST, "it is a device, pipe or socket, not a regular file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
+        start = os.fsencode(path.name)[:_LONGEST_NAME].decode(errors="ignore")
+        temporary = path.with_name(f"{start}.tmp.{_HOST}.{os.getpid()}.{threading.get_ident()}")
+        return temporary, temporary.open("wb")
+    except OSError as error:
+        raise explained(error, path) from error
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the temporaries of dead writers, once a folder and process."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            name = _TEMPORARY.search(entry.name)
+            with suppress(OSError):  # another process sweeps as well
+                if name and _is_stale(entry, name[1], int(name[2])):
+                    Path(entry.path).unlink()
+
+
+def _is_stale(entry: os.DirEntry, host: str, process: int) -> bool:
+    if not entry.is_file(follow_symlinks=False):
+        return False
+    if time.time() - entry.stat().st_mtime > _STALE_SECONDS:
+        return True
+    if host != _HOST or os.name == "nt":  # there, asking a process (`os.kill`) would end it
+        return False
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False  # it lives, as somebody else
+    return False
+
+
+def _shown(path: str | os.PathLike) -> str:
+    text = os.fspath(path)
+    return text if len(text) <= 120 else f"{text[:80]}...{text[-30:]} ({len(text)} characters)"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pose2mesh import paths
-from pose2mesh.errors import MachineError, MissingFileError
+from pose2mesh.errors import InputError, MachineError, MissingFileError
 
 
 @pytest.fixture
@@ -107,10 +107,52 @@ def test_what_cannot_be_written_is_known_beforehand(tmp_path):
     target.write_bytes(b"old")
     paths.check_writable(target)
     assert target.read_bytes() == b"old"
-    for impossible in (tmp_path, target / "below", ".", "/proc/nothing/a.bin"):
+    wrong_name = [(place, InputError) for place in (tmp_path, target / "below", ".", tmp_path / ("a" * 256))]
+    for impossible, kind in [*wrong_name, ("/proc/nothing/a.bin", MachineError)]:
         for write in (paths.check_writable, lambda path: paths.write_with(path, lambda _: pytest.fail("too late"))):
-            with pytest.raises(MachineError, match=r"cannot write .*; give another place"):
+            with pytest.raises(kind, match=r"cannot write .*; give another place"):
                 write(impossible)
+
+
+def test_what_is_no_regular_file_stays_what_it_is(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for name in ("pipe", "link"):
+        with pytest.raises(InputError, match="not a regular file"):
+            paths.write_with(tmp_path / name, lambda stream: stream.write(b"x"))
+    assert pipe.is_fifo() and sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    paths.write_with(tmp_path / "link", lambda stream: stream.write(b"x"))
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("name", ["a" * 255, "\u6f22" * 85, "\U0001f600" * 63])
+def test_the_longest_names_that_a_file_system_takes(tmp_path, name):
+    paths.write_with(tmp_path / name, lambda stream: stream.write(b"x"))
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_temporaries_of_dead_writers_are_swept(tmp_path):
+    done = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    dead, alive, host = int(done.stdout), os.getppid(), paths._HOST
+    names = {
+        f"a.tmp.{host}.{dead}.1": False,
+        f"a.tmp.{host}.{alive}.1": True,
+        f"a.tmp.00000000.{dead}.1": True,  # of another machine, and young
+        f"old.tmp.00000000.{alive}.1": False,
+        f"a.tmp.{dead}.1": True,  # not a name of ours
+        "a.tmp": True,
+    }
+    for name in names:
+        put(tmp_path, name)
+    two_days_ago = time.time() - 2 * 24 * 3600
+    os.utime(tmp_path / f"old.tmp.00000000.{alive}.1", (two_days_ago, two_days_ago))
+    paths.write_with(tmp_path / "b", lambda stream: stream.write(b"x"))
+    assert {path.name for path in tmp_path.iterdir()} == {"b", *(name for name, stays in names.items() if stays)}
 
 
 WRITE_TOO_MUCH = """
@@ -166,3 +208,6 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path):
         content = target.read_bytes()
         assert content in (b"a" * len(content), b"b" * len(content))
         assert len(content) == 64 * 8192
+    paths._swept.clear()
+    paths.write_with(tmp_path / "b.bin", lambda stream: stream.write(b"x"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "b.bin"]

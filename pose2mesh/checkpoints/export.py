@@ -1,5 +1,6 @@
 """Networks for other runtimes: the whole chain from keypoints to vertices in one file, for any batch size."""
 
+import io
 import json
 import logging
 import warnings
@@ -87,8 +88,10 @@ def _trace(network: nn.Module) -> torch.export.ExportedProgram:
         )
 
 
-def _to_torch(program: torch.export.ExportedProgram) -> tuple[Callable[[Any], None], Runs]:
-    return lambda stream: torch.export.save(program, stream), {"torch": program.module()}
+def _to_torch(program: torch.export.ExportedProgram) -> tuple[Callable[[Any], object], Runs]:
+    buffer = io.BytesIO()  # torch ends the process where its own writing fails; plain writing reports a full disk
+    torch.export.save(program, buffer)
+    return lambda stream: stream.write(buffer.getbuffer()), {"torch": program.module()}
 
 
 def _need_onnx() -> None:
