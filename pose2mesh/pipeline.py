@@ -12,11 +12,12 @@ from torch import Tensor
 from pose2mesh.detectors import Detector, get_detector
 from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.detectors.exif import exif_focal
-from pose2mesh.detectors.images import is_image, is_video, read_image, read_video
+from pose2mesh.detectors.images import is_image, read_image
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
 from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, is_picture, weakness
 from pose2mesh.detectors.told import Told
+from pose2mesh.detectors.videos import is_video, read_video
 from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.fitting.people import Answer, Outputs, answers_of, assemble_people, check_outputs, faces_of_sides
 from pose2mesh.geometry.mirroring import mirror_where
@@ -186,8 +187,8 @@ class Pose2Mesh:
             found = self._detect(image, told.detector)
             yield image, Frame(path.stem, replace(found, intrinsics=exif_focal(path, image.shape)))
         elif is_video(path):
-            for i, image in enumerate(read_video(path)):
-                yield image, Frame(f"{path.stem}_{i:06d}", self._detect(image, told.detector))
+            for index, _, image in read_video(path):
+                yield image, Frame(f"{path.stem}_{index:06d}", self._detect(image, told.detector))
         else:
             for frame in read_keypoints(path, told.joint_set or self.joint_set, told.image_size):
                 yield None, frame

@@ -3,14 +3,17 @@
 Commands are imported only when they are called, so `pose2mesh --help` loads neither torch nor numpy.
 """
 
+import re
 import sys
 import traceback
 from collections.abc import Sequence
+from errno import EDQUOT, EFBIG, EIO, ENAMETOOLONG, ENOMEM, ENOSPC, EROFS
 from importlib import import_module
 from importlib.util import find_spec
 
 from pose2mesh import __version__
-from pose2mesh.errors import Pose2MeshError
+from pose2mesh.cli import console
+from pose2mesh.errors import InputError, MachineError, Pose2MeshError
 
 # Name of the command and its one line of help; `build-graphs` lives in pose2mesh/cli/build_graphs.py.
 COMMANDS = {
@@ -31,14 +34,28 @@ COMMANDS = {
     "doctor": "what is installed, found and usable here",
 }
 
+_NO_MEMORY = re.compile("not enough memory|allocate memory|out of memory", re.IGNORECASE)  # torch's words
 EXIT_OK = 0
 EXIT_BUG = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+EXIT_UNREAD = 141  # 128 + SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns 0 done, 1 a bug, 2 bad input, 3 the machine, 130 interrupted."""
+    """Run one command; returns 0 done, 1 a bug, 2 bad input, 3 the machine, 130 interrupted.
+
+    141 when nobody reads what it prints and it had more to say (`| head`), as shells report it of other programs.
+    """
+    console.prepare()
+    code = _main(argv)
+    unsaid = console.finish(sys.stdout)
+    if unsaid is None or isinstance(unsaid, BrokenPipeError):  # the work is done
+        return code
+    return _fail(f"standard output: {unsaid.strerror}; make room or give another place", MachineError.exit_code)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else None
     if name in ("-h", "--help"):
@@ -88,9 +105,25 @@ def _run(name: str, arguments: list[str]) -> int:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
         return _fail("interrupted", EXIT_INTERRUPTED)
-    except Exception:
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and console.finish(sys.stdout):
+            return EXIT_UNREAD
+        known = _of_the_machine(error)
+        if known is not None:
+            return _fail(str(known), known.exit_code)
         traceback.print_exc()
         return EXIT_BUG
+
+
+def _of_the_machine(error: Exception) -> Pose2MeshError | None:
+    """What the system's own errors mean that no part of the program explained better; None for the others."""
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and _NO_MEMORY.search(str(error))):
+        return MachineError(f"out of memory ({str(error).partition(chr(10))[0][:200] or 'MemoryError'}); give it less")
+    if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
+        return InputError(f"a file's name is too long ({len(str(error.filename))} characters); give a shorter one")
+    if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EIO, EFBIG, ENOMEM):
+        return MachineError(f"{error.filename or 'output'}: {error.strerror}; make room or give another place")
+    return None
 
 
 def _fail(message: str, exit_code: int) -> int:

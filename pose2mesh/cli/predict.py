@@ -3,12 +3,16 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from pose2mesh.cli.writing import FORMATS, safe_stem, write_frame
+from pose2mesh.cli.console import say
+from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
 from pose2mesh.detectors import DETECTORS, get_detector
 from pose2mesh.errors import InputError, MachineError, Pose2MeshError
 from pose2mesh.rendering.scene import OVERLAYS
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 DEFAULT_WEIGHTS = {"body": "anny-body", "hand": "anny-hand", "body+hands": "anny-body"}
 REFINED_WEIGHTS = "anny-key2mesh"  # the ones that give body parameters
@@ -35,17 +39,36 @@ def run(arguments: list[str]) -> int:
             files += expand_inputs([given])
         except InputError as error:
             failures += _report(error)
-    used: set[str] = set()
-    stems = [_free_name(safe_stem(file.stem), used) for file in files]  # the same for every shard
+    names = FreeNames(options.output, files)
+    stems = [names.take(file.stem) for file in files]  # the same for every shard
     shard, count = options.shard
     work = list(zip(files, stems, strict=True))[shard::count]
     if work:
         weights = options.weights or (REFINED_WEIGHTS if options.refine else None)
         model = load_model(options.kind, weights, options.hand_weights, options.device)
         model = model.refined() if options.refine else model
-        for file, stem in work:
-            failures += _predict_file(model, file, stem, used, options)
+        with _progress(work) as bar:
+            for file, stem in work:
+                failures += _predict_file(model, file, stem, names, options, bar)
     return InputError.exit_code if failures else 0
+
+
+def _progress(work: list[tuple[Path, str]]):
+    """A bar of the frames to do on a terminal, after the first second; nothing elsewhere."""
+    from tqdm import tqdm
+
+    total = sum(_num_frames(file) for file, _ in work) if sys.stderr.isatty() else None
+    return tqdm(total=total, unit="picture", file=sys.stderr, disable=None, delay=1, leave=False)
+
+
+def _num_frames(file: Path) -> int:
+    """Frames of a file as far as its header tells; one of a file whose fault is told when its turn comes."""
+    from pose2mesh.detectors.videos import is_video, video_info
+
+    try:
+        return (is_video(file) and video_info(file).num_frames) or 1
+    except InputError:
+        return 1
 
 
 def load_model(kind: str, weights: str | None, hand_weights: str | None, device: str):
@@ -64,24 +87,29 @@ def load_model(kind: str, weights: str | None, hand_weights: str | None, device:
     return model
 
 
-def _predict_file(model, file: Path, stem: str, used: set[str], options: argparse.Namespace) -> int:
+def _predict_file(model, file: Path, stem: str, names: FreeNames, options: argparse.Namespace, bar: "tqdm") -> int:
     """Write the results of one file; returns the number of failures (0 or 1)."""
     what = "hand" if options.kind == "hand" else "person"
     camera = {"intrinsics": options.intrinsics, "image_size": options.image_size}
     frames = model.predict_frames(
         [file], options.joint_set, options.detector, options.batch_size, options.handedness, **camera
     )
+    own: str | None = stem
     try:
         for frame in frames:
-            name = stem if frame.name == file.stem else _frame_name(frame.name, file.stem, stem, used)
+            if frame.name == file.stem and own:
+                name, own = own, None
+            else:
+                name = names.take(_frame_name(frame.name, file.stem, stem, options.shard[1] > 1))
+            bar.update()
             if not frame.people:
-                print(f"{name}: no {what} found")
+                say(f"{name}: no {what} found", sys.stdout)
                 continue
             written = write_frame(
                 *(options.output, name, frame.image, frame.people, options.save),
                 *(options.side_view, options.overlay, options.draw_keypoints),
             )
-            print(f"{name}: {len(frame.people)} {what}(s) -> {', '.join(map(str, written))}")
+            say(f"{name}: {len(frame.people)} {what}(s) -> {_listed(written)}", sys.stdout)
     except MachineError:
         raise
     except Pose2MeshError as error:
@@ -89,24 +117,23 @@ def _predict_file(model, file: Path, stem: str, used: set[str], options: argpars
     return 0
 
 
-def _frame_name(name: str, file_stem: str, stem: str, used: set[str]) -> str:
-    """Output name of one frame of several: `walk_000012` follows when the file `walk` was named `walk_2`."""
+def _frame_name(name: str, file_stem: str, stem: str, is_shared: bool) -> str:
+    """Name of one frame of several: `walk_000012` follows when the file `walk` was named `walk_2`.
+
+    Pictures of a keypoint file keep their own names, unless other shards, whose names are not known here, write too.
+    """
     numbered = name.removeprefix(f"{file_stem}_")
-    return _free_name(safe_stem(name if numbered == name else f"{stem}_{numbered}"), used)
+    return f"{stem}_{numbered}" if is_shared or numbered != name else name
 
 
-def _free_name(name: str, used: set[str]) -> str:
-    """`name`, or `name_2` and so on when it is taken; adds it to `used`."""
-    free, count = name, 1
-    while free in used:
-        count += 1
-        free = f"{name}_{count}"
-    used.add(free)
-    return free
+def _listed(paths: list[Path]) -> str:
+    """The first of the paths and how many more there are."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0]}{more}" if paths else "nothing to write"
 
 
 def _report(error: Pose2MeshError) -> int:
-    print("pose2mesh: error:", " ".join(str(error).splitlines()), file=sys.stderr, flush=True)
+    say(f"pose2mesh: error: {' '.join(str(error).splitlines())}", sys.stderr)
     return 1
 
 

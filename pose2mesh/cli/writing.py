@@ -1,8 +1,11 @@
 """What `predict` and `demo` write for one frame: pictures, meshes and arrays, each file atomically."""
 
+import hashlib
 import re
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
+from unicodedata import category, normalize
 
 import numpy as np
 
@@ -10,13 +13,50 @@ from pose2mesh.paths import write_with
 from pose2mesh.types import Person
 
 FORMATS = ("png", "npz", "obj", "ply", "glb", "json", "html")
-LONGEST_STEM = 100  # characters, so that suffixes still fit into a file name
+LONGEST_STEM = 150  # bytes, so that numbers and suffixes still fit into the 255 of a file name
+_ENDINGS = rf"\.npz|_overlay\.png|_\d+_side\.png|_\d+\.(?:{'|'.join(FORMATS)})"  # of results
+_RESULT = re.compile(rf"(.+?)(?:{_ENDINGS})", re.IGNORECASE | re.DOTALL)
 CANVAS_LIMITS = (64, 4096)  # pixels: keypoints without a picture are drawn on white within these sides
 
 
 def safe_stem(name: str) -> str:
-    """A frame's name as the start of a file name: no folder, no control character, not too long."""
-    return re.sub(r"[^\w.\- ]", "_", name)[:LONGEST_STEM].strip(". ") or "frame"
+    """A frame's name as the start of a file name: no folder, no control character.
+
+    Names of more than `LONGEST_STEM` bytes are cut and end in a hash of the whole, so that they still differ.
+    """
+    plain = "".join(c if c.isalnum() or c in "_.- " or category(c)[0] == "M" else "_" for c in name).strip(". ")
+    if len(plain.encode()) <= LONGEST_STEM:
+        return plain or "frame"
+    digest = hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:10]
+    return f"{plain.encode()[: LONGEST_STEM - 11].decode(errors='ignore')}-{digest}"
+
+
+class FreeNames:
+    """Names of results, none given twice; two that a file system could take for one (case, accents) count as one.
+
+    Results would never go over `inputs` that lie in the folder `output`.
+    """
+
+    def __init__(self, output: Path, inputs: Iterable[Path] = ()):
+        self._used: set[str] = set()
+        folder = output.resolve()
+        for path in inputs:
+            if path.parent.resolve() == folder and (result := _RESULT.fullmatch(path.name)):
+                self._used.add(_key(result[1]))
+
+    def take(self, name: str) -> str:
+        """`safe_stem(name)`, or that with `_2` and so on when it is taken."""
+        stem = free = safe_stem(name)
+        count = 1
+        while _key(free) in self._used:
+            count += 1
+            free = f"{stem}_{count}"
+        self._used.add(_key(free))
+        return free
+
+
+def _key(stem: str) -> str:
+    return normalize("NFKC", normalize("NFKC", stem).casefold())
 
 
 def write_frame(

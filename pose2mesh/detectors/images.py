@@ -1,118 +1,175 @@
-"""Read pictures, folders of them, and the frames of videos."""
+"""Read pictures, and list folders of them."""
 
-import importlib.util
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pose2mesh.detectors.readers import KEYPOINT_SUFFIXES
 from pose2mesh.errors import FormatError, InputError, MissingDependencyError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
+_HEIF_SUFFIXES = (".heic", ".heif")
+_MOVING_SUFFIXES = (".gif", ".webp", ".png", ".apng", ".avif", ".avifs")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".bmp", ".tif", ".tiff", ".gif", ".apng", ".ppm", ".pgm"),
+    *_HEIF_SUFFIXES,
+)
+# What the content may be, whatever the suffix says: formats that are pixels alone. Others (EPS, WMF, FPX) are programs
+# or run some.
+_FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF", "PPM")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 SMALLEST_SIDE = 8  # pixels
+MOST_PIXELS = 64_000_000  # read in 0.5 GB; photos of 50 megapixels are common, of 100 rare
+_STRIP = 256  # rows that are converted at once
+
+
+def has_suffix(path: Path, suffixes: tuple[str, ...]) -> bool:
+    return path.suffix.lower() in suffixes
 
 
 def is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES
+    """Whether a file is one picture; those that move are videos."""
+    return has_suffix(path, IMAGE_SUFFIXES) and not is_animated(path)
 
 
-def is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES
+def is_animated(path: Path) -> bool:
+    """Whether a file is a picture that moves. Files that cannot be read do not."""
+    if not has_suffix(path, _MOVING_SUFFIXES) or not path.is_file():
+        return False
+    try:
+        with open_picture(path) as picture:
+            return getattr(picture, "is_animated", False)
+    except InputError:  # told by who reads it
+        return False
 
 
 def is_keypoint_file(path: Path) -> bool:
-    return path.suffix.lower() in KEYPOINT_SUFFIXES
+    return has_suffix(path, KEYPOINT_SUFFIXES)
 
 
 def read_image(path: str | Path) -> np.ndarray:
     """Picture as uint8 [H, W, 3] RGB: upright by its EXIF tag, transparency on white, 16-bit scaled to 8.
 
-    Raises InputError when there is no such file or it is too large, FormatError when it is damaged or no
-    picture.
+    Raises InputError when there is no such file or it is too large, MissingDependencyError for HEIC without its
+    package, FormatError when it is damaged or no picture.
     """
+    path = Path(path)
+    with open_picture(path) as picture:
+        check_size(path, picture.size)
+        array = _upright(to_rgb(picture), picture.getexif().get(0x0112, 1))
+    return array
+
+
+@contextmanager
+def open_picture(path: Path) -> Iterator[Any]:
+    """Pillow's picture, its header read; whatever goes wrong with it, also in the block, is explained."""
     from PIL import Image, UnidentifiedImageError
 
-    path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as picture:
-                array = _to_rgb(picture)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise InputError(
-            f"{path}: more than {(Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} megapixels; scale it down"
-        ) from error
+            warnings.simplefilter("ignore")  # of odd tags; sizes are checked here
+            with _open(path) as picture:
+                yield picture
+    except Image.DecompressionBombError as error:
+        raise _too_large(path, f"more than {2e-6 * (Image.MAX_IMAGE_PIXELS or 0):.0f}") from error
     except UnidentifiedImageError as error:
         raise FormatError(f"{path}: not a picture (or empty); expected {', '.join(IMAGE_SUFFIXES)}") from error
     except PermissionError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except InputError:
+        raise
     except Exception as error:  # Pillow's decoders leak OSError, SyntaxError, struct.error, ... on damaged files
         raise FormatError(f"{path}: damaged or truncated picture ({error})") from error
-    if min(array.shape[:2]) < SMALLEST_SIDE:
-        raise InputError(f"{path}: {array.shape[1]}x{array.shape[0]} pixels is too small to show a person")
-    return array
 
 
-def _to_rgb(picture) -> np.ndarray:
-    """Pixels of a Pillow picture as uint8 [H, W, 3]."""
-    from PIL import Image, ImageOps
+def _open(path: Path):
+    from PIL import Image
 
-    picture = ImageOps.exif_transpose(picture)
+    Image.init()
+    names = _FORMATS
+    if has_suffix(path, _HEIF_SUFFIXES):
+        if find_spec("pi_heif") is None:
+            raise MissingDependencyError(f"{path}: HEIC needs pi-heif; pip install 'pose2mesh[heif]'")
+        import pi_heif
+
+        pi_heif.register_heif_opener()
+        names = ("HEIF", *_FORMATS)
+    return Image.open(path, formats=[name for name in names if name in Image.OPEN])  # AVIF: not in each Pillow
+
+
+def check_size(path: Path, size: tuple[int, int]) -> None:
+    """Raise InputError for a picture of (width, height) pixels that shows nobody or does not fit into memory."""
+    width, height = size
+    if min(size) < SMALLEST_SIDE:
+        raise InputError(f"{path}: {width}x{height} pixels is too small to show a person")
+    if width * height > MOST_PIXELS:
+        raise _too_large(path, f"{width * height / 1e6:.0f}")
+
+
+def _too_large(path: Path, megapixels: str) -> InputError:
+    return InputError(f"{path}: {megapixels} megapixels; scale it down to at most {MOST_PIXELS / 1e6:.0f} megapixels")
+
+
+def to_rgb(picture: Any) -> np.ndarray:
+    """Pixels of a Pillow picture as uint8 [H, W, 3], not turned. A few rows at a time: copies of the whole add up."""
+    picture.load()
+    width, height = picture.size
     if picture.mode.startswith(("I", "F")):
-        gray = _gray_to_8_bit(np.asarray(picture, np.float64))  # [H, W]
+        gray = _gray_to_8_bit(np.asarray(picture))  # [H, W]
         return np.repeat(gray[..., None], 3, axis=-1)
-    if "A" in picture.getbands() or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-        picture = Image.alpha_composite(white, picture)
-    return np.array(picture.convert("RGB"))
+    rgb = np.empty((height, width, 3), np.uint8)
+    for start in range(0, height, _STRIP):
+        end = min(start + _STRIP, height)
+        rgb[start:end] = np.asarray(_opaque(picture.crop((0, start, width, end))))
+    return rgb
+
+
+def _opaque(strip: Any) -> Any:
+    """As RGB, transparency on white."""
+    from PIL import Image
+
+    if "A" in strip.getbands() or "transparency" in strip.info:
+        strip = strip.convert("RGBA")
+        strip = Image.alpha_composite(Image.new("RGBA", strip.size, (255, 255, 255, 255)), strip)
+    return strip.convert("RGB")
+
+
+def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """The image [H, W, 3] as its EXIF orientation (1 to 8) shows it; above 4 the sides are exchanged."""
+    if orientation in (5, 6, 7, 8):
+        image = image.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
 
 
 def _gray_to_8_bit(gray: np.ndarray) -> np.ndarray:
     """Scale gray [H, W] by the range it seems to be stored in: 0..1, 0..255 or 0..65535."""
-    if not np.isfinite(gray).all():
+    highest = float(gray.max(initial=0))
+    if not np.isfinite(highest) or not np.isfinite(gray.min(initial=0)):
         raise ValueError("pixels are not finite")
-    highest = gray.max(initial=0)
     scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65535
-    return (gray * scale).clip(0, 255).round().astype(np.uint8)
-
-
-def _is_surely_keypoints(path: Path) -> bool:
-    """Not a `.txt`, which may be labels or anything."""
-    return is_keypoint_file(path) and path.suffix.lower() != ".txt"
+    return (gray * np.float32(scale)).clip(0, 255).round().astype(np.uint8)
 
 
 def list_folder(folder: Path) -> list[Path]:
     """Pictures of a folder by name; videos if it holds none; keypoint files if it holds neither.
 
-    One kind only, because detectors write their keypoint files beside the pictures. Raises InputError when
-    empty.
+    One kind only, because detectors write their keypoint files beside the pictures; pictures that move are among the
+    pictures. Raises InputError when empty.
     """
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    for is_kind in (is_image, is_video, _is_surely_keypoints, is_keypoint_file):
-        found = [path for path in files if is_kind(path)]
+    sure = tuple(suffix for suffix in KEYPOINT_SUFFIXES if suffix != ".txt")  # which may be labels or anything
+    for suffixes in (IMAGE_SUFFIXES, VIDEO_SUFFIXES, sure, KEYPOINT_SUFFIXES):
+        found = [path for path in files if has_suffix(path, suffixes)]
         if found:
             return found
     raise InputError(f"{folder}: no picture, video or keypoint file in this folder")
-
-
-def read_video(path: Path) -> Iterator[np.ndarray]:
-    """Frames uint8 [H, W, 3] RGB of a video, one at a time.
-
-    Raises MissingDependencyError without imageio's FFmpeg, FormatError when the file cannot be decoded.
-    """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if importlib.util.find_spec("imageio") is None or importlib.util.find_spec("imageio_ffmpeg") is None:
-        raise MissingDependencyError(f"{path}: videos need imageio; pip install 'imageio[ffmpeg]'")
-    import imageio.v3 as imageio
-
-    try:
-        yield from (np.asarray(frame) for frame in imageio.imiter(path, plugin="FFMPEG"))
-    except (OSError, RuntimeError, ValueError, IndexError, StopIteration) as error:
-        raise FormatError(f"{path}: not a video that FFmpeg can decode ({str(error)[:100]!r})") from error

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from pose2mesh.detectors.images import is_image, is_keypoint_file, is_video, list_folder
+from pose2mesh.detectors.images import is_image, is_keypoint_file, list_folder
 from pose2mesh.detectors.readers import Frame, number_array, to_keypoints, warn_of_low_scores
+from pose2mesh.detectors.videos import is_video
 from pose2mesh.errors import InputError
 from pose2mesh.types import Keypoints2D
 
 Entry = tuple[np.ndarray | None, Frame]  # picture uint8 [H, W, 3], if there is one, and its keypoints
 
+_CHUNK_BYTES = 128 * 2**20
 FEWEST_JOINTS = 3  # visible joints of the network's set; fewer leave scale and turn undetermined
 
 
@@ -30,16 +32,17 @@ def expand_inputs(inputs: Iterable[str | Path]) -> Iterator[Path]:
 
 
 def in_chunks(frames: Iterable[Entry], batch_size: int) -> Iterator[list[Entry]]:
-    """Lists of frames with about `batch_size` people each; empty frames count too, their pictures take
-    memory.
+    """Lists of frames with about `batch_size` people each, an empty frame counted as one, and no more than
+    `_CHUNK_BYTES` of pictures.
     """
-    chunk, count = [], 0
+    chunk, count, taken = [], 0, 0
     for image, frame in frames:
         chunk.append((image, frame))
         count += max(1, len(frame.keypoints))
-        if count >= batch_size:
+        taken += 0 if image is None else image.nbytes
+        if count >= batch_size or taken >= _CHUNK_BYTES:
             yield chunk
-            chunk, count = [], 0
+            chunk, count, taken = [], 0, 0
     if chunk:
         yield chunk
 

@@ -1,6 +1,8 @@
 """The command on real files, with a network whose answer is known."""
 
 import json
+import logging
+import os
 import subprocess
 import sys
 
@@ -10,8 +12,10 @@ from fake_network import FlatNetwork
 from PIL import Image
 
 from pose2mesh.cli.main import main
-from pose2mesh.cli.writing import safe_stem
+from pose2mesh.cli.writing import FreeNames, safe_stem
+from pose2mesh.detectors.videos import VideoFrame
 from pose2mesh.pipeline import Pose2Mesh
+from pose2mesh.types import Keypoints2D
 
 
 def person(seed=0):
@@ -131,6 +135,127 @@ def test_names_from_files_stay_inside_the_folder(tmp_path):
     found = names(tmp_path / "out")
     assert len(found) == 6 and {"evil.npz", "evil_2.npz", "evil_3.npz", "a_b_c.npz"} <= set(found)
     assert safe_stem("..") == "frame"
+
+
+def coco(*pictures):
+    """A keypoint file with one person a picture, told apart by its first coordinate."""
+    people = [person(i) for i in range(len(pictures))]
+    return json.dumps(
+        [
+            {"image_id": name, "keypoints": values.ravel().tolist(), "score": 1.0}
+            for name, values in zip(pictures, people, strict=True)
+        ]
+    )
+
+
+@pytest.mark.parametrize("stem", ["1", "r", "A"])
+@pytest.mark.parametrize("shard", ["0/1", "0/2"])
+def test_results_never_overwrite_one_another(tmp_path, stem, shard):
+    (tmp_path / f"{stem}.json").write_text(coco("a/1.jpg", "b/1.jpg", "c/1.jpg", "a.jpg", "A.jpg"))
+    formats = "png,npz,obj,ply,glb,json"
+    arguments = ["predict", f"{tmp_path}/{stem}.json", "-o", f"{tmp_path}/out", "--save", formats, "--shard", shard]
+    assert main([*arguments, "--side_view"]) == 0
+    found = names(tmp_path / "out")
+    assert len({name.casefold() for name in found}) == len(found) == 5 * 7
+    keypoints = [np.load(tmp_path / "out" / name)["keypoints"] for name in found if name.endswith(".npz")]
+    assert sorted(k[0, 0, 0] for k in keypoints) == sorted(person(i)[0, 0] for i in range(5))
+
+
+def test_names_that_a_file_system_takes_for_one(tmp_path):
+    free = FreeNames(tmp_path)
+    taken = [free.take(name) for name in ("Stra\u00dfe", "STRASSE", "strasse", "caf\u00e9", "cafe\u0301")]
+    assert taken == ["Stra\u00dfe", "STRASSE_2", "strasse_3", "caf\u00e9", "cafe\u0301_2"]
+
+
+def test_results_never_overwrite_an_input(tmp_path):
+    (tmp_path / "b_0.json").write_text(coco("x.jpg"))
+    np.savez(tmp_path / "b.npz", keypoints=person())
+    before = {name: (tmp_path / name).read_bytes() for name in names(tmp_path)}
+    inputs = [f"{tmp_path}/{name}" for name in before]
+    assert main(["predict", *inputs, "-o", f"{tmp_path}", "--save", "npz,json"]) == 0
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+    assert len(names(tmp_path)) == 2 + 4
+
+
+@pytest.mark.parametrize("name", ["\u6f22" * 80, "\u0928\u092e\u0938\u094d\u0924\u0947" * 13, "e\u0301" * 83])
+def test_long_names_are_cut_and_stay_apart(tmp_path, name):
+    stems = [safe_stem(name + end) for end in ("", "a", "b")]
+    assert len(set(stems)) == 3 and all(len(stem.encode()) <= 150 for stem in stems)
+    assert stems == [safe_stem(name + end) for end in ("", "a", "b")] and stems[0].startswith(name[:30])
+    for stem in (name, "ok"):
+        (tmp_path / f"{stem}.json").write_text(coco("x.jpg"))
+    inputs = [f"{tmp_path}/{stem}.json" for stem in (name, "ok")]
+    assert main(["predict", *inputs, "-o", f"{tmp_path}/out", "--save", "obj,npz"]) == 0
+    assert len(names(tmp_path / "out")) == 4
+
+
+PREDICT = """
+import sys
+import numpy as np
+from fake_network import FlatNetwork
+from pose2mesh.cli.main import main
+from pose2mesh.detectors.videos import VideoFrame
+from pose2mesh.pipeline import Pose2Mesh
+from pose2mesh.types import Keypoints2D
+Pose2Mesh.from_pretrained = lambda *_: Pose2Mesh(FlatNetwork())
+sys.exit(main(["predict", *sys.argv[1:]]))
+"""
+
+
+def start_predict(tmp_path, *stems, encoding="utf-8", **options):
+    for stem in stems:
+        np.save(tmp_path / f"{stem}.npy", person())
+    inputs = [f"{tmp_path}/{stem}.npy" for stem in stems]
+    command = [sys.executable, "-c", PREDICT, *inputs, "-o", f"{tmp_path}/out", "--save", "npz"]
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, **options)
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_names_that_the_terminal_cannot_show_are_escaped(tmp_path, encoding):
+    name = "\u0928\u092e\u0938\u094d\u0924\u0947"
+    with start_predict(tmp_path, name, "ok", encoding=encoding, stdout=subprocess.PIPE) as process:
+        shown, errors = process.communicate(timeout=120)
+    assert process.returncode == 0 and errors == b"" and b"\\u0928" in shown
+    assert names(tmp_path / "out") == sorted([f"{name}.npz", "ok.npz"])
+
+
+def test_a_closed_pipe_stops_the_lines_but_not_the_work(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with start_predict(tmp_path, "a", "b", "c", stdout=writing) as process:
+        os.close(writing)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0 and errors == b""
+    assert names(tmp_path / "out") == ["a.npz", "b.npz", "c.npz"]
+
+
+def test_a_full_disk_behind_standard_output_is_the_machines_error(tmp_path):
+    with open("/dev/full", "wb") as full, start_predict(tmp_path, "a", stdout=full) as process:  # noqa: PTH123
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 3 and errors.count(b"\n") == 1 and b"No space left" in errors
+
+
+def test_an_output_name_that_is_too_long_is_bad_input(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", person())
+    assert main(["predict", f"{tmp_path}/a.npy", "-o", f"{tmp_path}/{'x' * 300}"]) == 2
+    error = capsys.readouterr().err
+    assert "too long" in error and error.count("\n") == 1
+
+
+def test_a_cut_video_warns_in_one_line_and_numbers_are_those_of_the_file(tmp_path, capsys, monkeypatch):
+    def frames(path):
+        yield VideoFrame(3, 0.3, np.zeros((64, 64, 3), np.uint8))
+        yield VideoFrame(7, 0.7, np.zeros((64, 64, 3), np.uint8))
+        logging.getLogger("pose2mesh").warning("8 of 10 frames\nwere lost")
+
+    monkeypatch.setattr("pose2mesh.pipeline.read_video", frames)
+    found = Keypoints2D(person()[None, :, :2], person()[None, :, 2], "coco17", (64, 64))
+    monkeypatch.setattr(Pose2Mesh, "_detect", lambda *_: found)
+    (tmp_path / "walk.mp4").touch()
+    assert main(["predict", f"{tmp_path}/walk.mp4", "-o", f"{tmp_path}/out", "--save", "npz"]) == 0
+    assert names(tmp_path / "out") == ["walk_000003.npz", "walk_000007.npz"]
+    assert capsys.readouterr().err == "pose2mesh: warning: 8 of 10 frames were lost\n"
 
 
 BAD_ARGUMENTS = [

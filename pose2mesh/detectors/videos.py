@@ -1,0 +1,185 @@
+"""Frames of videos and animated pictures: the file's own, with their numbers and times, as they are meant to look.
+
+PyAV decodes (BSD; FFmpeg is inside its wheels). No frame is repeated or left out at a variable rate; pixels that are
+not square are stretched, turned recordings turned. What cannot be decoded is told by a warning.
+"""
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from heapq import heappop, heappush
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pose2mesh.detectors.images import (
+    SMALLEST_SIDE,
+    VIDEO_SUFFIXES,
+    check_size,
+    has_suffix,
+    is_animated,
+    open_picture,
+    to_rgb,
+)
+from pose2mesh.errors import FormatError, InputError, MissingDependencyError
+
+# Containers that hold their frames themselves; lists of other files (concat, HLS, ...) and the network are left out.
+_OPTIONS = {"format_whitelist": "mov,mp4,avi,matroska,webm", "protocol_whitelist": "file"}
+_BROWSERS_DURATION = 0.1  # s, of a frame that says nothing
+_LARGEST_STRETCH = 4  # of a pixel; beyond it the header is damaged
+
+
+class VideoFrame(NamedTuple):
+    """One frame of a video."""
+
+    index: int  # place among the frames of the file, from 0; a damaged frame keeps its number where that is known
+    time_s: float  # s, as the file says
+    image: np.ndarray  # uint8 [H, W, 3] RGB
+
+
+class VideoInfo(NamedTuple):
+    """What a video's header says; an audio track stays in the file."""
+
+    fps: float  # frames a second, on average
+    num_frames: int | None  # None where the header does not tell
+    has_audio: bool
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is a sequence of frames: a video by its suffix, or a GIF, PNG, WebP or AVIF that moves."""
+    return has_suffix(path, VIDEO_SUFFIXES) or is_animated(path)
+
+
+def video_info(path: Path) -> VideoInfo:
+    """Read a video's header; errors as of `read_video`."""
+    if not has_suffix(path, VIDEO_SUFFIXES):
+        with open_picture(path) as picture:
+            picture.load()  # WebP tells the duration of a frame with its pixels
+            return VideoInfo(1 / _duration(picture), getattr(picture, "n_frames", 1), False)
+    with _open(path) as container:
+        stream = _video_stream(container, path)
+        rate = stream.average_rate or stream.guessed_rate or 25
+        return VideoInfo(float(rate), _announced(stream), bool(container.streams.audio))
+
+
+def read_video(path: Path) -> Iterator[VideoFrame]:
+    """Frames of a video or an animated picture, one at a time.
+
+    A warning of the logger `pose2mesh` tells of frames that cannot be decoded. Raises InputError without a file or for
+    frames that are too large, MissingDependencyError without PyAV, FormatError when nothing can be decoded.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    yield from _decode(path) if has_suffix(path, VIDEO_SUFFIXES) else _animation(path)
+
+
+def _animation(path: Path) -> Iterator[VideoFrame]:
+    from PIL import ImageSequence
+
+    time_s, count = 0.0, 0
+    with open_picture(path) as picture:
+        check_size(path, picture.size)
+        try:
+            for frame in ImageSequence.Iterator(picture):
+                image = to_rgb(frame)
+                yield VideoFrame(count, time_s, image)
+                time_s, count = time_s + _duration(frame), count + 1
+        except Exception as error:  # as in read_image
+            if not count:
+                raise
+            logging.getLogger("pose2mesh").warning("%s: damaged or cut; %d frames were read (%s)", path, count, error)
+
+
+def _duration(picture: Any) -> float:
+    """How long a frame of an animated picture is shown, in s."""
+    return (picture.info.get("duration") or 0) / 1000 or _BROWSERS_DURATION
+
+
+def _open(path: Path):
+    if find_spec("av") is None:
+        raise MissingDependencyError(f"{path}: videos need PyAV; pip install 'pose2mesh[video]'")
+    import av
+    from av.error import FFmpegError
+
+    try:
+        return av.open(str(path.absolute()), options=_OPTIONS)  # absolute: no name is taken for a protocol
+    except (FFmpegError, ValueError, OSError) as error:
+        raise FormatError(
+            f"{path}: not a video that FFmpeg can decode, or not one of {', '.join(VIDEO_SUFFIXES)} ({_reason(error)})"
+        ) from error
+
+
+def _video_stream(container: Any, path: Path) -> Any:
+    if not container.streams.video:
+        raise FormatError(f"{path}: holds no pictures")
+    return container.streams.best("video") or container.streams.video[0]
+
+
+def _announced(stream: Any) -> int | None:
+    """Frames that the file should hold: its index where that is whole, else the header's number."""
+    entries = len(stream.index_entries) if "mov" in stream.container.format.name else 0
+    return entries or stream.frames or None
+
+
+def _decode(path: Path) -> Iterator[VideoFrame]:
+    with _open(path) as container:
+        stream = _video_stream(container, path)
+        check_size(path, (stream.codec_context.width, stream.codec_context.height))
+        announced, faults = _announced(stream), []
+        count, end = 0, 0.0
+        for index, frame in _own_frames(container, stream, faults):
+            check_size(path, (frame.width, frame.height))
+            count, end = count + 1, float(frame.time or 0.0)
+            yield VideoFrame(index, end, _as_meant(frame, stream.sample_aspect_ratio))
+        total = float((container.duration or 0) / 1e6)  # s; without a number of frames, the only sign of an early end
+    reason = f" ({faults[-1]})" if faults else ""
+    if not count:
+        raise FormatError(f"{path}: no frame of this video can be decoded{reason}")
+    if announced and count < announced:
+        message = f"{path}: {announced - count} of {announced} frames cannot be decoded, the file is damaged or cut"
+    elif faults or (not announced and end + 1 < total):
+        message = f"{path}: {count} frames were read, the last one at {end:.2f} of {total:.2f} s; others are damaged"
+    else:
+        return
+    logging.getLogger("pose2mesh").warning("%s", message + reason)
+
+
+def _own_frames(container: Any, stream: Any, faults: list[str]) -> Iterator[tuple[int, Any]]:
+    """Undamaged frames with their places among all frames; what went wrong is added to `faults`."""
+    from av.error import FFmpegError
+
+    waiting, index = [], -1  # presentation times of frames that went into the decoder
+    try:
+        for packet in container.demux(stream):
+            if packet.pts is not None and not packet.is_discard:
+                heappush(waiting, packet.pts)
+            try:
+                frames = packet.decode()
+            except FFmpegError as error:
+                faults.append(_reason(error))
+                continue
+            for frame in frames:
+                index += 1 if frame.pts is None or not waiting or waiting[0] > frame.pts else 0
+                while frame.pts is not None and waiting and waiting[0] <= frame.pts:
+                    heappop(waiting)
+                    index += 1
+                if not frame.is_corrupt:
+                    yield index, frame
+    except FFmpegError as error:
+        faults.append(_reason(error))
+
+
+def _as_meant(frame: Any, pixel_shape: Fraction | None) -> np.ndarray:
+    """uint8 [H, W, 3] RGB with square pixels, upright."""
+    shape = float(pixel_shape or 1)  # width over height of a pixel
+    width = frame.width
+    if shape != 1 and 1 / _LARGEST_STRETCH <= shape <= _LARGEST_STRETCH:
+        width = max(round(width * shape), SMALLEST_SIDE)
+    image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
+    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
+
+
+def _reason(error: Exception) -> str:
+    return " ".join(str(getattr(error, "strerror", None) or error).split())[:100]

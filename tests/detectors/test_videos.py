@@ -1,0 +1,160 @@
+"""Frames of videos: the file's own, with its numbers and times, upright, with square pixels; hostile ones refused."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pose2mesh.detectors.images import is_image
+from pose2mesh.detectors.sources import in_chunks
+from pose2mesh.detectors.videos import is_video, read_video, video_info
+from pose2mesh.errors import FormatError, InputError
+from pose2mesh.pipeline import Frame
+
+av = pytest.importorskip("av", reason="PyAV is not installed (extra video)")
+GRAYS = (40, 80, 120, 160, 200)
+TIMES = (0, 1, 2, 22, 23)  # tenths of a second
+
+
+def write_video(path, images, times=None, codec="mpeg4", pixel_shape=None):
+    """Images [H, W, 3] shown from `times` in tenths of a second, at a regular 10 a second by default."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.height, stream.width = images[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 10)
+        if pixel_shape is not None:
+            stream.codec_context.sample_aspect_ratio = pixel_shape
+        for i, image in zip(times or range(len(images)), images, strict=True):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = i, Fraction(1, 10)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def gray_frames(grays=GRAYS, height=64, width=64):
+    return [np.full((height, width, 3), gray, np.uint8) for gray in grays]
+
+
+def half_black(height=64, width=64):
+    """The left half black, the right one white."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[:, width // 2 :] = 255
+    return image
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".avi"])
+def test_frames_of_every_container(tmp_path, suffix):
+    path = write_video(tmp_path / f"a{suffix}", gray_frames())
+    found = list(read_video(path))
+    assert [frame.index for frame in found] == list(range(5))
+    np.testing.assert_allclose([frame.time_s for frame in found], np.arange(5) / 10, atol=1e-3)
+    np.testing.assert_allclose([frame.image.mean() for frame in found], GRAYS, atol=4)
+    info = video_info(path)
+    assert info.fps == pytest.approx(10) and info.num_frames in (5, None) and not info.has_audio
+
+
+def test_a_variable_rate_doubles_no_frame(tmp_path):
+    found = list(read_video(write_video(tmp_path / "a.mp4", gray_frames(), TIMES)))
+    np.testing.assert_allclose([frame.time_s for frame in found], np.array(TIMES) / 10, atol=1e-3)
+    np.testing.assert_allclose([frame.image.mean() for frame in found], GRAYS, atol=4)
+
+
+def test_pixels_that_are_not_square(tmp_path):
+    path = write_video(tmp_path / "a.mp4", [half_black()] * 2, pixel_shape=Fraction(2, 1))
+    image = next(read_video(path)).image
+    assert image.shape == (64, 128, 3)
+    assert image[:, :60].mean() < 10 and image[:, 68:].mean() > 245
+
+
+def test_turned_recordings(tmp_path):
+    path = write_video(tmp_path / "a.mp4", [half_black(48, 64)] * 2)
+    plain, turned = (np.array(m, ">i4").tobytes() for m in (_matrix(1, 0, 0, 1), _matrix(0, 1, -1, 0)))
+    content = path.read_bytes()
+    place = content.index(plain, content.index(b"tkhd"))
+    path.write_bytes(content[:place] + turned + content[place + 36 :])
+    image = next(read_video(path)).image  # a quarter turn clockwise: what was left is on top
+    assert image.shape == (64, 48, 3)
+    assert image[:28].mean() < 10 and image[36:].mean() > 245
+
+
+def _matrix(a, b, c, d):
+    """The display matrix of MP4 in its fixed-point numbers."""
+    return [a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_a_cut_video_says_what_was_lost(tmp_path, suffix, caplog):
+    noise = np.random.default_rng(0).integers(0, 255, (50, 64, 64, 3)).astype(np.uint8)
+    path = write_video(tmp_path / f"a{suffix}", list(noise))
+    content = path.read_bytes()
+    if suffix == ".mp4":  # the table of frames is at the end: put it at the beginning, as for the network
+        with av.open(path) as source, av.open(tmp_path / "b.mp4", "w", options={"movflags": "faststart"}) as target:
+            stream = target.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(source.streams.video[0]):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    target.mux(packet)
+        path = tmp_path / "b.mp4"
+        content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
+    found = list(read_video(path))
+    assert 20 < len(found) < 40 and [frame.index for frame in found] == list(range(len(found)))
+    [message] = [record.getMessage() for record in caplog.records]
+    lost = f"{50 - len(found)} of 50 frames" if suffix == ".mp4" else f"{len(found)} frames were read"
+    assert f"{path}: {lost}" in message
+
+
+def test_what_is_no_video(tmp_path):
+    write_video(tmp_path / "a.mp4", gray_frames())
+    (tmp_path / "list.avi").write_text("ffconcat version 1.0\nfile a.mp4\n")  # would open the neighbour
+    (tmp_path / "list.mp4").write_text("#EXTM3U\n#EXTINF:1,\na.mp4\n#EXT-X-ENDLIST\n")
+    (tmp_path / "b.mp4").write_bytes(b"no video")
+    (tmp_path / "empty.mkv").touch()
+    for name in ("list.avi", "list.mp4", "b.mp4", "empty.mkv"):
+        with pytest.raises(FormatError, match=name):
+            list(read_video(tmp_path / name))
+    with pytest.raises(InputError, match="no such file"):
+        list(read_video(tmp_path / "none.mp4"))
+
+
+def test_a_name_is_never_a_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = write_video(tmp_path / "a.mp4", gray_frames()).rename(tmp_path / "concat:a.mp4")
+    assert len(list(read_video(path.relative_to(tmp_path)))) == 5
+
+
+def test_without_a_decoder_the_package_is_named(tmp_path, monkeypatch):
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    monkeypatch.setattr("pose2mesh.detectors.videos.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'pose2mesh\[video\]'"):
+        list(read_video(tmp_path / "a.mp4"))
+
+
+def test_frames_that_are_too_large_are_refused_before_they_are_decoded(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "a.mp4", gray_frames())
+    monkeypatch.setattr("pose2mesh.detectors.images.MOST_PIXELS", 64 * 63)
+    with pytest.raises(InputError, match="megapixels"):
+        next(read_video(path))
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
+def test_pictures_that_move_are_sequences(tmp_path, name):
+    frames = [Image.fromarray(image) for image in gray_frames()]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=50)
+    assert is_video(tmp_path / name) and not is_image(tmp_path / name)
+    found = list(read_video(tmp_path / name))
+    np.testing.assert_allclose([frame.image.mean() for frame in found], GRAYS, atol=4)
+    np.testing.assert_allclose([frame.time_s for frame in found], np.arange(5) * 0.05, atol=1e-6)
+    assert video_info(tmp_path / name).fps == pytest.approx(20) and video_info(tmp_path / name).num_frames == 5
+    frames[0].save(tmp_path / name)
+    assert is_image(tmp_path / name) and not is_video(tmp_path / name)
+
+
+def test_chunks_are_bounded_by_the_bytes_of_their_pictures():
+    image = np.broadcast_to(np.uint8(0), (4096, 4096, 3))  # 48 MiB, were it memory
+    frame = Frame("a", range(0))
+    chunks = list(in_chunks(((image, frame) for _ in range(10)), 64))
+    assert [len(chunk) for chunk in chunks] == [3, 3, 3, 1]
