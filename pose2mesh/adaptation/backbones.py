@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import finest_vertex_ids
+from pose2mesh.datasets.detections import conversion
 from pose2mesh.datasets.synthetic import Batch
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.parameters import ParameterFit
@@ -21,7 +22,7 @@ from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.training.config import LossConfig
-from pose2mesh.training.objective import distance_loss, keypoints_in
+from pose2mesh.training.objective import distance_loss
 from pose2mesh.training.parameter_objective import ParameterLoss
 
 
@@ -36,6 +37,7 @@ class Backbone(nn.Module, ABC):
         super().__init__()
         self.network, self.settings = network.eval().requires_grad_(False), settings
         self.joint_set = network.joint_set
+        self.from_coco = conversion("coco17", self.joint_set)
         self.source = copy.deepcopy(network.lifter)
         self.extractor = network.lifter
         self.width = network.lifter.width
@@ -58,8 +60,8 @@ class Backbone(nn.Module, ABC):
         return self.source.features(keypoints)
 
     def keypoints_of(self, batch: Batch) -> Tensor:
-        """Keypoints [B,J,3] of source samples in the network's joint set."""
-        return keypoints_in(batch.keypoints, self.joint_set)
+        """Keypoints [B,J,3] of source samples, which are seen in COCO-17, in the network's joint set."""
+        return self.from_coco(batch.keypoints)
 
     def align(self, keypoints: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
         """The joints that input and output have in common: keypoints [B,K,3] and joints [B,K,3] m."""
@@ -124,7 +126,8 @@ class GraphBackbone(Backbone):
 
     def supervised(self, features: Tensor, batch: Batch) -> Tensor:
         coarsest = self.network.mesh_head.coarsest(features)
-        return distance_loss(self.joints(features), batch.joints) + distance_loss(coarsest, batch.vertices)
+        joints = self.joints(features)[:, : batch.joints.shape[1]]  # sets of outputs begin with the same joints
+        return distance_loss(joints, batch.joints) + distance_loss(coarsest, batch.vertices)
 
     @property
     def vertex_ids(self) -> np.ndarray:

@@ -27,7 +27,6 @@ from pose2mesh.metrics import MetricAccumulator
 from pose2mesh.training.config import Strict
 from pose2mesh.training.distributed import pick_device
 from pose2mesh.training.evaluator import measure
-from pose2mesh.training.objective import keypoints_in
 from pose2mesh.training.optimization import descend
 from pose2mesh.training.run_folder import Stateful
 
@@ -152,14 +151,14 @@ class GapBench:
     def _errors(self, backbone: Backbone) -> dict[str, float]:
         accumulator = MetricAccumulator()
         for rows in torch.arange(len(self.joints)).split(64):
-            predicted = backbone.network(keypoints_in(self.test_keypoints[rows], backbone.joint_set).to(self.device))
+            predicted = backbone.network(backbone.from_coco(self.test_keypoints[rows]).to(self.device))
             joints = self.joints[rows, :18].to(self.device)
             errors = measure(predicted, joints, self.vertices[rows].to(self.device))
             errors |= depth_errors(predicted.joints[:, :18], joints)
             accumulator.update(errors, [self.subjects[row] for row in rows.tolist()])
         summary = accumulator.summary()
         means = {name: summary[name] for name in (*MEASURES, *DIRECTIONS)}
-        return means | label_shares(backbone, keypoints_in(self.test_keypoints, backbone.joint_set).to(self.device))
+        return means | label_shares(backbone, backbone.from_coco(self.test_keypoints).to(self.device))
 
 
 class LabeledTarget:

@@ -4,32 +4,49 @@ All lengths are fractions of the height of the person's box. The protocol of `do
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from functools import cache
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Generator, Tensor
 
 from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative
-from pose2mesh.skeletons import joint_set
+from pose2mesh.skeletons import COCO17, JointSet
 
-_COCO = joint_set("coco17")
-_FLIP = torch.tensor(_COCO.flip_permutation)
-_LIMBS = torch.tensor([not any(part in j for part in ("nose", "eye", "ear")) for j in _COCO.joints])
-_ARM = {side: [_COCO.index(f"{side}_{p}") for p in ("elbow", "wrist")] for side in ("left", "right")}
-_LEG = {side: [_COCO.index(f"{side}_{p}") for p in ("knee", "ankle")] for side in ("left", "right")}
-_TRUNCATIONS = torch.zeros(7, len(_COCO), dtype=torch.bool)  # joints that leave the picture together
-for _row, _joints in enumerate(
-    (
-        range(13, 17),  # knees and ankles: cut at the thighs
-        range(11, 17),  # the lower body: cut at the waist
-        range(15, 17),  # ankles
-        range(0, 5),  # the head
-        _ARM["left"],
-        _ARM["right"],
-        (*_ARM["left"], *_LEG["left"]),
-    )
-):
-    _TRUNCATIONS[_row, list(_joints)] = True
+_HEAD = ("nose", "eye", "ear", "mouth", "head")
+_ARM, _FOOT = ("elbow", "wrist", "pinky", "index", "thumb", "hand"), ("ankle", "toe", "heel", "foot")
+_LEG = ("knee", *_FOOT)
+_TRUNCATIONS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (  # (sides, parts) that leave the picture together
+    (("left", "right"), _LEG),  # cut at the thighs
+    (("left", "right"), ("hip", *_LEG)),  # cut at the waist
+    (("left", "right"), _FOOT),
+    (("left", "right", ""), _HEAD),
+    (("left",), _ARM),
+    (("right",), _ARM),
+    (("left",), (*_ARM, *_LEG)),
+)
+
+
+class _Structure(NamedTuple):
+    """What errors of a joint set depend on."""
+
+    flip: Tensor  # [J] mirror partners
+    limbs: Tensor  # [J] bool: all but the head's
+    truncations: Tensor  # [T, J] bool
+
+
+@cache
+def _structure(joints: JointSet) -> _Structure:
+    def is_of(joint: str, sides: tuple[str, ...], parts: tuple[str, ...]) -> bool:
+        side = joint.partition("_")[0] if joint.startswith(("left_", "right_")) else ""
+        point = joint.removeprefix(f"{side}_")
+        if point == "foot_index":  # a toe, no finger
+            point = "foot"
+        return side in sides and any(part in point for part in parts)
+
+    limbs = [not is_of(joint, ("left", "right", ""), _HEAD) for joint in joints.joints]
+    truncations = [[is_of(joint, *group) for joint in joints.joints] for group in _TRUNCATIONS]
+    return _Structure(torch.tensor(joints.flip_permutation), torch.tensor(limbs), torch.tensor(truncations))
 
 
 @dataclass(frozen=True)
@@ -57,17 +74,20 @@ def box_height(points: Tensor) -> Tensor:
     return points[..., 1].amax(-1) - points[..., 1].amin(-1)
 
 
-def add_detector_noise(points: Tensor, noise: DetectorNoise, generator: Generator) -> Tensor:
-    """Exact COCO-17 projections [B,17,2] to detections [B,17,3] (x, y, confidence; absent joints are zero)."""
+def add_detector_noise(
+    points: Tensor, noise: DetectorNoise, generator: Generator, joint_set: JointSet = COCO17
+) -> Tensor:
+    """Exact projections [B,J,2] to detections [B,J,3] (x, y, confidence; absent joints are zero)."""
     batch, joints = points.shape[:2]
+    flip, limbs, truncations = _structure(joint_set)
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator)
 
     height = box_height(points)[:, None, None]  # [B, 1, 1]
-    draw = uniform(batch, joints)[:, torch.minimum(_FLIP, torch.arange(joints))]  # partners share one draw
-    swapped = (draw < noise.swap) & _LIMBS
-    out = torch.where(swapped[..., None], points[:, _FLIP], points)
+    draw = uniform(batch, joints)[:, torch.minimum(flip, torch.arange(joints))]  # partners share one draw
+    swapped = (draw < noise.swap) & limbs
+    out = torch.where(swapped[..., None], points[:, flip], points)
     strength = noise.jitter * (uniform(batch, 1, 1) if noise.jitter_is_maximum else 1.0)
     out = out + strength * height * torch.randn(batch, joints, 2, generator=generator)
     angle = 2 * torch.pi * uniform(batch, joints)
@@ -77,7 +97,7 @@ def add_detector_noise(points: Tensor, noise: DetectorNoise, generator: Generato
     low, high = noise.confidence_range
     confidence = low + (high - low) * uniform(batch, joints)
     gone = uniform(batch, joints) < noise.absent
-    cut = _TRUNCATIONS[torch.randint(len(_TRUNCATIONS), (batch,), generator=generator)]
+    cut = truncations[torch.randint(len(truncations), (batch,), generator=generator)]
     gone = gone | (cut & (uniform(batch, 1) < noise.truncate))
     gone = gone & (torch.cumsum(~gone, 1)[:, -1:] >= 4)  # a person of fewer than four joints is no input
     present = (~gone)[..., None]

@@ -7,6 +7,7 @@ Human3.6M sets are the nearest anatomical points of Anny, not the points of thos
 import numpy as np
 
 from pose2mesh.errors import InputError
+from pose2mesh.skeletons import JointSet
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import DERIVED
 
@@ -23,13 +24,28 @@ _SMPL_BONES = {
         )
     },
 }  # fmt: skip
+# Points of the hands and the neck that no surface regressor has: (bone, share) of their heads.
+_BONE_POINTS = {
+    "thorax": (("neck01", 1.0),), "upper_neck": (("neck03", 1.0),),
+    **{
+        f"{side}_{knuckle}": tuple((f"{bone}.{side[0].upper()}", share) for bone, share in bones)
+        for side in ("left", "right")
+        for knuckle, bones in (
+            ("index", (("finger2-1", 1.0),)), ("pinky", (("finger5-1", 1.0),)),
+            ("thumb", (("finger1-2", 0.5), ("finger1-3", 0.5))),  # MediaPipe's "second knuckle"
+        )
+    },
+}  # fmt: skip
+_TOES = {f"{side}_foot_index": (f"{side}_big_toe", f"{side}_small_toe") for side in ("left", "right")}
 _HUMAN36M_BONES = {**_SMPL_BONES, "torso": "spine03", "neck": "neck01"}
 _BONES = {"smpl24": _SMPL_BONES, "human36m17": _HUMAN36M_BONES}
 
 
-def compose_regressor(name: str, bone_rows: dict[str, np.ndarray], keypoint_rows: dict[str, np.ndarray]) -> np.ndarray:
+def compose_regressor(
+    joints: str | JointSet, bone_rows: dict[str, np.ndarray], keypoint_rows: dict[str, np.ndarray]
+) -> np.ndarray:
     """Weights [J,V] of a joint set. Raises InputError when the body lacks one of its joints."""
-    joints = find_joint_set(name)
+    joints = find_joint_set(joints) if isinstance(joints, str) else joints
     bones = _BONES.get(joints.name, {})
 
     def row(joint: str) -> np.ndarray:
@@ -37,6 +53,10 @@ def compose_regressor(name: str, bone_rows: dict[str, np.ndarray], keypoint_rows
             return bone_rows[bones[joint]]
         if joint in keypoint_rows:
             return keypoint_rows[joint]
+        if joint in _TOES and all(toe in keypoint_rows for toe in _TOES[joint]):
+            return 0.7 * keypoint_rows[_TOES[joint][0]] + 0.3 * keypoint_rows[_TOES[joint][1]]
+        if joint in _BONE_POINTS and all(bone in bone_rows for bone, _ in _BONE_POINTS[joint]):
+            return sum((share * bone_rows[bone] for bone, share in _BONE_POINTS[joint]), np.zeros(1))
         if joint in DERIVED:
             return np.mean([row(part) for part in DERIVED[joint]], axis=0)
         raise InputError(f"the body has no {joint!r}, so joint set {joints.name!r} cannot be regressed from it")

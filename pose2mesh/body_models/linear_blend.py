@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.body_models.joint_regressors import compose_regressor
+from pose2mesh.skeletons import JointSet
 
 
 class BodyOutput(NamedTuple):
@@ -61,8 +62,8 @@ class LinearBlendBody(nn.Module):
     def num_shape(self) -> int:
         return self.shapedirs.shape[-1]
 
-    def joint_regressor(self, joint_set: str) -> np.ndarray:
-        """Weights [J,V] over the vertices for a named joint set (rows sum to one)."""
+    def joint_regressor(self, joint_set: str | JointSet) -> np.ndarray:
+        """Weights [J,V] over the vertices for a joint set (rows sum to one)."""
         bone_rows = dict(zip(self.bone_names, self.J_regressor.cpu().numpy(), strict=True))
         return compose_regressor(joint_set, bone_rows, self.keypoint_rows)
 

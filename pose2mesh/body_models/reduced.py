@@ -14,7 +14,7 @@ from pose2mesh.body_models.hand import HandBody
 
 
 class ReducedBody(nn.Module):
-    """Chosen vertices [n] and the joints of one set, from shape and group rotations."""
+    """Chosen vertices [n] and some joints, from shape and group rotations."""
 
     vertices: Tensor  # [n, 3, 1+S]
     weights: Tensor  # [n, G]
@@ -26,10 +26,11 @@ class ReducedBody(nn.Module):
     parents: Tensor  # [G]
     has_parent: Tensor  # [G, 1, 1]
 
-    def __init__(self, body: AnnyBody | HandBody, vertex_ids: np.ndarray, joint_set: str):
+    def __init__(self, body: AnnyBody | HandBody, vertex_ids: np.ndarray, joints: str | np.ndarray):
+        """`joints`: the name of a set, or the weights [J,V] of joints over all vertices."""
         super().__init__()
         weights, heads, parents = merge_bones(body)
-        regressor = body.joint_regressor(joint_set)  # [J, V]
+        regressor = body.joint_regressor(joints) if isinstance(joints, str) else joints  # [J, V]
         template = _shape_axis(body.v_template, body.shapedirs).double().numpy()  # [V, 3, 1+S]
         blend = regressor[:, :, None] * weights[None]  # [J, V, G]
         share = blend.sum(1)  # [J, G]

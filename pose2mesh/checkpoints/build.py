@@ -31,7 +31,7 @@ from pose2mesh.networks.lifter import Lifter, PoseFeatures
 from pose2mesh.networks.meshnet import BODY_PLAN, HAND_PLAN, MeshNet, narrowed
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
-from pose2mesh.skeletons import joint_set
+from pose2mesh.skeletons import JointSet, joint_set
 
 OUTPUT_JOINTS = "coco19"  # of the body; a hand comes out as it goes in
 HAND_JOINTS = "hand21"
@@ -135,12 +135,12 @@ def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPo
             f"network.body: the compact network is built on anny-body or anny-hand, not {settings['body']!r}"
         )
     is_hand = isinstance(body, HandBody)
-    joints_in, joints_out = joint_set(settings["joint_set"]), joint_set(HAND_JOINTS if is_hand else OUTPUT_JOINTS)
+    joints_in, joints_out = joint_set(settings["joint_set"]), joint_set(output_set(settings))
     if is_hand != (joints_in.name == HAND_JOINTS):
         raise InputError(f"network: joint set {joints_in.name} does not belong to {settings['body']}")
     mesh = settings["mesh"]
     hierarchy = _hierarchy(settings, body)
-    lifter = Lifter(len(joints_in), len(joints_out), **settings["lifter"])
+    lifter = _lifter(settings["lifter"], joints_in, joints_out, body)
     return (CompactHand if is_hand else CompactPose2Mesh)(
         lifter,
         _mesh_head(mesh, settings["lifter"]["width"], hierarchy, body),
@@ -150,6 +150,21 @@ def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPo
         output_joint_names=joints_out.joints,
         joint_regressor=body.joint_regressor(joints_out.name),
     )
+
+
+def output_set(settings: dict[str, Any]) -> str:
+    """The joints that the compact network of these settings returns."""
+    return settings.get("output_set") or (HAND_JOINTS if settings["joint_set"] == HAND_JOINTS else OUTPUT_JOINTS)
+
+
+def _lifter(settings: dict[str, Any], joints_in: JointSet, joints_out: JointSet, body: AnnyBody | HandBody) -> Lifter:
+    sizes = len(joints_in), len(joints_out), settings["width"], settings["blocks"]
+    if not settings.get("heads"):  # weights of version 0.1 do not name them
+        return Lifter(*sizes)
+    if not isinstance(body, AnnyBody):
+        raise InputError("network.lifter.heads: they are for anny-body; leave them out")
+    decoder = AnnyDecoder(body, np.arange(1))
+    return Lifter(*sizes, deviation=True, rest=decoder.rest6d, num_shape=decoder.num_shape)
 
 
 def _build_key2mesh(settings: dict[str, Any], body: LinearBlendBody) -> Key2Mesh:

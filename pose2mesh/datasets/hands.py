@@ -21,8 +21,9 @@ from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler, vary
 from pose2mesh.augmentation.poses import random_rotations
 from pose2mesh.body_models import HandBody, LinearBlendBody, world_to_relative
 from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.datasets.detections import portions
 from pose2mesh.datasets.mocap import ProtocolBatch
-from pose2mesh.datasets.synthetic import ADULT_YEARS, Batch, Mixture, portions, seeded_generator
+from pose2mesh.datasets.synthetic import ADULT_YEARS, Batch, Mixture, seeded_generator
 from pose2mesh.errors import InputError
 from pose2mesh.npz import read_arrays
 
@@ -173,7 +174,9 @@ class HandProtocol:
             joints, vertices = posed(betas, view[:, None] @ sampler.rotations(angles))
             exact = project_centered(joints, distance)
             clean, noisy = (self._detect(exact, rows, noise) for noise in (CLEAN, self.noise))
-            yield ProtocolBatch(clean, noisy, joints, vertices, [names[row % len(names)] for row in rows], distance)
+            yield ProtocolBatch(
+                clean, noisy, joints, vertices, [names[row % len(names)] for row in rows], distance, "hand21"
+            )
 
     def _draw(
         self, row: int, pool: Tensor, shapes: Tensor, sampler: HandPoseSampler

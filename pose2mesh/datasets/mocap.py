@@ -28,6 +28,7 @@ class ProtocolBatch(NamedTuple):
     vertices: Tensor  # [B, V, 3] the whole mesh
     groups: list[str]  # subject of each sample
     distance: Tensor  # [B] metres to the camera
+    joint_set: str = "coco17"  # of clean and noisy
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ samples at any worker count.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,24 +15,27 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from pose2mesh import paths
-from pose2mesh.augmentation.cameras import CameraRange, project, sample_views
-from pose2mesh.augmentation.detector_noise import DetectorNoise, add_detector_noise
+from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras, sample_views
+from pose2mesh.augmentation.detector_noise import DetectorNoise
+from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
+from pose2mesh.augmentation.framing import Framing
 from pose2mesh.augmentation.poses import PoseAugmentation, relative_rotvecs, sample_poses, world_rotmats
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.datasets.detections import Detections, Errors, portions
 from pose2mesh.datasets.motion import distinct_poses, load_motion
 from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.npz import read_arrays
+from pose2mesh.skeletons import joint_set as find_joint_set
 
 ADULT_YEARS = (18.0, 75.0)
-T = TypeVar("T")
 
 
 class Batch(NamedTuple):
-    """Camera axes, metres, relative to the pelvis (mid hips)."""
+    """Camera axes, metres, relative to the pelvis (mid hips) or the wrist."""
 
-    keypoints: Tensor  # [B, 17, 3] x, y in focal lengths and confidence
-    joints: Tensor  # [B, 19, 3] COCO-19
+    keypoints: Tensor  # [B, J, 3] x, y in focal lengths and confidence, in the network's joint set
+    joints: Tensor  # [B, J_out, 3] in the set that the network returns
     vertices: Tensor  # [B, n, 3] the body's chosen vertices
     rotations: Tensor  # [B, 19, 3, 3] world rotations of the captured bones, SMPL axes seen by the camera
     betas: Tensor  # [B, S]
@@ -44,8 +47,12 @@ class Mixture:
 
     children: float = 0.2
     poses: PoseAugmentation = field(default_factory=PoseAugmentation)
+    everyday: float = 0.0  # chance that a pose is one of `everyday_poses` instead of one of the pool
+    everyday_poses: EverydayPoses = field(default_factory=EverydayPoses)
     noise: tuple[tuple[float, DetectorNoise], ...] = ((1.0, DetectorNoise()),)
-    cameras: tuple[tuple[float, CameraRange], ...] = ((1.0, CameraRange()),)
+    framing: Framing | None = None  # of the photos; None: whole people
+    cameras: tuple[tuple[float, CameraRange | PhotoCameras], ...] = ((1.0, CameraRange()),)
+    detectors: tuple[tuple[float, str], ...] = ()  # joint sets that samples are seen in; the network's own if none
 
 
 class SyntheticBodies(Dataset):
@@ -59,47 +66,54 @@ class SyntheticBodies(Dataset):
         *,
         vertex_ids: np.ndarray,
         batch_size: int,
+        joint_set: str = "coco17",
+        output_set: str = "coco19",
         seed: int = 0,
         rank: int = 0,
     ):
-        """`pool` [N,19,3]: relative rotation vectors (`pose_pool`); `vertex_ids`: the vertices a batch holds."""
-        self.body, self.reduced = body, ReducedBody(body, vertex_ids, "coco19")
+        """`pool` [N,19,3]: relative rotation vectors (`pose_pool`); `vertex_ids`: the vertices a batch holds.
+
+        `joint_set` and `output_set` are the network's; the root of the latter is the origin.
+        """
+        self.detections = Detections(body, joint_set, output_set, mixture.detectors)
+        self.body, self.reduced = body, ReducedBody(body, vertex_ids, self.detections.regressor)
+        outputs = find_joint_set(output_set)
+        assert outputs.root is not None  # networks return sets that have one
+        self.root = int(self.detections.output_rows[outputs.index(outputs.root)])
         self.pool, self.mixture = pool, mixture
         self.batch_size, self.seed, self.rank = batch_size, seed, rank
         self.adults, self.children = training_shapes()
 
     def __getitem__(self, step: int) -> Batch:
         generator = seeded_generator(self.seed, step, self.rank)
-        pose = sample_poses(self.pool, self.batch_size, self.mixture.poses, generator)  # [B, 19, 3]
+        pose = self._sample_poses(generator)  # [B, 19, 3]
         betas = self._sample_betas(generator)
         views = [sample_views(n, c, generator) for n, c in portions(self.mixture.cameras, self.batch_size)]
         rotation = torch.cat([view.rotation for view in views])
-        distance = torch.cat([view.distance for view in views])
+        place = torch.cat([view.translation for view in views])
         seen = rotation[:, None] @ world_rotmats(pose)  # [B, 19, 3, 3]: the camera turns the whole body
         groups = self.body.expand_groups(seen)
-        joints = self.reduced.joints(betas, groups)  # [B, 19, 3]
-        pelvis = joints[:, 17:18]
-        joints = joints - pelvis
+        points = self.reduced.joints(betas, groups)  # [B, U, 3]
+        pelvis = points[:, self.root, None]
+        points = points - pelvis
         vertices = self.reduced.skin(betas, groups) - pelvis
-        keypoints = self._detect(project(joints[:, :17], distance), generator)
-        return Batch(keypoints, joints, vertices, seen, betas)
+        keypoints = self.detections(points, place, Errors(self.mixture.noise, self.mixture.framing), generator)
+        return Batch(keypoints, points[:, self.detections.output_rows], vertices, seen, betas)
+
+    def _sample_poses(self, generator: Generator) -> Tensor:
+        """Poses [B,19,3], in no order: recorded ones, varied, and those of everyday life."""
+        everyday = round(self.mixture.everyday * self.batch_size)
+        pose = sample_poses(self.pool, self.batch_size - everyday, self.mixture.poses, generator)
+        if everyday:
+            more = sample_everyday(everyday, self.mixture.everyday_poses, generator, self.pool)
+            pose = torch.cat([pose, more])[torch.randperm(self.batch_size, generator=generator)]
+        return pose
 
     def _sample_betas(self, generator: Generator) -> Tensor:
         adults = self.adults[torch.randint(len(self.adults), (self.batch_size,), generator=generator)]
         children = self.children[torch.randint(len(self.children), (self.batch_size,), generator=generator)]
         young = torch.rand(self.batch_size, 1, generator=generator) < self.mixture.children
         return torch.where(young, children, adults)
-
-    def _detect(self, points: Tensor, generator: Generator) -> Tensor:
-        """Give each share of the batch its kind of errors. The order is shuffled: cameras have shares too."""
-        order = torch.randperm(self.batch_size, generator=generator)
-        out = torch.empty(self.batch_size, points.shape[1], 3)
-        start = 0
-        for count, noise in portions(self.mixture.noise, self.batch_size):
-            rows = order[start : start + count]
-            out[rows] = add_detector_noise(points[rows], noise, generator)
-            start += count
-        return out
 
 
 def seeded_generator(*key: int) -> Generator:
@@ -141,10 +155,3 @@ def training_shapes() -> tuple[Tensor, Tensor]:
     age, betas = (column[1::2] for column in shape_table())
     adult = age >= ADULT_YEARS[0]
     return betas[adult], betas[~adult]
-
-
-def portions(shares: Sequence[tuple[float, T]], count: int) -> list[tuple[int, T]]:
-    """Split `count` samples by shares; every sample is handed out."""
-    edges = np.rint(np.cumsum([share for share, _ in shares]) / sum(share for share, _ in shares) * count)
-    counts = np.diff(edges.astype(int), prepend=0)
-    return [(int(n), item) for n, (_, item) in zip(counts, shares, strict=True) if n]

@@ -6,11 +6,11 @@ from typing import Any
 import torch
 
 from pose2mesh.checkpoints.build import BodyNetwork
+from pose2mesh.datasets.detections import conversion
 from pose2mesh.datasets.upright import UprightProtocol
 from pose2mesh.metrics import MetricAccumulator, knee_flexion
 from pose2mesh.skeletons import joint_set
 from pose2mesh.training.evaluator import measure, shown
-from pose2mesh.training.objective import keypoints_in
 
 
 def evaluate_upright(
@@ -32,7 +32,7 @@ def evaluate_upright(
         for batch in shown(protocol, batch_size, progress):
             joints, vertices = batch.joints.to(device), batch.vertices.to(device)
             for name, accumulator in accumulators.items():
-                predicted = network(keypoints_in(getattr(batch, name), network.joint_set).to(device))
+                predicted = network(conversion(batch.joint_set, network.joint_set)(getattr(batch, name)).to(device))
                 accumulator.update(measure(predicted, joints, vertices), batch.groups)
                 for source, points in (("truth", joints), ("predicted", predicted.joints)):
                     flexion = knee_flexion(points[:, : len(names)], names).tolist()  # [B, 2]

@@ -9,7 +9,7 @@ import numpy as np
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.fitting.camera import fit_cameras
 from pose2mesh.geometry.mirroring import flip_faces, mirror_where
-from pose2mesh.networks.prediction import BodyPrediction
+from pose2mesh.networks.prediction import BodyPrediction, UncertainPrediction
 from pose2mesh.skeletons import JointSet, convert
 from pose2mesh.types import Keypoints2D, Person
 
@@ -44,7 +44,7 @@ def answers_of(output: Any, is_left: np.ndarray, outputs: Outputs) -> list[Answe
     vertices = _array(output.vertices) if outputs == "mesh" else np.zeros((len(joints), 0, 3), np.float32)
     if not (np.isfinite(joints).all() and np.isfinite(vertices).all()):
         raise FormatError("the network returned numbers that are not finite: its weights are damaged; load others")
-    has_parameters = isinstance(output, BodyPrediction)
+    has_parameters = isinstance(output, BodyPrediction | UncertainPrediction)
     if outputs == "parameters" and not has_parameters:
         raise InputError(
             "these weights give no body parameters; take others, such as anny-key2mesh, or outputs='joints'"

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.networks.lifter import Lifter
-from pose2mesh.networks.prediction import MeshPrediction
+from pose2mesh.networks.prediction import MeshPrediction, UncertainPrediction
 from pose2mesh.ops import SparseOperator
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons import mirror_name
@@ -51,8 +51,8 @@ class CompactPose2Mesh(nn.Module):
         """Joints [B,J_out,3] m of the finest vertices [B,N,3]: those of the full mesh, without computing it."""
         return self.joint_regressor @ finest.float()
 
-    def forward(self, keypoints: Tensor) -> MeshPrediction:
-        """Plain network call: keypoints [B,J,3] (x, y in any unit, confidence) to MeshPrediction in metres.
+    def forward(self, keypoints: Tensor) -> MeshPrediction | UncertainPrediction:
+        """Plain network call: keypoints [B,J,3] (x, y in any unit, confidence) to a prediction in metres.
 
         The joints are the mean of the pose and its mirror image, lifted together: at batch 1 the lifter's time is that
         of reading its weights, so the second view is nearly free (0.4 mm clean, 0.7 mm noisy on the validation motion).
@@ -60,8 +60,12 @@ class CompactPose2Mesh(nn.Module):
         batch = keypoints.shape[0]
         lifted = self.lifter(torch.cat([keypoints, self._mirror(keypoints, self.flip_in)]))  # [2B, ...]
         joints = (lifted.joints[:batch] + self._mirror(lifted.joints[batch:], self.flip_out)) / 2
-        finest = self.mesh_head(lifted.features[:batch])[-1].float()
-        return MeshPrediction(self.to_full.matmul(finest), joints)
+        features = lifted.features[:batch]
+        vertices = self.to_full.matmul(self.mesh_head(features)[-1].float())
+        deviation, parameters = self.lifter.deviation(features), self.lifter.body(features)
+        if deviation is None or parameters is None:
+            return MeshPrediction(vertices, joints)
+        return UncertainPrediction(vertices, joints, deviation, parameters)
 
     def _mirror(self, points: Tensor, permutation: Tensor) -> Tensor:
         """Left-right mirror image of joints [B,J,3]: x negated, partners exchanged."""

@@ -7,9 +7,9 @@ and the published one (`PublishedFeatures`: no confidences, batch norms, PReLU, 
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.geometry.rotation import rot6d_to_rotmat
 from pose2mesh.networks.body_decoders import BodyDecoder
 from pose2mesh.networks.lifter import PoseFeatures
+from pose2mesh.networks.parameter_head import estimate_parameters, start_at_rest
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 
 LEAST_CONFIDENCE = 0.1  # below it the published network takes a joint for missing
@@ -69,18 +69,11 @@ class Key2Mesh(nn.Module):
         self.lifter, self.head, self.decoder = lifter, head, decoder
         self.joint_set, self.output_joint_names = joint_set, decoder.joint_set.joints
         self.faces = decoder.faces
-        last = [module for module in head.modules() if isinstance(module, nn.Linear)][-1]
-        with torch.no_grad():  # start near the rest pose of the mean body
-            last.weight.mul_(0.1)
-            last.bias.copy_(torch.cat([torch.zeros(decoder.num_shape), decoder.rest6d.flatten()]))
+        start_at_rest(head, decoder.rest6d, decoder.num_shape)
 
     def estimate(self, features: Tensor) -> BodyParameters:
         """Features [B,C] to parameters."""
-        with torch.autocast(features.device.type, enabled=False):  # bfloat16 is too coarse for angles
-            out = self.head(features.float())  # [B, S + 6R]
-            shape = self.decoder.num_shape
-            rotations = rot6d_to_rotmat(out[:, shape:].unflatten(1, (-1, 6)))
-            return BodyParameters(rotations, out[:, :shape])
+        return estimate_parameters(self.head, features, self.decoder.num_shape)
 
     def forward(self, keypoints: Tensor) -> BodyPrediction:
         """keypoints [B,J,3] (x, y in any unit, confidence) to BodyPrediction in metres."""

@@ -5,13 +5,6 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class MeshPrediction(NamedTuple):
-    """Pelvis-relative (hand: wrist-relative), camera axes (x right, y down, z forward)."""
-
-    vertices: Tensor  # [B, V, 3] metres
-    joints: Tensor  # [B, J, 3] metres
-
-
 class BodyParameters(NamedTuple):
     """Pose and shape of a body model. The root's rotation turns the body's axes (y up) to those of the camera.
 
@@ -21,6 +14,22 @@ class BodyParameters(NamedTuple):
 
     rotations: Tensor  # [B, R, 3, 3]
     betas: Tensor  # [B, S]
+
+
+class MeshPrediction(NamedTuple):
+    """Pelvis-relative (hand: wrist-relative), camera axes (x right, y down, z forward)."""
+
+    vertices: Tensor  # [B, V, 3] metres
+    joints: Tensor  # [B, J, 3] metres
+
+
+class UncertainPrediction(NamedTuple):
+    """A mesh with what its network knows besides; frames as in MeshPrediction."""
+
+    vertices: Tensor  # [B, V, 3] metres
+    joints: Tensor  # [B, J, 3] metres
+    deviation: Tensor  # [B, J] metres: the radius that holds the true joint in 68 of 100 cases
+    parameters: BodyParameters  # of a body near the mesh, estimated beside it
 
 
 class BodyPrediction(NamedTuple):

@@ -2,12 +2,14 @@
 
 from pose2mesh.skeletons.conversion import convert
 from pose2mesh.skeletons.joint_sets import (
+    BODY32,
     BODY_HANDS59,
     COCO17,
     COCO23,
     HAND21,
     JOINT_SETS,
     MEDIAPIPE33,
+    UNION48,
     WITH_HANDS,
     hand_of_body,
     joint_set,
@@ -16,6 +18,7 @@ from pose2mesh.skeletons.motion_bones import MOTION_BONES, MOTION_PARENTS
 from pose2mesh.skeletons.structure import JointSet, mirror_name
 
 __all__ = [
+    "BODY32",
     "BODY_HANDS59",
     "COCO17",
     "COCO23",
@@ -24,6 +27,7 @@ __all__ = [
     "MEDIAPIPE33",
     "MOTION_BONES",
     "MOTION_PARENTS",
+    "UNION48",
     "WITH_HANDS",
     "JointSet",
     "convert",

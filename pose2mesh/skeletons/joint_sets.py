@@ -173,6 +173,28 @@ MPII16 = JointSet(
     ),
     root="pelvis",
 )
+_KNUCKLES = "left_index left_pinky left_thumb right_index right_pinky right_thumb".split()
+BODY32 = JointSet(  # what the free body's networks return: COCO-19 first, then the head's top, feet and knuckles
+    "body32",
+    (*COCO19.joints, "head_top", *_FOOT_POINTS, *_KNUCKLES),
+    (
+        *COCO19.bones,
+        ("neck", "head_top"),
+        *_FEET,
+        *both_sides(("*_wrist", "*_index"), ("*_wrist", "*_pinky"), ("*_wrist", "*_thumb")),
+    ),
+    root="pelvis",
+)
+_ELSEWHERE = (  # joints of single sets
+    "left_foot_index right_foot_index torso spine1 spine2 spine3 neck_base head left_collar right_collar left_foot "
+    "right_foot left_hand right_hand thorax upper_neck"
+).split()
+UNION48 = JointSet(  # what networks take that know every detector: all joints that a body's set may name
+    "union48",
+    (*BODY32.joints, *_ELSEWHERE),
+    (*BODY32.bones, *both_sides(("*_heel", "*_foot_index"))),
+    root="pelvis",
+)
 _FINGERS = ("thumb", "index", "middle", "ring", "pinky")
 HAND21 = JointSet(
     "hand21",
@@ -217,7 +239,7 @@ JOINT_SETS = {
     s.name: s
     for s in (
         *(COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33, HAND21),
-        *(COCO23, CROWDPOSE14, AIC14, LSP14, MPII16),
+        *(COCO23, CROWDPOSE14, AIC14, LSP14, MPII16, BODY32, UNION48),
         *WITH_HANDS.values(),
     )
 }

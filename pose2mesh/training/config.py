@@ -7,8 +7,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pose2mesh import paths
-from pose2mesh.augmentation.cameras import CameraRange
+from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras
 from pose2mesh.augmentation.detector_noise import DetectorNoise
+from pose2mesh.augmentation.everyday_poses import EverydayPoses
+from pose2mesh.augmentation.framing import Framing
 from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, TRAINING_FAMILIES
 from pose2mesh.augmentation.hand_poses import HandPoses
 from pose2mesh.augmentation.poses import PoseAugmentation
@@ -50,6 +52,7 @@ class LifterConfig(Strict):
 
     width: int = Field(default=1024, ge=8)
     blocks: int = Field(default=3, ge=1)
+    heads: bool = False  # besides joints: how far off they may be, and the parameters of the body
 
 
 class MeshConfig(Strict):
@@ -84,6 +87,7 @@ class ClassicConfig(Strict):
 class NetworkConfig(Strict):
     kind: Literal["compact", "classic", "key2mesh"] = "compact"
     joint_set: str = "coco17"
+    output_set: str = ""  # joints that a free body comes with: coco19 or body32; "" for coco19, or those of the hand
     body: str = "anny-body"
     lifter: LifterConfig = LifterConfig()
     mesh: MeshConfig = MeshConfig()
@@ -110,10 +114,18 @@ class NoiseShare(Strict):
 
 
 class CameraShare(Strict):
-    """A range of cameras and the share of samples that get it."""
+    """Cameras aimed at the body, or as people hold them, and the share of samples that get them."""
 
     share: Positive
     range: CameraRange = CameraRange()
+    photo: PhotoCameras | None = None  # instead of `range`
+
+
+class DetectorShare(Strict):
+    """The joints that a detector knows, and the share of samples that it sees."""
+
+    share: Positive
+    joint_set: str
 
 
 class SourceConfig(Strict):
@@ -145,10 +157,14 @@ class DataConfig(Strict):
     distinct_radians: NotNegative = 0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
     children: Fraction = 0.2  # share of bodies of 4-17 years, the rest are adults
     poses: PoseAugmentation = PoseAugmentation()
+    everyday: Fraction = 0.0  # share of poses of everyday life, drawn from ranges, beside those of motion or prior
+    everyday_poses: EverydayPoses = EverydayPoses()
     gestures: tuple[str, ...] = TRAINING_FAMILIES  # hands: families of named gestures; the others stay unseen
     hand_poses: HandPoses = HandPoses()
     noise: tuple[NoiseShare, ...] = Field(default=(NoiseShare(share=1.0),), min_length=1)
+    framing: Framing | None = None  # of the photos; without it people are seen whole
     cameras: tuple[CameraShare, ...] = Field(default=(CameraShare(share=1.0),), min_length=1)
+    detectors: tuple[DetectorShare, ...] = ()  # of a union of joint sets; without them samples have all its joints
     workers: int = Field(default=0, ge=0)
 
 
@@ -161,6 +177,7 @@ class LossConfig(Strict):
     mesh_joint: NotNegative = 0.5  # joints regressed from the mesh
     normal: NotNegative = 0.0
     edge: NotNegative = 0.0
+    deviation: NotNegative = 0.1  # how far off lifted joints may be
     rotation: NotNegative = 0.1  # parameter network: entries of the bones' rotation matrices
     shape: NotNegative = 0.002  # parameter network: shape coefficients
     weigh_limbs: bool = False  # parameter network: joints count 8, 4, 2 towards the ends of the limbs, as in the paper

@@ -8,12 +8,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pose2mesh.checkpoints.build import BodyNetwork
+from pose2mesh.datasets.detections import conversion
 from pose2mesh.datasets.hands import HandProtocol
 from pose2mesh.datasets.mocap import MocapProtocol, ProtocolBatch
 from pose2mesh.geometry.procrustes import similarity_align
 from pose2mesh.metrics import MetricAccumulator, auc, f_score, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
 from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction
-from pose2mesh.training.objective import keypoints_in
 
 # The protocol's joints: COCO-17 and the pelvis, which is joint 17 of COCO-19; the neck (18) is left out.
 PROTOCOL_JOINTS = slice(0, 18)
@@ -34,7 +34,7 @@ def evaluate(
         for batch in shown(protocol, batch_size, progress):
             joints, vertices = batch.joints.to(device), batch.vertices.to(device)
             for name, accumulator in accumulators.items():
-                predicted = network(keypoints_in(getattr(batch, name), network.joint_set).to(device))
+                predicted = network(conversion(batch.joint_set, network.joint_set)(getattr(batch, name)).to(device))
                 errors = measure_hands if of_hands else measure
                 accumulator.update(errors(predicted, joints, vertices), batch.groups)
     return {name: accumulator.summary() for name, accumulator in accumulators.items()}

@@ -11,14 +11,20 @@ from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.compact_hand import CompactHand, turned, upright_turn
-from pose2mesh.skeletons import convert
-from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.training.config import LossConfig, StageConfig
+
+ONE_DEVIATION = 0.6827  # share of a normal distribution within one deviation
 
 
 def distance_loss(predicted: Tensor, target: Tensor) -> Tensor:
     """Mean distance between points [...,3]; smooth at zero (1 micrometre)."""
     return (predicted.float() - target).square().sum(-1).add(1e-12).sqrt().mean()
+
+
+def quantile_loss(predicted: Tensor, errors: Tensor, share: float) -> Tensor:
+    """Mean pinball loss [...]: least where a `share` of the errors is below what is predicted (Koenker 1978)."""
+    beyond = errors - predicted
+    return torch.maximum(share * beyond, (share - 1) * beyond).mean()
 
 
 class Objective(nn.Module):
@@ -39,8 +45,15 @@ class Objective(nn.Module):
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         if isinstance(self.network, CompactHand):
             batch = upright_batch(batch)
-        lifted = self.network.lifter(keypoints_in(batch.keypoints, self.network.joint_set))
+        lifter = self.network.lifter
+        lifted = lifter(batch.keypoints)
         parts = {"joint": distance_loss(lifted.joints, batch.joints)}
+        deviation, body = lifter.deviation(lifted.features), lifter.body(lifted.features)
+        if deviation is not None and body is not None:
+            errors = (lifted.joints.detach() - batch.joints).norm(dim=-1)  # [B, J]
+            parts["deviation"] = quantile_loss(deviation, errors, ONE_DEVIATION)
+            parts["rotation"] = (body.rotations - batch.rotations).abs().mean()
+            parts["shape"] = (body.betas - batch.betas).abs().mean()
         if self.stage.lifting_only:
             assert isinstance(self.network.mesh_head, CoarseToFine)  # stage_data refuses the other heads
             coarsest = self.network.mesh_head.coarsest(lifted.features)
@@ -126,15 +139,4 @@ class ClassicObjective(nn.Module):
                 MeshTarget(batch.vertices, batch.joints, batch.lifted, *valid),
                 bool(batch.has_edges),
             )
-        keypoints = keypoints_in(batch.keypoints, self.network.joint_set)
-        return keypoints, MeshTarget(batch.vertices, batch.joints, batch.joints), True
-
-
-def keypoints_in(keypoints: Tensor, joint_set: str) -> Tensor:
-    """COCO-17 detections [B,17,3] in another joint set [B,J,3]: the classic network wants the pelvis and neck too."""
-    if keypoints.shape[1] == len(find_joint_set(joint_set)):  # samples of hands come in the one set there is
-        return keypoints
-    points, confidence = convert(
-        keypoints[..., :2].numpy(force=True), keypoints[..., 2].numpy(force=True), "coco17", joint_set
-    )
-    return torch.from_numpy(np.concatenate([points, confidence[..., None]], -1)).to(keypoints.device)
+        return batch.keypoints, MeshTarget(batch.vertices, batch.joints, batch.joints), True

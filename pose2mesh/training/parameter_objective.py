@@ -11,7 +11,7 @@ from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import joint_set
 from pose2mesh.training.config import LossConfig
-from pose2mesh.training.objective import distance_loss, keypoints_in
+from pose2mesh.training.objective import distance_loss
 
 _LIMB_WEIGHTS = {"wrist": 8.0, "ankle": 8.0, "elbow": 4.0, "knee": 4.0, "shoulder": 2.0, "hip": 2.0}  # the paper's
 
@@ -52,5 +52,4 @@ class ParameterObjective(nn.Module):
         self.network, self.loss = network, ParameterLoss(body, vertex_ids, weights)
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        keypoints = keypoints_in(batch.keypoints, self.network.joint_set)
-        return self.loss(self.network.estimate(self.network.lifter.features(keypoints)), batch)
+        return self.loss(self.network.estimate(self.network.lifter.features(batch.keypoints)), batch)

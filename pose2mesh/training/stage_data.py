@@ -7,6 +7,7 @@ from torch import Tensor
 
 from pose2mesh.body_models import AnnyBody, LinearBlendBody
 from pose2mesh.checkpoints import finest_vertex_ids
+from pose2mesh.checkpoints.build import output_set
 from pose2mesh.datasets.batches import Samples
 from pose2mesh.datasets.hands import SyntheticHands
 from pose2mesh.datasets.synthetic import Mixture, SyntheticBodies
@@ -32,16 +33,14 @@ def stage_data(config: TrainConfig, index: int, body: LinearBlendBody, pool: Ten
     ids = _vertex_sets(config, hierarchy, stage)
     finest = ids[-1]
     faces = hierarchy.faces if len(finest) == hierarchy.num_vertices else hierarchy.level_faces[1]
-    make = SyntheticBodies if isinstance(body, AnnyBody) else SyntheticHands
-    samples = make(
-        body,  # pyright: ignore[reportArgumentType]
-        pool,
-        mixture_of(config.data),
-        vertex_ids=finest,
-        batch_size=stage.batch_size,
-        seed=1000 * config.seed + index,
-        rank=rank,
-    )
+    mixture = mixture_of(config.data)
+    stream = {"batch_size": stage.batch_size, "seed": 1000 * config.seed + index, "rank": rank}
+    if isinstance(body, AnnyBody):
+        settings = config.network.model_dump(mode="json")
+        sets = {"joint_set": settings["joint_set"], "output_set": output_set(settings)}
+        samples: Samples = SyntheticBodies(body, pool, mixture, vertex_ids=finest, **sets, **stream)
+    else:
+        samples = SyntheticHands(body, pool, mixture, vertex_ids=finest, **stream)
     return StageData(samples, [_rows_in(finest, part) for part in ids], faces)
 
 
@@ -51,7 +50,11 @@ def mixture_of(data: DataConfig) -> Mixture:
         children=data.children,
         poses=data.poses,
         noise=tuple((n.share, n.detector) for n in data.noise),
-        cameras=tuple((c.share, c.range) for c in data.cameras),
+        cameras=tuple((c.share, c.photo or c.range) for c in data.cameras),
+        everyday=data.everyday,
+        everyday_poses=data.everyday_poses,
+        framing=data.framing,
+        detectors=tuple((d.share, d.joint_set) for d in data.detectors),
     )
 
 

@@ -1,0 +1,123 @@
+"""What detectors report of a sample: the joints that they know, framed as photos are, with their errors.
+
+A network that takes the union of all sets sees each sample through one detector, drawn for it; the joints which that
+one does not know are absent.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from pose2mesh.augmentation.cameras import project
+from pose2mesh.augmentation.detector_noise import DetectorNoise, add_detector_noise
+from pose2mesh.augmentation.framing import Framing, crop_to_frame, report_outside
+from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.skeletons import JointSet
+from pose2mesh.skeletons import joint_set as find_joint_set
+from pose2mesh.skeletons.conversion import conversion_sources
+
+T = TypeVar("T")
+
+
+class Errors(NamedTuple):
+    """Kinds of errors with their shares, and how the photos are framed: None for whole people."""
+
+    noise: Sequence[tuple[float, DetectorNoise]]
+    framing: Framing | None = None
+
+
+class Conversion:
+    """Keypoints [B,J,3] of one set to those [B,K,3] of another, by name; as `skeletons.convert`, on tensors."""
+
+    def __init__(self, source: JointSet, target: JointSet):
+        rows = conversion_sources(source, target)
+        self.is_same = source.joints == target.joints
+        self.first, self.second = (torch.tensor([row[i] if row else 0 for row in rows]) for i in (0, -1))  # [K]
+        self.known = torch.tensor([bool(row) for row in rows])[:, None]  # [K, 1]
+
+    def __call__(self, keypoints: Tensor) -> Tensor:
+        if self.is_same:
+            return keypoints
+        first, second = (keypoints[:, index.to(keypoints.device)] for index in (self.first, self.second))
+        confidence = torch.minimum(first[..., 2:], second[..., 2:])
+        points = (first[..., :2] + second[..., :2]) / 2
+        return torch.cat([points, confidence], -1) * (self.known.to(keypoints.device) & (confidence > 0))
+
+
+@cache
+def conversion(source: str, target: str) -> Conversion:
+    """Between sets by name."""
+    return Conversion(find_joint_set(source), find_joint_set(target))
+
+
+class Detector:
+    """A source of joints: a set, as far as the network's set knows it."""
+
+    def __init__(self, source: str, target: str):
+        whole, wanted = find_joint_set(source), find_joint_set(target)
+        used = {i for row in conversion_sources(whole, wanted) for i in row}
+        self.joints = JointSet(whole.name, tuple(j for i, j in enumerate(whole.joints) if i in used), ())
+        self.conversion = Conversion(self.joints, wanted)
+
+
+class Detections:
+    """Joints of samples in a network's set, from exact points of the body."""
+
+    def __init__(
+        self,
+        body: AnnyBody,
+        target: str,
+        output: str,
+        sources: Sequence[tuple[float, str]],
+    ):
+        """`target` is the network's set, `output` that of the joints it returns; shares need not sum to one.
+
+        Without `sources` every sample has the network's own set.
+        """
+        self.sources = [(share, Detector(name, target)) for share, name in sources or [(1.0, target)]]
+        parts = [body.joint_regressor(output), *(body.joint_regressor(d.joints) for _, d in self.sources)]
+        # Weights [U,V] of all points that any detector or the output names, each once.
+        self.regressor, rows = np.unique(np.concatenate(parts), axis=0, return_inverse=True)
+        ends = np.cumsum([len(part) for part in parts])[:-1]
+        self.output_rows, *self.source_rows = (torch.from_numpy(part) for part in np.split(rows, ends))
+
+    def __call__(self, points: Tensor, place: Tensor, errors: Errors, generator: Generator) -> Tensor:
+        """Points [B,U,3] m, relative to the pelvis, which stands at `place` [B,3], to keypoints [B,J,3].
+
+        x and y in focal lengths. Who is seen by which detector, and with which errors, is drawn.
+        """
+        count = len(points)
+        order = torch.randperm(count, generator=generator)  # cameras and poses have shares too
+        found, start = [], 0
+        for number, (size, index) in enumerate(portions([(s, i) for i, (s, _) in enumerate(self.sources)], count)):
+            rows = order[start : start + size]
+            start += size
+            detector, columns = self.sources[index][1], self.source_rows[index]
+            exact = project(points[rows][:, columns], place[rows])
+            found.append(self._seen(exact, detector, errors, generator, turn=number))
+        return torch.cat(found)[order.argsort()]
+
+    def _seen(self, exact: Tensor, detector: Detector, errors: Errors, generator: Generator, turn: int) -> Tensor:
+        """Exact projections [b,J,2] through one detector, each share of them with its kind of errors."""
+        parts, start = [], 0
+        for size, noise in portions(errors.noise, len(exact), turn):
+            some = exact[start : start + size]
+            start += size
+            keypoints = add_detector_noise(some, noise, generator, detector.joints)
+            if errors.framing is not None:
+                inside = crop_to_frame(some, detector.joints.joints, errors.framing, generator)
+                keypoints = report_outside(keypoints, inside, errors.framing, generator)
+            parts.append(detector.conversion(keypoints))
+        return torch.cat(parts)
+
+
+def portions(shares: Sequence[tuple[float, T]], count: int, turn: int = 0) -> list[tuple[int, T]]:
+    """Split `count` samples by shares; every sample is handed out. `turn` says who gets the odd ones."""
+    shares = [*shares[turn % len(shares) :], *shares[: turn % len(shares)]]
+    edges = np.rint(np.cumsum([share for share, _ in shares]) / sum(share for share, _ in shares) * count)
+    counts = np.diff(edges.astype(int), prepend=0)
+    return [(int(n), item) for n, (_, item) in zip(counts, shares, strict=True) if n]
