@@ -12,7 +12,8 @@ SOURCES := pose2mesh tools tests
 OLDEST := .venv-oldest
 OLDEST_TESTS := tests/test_imports.py tests/test_free_path.py tests/test_pipeline.py tests/test_outputs.py tests/test_npz.py \
   tests/test_known_camera.py tests/ops/test_kept.py tests/ops/test_sparse.py tests/networks/test_meshnet.py \
-  tests/networks/test_compact.py tests/checkpoints/test_weights.py tests/hierarchy tests/exporters tests/detectors/test_exif.py
+  tests/networks/test_compact.py tests/checkpoints/test_weights.py tests/hierarchy tests/exporters/test_archive.py \
+  tests/exporters/test_person.py tests/detectors/test_exif.py
 
 .PHONY: demo test lint docs oldest wheels clean
 .DELETE_ON_ERROR:

@@ -53,7 +53,7 @@ class VideoDetector:
         finds = find_people(self._detector.finder, image, with_tiles=self._frame == 0)
         alike = similarity(poses_of(self._people), finds[:, :17])  # [P, N]
         for person, row in zip(self._people, alike, strict=True):
-            missed = self._doubts.get(person.track, 0) + 1  # pyright: ignore[reportArgumentType] - tracks are numbers
+            missed = self._doubts.get(person.track, 0) + 1  # pyright: ignore - tracks are numbers
             self._doubts[person.track] = 0 if (row >= AGREE).any() else missed  # pyright: ignore[reportArgumentType]
         self._people = [person for person in self._people if self._doubts[person.track] < DOUBTS]  # pyright: ignore
         unknown = finds[~(alike >= AGREE).any(0)] if len(alike) else finds

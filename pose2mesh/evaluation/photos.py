@@ -70,7 +70,7 @@ def read_photos(folder: Path) -> list[Photo]:
             Photo(
                 folder / name,
                 int(known["prominent"]),
-                tuple(UprightBox(tuple(map(float, p["box"])), bool(p["truncated"])) for p in known.get("upright", ())),
+                tuple(UprightBox(_box(p["box"]), bool(p["truncated"])) for p in known.get("upright", ())),
             )
             for name, known in listed.items()
         ]
@@ -163,3 +163,9 @@ def _set_of(person: Person) -> JointSet:
 
 def _median(values: list[float]) -> float | None:
     return float(np.nanmedian(values)) if values else None
+
+
+def _box(sides: list[float]) -> tuple[float, float, float, float]:
+    """Raises ValueError unless these are four."""
+    left, top, right, bottom = map(float, sides)
+    return left, top, right, bottom
