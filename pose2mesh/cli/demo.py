@@ -1,4 +1,4 @@
-"""`pose2mesh demo`: the whole chain on a photo that comes with scikit-image (CC0) and on scenes of our own."""
+"""`pose2mesh demo`: the whole chain on a public-domain photo that comes with scikit-image and on scenes of our own."""
 
 from pathlib import Path
 
@@ -8,11 +8,12 @@ from pose2mesh.cli.demo_scene import recover_hands, recover_scene
 from pose2mesh.cli.predict import Parser, load_model
 from pose2mesh.cli.writing import write_png, write_side_view
 from pose2mesh.errors import InputError
-from pose2mesh.types import Person
+
+_SUMMARY = 420  # pixels of its height
 
 
 def run(arguments: list[str]) -> int:
-    """Recover the photographer of `skimage.data.camera()` and the scene, or two hands; write it all into one folder.
+    """Recover the astronaut of `skimage.data` and the scene, or two hands; write it all into one folder.
 
     Without scikit-image it is the scene alone.
     """
@@ -44,13 +45,12 @@ def _recover_bodies(model, folder: Path) -> None:
 def recover_photo(model, photo: np.ndarray, folder: Path) -> None:
     """Write picture, overlay, side view, meshes and arrays of the people in the photo [H, W, 3]."""
     from pose2mesh.exporters import save_people
-    from pose2mesh.rendering import render_overlay
+    from pose2mesh.rendering import contact_sheet, photo_row, render_overlay
 
     people = model.predict(photo)
     write_png(folder / "input.png", photo)
-    overlay = render_overlay(photo, people)
-    write_png(folder / "overlay.png", overlay)
-    write_png(folder / "summary.png", _summary(photo, overlay, people[0]))
+    write_png(folder / "overlay.png", render_overlay(photo, people))
+    write_png(folder / "summary.png", contact_sheet([photo_row(photo, people, _SUMMARY)]))
     write_side_view(folder / "side.png", people[0])
     people[0].save(folder / "mesh.glb")
     people[0].save(folder / "mesh.obj")
@@ -59,20 +59,10 @@ def recover_photo(model, photo: np.ndarray, folder: Path) -> None:
     print("  input.png overlay.png side.png summary.png mesh.glb mesh.obj result.npz")
 
 
-def _summary(photo: np.ndarray, overlay: np.ndarray, person: Person) -> np.ndarray:
-    """The found pose, the mesh over the photo and the mesh from the side, in one row [H, 3W, 3]."""
-    from pose2mesh.rendering import contact_sheet, draw_keypoints, render_views
-    from pose2mesh.skeletons import COCO17
-
-    height, width = photo.shape[:2]
-    found = draw_keypoints(photo, person.keypoints, COCO17.bone_indices)
-    return contact_sheet([[found, overlay, render_views(person, (90.0,), (width, height))]])
-
-
 def sample_photo() -> np.ndarray | None:
-    """The photographer as uint8 [512, 512, 3], None without scikit-image."""
+    """The astronaut Eileen Collins (NASA, public domain) as uint8 [512, 512, 3], None without scikit-image."""
     try:
-        from skimage.data import camera
+        from skimage.data import astronaut
     except ImportError:
         return None
-    return np.repeat(camera()[..., None], 3, axis=-1)
+    return astronaut()

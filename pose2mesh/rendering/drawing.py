@@ -8,6 +8,7 @@ import numpy as np
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons.joint_sets import JOINT_SETS
 
+_OF_PICTURE, _OF_PERSON = 0.004, 0.01  # half the width of a bone, of the longer side: the thinner one is drawn
 _JOINT_COLOR = (255.0, 255.0, 255.0)  # white dots end every bone
 
 
@@ -44,7 +45,8 @@ def draw_keypoints(
     out = image.copy()
     points = keypoints[:, :2]  # [J, 2]
     seen = np.isfinite(points).all(axis=1) & (keypoints[:, 2] > threshold)  # [J]
-    radius = max(1.0, 0.004 * max(image.shape[:2]))  # pixels: half the width of a bone
+    extent = np.ptp(points[seen], axis=0).max() if seen.any() else 0  # pixels
+    radius = max(1.0, min(_OF_PICTURE * max(image.shape[:2]), _OF_PERSON * extent))  # pixels: half the width of a bone
     for index, (a, b) in enumerate(bones):
         if seen[a] and seen[b]:
             hue = colorsys.hsv_to_rgb(index / len(bones), 0.75, 1.0)

@@ -62,7 +62,7 @@ def render_views(
 
     At 0 it is seen as the photo's camera saw it; at 90 from where that camera's +x axis pointed, so that what is far
     from the camera is on the right. The bodies fill their pictures; the focal length is so long that sizes do not
-    depend on the distance. A line marks the height of the lowest point.
+    depend on the distance. They stand with their lowest point on a line, at one height whatever the pose.
 
     Shapes: size (W, H) of one view in pixels; tint sRGB in [0, 1]; returns uint8 [H, n W, 3]. Raises InputError for a
     person without a mesh.
@@ -77,11 +77,12 @@ def render_views(
     nearest = distance - (high - low)[:, 2].max() / 2
     focal = float(nearest * np.min(free / np.maximum((high - low)[:, :2], 1e-9)))
     picture = np.full((size[1], size[0] * len(angles), 3), _bytes(BACKGROUND), np.uint8)
-    ground = round(size[1] / 2 + focal / distance * (high - low)[0, 1] / 2)  # the lowest point is about in the middle
+    ground = round(size[1] - _MARGIN * min(size))  # pixels from above
     picture[ground : ground + max(1, size[1] // 200)] = _bytes(_GROUND)
     for index, vertices in enumerate(turned):
-        place = np.array([0, 0, distance]) - (low[index] + high[index]) / 2
-        camera = Camera(focal, (size[0] * (index + 0.5), size[1] / 2), place)
+        middle = (low[index] + high[index]) / 2
+        place = np.array([-middle[0], -high[index, 1], distance - middle[2]])
+        camera = Camera(focal, (size[0] * (index + 0.5), ground), place)
         view = Person(vertices, person.faces, person.joints, person.joint_names, person.keypoints, camera)
         _paint(picture, view, camera, tint, 1.0, renderer)
     return picture

@@ -36,6 +36,14 @@ def test_missing_joints_and_their_bones_are_left_out(missing):
     np.testing.assert_array_equal(picture, draw_keypoints(_gray(), np.array([seen]), []))
 
 
+def test_small_people_get_thin_bones():
+    widths = []
+    for length in (40, 400):
+        picture = draw_keypoints(_gray(600, 800), np.array([[100, 300, 1.0], [100 + length, 300, 1.0]]), [(0, 1)])
+        widths.append((picture[:, 100 + length // 2] != 90).any(axis=-1).sum())
+    assert widths[0] <= 4 < widths[1]
+
+
 def test_joints_outside_of_the_picture_do_no_harm():
     far = np.array([[-500, -900, 1.0], [40, 30, 1.0], [1e7, 30, 1.0]])
     picture = draw_keypoints(_gray(), far, [(0, 1), (1, 2)])
