@@ -17,7 +17,7 @@ WHOLE = (256, 512)  # px, longest side of the whole picture in each pass
 TILE = 448  # px, longest side of a tile
 LEAST_SCORE = 0.24  # of a find; between people in front and those in the background (docs/decisions)
 HINT = 0.2  # score of a find that calls for a closer look
-MANY, SMALL, SURE = 3, 0.3, 0.3  # finds, share of the longest side, score: what calls for tiles
+SMALL, SURE = 0.3, 0.3  # share of the longest side, score: below them tiles are looked at
 SAME_PERSON = 0.35  # similarity from which two finds are one person
 
 
@@ -28,17 +28,17 @@ def find_people(network: Session, image: np.ndarray, with_tiles: bool = True) ->
     """
     found = [look(network, image, (0, 0, image.shape[1], image.shape[0]), side) for side in WHOLE]
     poses = suppressed(np.concatenate(found), SAME_PERSON)
-    if with_tiles and _is_crowd(poses, max(image.shape)):
+    if with_tiles and _wants_tiles(poses, max(image.shape)):
         found += [look(network, image, tile, TILE) for tile in tiles(image.shape[1], image.shape[0])]
         poses = suppressed(np.concatenate(found), SAME_PERSON)
     return poses[poses[:, 17, 2] >= LEAST_SCORE]
 
 
-def _is_crowd(poses: np.ndarray, longest: int) -> bool:
-    """Whether poses [N, 18, 3] of a picture of this longest side are many, or small, or nobody's."""
+def _wants_tiles(poses: np.ndarray, longest: int) -> bool:
+    """Whether poses [N, 18, 3] of a picture of this longest side are small ones among others, or nobody's."""
     poses = poses[poses[:, 17, 2] >= HINT]
     sizes = [extent(pose[:17]) for pose in poses]
-    return len(poses) >= MANY or min(sizes, default=0) < SMALL * longest or not (poses[:, 17, 2] >= SURE).any()
+    return min(sizes, default=0) < SMALL * longest or not (poses[:, 17, 2] >= SURE).any()
 
 
 def tiles(width: int, height: int) -> Iterator[Box]:

@@ -23,7 +23,7 @@ class VideoDetector:
     def __init__(self, detector: BlazePoseDetector, every: int) -> None:
         self._detector, self._every = detector, every
         self._people: list[Found] = []
-        self._doubts: dict[int, int] = {}  # of each track
+        self._doubts: dict[int | None, int] = {}  # of each track
         self._frame, self._next_search, self._next_track = 0, 0, 0
 
     def detect(self, image: np.ndarray, time_s: float | None = None) -> Keypoints2D:
@@ -53,9 +53,9 @@ class VideoDetector:
         finds = find_people(self._detector.finder, image, with_tiles=self._frame == 0)
         alike = similarity(poses_of(self._people), finds[:, :17])  # [P, N]
         for person, row in zip(self._people, alike, strict=True):
-            missed = self._doubts.get(person.track, 0) + 1  # pyright: ignore - tracks are numbers
-            self._doubts[person.track] = 0 if (row >= AGREE).any() else missed  # pyright: ignore[reportArgumentType]
-        self._people = [person for person in self._people if self._doubts[person.track] < DOUBTS]  # pyright: ignore
+            missed = self._doubts.get(person.track, 0) + 1
+            self._doubts[person.track] = 0 if (row >= AGREE).any() else missed
+        self._people = [person for person in self._people if self._doubts[person.track] < DOUBTS]
         unknown = finds[~(alike >= AGREE).any(0)] if len(alike) else finds
         for person in self._detector.confirm(image, unknown):
             if len(distinct([*self._people, person])) > len(self._people):

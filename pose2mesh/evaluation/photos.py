@@ -80,6 +80,11 @@ def read_photos(folder: Path) -> list[Photo]:
         ) from error
 
 
+def _box(values: list[float]) -> tuple[float, float, float, float]:
+    left, top, right, bottom = map(float, values)
+    return left, top, right, bottom
+
+
 def measure_photos(
     model: Pose2Mesh,
     photos: Sequence[Photo],
