@@ -22,6 +22,7 @@ from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.fitting.people import Answer, Outputs, answers_of, assemble_people, check_outputs, faces_of_sides
 from pose2mesh.geometry.mirroring import mirror_where
 from pose2mesh.networks.classic_body import ClassicBody
+from pose2mesh.over_time import OverTime
 from pose2mesh.skeletons import HAND21
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.types import Keypoints2D, Person
@@ -50,9 +51,11 @@ class FramePrediction(NamedTuple):
     name: str  # stem for output files
     image: np.ndarray | None  # uint8 [H, W, 3], None for keypoint files
     people: list[Person]
+    index: int = 0  # of the frame in its video
+    time: float = 0.0  # seconds since the video's start
 
 
-class Pose2Mesh:
+class Pose2Mesh(OverTime):
     """Recover meshes of bodies, or of hands, from pictures or 2D keypoints.
 
     >>> model = Pose2Mesh.from_pretrained("anny-body")
@@ -202,11 +205,14 @@ class Pose2Mesh:
         return told.add_camera(keypoints, where)
 
     def _detect(self, image: np.ndarray, detector: str | Detector) -> Keypoints2D:
+        return self._detector(detector).detect(image)
+
+    def _detector(self, detector: str | Detector) -> Detector:
         if not isinstance(detector, str):
-            return detector.detect(image)
+            return detector
         if detector not in self._detectors:
             self._detectors[detector] = get_detector(detector, self.kind)
-        return self._detectors[detector].detect(image)
+        return self._detectors[detector]
 
     def _predict_one(self, keypoints: Keypoints2D, where: str, batch_size: int, outputs: Outputs) -> list[Person]:
         """People of a single frame; raises when there is nobody or nobody usable."""

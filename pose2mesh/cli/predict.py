@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pose2mesh.cli.console import say
+from pose2mesh.cli.predict_video import MOTION_FORMATS
 from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
 from pose2mesh.detectors import DETECTORS, get_detector
 from pose2mesh.errors import InputError, MachineError, Pose2MeshError
@@ -14,6 +15,7 @@ from pose2mesh.rendering.scene import OVERLAYS
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+ALL_FORMATS = tuple(dict.fromkeys((*FORMATS, *MOTION_FORMATS)))
 DEFAULT_WEIGHTS = {"body": "anny-body", "hand": "anny-hand", "body+hands": "anny-body"}
 REFINED_WEIGHTS = "anny-key2mesh"  # the ones that give body parameters
 
@@ -36,7 +38,7 @@ def run(arguments: list[str]) -> int:
     files, failures = [], 0
     for given in options.inputs:
         try:
-            files += expand_inputs([given])
+            files += [Path(given)] if _is_motion(Path(given), options) else expand_inputs([given])
         except InputError as error:
             failures += _report(error)
     names = FreeNames(options.output, files)
@@ -89,6 +91,8 @@ def load_model(kind: str, weights: str | None, hand_weights: str | None, device:
 
 def _predict_file(model, file: Path, stem: str, names: FreeNames, options: argparse.Namespace, bar: "tqdm") -> int:
     """Write the results of one file; returns the number of failures (0 or 1)."""
+    if _is_motion(file, options):
+        return _predict_motion(model, file, stem, options, bar)
     what = "hand" if options.kind == "hand" else "person"
     camera = {"intrinsics": options.intrinsics, "image_size": options.image_size}
     frames = model.predict_frames(
@@ -114,6 +118,28 @@ def _predict_file(model, file: Path, stem: str, names: FreeNames, options: argpa
         raise
     except Pose2MeshError as error:
         return _report(error)
+    return 0
+
+
+def _is_motion(path: Path, options: argparse.Namespace) -> bool:
+    """Whether an input is followed over time: a video or a folder of numbered frames, of bodies."""
+    from pose2mesh.over_time import is_sequence
+
+    return options.track and options.kind == "body" and path.exists() and is_sequence(path)
+
+
+def _predict_motion(model, source: Path, stem: str, options: argparse.Namespace, bar: "tqdm") -> int:
+    """Write the motion of a video into a folder of its own; returns the number of failures (0 or 1)."""
+    from pose2mesh.cli.predict_video import predict_video
+
+    try:
+        motion = predict_video(model, source, options.output / stem, options, bar)
+    except MachineError:
+        raise
+    except Pose2MeshError as error:
+        return _report(error)
+    seconds = float(motion.time[-1] - motion.time[0])
+    say(f"{stem}: {len(motion.tracks)} person(s) over {seconds:.1f} s -> {options.output / stem}")
     return 0
 
 
@@ -189,11 +215,13 @@ def _parser() -> Parser:
     add("--detector", choices=DETECTORS, default="auto")
     add("--max-people", type=_positive, metavar="N", help="in a picture: the N largest")
     add("--min-score", type=float, default=0.0, metavar="S", help="least mean confidence of a person's joints, 0 to 1")
-    add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(FORMATS)}")
+    add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(ALL_FORMATS)}")
     add("--save_mesh", action="store_true", help="the same as adding obj to --save")
     add("--side_view", action="store_true", help="also a picture of each person turned and from the side")
     add("--overlay", choices=OVERLAYS, default=OVERLAYS[0], help="bodies over the photo, or beside it (default: blend)")
     add("--draw-keypoints", action="store_true", help="the keypoints on the overlay as well")
+    add("--no-track", dest="track", action="store_false", help="videos frame by frame, instead of as one motion")
+    add("--smooth", choices=("auto", "off"), default="auto", help="of motions: angles over time (default: auto)")
     add("--refine", action="store_true", help="go on to fit the body by descent (default weights: anny-key2mesh)")
     add("--full_frame", action="store_true", help="accepted for habit: overlays always show the full picture")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -204,8 +232,8 @@ def _parser() -> Parser:
 
 def _formats(text: str) -> tuple[str, ...]:
     formats = tuple(part.strip().lower() for part in text.split(",") if part.strip())
-    if not formats or set(formats) - set(FORMATS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {','.join(FORMATS)}")
+    if not formats or set(formats) - set(ALL_FORMATS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of {','.join(ALL_FORMATS)}")
     return formats
 
 

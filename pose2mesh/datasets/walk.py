@@ -14,6 +14,7 @@ from pose2mesh.augmentation.figures import figure
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.body_models.soles import sole_vertices
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.skeletons import MOTION_BONES, joint_set
 from pose2mesh.types import Camera, Motion
@@ -23,8 +24,6 @@ IMAGE_SIZE = (640, 480)
 FOCAL = 700.0  # pixels
 CAMERA_HEIGHT = 1.2  # metres above the ground
 _JOINTS = joint_set("coco19")
-_FEET = joint_set("halpe26")
-_SIDES = ("left", "right")
 
 
 def walking(
@@ -49,9 +48,8 @@ def walking(
     groups = body.expand_groups(rotations)
     shown = ReducedBody(body, np.zeros(0, np.int64), _JOINTS.name).joints(betas, groups).double().numpy()
     joints = shown - shown[:, [_JOINTS.index("pelvis")]]  # [T, 19, 3]
-    soles = ReducedBody(body, np.zeros(0, np.int64), _FEET.name).joints(betas, groups).double().numpy()
-    soles = soles[:, [[_FEET.index(f"{s}_{p}") for p in ("heel", "big_toe")] for s in _SIDES]]  # [T, 2, 2, 3]
-    soles = soles - shown[:, [_JOINTS.index("pelvis")], None]
+    soles = ReducedBody(body, sole_vertices(body).ravel(), _JOINTS.name).skin(betas, groups).double().numpy()
+    soles = soles.reshape(-1, 2, 2, 3) - shown[:, [_JOINTS.index("pelvis")], None]  # [T, feet, heel and toes, 3]
     contacts = np.stack([np.sin(phase.numpy()) >= 0, np.sin(phase.numpy()) < 0], -1)  # [T, 2]
     translation = _without_sliding(soles, contacts) + np.array([start[0], 0.0, start[1]])
     translation[:, 1] = CAMERA_HEIGHT - soles[..., 1].max((1, 2))  # y down: the lowest point is on the ground

@@ -79,6 +79,7 @@ def assemble_people(
             float(frame.confidence[i][frame.confidence[i] > 0].mean()),
             answer.parameters,
             handedness=side,
+            track=frame.tracks[i] if frame.tracks else None,
         )
         for i, (answer, side) in enumerate(zip(answers, frame.handedness or [None] * len(frame), strict=True))
     ]

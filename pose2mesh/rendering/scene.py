@@ -46,7 +46,8 @@ def render_overlay(
     cameras = [_camera_of(person, index, image.shape[1::-1]) for index, person in enumerate(people)]
     picture = image.copy()
     for index in sorted(range(len(people)), key=lambda i: -cameras[i].translation[2]):
-        tint = TINTS[index % len(TINTS)]
+        track = people[index].track
+        tint = TINTS[(index if track is None else track - 1) % len(TINTS)]
         _paint(picture, people[index], cameras[index], tint, _BLEND if style == "blend" else 1.0, renderer)
     return np.concatenate([image, picture], axis=1) if style == "beside" else picture
 

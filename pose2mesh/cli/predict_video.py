@@ -1,0 +1,145 @@
+"""`pose2mesh predict VIDEO`: one motion, in one folder, that a killed run goes on with.
+
+The frames are gone through once for the people's poses; rows of them are put aside in `OUT/STEM/.parts` as they come,
+and a later run begins behind them. Only then is it known who is who over the whole video and how they move, so the
+overlay takes a second look at the frames.
+"""
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose2mesh.errors import InputError
+from pose2mesh.npz import read_arrays, write_arrays
+from pose2mesh.paths import write_with
+from pose2mesh.types import Keypoints2D, Motion
+
+MOTION_FORMATS = ("mp4", "npz", "glb", "bvh", "vertices")
+_PART = 150  # frames between two parts on disk
+_FRAME_FORMATS = ("obj", "ply", "json")
+
+
+def predict_video(model: Any, source: Path, folder: Path, options: argparse.Namespace, bar: Any) -> Motion:
+    """Recover the motion of a video or a folder of numbered frames and write what `options.save` lists into `folder`; `bar` counts frames.
+
+    Raises InputError for formats of single frames, NoPersonFoundError, FormatError for what cannot be decoded.
+    """
+    from pose2mesh.over_time import sequence_info
+
+    formats = ["mp4" if name == "png" else name for name in options.save]
+    if wrong := [name for name in formats if name not in MOTION_FORMATS]:
+        raise InputError(
+            f"{source}: a video is one motion, saved as {', '.join(MOTION_FORMATS)}; "
+            f"for {', '.join(wrong)} of every frame add --no-track"
+        )
+    fps, count = sequence_info(source)
+    _expect(bar, (count or 1) * (1 + ("mp4" in formats)) - 1)
+    builder = model.motion_builder()
+    rows = builder.join(list(_all_rows(model, builder, source, folder / ".parts", options, bar)))
+    motion = builder.build(rows, fps, options.smooth)
+    _save(motion, source, folder, formats, options, bar)
+    shutil.rmtree(folder / ".parts")
+    return motion
+
+
+def _all_rows(
+    model: Any, builder: Any, source: Path, parts: Path, options: argparse.Namespace, bar: Any
+) -> Iterator[Any]:
+    """Rows of all frames: those that an earlier run put aside, then new ones, which are put aside as well."""
+    from pose2mesh.tracking import IdentityTracker
+    from pose2mesh.tracking.motion import Rows
+
+    _begin(parts, source, options)
+    tracker, start = IdentityTracker(), 0
+    for path in sorted(parts.glob("*.npz")):
+        arrays = read_arrays(path, (*Rows._fields, "end"), remedy=f"remove {parts} to begin again")
+        rows = Rows(**{name: arrays[name] for name in Rows._fields})
+        _remember(tracker, rows, model.network.joint_set)
+        start = int(arrays["end"])
+        yield rows
+    camera = {"intrinsics": options.intrinsics, "image_size": options.image_size}
+    frames = model.track(
+        source, options.joint_set, options.detector, options.batch_size, tracker=tracker, start=start, **camera
+    )
+    bar.update(start)
+    while part := [(f.index, f.time, f.people) for f in islice(frames, _PART) if bar.update() or True]:
+        rows, start = builder.rows(part), part[-1][0] + 1
+        write_arrays(parts / f"{start:09d}.npz", {**rows._asdict(), "end": np.array(start)})
+        yield rows
+
+
+def _expect(bar: Any, more: int) -> None:
+    """Frames that the bar did not know of."""
+    if bar.total is not None:
+        bar.total += more
+        bar.refresh()
+
+
+def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
+    """Keep the parts of an earlier run of the same file with the same settings; others go."""
+    changed = [f.stat() for f in (sorted(source.iterdir()) if source.is_dir() else [source])]
+    same = ("kind", "weights", "joint_set", "detector", "refine")
+    settings = {name: str(getattr(options, name)) for name in (*same, "intrinsics", "image_size")}
+    settings |= {"source": str(source.absolute()), "state": [[s.st_size, s.st_mtime_ns] for s in changed]}
+    note = parts / "settings.json"
+    try:
+        kept = json.loads(note.read_text()) == settings
+    except (OSError, ValueError):
+        kept = False
+    if not kept:
+        shutil.rmtree(parts, ignore_errors=True)
+        write_with(note, lambda stream: stream.write(json.dumps(settings).encode()))
+
+
+def _remember(tracker: Any, rows: Any, joint_set: str) -> None:
+    """Bring a tracker to where it was behind these rows."""
+    for frame in np.unique(rows.frame):
+        own = rows.frame == frame
+        points = rows.keypoints[own]  # [P, J, 3]
+        tracker.update(Keypoints2D(points[..., :2], points[..., 2], joint_set), float(rows.time[own][0]))
+
+
+def _save(
+    motion: Motion, source: Path, folder: Path, formats: list[str], options: argparse.Namespace, bar: Any
+) -> None:
+    from pose2mesh.exporters import save_motion
+    from pose2mesh.tracking.bodies import MotionBodies
+
+    if "npz" in formats:
+        save_motion(motion, folder / "motion.npz")
+    if "glb" in formats:
+        save_motion(motion, folder / "animation.glb")
+    if "bvh" in formats:
+        for track in motion.tracks:
+            save_motion(motion.only(track), folder / f"animation_{track}.bvh")
+    if "vertices" in formats:
+        bodies = MotionBodies(motion)
+        write_arrays(folder / "vertices.npz", {"vertices": bodies.vertices(slice(None)), "faces": bodies.decoder.faces})
+    if "mp4" in formats:
+        write_overlay_video(motion, source, folder / "overlay.mp4", options, bar)
+
+
+def write_overlay_video(motion: Motion, source: Path, path: Path, options: argparse.Namespace, bar: Any) -> None:
+    """The frames of `source` with the motion's bodies drawn over them, and its sound."""
+    from pose2mesh.over_time import frames_of
+    from pose2mesh.rendering import draw_keypoints, render_overlay
+    from pose2mesh.rendering.video import video_writer
+    from pose2mesh.skeletons import JOINT_SETS
+    from pose2mesh.tracking.bodies import MotionBodies
+
+    bodies = MotionBodies(motion)
+    sets = [s for s in JOINT_SETS.values() if len(s) == motion.keypoints.shape[1]]
+    with video_writer(path, motion.fps, None if source.is_dir() else source) as video:
+        for index, time, image in frames_of(source):
+            people = bodies.people(index)
+            picture = render_overlay(image, people, options.overlay)
+            for person in people if options.draw_keypoints and sets else ():
+                picture = draw_keypoints(picture, person.keypoints, sets[0].bone_indices)
+            video.add(picture, time)
+            bar.update()

@@ -1,0 +1,171 @@
+"""The part of `Pose2Mesh` that follows people through videos: who is who, and from single frames to a motion."""
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from pose2mesh.detectors import Detector
+from pose2mesh.detectors.images import is_image, read_image
+from pose2mesh.detectors.intrinsics import IntrinsicsLike
+from pose2mesh.detectors.readers import Frame, read_keypoints
+from pose2mesh.detectors.sources import Entry
+from pose2mesh.detectors.told import Told
+from pose2mesh.detectors.videos import VideoFrame, is_video, read_video, video_info
+from pose2mesh.errors import FormatError, InputError
+from pose2mesh.fitting.people import Outputs
+from pose2mesh.tracking import IdentityTracker, Tracker
+from pose2mesh.types import Keypoints2D, Motion
+
+if TYPE_CHECKING:
+    from pose2mesh.tracking.motion import MotionBuilder
+
+FPS = 30.0  # of numbered frames and keypoint files, which do not tell
+FEWEST_FRAMES = 10  # numbered pictures that are a motion; fewer are photos
+_CHUNK_BYTES = 128 * 2**20  # of pictures at once
+_NUMBERED = re.compile(r"(.*?)(\d+)")
+
+
+class TimedFrame(NamedTuple):
+    """One frame of a sequence, before anybody was recovered."""
+
+    index: int
+    time: float  # s
+    image: Any  # uint8 [H, W, 3], None for keypoint files
+    frame: Frame | None  # of keypoint files; None for pictures
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether a path is one motion: a video, or a folder of numbered frames."""
+    return bool(numbered_frames(path)) if path.is_dir() else path.is_file() and is_video(path)
+
+
+def numbered_frames(folder: Path) -> list[Path]:
+    """Pictures of a folder whose names differ in a number that rises evenly, in that order; none for other folders."""
+    pictures = [path for path in folder.iterdir() if is_image(path)]
+    found = [_NUMBERED.fullmatch(path.stem) for path in pictures]
+    if len(pictures) < FEWEST_FRAMES or not all(found) or len({match[1] for match in found if match}) > 1:
+        return []
+    numbers = np.array([int(match[2]) for match in found if match])
+    order = np.argsort(numbers)
+    return [pictures[i] for i in order] if len(set(np.diff(numbers[order]))) == 1 else []
+
+
+def sequence_info(path: Path) -> tuple[float, int | None]:
+    """Frames a second, and their number where that is known. Raises InputError, FormatError."""
+    if path.is_dir():
+        return FPS, len(numbered_frames(path))
+    if not is_video(path):
+        return FPS, None
+    info = video_info(path)
+    if not 0 < info.fps < 1e4:
+        raise FormatError(f"{path}: the video says {info.fps} frames a second; write it again with a rate")
+    return info.fps, info.num_frames
+
+
+class OverTime:
+    """Methods of `Pose2Mesh`; it gives detection and recovery of single frames."""
+
+    network: Any
+    _as_told: Callable[[Keypoints2D, Told, str], Keypoints2D]
+    _detector: Callable[[str | Detector], Detector]
+    _predict_many: Callable[[list[Entry], int, Outputs], Iterator[Any]]
+    _usable: Callable[[Keypoints2D], Keypoints2D]
+
+    def track(
+        self,
+        source: str | Path,
+        joint_set: str | None = None,
+        detector: str | Detector = "auto",
+        batch_size: int = 64,
+        *,
+        intrinsics: IntrinsicsLike | None = None,
+        image_size: tuple[int, int] | None = None,
+        tracker: Tracker | None = None,
+        start: int = 0,
+    ) -> Iterator[Any]:
+        """`FramePrediction`s of a video, a folder of numbered frames or a keypoint file, whose people have a `track`.
+
+        `tracker` numbers people (default: by joints and place); numbers that a keypoint file brings are kept. Frames
+        before number `start` are passed over. Other arguments as of `predict`; errors too, but a frame without anybody
+        has no people.
+        """
+        told = Told.checked(joint_set, detector, None, intrinsics, image_size)
+        tracker = tracker or IdentityTracker()
+        chunk, taken = [], 0
+        find = _finder(self._detector(told.detector))
+        for timed in self._timed(Path(source), told):
+            if timed.index < start:
+                continue
+            frame = timed.frame
+            if frame is None:
+                found = find(timed.image, timed.time)
+                frame = Frame(f"{Path(source).stem}_{timed.index:06d}", replace(found, tracks=None))
+            chunk.append((timed, self._numbered(frame, timed.time, told, tracker, str(source))))
+            taken += max(1, len(chunk[-1][1].keypoints))
+            if taken >= batch_size or (timed.image is not None and len(chunk) * timed.image.nbytes > _CHUNK_BYTES):
+                yield from self._recover_chunk(chunk, batch_size)
+                chunk, taken = [], 0
+        yield from self._recover_chunk(chunk, batch_size)
+
+    def motion(self, source: str | Path, smooth: str = "auto", **options: Any) -> Motion:
+        """The people of a video over time: one shape each, smooth, in their places, on the ground.
+
+        `smooth`: auto, or off for the angles as the network gave them; other arguments as of `track`. Raises
+        NoPersonFoundError when nobody is found in any frame, and InputError for weights that recover no body.
+        """
+        builder = self.motion_builder()
+        frames = ((frame.index, frame.time, frame.people) for frame in self.track(source, **options))
+        rows = [builder.rows([frame]) for frame in frames]
+        return builder.build(builder.join(rows), sequence_info(Path(source))[0], smooth)
+
+    def motion_builder(self) -> "MotionBuilder":
+        """What makes motions of this network's answers."""
+        from pose2mesh.tracking.motion import MotionBuilder
+
+        return MotionBuilder(self.network)
+
+    def _recover_chunk(self, chunk: list[tuple[TimedFrame, Frame]], batch_size: int) -> Iterator[Any]:
+        entries = [(timed.image, frame) for timed, frame in chunk]
+        predictions = self._predict_many(entries, batch_size, "mesh")
+        for (timed, _), prediction in zip(chunk, predictions, strict=True):
+            yield prediction._replace(index=timed.index, time=timed.time)
+
+    def _numbered(self, frame: Frame, time: float, told: Told, tracker: Tracker, where: str) -> Frame:
+        """The frame's usable people with their numbers."""
+        keypoints = self._usable(self._as_told(frame.keypoints, told, where))
+        return frame._replace(keypoints=replace(keypoints, tracks=tracker.update(keypoints, time)))
+
+    def _timed(self, source: Path, told: Told) -> Iterator[TimedFrame]:
+        if source.is_dir() or is_video(source):
+            yield from (TimedFrame(*frame, None) for frame in frames_of(source))
+        else:
+            frames = read_keypoints(source, told.joint_set)
+            yield from (TimedFrame(i, i / FPS, None, frame) for i, frame in enumerate(frames))
+
+
+def frames_of(source: Path) -> Iterator[VideoFrame]:
+    """Pictures of a video or a folder of numbered frames; they end with a warning where their size changes."""
+    if source.is_dir():
+        if not (pictures := numbered_frames(source)):
+            raise InputError(f"{source}: not a folder of {FEWEST_FRAMES} or more numbered frames, a_01.png a_02.png")
+        frames = (VideoFrame(i, i / FPS, read_image(path)) for i, path in enumerate(pictures))
+    else:
+        frames = read_video(source)
+    shape = None
+    for frame in frames:
+        if frame.image.shape != (shape := shape or frame.image.shape):
+            message = f"{source}: frame {frame.index} has another size than the first; read up to it"
+            warnings.warn(message, stacklevel=2)
+            return
+        yield frame
+
+
+def _finder(detector: Detector) -> Callable[[np.ndarray, float], Keypoints2D]:
+    """What finds people in picture after picture: the detector's video mode where it has one."""
+    video = getattr(detector, "video", None)
+    return (lambda image, _: detector.detect(image)) if video is None else video().detect

@@ -1,0 +1,114 @@
+"""Who is who: the people of a frame get the numbers that they had before.
+
+Each person known is moved on by the velocity it had, and compared with everybody found: by its joints (COCO's object
+keypoint similarity, with one wide tolerance) and by its place. One assignment over all pairs (Kuhn's and Munkres', by
+SciPy) settles who is who. Somebody who is not found is remembered for a second and grows less certain meanwhile.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from pose2mesh.types import Keypoints2D
+
+MEMORY_SECONDS = 1.2  # somebody not seen for longer comes back as somebody new
+_LEAST_SIMILARITY = 0.15
+_JOINT_TOLERANCE = 0.12  # of the person's size: distance of a joint at which similarity has fallen to 0.61
+_PLACE_TOLERANCE = 0.25
+_DRIFT = 1.0  # by how much both widen per second without a find, relative
+_VELOCITY_SECONDS = 0.25  # over which velocity is averaged
+_COAST_SECONDS = 0.6  # after which somebody unseen is taken to have stopped
+
+
+class Tracker(Protocol):
+    """Anything that numbers people over time; one object per video."""
+
+    def update(self, keypoints: Keypoints2D, time: float) -> tuple[int, ...]:
+        """Numbers of the people [P] of a frame `time` seconds into the video; frames come in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Known:
+    number: int
+    points: np.ndarray  # [J, 2] px, as last seen; joints that were missing keep their place in the person
+    has_point: np.ndarray  # [J] bool, seen at least once
+    velocity: np.ndarray  # [2] px a second, of the whole person
+    size: float  # px, longer side of the box
+    seen: float  # seconds
+
+    def moved(self, time: float) -> np.ndarray:
+        """Where the joints [J, 2] are expected."""
+        return self.points + self.velocity * min(time - self.seen, _COAST_SECONDS)
+
+
+class IdentityTracker:
+    """Numbers from 1 in the order of appearance."""
+
+    def __init__(self, memory: float = MEMORY_SECONDS) -> None:
+        self.memory = memory
+        self._known: list[_Known] = []
+        self._next = 1
+
+    def update(self, keypoints: Keypoints2D, time: float) -> tuple[int, ...]:
+        """Numbers of the people [P]; keypoints that bring numbers of their own keep them."""
+        if keypoints.tracks is not None:
+            return keypoints.tracks
+        self._known = [known for known in self._known if time - known.seen <= self.memory]
+        people = list(zip(np.asarray(keypoints.points, np.float64), keypoints.confidence > 0, strict=True))
+        similarity = np.array([[_similarity(known, *person, time) for person in people] for known in self._known])
+        similarity = similarity.reshape(len(self._known), len(people))
+        matched = {}
+        for row, column in zip(*linear_sum_assignment(-similarity), strict=True):
+            if similarity[row, column] >= _LEAST_SIMILARITY:
+                matched[column] = row
+        numbers = []
+        updated = {row: known for row, known in enumerate(self._known)}
+        for column, (points, seen) in enumerate(people):
+            if not seen.any():
+                numbers.append(self._number())
+            elif column in matched:
+                row = matched[column]
+                updated[row] = _follow(self._known[row], points, seen, time)
+                numbers.append(updated[row].number)
+            else:
+                numbers.append(self._number())
+                start = _Known(numbers[-1], points, seen, np.zeros(2), _size(points[seen]), time)
+                updated[len(updated)] = start
+        self._known = list(updated.values())
+        return tuple(numbers)
+
+    def _number(self) -> int:
+        self._next += 1
+        return self._next - 1
+
+
+def _similarity(known: _Known, points: np.ndarray, seen: np.ndarray, time: float) -> float:
+    """How likely a find, points [J, 2] with mask [J], is the person, in [0, 1]."""
+    both = seen & known.has_point
+    if not both.any():
+        return 0.0
+    widened = 1 + _DRIFT * (time - known.seen)
+    apart = (points - known.moved(time))[both] / max(known.size, _size(points[seen]))  # [n, 2]
+    joints = np.exp(-(apart**2).sum(-1) / (2 * (_JOINT_TOLERANCE * widened) ** 2)).mean()
+    place = np.exp(-(np.median(apart, 0) ** 2).sum() / (2 * (_PLACE_TOLERANCE * widened) ** 2))
+    return float(joints + place) / 2
+
+
+def _follow(known: _Known, points: np.ndarray, seen: np.ndarray, time: float) -> _Known:
+    """The person after a find."""
+    elapsed = max(time - known.seen, 1e-6)
+    both = seen & known.has_point
+    step = np.median((points - known.points)[both], 0)  # [2]
+    weight = 1 - np.exp(-elapsed / _VELOCITY_SECONDS)
+    velocity = known.velocity + weight * (step / elapsed - known.velocity)
+    size = known.size + weight * (_size(points[seen]) - known.size)
+    kept = np.where(seen[:, None], points, known.points + step)
+    return replace(known, points=kept, has_point=seen | known.has_point, velocity=velocity, size=size, seen=time)
+
+
+def _size(points: np.ndarray) -> float:
+    """Longer side of the box of points [n, 2], at least a pixel."""
+    return float(max(np.ptp(points, axis=0).max(), 1.0))

@@ -1,0 +1,60 @@
+"""Videos are written as they are meant: pictures, times, sound; nothing is left behind by a failure."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from pose2mesh.errors import InputError
+from pose2mesh.rendering.video import video_writer
+
+av = pytest.importorskip("av", reason="PyAV is not installed; pip install 'pose2mesh[video]'")
+
+TIMES = [0.0, 0.04, 0.1, 0.5, 0.52]
+
+
+def picture(shade: int) -> np.ndarray:
+    return np.full((97, 130, 3), shade, np.uint8)
+
+
+def with_sound(path) -> None:
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=16000, layout="mono")
+        wave = (8000 * np.sin(np.arange(16000) * 0.2)).astype(np.int16)[None]
+        frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
+        frame.sample_rate, frame.pts = 16000, 0
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+
+
+def test_pictures_times_and_sound(tmp_path):
+    with_sound(tmp_path / "sound.mp4")
+    with video_writer(tmp_path / "a.mp4", 25.0, tmp_path / "sound.mp4") as video:
+        for i, time in enumerate(TIMES):
+            video.add(picture(40 * i), time)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        frames = list(container.decode(video=0))
+        assert [round(float(f.time), 3) for f in frames] == TIMES
+        shades = [f.to_ndarray(format="rgb24").mean() for f in frames]
+        np.testing.assert_allclose(shades, [0, 40, 80, 120, 160], atol=3)
+        assert (frames[0].width, frames[0].height) == (130, 96)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        heard = [frame.to_ndarray() for frame in container.decode(audio=0)]
+        assert sum(part.shape[1] for part in heard) >= 16000 and np.concatenate(heard, 1).std() > 0.1
+
+
+def test_a_failure_leaves_nothing(tmp_path):
+    with pytest.raises(InputError, match="another size"), video_writer(tmp_path / "a.mp4", 25.0) as video:
+        video.add(picture(1), 0.0)
+        video.add(picture(1)[:50], 0.1)
+    with pytest.raises(InputError, match="without frames"), video_writer(tmp_path / "a.mp4", 25.0):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_rates_that_are_fractions(tmp_path):
+    with video_writer(tmp_path / "a.mp4", 30000 / 1001) as video:
+        for i in range(6):
+            video.add(picture(0), i * 1001 / 30000)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert container.streams.video[0].average_rate == pytest.approx(Fraction(30000, 1001), rel=0.01)

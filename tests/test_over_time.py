@@ -1,0 +1,194 @@
+"""Videos to motions, by the library and by the command, with a detector whose finds are a known walk."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.cli.main import main
+from pose2mesh.datasets.walk import walking
+from pose2mesh.errors import InputError
+from pose2mesh.exporters import load_motion_file
+from pose2mesh.over_time import is_sequence, numbered_frames
+from pose2mesh.pipeline import Pose2Mesh
+from pose2mesh.rendering.video import video_writer
+from pose2mesh.types import Keypoints2D
+
+av = pytest.importorskip("av", reason="PyAV is not installed; pip install 'pose2mesh[video]'")
+
+BODY = load_anny_body()
+FPS, FRAMES = 15.0, 20
+SCENE = [walking(BODY, 2.0, FPS, 90, start=(-1.2, 4.5)), walking(BODY, 2.0, FPS, -90, start=(1.2, 5.2))]
+
+
+class WalkDetector:
+    """Finds the scene's people by the time of the frame; one object per video, as `video()` gives it."""
+
+    def __init__(self, count: int = 2, fails_at: int | None = None):
+        self.count, self.fails_at, self.seen = count, fails_at, []
+
+    def video(self):
+        return self
+
+    def detect(self, image, time):
+        frame = round(time * FPS)
+        if frame == self.fails_at:
+            raise KeyboardInterrupt
+        self.seen.append(frame)
+        rows = np.stack([person.keypoints[frame] for person in SCENE])[: self.count][::-1]
+        size = (image.shape[1], image.shape[0])
+        return Keypoints2D(rows[..., :2] * size[0] / 640, rows[..., 2], "coco17", size)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Pose2Mesh.from_pretrained("anny-key2mesh")
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("video") / "walk.mp4"
+    with video_writer(path, FPS) as writer:
+        for i in range(FRAMES):
+            writer.add(np.full((120, 160, 3), 5 * i, np.uint8), i / FPS)
+    return path
+
+
+@pytest.fixture
+def detector(monkeypatch):
+    found = WalkDetector()
+    monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda *_: found)
+    return found
+
+
+def predict(video, out, *more: str) -> int:
+    return main(["predict", f"{video}", "-o", f"{out}", "--weights", "anny-key2mesh", *more])
+
+
+def test_people_have_numbers(model, video):
+    frames = list(model.track(video, detector=WalkDetector()))
+    assert [frame.index for frame in frames] == list(range(FRAMES))
+    assert frames[3].time == pytest.approx(3 / FPS) and frames[3].image.shape == (120, 160, 3)
+    for frame in frames:
+        assert sorted(person.track for person in frame.people) == [1, 2]
+        left = min(frame.people, key=lambda person: person.track).keypoints[:, 0].mean()
+        assert np.isclose(left, SCENE[1].keypoints[frame.index, :, 0].mean() / 4, atol=1)  # 1 was listed first
+
+
+def test_motion_of_a_video(model, video):
+    motion = model.motion(video, detector=WalkDetector())
+    assert motion.tracks == (1, 2) and len(motion) == 2 * FRAMES
+    assert motion.fps == pytest.approx(FPS, rel=0.01)
+    assert len(np.unique(motion.betas, axis=0)) == 2
+    one = motion.only(2)
+    assert one.translation[-1, 0] > one.translation[0, 0] + 0.5  # walks to the right
+
+
+def test_the_command_writes_one_folder(detector, video, tmp_path, capsys):
+    assert predict(video, tmp_path / "out", "--save", "mp4,npz,glb,bvh") == 0
+    names = sorted(path.name for path in (tmp_path / "out" / "walk").iterdir())
+    assert names == ["animation.glb", "animation_1.bvh", "animation_2.bvh", "motion.npz", "overlay.mp4"]
+    assert "walk: 2 person(s) over 1.3 s" in capsys.readouterr().out
+    assert load_motion_file(tmp_path / "out" / "walk" / "motion.npz").tracks == (1, 2)
+    with av.open(str(tmp_path / "out" / "walk" / "overlay.mp4")) as container:
+        assert len(list(container.decode(video=0))) == FRAMES
+
+
+def test_a_killed_run_goes_on(detector, video, tmp_path, monkeypatch):
+    monkeypatch.setattr("pose2mesh.cli.predict_video._PART", 4)
+    save = ("--save", "npz", "--batch-size", "2")
+    assert predict(video, tmp_path / "whole", *save) == 0
+    detector.seen.clear()
+    detector.fails_at = 11
+    assert predict(video, tmp_path / "cut", *save) == 130
+    assert (tmp_path / "cut" / "walk" / ".parts").is_dir()
+    detector.fails_at = None
+    detector.seen.clear()
+    assert predict(video, tmp_path / "cut", *save) == 0
+    assert detector.seen[0] >= 4 and detector.seen[-1] == FRAMES - 1
+    whole, cut = (load_motion_file(tmp_path / name / "walk" / "motion.npz") for name in ("whole", "cut"))
+    np.testing.assert_array_equal(whole.track, cut.track)
+    np.testing.assert_allclose(whole.translation, cut.translation, atol=1e-6)
+    assert not (tmp_path / "cut" / "walk" / ".parts").exists()
+
+
+def test_other_settings_begin_again(detector, video, tmp_path, monkeypatch):
+    monkeypatch.setattr("pose2mesh.cli.predict_video._PART", 4)
+    detector.fails_at = 11
+    assert predict(video, tmp_path, "--save", "npz", "--batch-size", "2") == 130
+    detector.fails_at = None
+    detector.seen.clear()
+    assert predict(video, tmp_path, "--save", "npz", "--focal", "500") == 0
+    assert detector.seen == list(range(FRAMES))
+
+
+def test_numbered_frames_are_one_motion(detector, tmp_path):
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for i in range(12):
+        Image.fromarray(np.zeros((120, 160, 3), np.uint8)).save(folder / f"shot_{i + 5}.png")
+    assert [path.stem for path in numbered_frames(folder)][-1] == "shot_16" and is_sequence(folder)
+    assert predict(folder, tmp_path / "out", "--save", "npz") == 0
+    assert load_motion_file(tmp_path / "out" / "shots" / "motion.npz").frame.tolist()[-1] == 11
+    (folder / "shot_9.png").unlink()
+    assert not is_sequence(folder)  # photos of a camera have holes in their numbers
+
+
+def test_no_track_is_frame_by_frame(video, tmp_path, monkeypatch):
+    class Single(WalkDetector):
+        video = None
+
+        def detect(self, image):
+            return WalkDetector.detect(self, image, 0.0)
+
+    monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda *_: Single())
+    assert predict(video, tmp_path / "out", "--save", "json", "--no-track") == 0
+    assert len(list((tmp_path / "out").glob("walk_*_0.json"))) == FRAMES
+
+
+def test_bad_videos_are_one_line(detector, video, tmp_path, capsys):
+    detector.count = 0
+    cases = {"nobody": (video, ()), "no-track": (video, ("--save", "obj"))}
+    (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:200])
+    cases["cut.mp4"] = (tmp_path / "cut.mp4", ())
+    for message, (path, more) in cases.items():
+        assert predict(path, tmp_path / "out", *more) == 2
+        lines = [line for line in capsys.readouterr().err.splitlines() if "error" in line]
+        assert len(lines) == 1 and message in lines[0]
+
+
+def test_one_frame_is_a_motion(model, tmp_path):
+    with video_writer(tmp_path / "one.mp4", FPS) as writer:
+        writer.add(np.zeros((120, 160, 3), np.uint8), 0.0)
+    motion = model.motion(tmp_path / "one.mp4", detector=WalkDetector(1))
+    assert len(motion) == 1
+    motion.save(tmp_path / "one.glb")
+    motion.save(tmp_path / "one.bvh")
+
+
+def test_keypoint_files_of_several_frames(model, tmp_path):
+    np.save(tmp_path / "walk.npy", SCENE[0].keypoints[:5])
+    with pytest.raises(InputError):
+        list(model.track(tmp_path / "nothing.npy"))
+    frames = list(model.track(tmp_path / "walk.npy"))
+    assert sum(len(frame.people) for frame in frames) == 5
+
+
+def test_another_size_ends_the_motion(model, tmp_path):
+    for i in range(12):
+        Image.fromarray(np.zeros((120, 160 + 2 * (i > 7), 3), np.uint8)).save(tmp_path / f"f{i:02d}.png")
+    with pytest.warns(UserWarning, match="frame 8 has another size"):
+        motion = model.motion(tmp_path, detector=WalkDetector())
+    assert motion.frame[-1] == 7
+
+
+def test_numbers_from_elsewhere(model, video):
+    class Fixed:
+        def update(self, keypoints, time):
+            return tuple(range(10, 10 + len(keypoints)))
+
+    frame = next(iter(model.track(video, detector=WalkDetector(), tracker=Fixed())))
+    assert [person.track for person in frame.people] == [10, 11]
+    assert replace(frame.people[0], track=None).track is None

@@ -1,0 +1,97 @@
+"""Identities on motion whose truth is known: crossings, gaps, missed joints, people found in any order."""
+
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.datasets.walk import walking
+from pose2mesh.metrics.identities import identity_f1, identity_switches
+from pose2mesh.tracking import IdentityTracker
+from pose2mesh.types import Keypoints2D
+
+BODY = load_anny_body()
+FPS = 30.0
+
+
+@cache
+def people(kind: str) -> list[np.ndarray]:
+    """Keypoints [T, 17, 3] of everybody in a scene of three seconds."""
+    places = {
+        "crossing": [(90, (-1.5, 4.5)), (-90, (1.5, 5.2))],
+        "meeting and parting": [(70, (-1.6, 5.0)), (-75, (1.6, 4.6))],
+        "three": [(90, (-1.5, 4.2)), (-90, (1.5, 5.0)), (0, (0.3, 6.5))],
+        "side by side": [(90, (-1.8, 4.5)), (90, (-1.2, 5.0))],
+    }[kind]
+    return [walking(BODY, 3.0, FPS, heading, start=start).keypoints for heading, start in places]
+
+
+def detections(scene: list[np.ndarray], seed: int, gap: tuple[int, int] = (0, 0)):
+    """Truth and keypoints frame by frame: noise, missed joints, hidden people not found, in an order of its own."""
+    rng = np.random.default_rng(seed)
+    for frame in range(len(scene[0])):
+        found, truth = [], []
+        for number, person in enumerate(scene):
+            points = person[frame].copy()
+            size = np.ptp(points[:, :2], axis=0).max()
+            others = [other[frame] for other in scene[number + 1 :]]  # nearer people come later in no scene: hide both
+            hidden = any(np.abs(np.median(points[:, 0]) - np.median(o[:, 0])) < 0.12 * size for o in others)
+            if (number == 0 and gap[0] <= frame < gap[1]) or hidden or rng.random() < 0.03:
+                continue
+            points[:, :2] += rng.normal(0, 0.015 * size, (17, 2))
+            points[rng.random(17) < 0.15, 2] = 0
+            found.append(points)
+            truth.append(number)
+        order = rng.permutation(len(found))
+        rows = np.array(found, np.float32).reshape(-1, 17, 3)[order]
+        yield np.array(truth, int)[order], Keypoints2D(rows[..., :2], rows[..., 2], "coco17", (640, 480))
+
+
+def follow(frames, fps=FPS):
+    tracker, truths, numbers = IdentityTracker(), [], []
+    for index, (truth, keypoints) in enumerate(frames):
+        truths.extend(truth)
+        numbers.extend(tracker.update(keypoints, index / fps))
+    return np.array(truths), np.array(numbers)
+
+
+@pytest.mark.parametrize("kind", ["crossing", "meeting and parting", "three", "side by side"])
+def test_people_keep_their_numbers_when_they_cross(kind):
+    for seed in range(3):
+        truth, numbers = follow(detections(people(kind), seed))
+        assert identity_f1(truth, numbers) > 0.99 and identity_switches(truth, numbers) == 0
+
+
+@pytest.mark.parametrize("frames", [15, 30])
+def test_somebody_out_of_sight_for_a_second_is_still_known(frames):
+    truth, numbers = follow(detections(people("side by side"), 0, (40, 40 + frames)))
+    assert identity_switches(truth, numbers) == 0
+
+
+def test_somebody_who_comes_back_much_later_is_new():
+    frames = list(detections([walking(BODY, 4.0, FPS, 80).keypoints], 0, (20, 80)))
+    truth, numbers = follow(frames)
+    assert identity_switches(truth, numbers) == 1 and set(numbers) == {1, 2}
+
+
+def test_rate_of_the_video_does_not_matter():
+    scene = [person[::3] for person in people("crossing")]
+    truth, numbers = follow(detections(scene, 1), FPS / 3)
+    assert identity_switches(truth, numbers) == 0
+
+
+def test_numbers_that_the_keypoints_bring_are_kept():
+    (_, keypoints), *_ = detections(people("three"), 0)
+    told = replace(keypoints, tracks=(7, 3, 9)[: len(keypoints)])
+    assert IdentityTracker().update(told, 0.0) == told.tracks
+    keep = np.array([True, False, True])[: len(keypoints)]
+    assert told.select(keep).tracks == tuple(t for t, k in zip(told.tracks, keep, strict=True) if k)
+
+
+def test_frames_without_anybody():
+    nobody = Keypoints2D(np.zeros((0, 17, 2), np.float32), np.zeros((0, 17), np.float32), "coco17")
+    tracker = IdentityTracker()
+    assert tracker.update(nobody, 0.0) == ()
+    assert tracker.update(replace(nobody, points=np.zeros((1, 17, 2)), confidence=np.zeros((1, 17))), 0.1) == (1,)
