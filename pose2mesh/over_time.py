@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pose2mesh.detectors import Detector
+from pose2mesh.detectors import Chosen, Detector
 from pose2mesh.detectors.images import is_image, read_image
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints
@@ -167,5 +167,8 @@ def frames_of(source: Path) -> Iterator[VideoFrame]:
 
 def _finder(detector: Detector) -> Callable[[np.ndarray, float], Keypoints2D]:
     """What finds people in picture after picture: the detector's video mode where it has one."""
+    if isinstance(detector, Chosen):
+        find = _finder(detector.detector)
+        return lambda image, time: detector.choose(find(image, time))
     video = getattr(detector, "video", None)
     return (lambda image, _: detector.detect(image)) if video is None else video().detect

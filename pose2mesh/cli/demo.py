@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from pose2mesh.cli.demo_scene import recover_hands, recover_scene
+from pose2mesh.cli.demo_walk import recover_walk
 from pose2mesh.cli.predict import Parser, load_model
 from pose2mesh.cli.writing import write_png, write_side_view
 from pose2mesh.errors import InputError
@@ -40,6 +41,10 @@ def _recover_bodies(model, folder: Path) -> None:
     else:
         recover_photo(model, photo, folder)
     recover_scene(model, folder)
+    try:
+        recover_walk(model, folder)
+    except InputError as error:  # weights of another mesh, or a package that is not installed
+        print(f"walk: left out ({error})")
 
 
 def recover_photo(model, photo: np.ndarray, folder: Path) -> None:
