@@ -1,7 +1,7 @@
 """The part of `Pose2Mesh` that follows people through videos: who is who, and from single frames to a motion."""
 
+import logging
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pose2mesh.detectors import Chosen, Detector
+from pose2mesh.detectors import Detector
 from pose2mesh.detectors.images import is_image, read_image
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints
@@ -159,16 +159,13 @@ def frames_of(source: Path) -> Iterator[VideoFrame]:
     shape = None
     for frame in frames:
         if frame.image.shape != (shape := shape or frame.image.shape):
-            message = f"{source}: frame {frame.index} has another size than the first; read up to it"
-            warnings.warn(message, stacklevel=2)
+            log = logging.getLogger("pose2mesh")
+            log.warning("%s: frame %d has another size than the first; read up to it", source, frame.index)
             return
         yield frame
 
 
 def _finder(detector: Detector) -> Callable[[np.ndarray, float], Keypoints2D]:
     """What finds people in picture after picture: the detector's video mode where it has one."""
-    if isinstance(detector, Chosen):
-        find = _finder(detector.detector)
-        return lambda image, time: detector.choose(find(image, time))
     video = getattr(detector, "video", None)
     return (lambda image, _: detector.detect(image)) if video is None else video().detect

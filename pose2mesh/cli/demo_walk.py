@@ -15,6 +15,7 @@ def recover_walk(model, folder: Path) -> None:
     from pose2mesh.body_models import load_anny_body
     from pose2mesh.datasets.walk import FOCAL, walking
 
+    model.motion_builder()  # raises for weights of another mesh, before anything is drawn
     truth = walking(load_anny_body(), SECONDS, FPS)
     draw_motion(truth, folder / "walk.mp4")
     found = model.motion(folder / "walk.mp4", intrinsics=FOCAL)
@@ -51,4 +52,5 @@ def motion_error(found: Motion, truth: Motion) -> tuple[float, float]:
     true = truth.joints[rows]  # [T, J, 3]
     aligned = similarity_align(torch.from_numpy(found.joints), torch.from_numpy(true)).numpy()
     apart = found.joints + found.translation[:, None] - true - truth.translation[rows, None]
-    return tuple(1000 * float(np.linalg.norm(error, axis=-1).mean()) for error in (aligned - true, apart))
+    posed, placed = (1000 * float(np.linalg.norm(error, axis=-1).mean()) for error in (aligned - true, apart))
+    return posed, placed

@@ -139,7 +139,7 @@ def _predict_motion(model, source: Path, stem: str, options: argparse.Namespace,
     except Pose2MeshError as error:
         return _report(error)
     seconds = float(motion.time[-1] - motion.time[0])
-    say(f"{stem}: {len(motion.tracks)} person(s) over {seconds:.1f} s -> {options.output / stem}")
+    say(f"{stem}: {len(motion.tracks)} person(s) over {seconds:.1f} s -> {options.output / stem}", sys.stdout)
     return 0
 
 

@@ -22,13 +22,12 @@ from pose2mesh.types import Keypoints2D, Motion
 
 MOTION_FORMATS = ("mp4", "npz", "glb", "bvh", "vertices")
 _PART = 150  # frames between two parts on disk
-_FRAME_FORMATS = ("obj", "ply", "json")
 
 
 def predict_video(model: Any, source: Path, folder: Path, options: argparse.Namespace, bar: Any) -> Motion:
-    """Recover the motion of a video or a folder of numbered frames and write what `options.save` lists into `folder`; `bar` counts frames.
+    """Recover the motion of a video or a folder of numbered frames; write what `options.save` lists into `folder`.
 
-    Raises InputError for formats of single frames, NoPersonFoundError, FormatError for what cannot be decoded.
+    `bar` counts frames. Raises InputError for formats of single frames, NoPersonFoundError, FormatError.
     """
     from pose2mesh.over_time import sequence_info
 
@@ -39,7 +38,8 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
             f"for {', '.join(wrong)} of every frame add --no-track"
         )
     fps, count = sequence_info(source)
-    _expect(bar, (count or 1) * (1 + ("mp4" in formats)) - 1)
+    known = 1 if source.is_dir() else count or 1  # to the bar
+    _expect(bar, (count or 1) * (1 + ("mp4" in formats)) - known)
     builder = model.motion_builder()
     rows = builder.join(list(_all_rows(model, builder, source, folder / ".parts", options, bar)))
     motion = builder.build(rows, fps, options.smooth)

@@ -31,7 +31,7 @@ class Chosen:
     """Another detector's people, without those that score low, and at most some."""
 
     def __init__(self, detector: Detector, max_people: int | None, min_score: float) -> None:
-        self.detector, self._max_people, self._min_score = detector, max_people, min_score
+        self._detector, self._max_people, self._min_score = detector, max_people, min_score
 
     def video(self) -> "Chosen":
         """The detector's video mode, where it has one."""
@@ -40,10 +40,7 @@ class Chosen:
 
     def detect(self, image: np.ndarray, time_s: float | None = None) -> Keypoints2D:
         """People in image uint8 [H, W, 3] RGB, in the detector's order: the largest first with `auto`."""
-        return self.choose(self.detector.detect(image))
-
-    def choose(self, found: Keypoints2D) -> Keypoints2D:
-        """Those of the people found that are kept."""
+        found = self._detector.detect(image)
         seen = np.maximum((found.confidence > 0).sum(-1), 1)  # [P]
         found = found.select(found.confidence.sum(-1) / seen >= self._min_score)
         return found.select(np.arange(len(found)) < (self._max_people or len(found)))
