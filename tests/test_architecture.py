@@ -29,10 +29,10 @@ LAYER_OF = {part: height for height, parts in enumerate(LAYERS) for part in part
 ALLOWED_UPWARD = {("types", "exporters"), ("types", "viewer")}
 
 # Third-party packages that only one part may import.
-OWNERS = {"smplx": "body_models", "anny": "body_models", "viser": "viewer", "mediapipe": "detectors"}
+OWNERS = {"smplx": "body_models", "anny": "body_models", "mediapipe": "detectors"}
 
 # Optional or heavy: never at the top of a module, only in the function that needs them.
-LAZY_ONLY = {"anny", "smplx", "viser", "mediapipe", "rtmlib", "onnxruntime", "onnx", "openvino", "tensorboard"}
+LAZY_ONLY = {"anny", "smplx", "mediapipe", "rtmlib", "onnxruntime", "onnx", "openvino", "tensorboard"}
 LAZY_ONLY |= {"torch_geometric", "pyrender", "trimesh", "PIL", "skimage", "cv2"}
 
 # Modules that run code while they read, and calls that do so with these arguments.

@@ -292,3 +292,17 @@ def test_help_loads_no_torch():
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
     assert "--shard" in result.stdout
+
+
+def test_overlays_by_choice(tmp_path):
+    np.save(tmp_path / "solo.npy", person()[None])
+    sizes = {}
+    for style in ("blend", "solid", "beside"):
+        command = ["predict", f"{tmp_path}/solo.npy", "-o", f"{tmp_path}/{style}", "--save", "png", "--overlay", style]
+        assert main([*command, "--draw-keypoints"]) == 0
+        picture = np.array(Image.open(tmp_path / style / "solo_overlay.png"))
+        sizes[style] = picture.shape[1]
+        x, y = person()[0, :2].astype(int)
+        assert (picture[y, x] == 255).all() and (picture[:, : sizes["blend"]] < 255).any()  # a white joint, bones
+    assert sizes["beside"] == 2 * sizes["solid"] == 2 * sizes["blend"]
+    assert main(["predict", f"{tmp_path}/solo.npy", "-o", f"{tmp_path}/no", "--overlay", "opaque"]) == 2
