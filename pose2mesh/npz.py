@@ -19,6 +19,10 @@ from pose2mesh.errors import FormatError, MissingFileError
 from pose2mesh.paths import atomic_write
 
 MAX_BYTES = 4 << 30  # of all arrays together; a thousand people of the default body are 0.2 GB
+SMALL_BYTES = 32 << 20  # what any file may hold
+MOST_INFLATED = (
+    32  # times the size of the file; meshes inflate 5 times, and zeros, with which to fill memory, 1000 times
+)
 # What zipfile and numpy raise on files that were cut or altered (found by altering files at random).
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError),
@@ -36,11 +40,12 @@ def read_arrays(
 
     Other values (Python objects) are refused under a name in `required` and left out elsewhere. `remedy` ends each
     message. Raises MissingFileError without the file, FormatError when it is truncated, damaged, no NPZ file, larger
-    than `limit` (`MAX_BYTES`) or lacks a required array.
+    than `limit` (`MAX_BYTES`), inflates like no real data, or lacks a required array.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     with _explained(source, "NPZ", remedy), zipfile.ZipFile(stream) as archive:
-        return _read_members(archive, required, limit or MAX_BYTES)
+        size = len(source) if isinstance(source, bytes) else source.stat().st_size
+        return _read_members(archive, required, min(limit or MAX_BYTES, max(SMALL_BYTES, MOST_INFLATED * size)))
 
 
 def read_array(path: Path, *, remedy: str = "") -> np.ndarray:

@@ -101,3 +101,10 @@ def test_the_file_of_one_array(tmp_path):
         read_array(tmp_path / "one.npy")
     with pytest.raises(MissingFileError, match=r"none\.npy not found"):
         read_array(tmp_path / "none.npy")
+
+
+def test_a_file_that_inflates_like_no_data_is_refused_before_it_does(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", keypoints=np.zeros(40_000_000, np.uint8))
+    assert (tmp_path / "a.npz").stat().st_size < 100_000
+    with pytest.raises(FormatError, match="at most"):
+        read_arrays(tmp_path / "a.npz")

@@ -6,6 +6,8 @@ by hashing a deep tuple, or hash forever by nesting one tuple in itself; all of 
 
 import io
 import pickletools
+from collections.abc import Collection
+from typing import BinaryIO
 
 _NAMES = """
     PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 LONG4
@@ -24,14 +26,18 @@ Weight = tuple[int, int]  # nesting depth of a value, number of values in it cou
 _LEAF: Weight = (1, 1)
 
 
-def check_opcodes(content: bytes) -> None:
-    """Raise ValueError with the reason unless the pickle is harmless to hand to an unpickler."""
+def check_opcodes(content: bytes | BinaryIO, others: Collection[str] = ()) -> None:
+    """Raise ValueError with the reason unless the pickle is harmless to hand to an unpickler.
+
+    A stream is read to the end of the pickle that begins there. `others`: further opcodes that the unpickler knows.
+    """
+    stream_in = io.BytesIO(content) if isinstance(content, bytes) else content
     stack: list[Weight | None] = []  # None is a mark
     memo: dict[int, Weight] = {}
     hashed = 0
-    for count, (opcode, argument, _) in enumerate(pickletools.genops(io.BytesIO(content))):
-        if opcode.name not in _ALLOWED or count >= _MAX_OPCODES:
-            raise ValueError(f"opcode {opcode.name} (number {count}) is none that a body model needs")
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(stream_in)):
+        if not (opcode.name in _ALLOWED or opcode.name in others) or count >= _MAX_OPCODES:
+            raise ValueError(f"opcode {opcode.name} (number {count}) is none that plain data need")
         if opcode.name in ("GET", "BINGET", "LONG_BINGET"):
             stack.append(memo[int(argument or 0)])
         elif opcode.name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
@@ -43,7 +49,7 @@ def check_opcodes(content: bytes) -> None:
             weight = _apply(opcode, stack)
             hashed += weight[1] if opcode.name in _HASHING else 0
             if weight[0] > _MAX_DEPTH or hashed > _MAX_HASHED:
-                raise ValueError("values are nested more deeply than in any body model")
+                raise ValueError("values are nested more deeply than plain data are")
 
 
 def _apply(opcode: pickletools.OpcodeInfo, stack: list[Weight | None]) -> Weight:

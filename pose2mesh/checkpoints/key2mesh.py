@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from pose2mesh.checkpoints.tensors import load_tensors
 from pose2mesh.errors import FormatError, MissingFileError
 from pose2mesh.networks.key2mesh import PublishedFeatures, PublishedHead
 
@@ -33,7 +34,7 @@ def read_key2mesh(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise MissingFileError(f"no checkpoint at {path}")
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+        state = load_tensors(path)["state_dict"]
         return {str(name): value.float() if value.is_floating_point() else value for name, value in state.items()}
     except Exception as error:  # torch's readers fail on foreign files in a dozen ways
         first = " ".join(str(error).split())[:160] or type(error).__name__

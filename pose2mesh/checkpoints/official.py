@@ -18,6 +18,7 @@ from safetensors.torch import save
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from pose2mesh.checkpoints.tensors import load_tensors
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy
 from pose2mesh.hierarchy.adjacency import num_nodes
@@ -86,7 +87,7 @@ def read_official(path: str | Path, key: str = "model_state_dict", release: str 
         raise MissingFileError(f"no checkpoint at {path}")
     try:
         with torch.serialization.safe_globals(_numpy_scalars()):
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            content = load_tensors(path)
         state = content[key]
         return {name.removeprefix("module."): _check_weights(name, value) for name, value in state.items()}
     except Exception as error:  # torch's readers fail on foreign files in a dozen ways

@@ -1,13 +1,17 @@
 """Weights on disk: safetensors with the network's settings inside, so that one file is enough to rebuild it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from pose2mesh import paths
 from pose2mesh.checkpoints import official
@@ -88,7 +92,8 @@ def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device)
     tensors, settings = read_weights(name_or_path)
     try:
         is_official = settings["kind"] in (official.KIND, official.POSENET_KIND)
-        network = official.build_official(tensors, settings) if is_official else build_network(settings)
+        with _no_larger_than(tensors):
+            network = official.build_official(tensors, settings) if is_official else build_network(settings)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, MemoryError) as error:
         raise FormatError(
             f"weights {name_or_path} carry settings that this package did not write: {error!r}"
@@ -100,3 +105,27 @@ def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device)
         raise FormatError(f"weights {name_or_path} do not fit their own settings: {first}") from error
     freeze(network.to(device))
     return network
+
+
+@contextmanager
+def _no_larger_than(tensors: dict[str, torch.Tensor]) -> Iterator[None]:
+    """Networks built inside hold about as many numbers as the file; settings of a few bytes may ask for any size.
+
+    Raises ValueError at the first parameter beyond it, before memory is filled.
+    """
+    left = {"parameters": 2 * len(tensors) + 100, "numbers": 2 * sum(t.numel() for t in tensors.values()) + 10**6}
+    builder = get_ident()
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter | None) -> None:
+        if parameter is None or get_ident() != builder:
+            return
+        left["parameters"] -= 1
+        left["numbers"] -= parameter.numel()
+        if min(left.values()) < 0:
+            raise ValueError(f"they ask for a far larger network than the {len(tensors)} tensors that are there")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()

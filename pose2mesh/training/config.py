@@ -17,7 +17,8 @@ from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 
-_LARGEST_FILE = 1_000_000  # bytes; a configuration is small, a YAML bomb is not
+_LARGEST_FILE = 200_000  # bytes; a configuration is small, and YAML is slow
+_MOST_VALUES = 20_000  # counted as often as aliases repeat them
 _NO_YAML = (yaml.YAMLError, ValueError, RecursionError)  # ValueError: no UTF-8, or a date that does not exist
 
 
@@ -267,14 +268,38 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFileError(f"no configuration at {path}; shipped ones are in assets/configs")
     if path.stat().st_size > _LARGEST_FILE:
-        raise FormatError(f"{path} is larger than 1 MB; that is no configuration")
+        raise FormatError(f"{path} is larger than 200 kB; that is no configuration")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _parse_yaml(path.read_text(encoding="utf-8"))
     except (*_NO_YAML, OSError) as error:
         raise FormatError(f"{path} is not valid YAML: {str(error).partition(chr(10))[0]}") from error
     if not isinstance(content, dict):
         raise FormatError(f"{path} must hold a mapping of settings")
     return content
+
+
+def _parse_yaml(text: str) -> Any:
+    """What a text says. Raises one of `_NO_YAML`, also where aliases make more of it than any configuration holds."""
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _count(node, {}) > _MOST_VALUES:
+            raise ValueError("its aliases repeat more values than any configuration holds")
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _count(node: yaml.Node, known: dict[int, int]) -> int:
+    """Values in a node, counted along every way to them; more than any limit where one holds itself."""
+    if id(node) not in known:
+        known[id(node)] = _MOST_VALUES + 1  # while its own values are counted
+        inside = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = [part for item in inside for part in (item if isinstance(item, tuple) else (item,))]
+        known[id(node)] = 1 + sum(_count(part, known) for part in parts)
+    return known[id(node)]
 
 
 def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str]) -> Any:
@@ -288,7 +313,7 @@ def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str
         if not separator:
             raise InputError(f"override {override!r} is not of the form key=value")
         try:
-            value = yaml.safe_load(text)
+            value = _parse_yaml(text)
         except _NO_YAML as error:
             raise InputError(f"override {override!r}: {text!r} is not a YAML value") from error
         _set(content, key.split("."), value, override)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pose2mesh import __version__
+from pose2mesh.checkpoints.tensors import load_tensors
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.paths import write_with
 
@@ -25,7 +26,7 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
 def load_state(path: str | Path) -> dict[str, Any]:
     """Read a training state; only tensors and plain values are accepted. Raises FormatError."""
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_tensors(path)
     except Exception as error:  # a damaged file raises nearly anything, among it classes that torch does not export
         raise FormatError(
             f"{path} is truncated or holds more than tensors: no training state; delete it to start anew"

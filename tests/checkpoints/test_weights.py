@@ -1,17 +1,21 @@
 """Weights on disk: what is loaded is what was saved, and nothing else is taken for weights."""
 
 import json
+import resource
+import time
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from tiny_network import LEVELS, tiny_settings
 from torch import nn
 
 from pose2mesh.checkpoints import build_network, find_weights, load_network, read_weights, save_weights
+from pose2mesh.checkpoints.build import DIGEST
 from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.hierarchy import hierarchy_digest, load_hierarchy
 
 
 @pytest.fixture(scope="module")
@@ -156,3 +160,29 @@ def test_loaded_networks_are_frozen_and_learn_when_asked(weights: Path) -> None:
     output = loaded.requires_grad_(True)(keypoints())
     (output.vertices.square().sum() + output.joints.square().sum()).backward()
     assert all(p.grad is not None for p in loaded.parameters())
+
+
+@pytest.mark.parametrize("change", [{"blocks": 10**8}, {"width": 10**6}, {"width": 20_000, "blocks": 1000}])
+def test_settings_that_ask_for_a_larger_network_are_refused_at_once(tmp_path, change):
+    tensors, settings = read_weights("anny-body")
+    settings["lifter"].update(change)
+    content = save({"a": next(iter(tensors.values()))}, metadata={"network": json.dumps(settings)})
+    (tmp_path / "a.safetensors").write_bytes(content)
+    start, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(FormatError, match="settings"):
+        load_network(tmp_path / "a.safetensors")
+    assert time.process_time() - start < 5
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500 * 1024  # kB
+
+
+def test_shipped_weights_carry_the_digest_of_their_graphs():
+    """Key2Mesh answers with parameters, priors with poses: neither has graphs."""
+    names = [path.stem for path in find_weights("anny-body").parent.glob("*.safetensors")]
+    settings = {name: read_weights(name)[1] for name in names}
+    with_graphs = {name: s for name, s in settings.items() if s.get("kind") in ("compact", "classic")}
+    assert {"anny-body", "anny-hand"} <= with_graphs.keys()
+    for name, found in with_graphs.items():
+        hierarchy = load_hierarchy(found["mesh"]["hierarchy"])
+        assert found[DIGEST] == hierarchy_digest(hierarchy), name
+        with pytest.raises(InputError, match="trained on other graphs"):
+            build_network({**found, DIGEST: "0" * 64})

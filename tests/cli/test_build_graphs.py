@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import trimesh
 
-from pose2mesh.cli.build_graphs import run
+from pose2mesh.cli.build_graphs import read_mesh, run
 from pose2mesh.cli.main import main
 from pose2mesh.hierarchy import load_hierarchy
 
@@ -63,3 +63,60 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, ball, tmp_pat
     error = capsys.readouterr().err
     assert message in error and error.count("\n") == 1
     assert not (tmp_path / "x.npz").exists()
+
+
+def test_other_graphs_are_replaced_only_by_force(ball, tmp_path, capsys):
+    out = tmp_path / "ball.npz"
+    first = ["build-graphs", "--mesh", str(ball), "--sizes", "60,20", "-o", str(out)]
+    other = ["build-graphs", "--mesh", str(ball), "--joint-set", "coco17", "--sizes", "60,20", "-o", str(out)]
+    assert main(first) == 0
+    before = [path.read_bytes() for path in (out, tmp_path / "manifest.json")]
+    assert main(other) == 2 and "--force" in capsys.readouterr().err
+    assert main(first) == 0 and "nothing was written" in capsys.readouterr().out
+    assert [path.read_bytes() for path in (out, tmp_path / "manifest.json")] == before
+    assert main([*other, "--force"]) == 0
+    assert load_hierarchy(out).joint_set == "coco17"
+
+
+def test_a_file_that_is_no_hierarchy_is_not_replaced(ball, tmp_path, capsys):
+    out = tmp_path / "mine.npz"
+    np.savez(out, keypoints=np.zeros((17, 3)))
+    before = out.read_bytes()
+    assert main(["build-graphs", "--mesh", str(ball), "--sizes", "60,20", "-o", str(out)]) == 2
+    assert "--force" in capsys.readouterr().err and out.read_bytes() == before
+
+
+OBJ = """
+v 9 9 9
+v 0 0 0 0.5 0.5 0.5
+v 1 0 0
+v 0 1 0
+v 0 0 1
+vt 0 0
+vt 1 1
+f 2/1/1 3/1/1 4/1/1
+f 2/2 3/2 5/2
+f -4//1 -3//2 -2//3 -1//4
+"""
+
+
+def test_vertices_keep_the_indices_of_the_file(tmp_path):
+    (tmp_path / "a.obj").write_text(OBJ)
+    vertices, faces = read_mesh(tmp_path / "a.obj")
+    np.testing.assert_array_equal(vertices, [[9, 9, 9], [0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(faces, [[1, 2, 3], [1, 2, 4], [1, 2, 3], [1, 3, 4]])
+    mesh = trimesh.Trimesh(vertices, faces, process=False)
+    for suffix in ("ply", "off", "glb"):
+        mesh.export(tmp_path / f"a.{suffix}")
+        found = read_mesh(tmp_path / f"a.{suffix}")
+        np.testing.assert_allclose(found[0], vertices)
+        np.testing.assert_array_equal(found[1], faces)
+
+
+def test_a_mesh_without_indices_or_with_an_unused_vertex_is_refused(tmp_path, capsys):
+    (tmp_path / "a.obj").write_text(OBJ)
+    trimesh.creation.box().export(tmp_path / "a.stl")
+    for name, message in (("a.obj", "in no face, the first is 0"), ("a.stl", "STL repeats")):
+        assert main(["build-graphs", "--mesh", f"{tmp_path / name}", "-o", f"{tmp_path}/a.npz"]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "a.npz").exists()

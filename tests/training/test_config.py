@@ -1,5 +1,6 @@
 """Configurations: the shipped ones are valid, and every fault of another is named at once."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,26 @@ def test_binary_huge_and_absent_files_are_refused(tmp_path: Path) -> None:
 def test_configurations_are_frozen(file: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
         load_config(TrainConfig, file, []).seed = 3
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{b}: &{b} [{','.join([f'*{a}'] * 9)}]\n" for a, b in pairwise("abcdefghi")
+)
+
+
+@pytest.mark.parametrize(
+    "text", [BOMB + "stages: *i\n", "a: &a [*a, *a]\n", "a: &a {b: *a}\n"], ids=["many", "itself", "key"]
+)
+def test_aliases_that_repeat_without_end_are_refused(tmp_path, text):
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(FormatError, match="aliases"):
+        read_yaml(tmp_path / "a.yaml")
+
+
+def test_aliases_of_plain_settings_are_read(tmp_path):
+    (tmp_path / "a.yaml").write_text("a: &a {b: 1, c: [2, 3]}\nd: *a\ne: {<<: *a, b: 4}\n")
+    assert read_yaml(tmp_path / "a.yaml") == {
+        "a": {"b": 1, "c": [2, 3]},
+        "d": {"b": 1, "c": [2, 3]},
+        "e": {"b": 4, "c": [2, 3]},
+    }
