@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -111,6 +111,17 @@ class OverTime:
                 yield from self._recover_chunk(chunk, batch_size)
                 chunk, taken = [], 0
         yield from self._recover_chunk(chunk, batch_size)
+
+    def follow(
+        self, frames: Iterable[VideoFrame], detector: str | Detector = "auto", *, intrinsics=None
+    ) -> Iterator[Any]:
+        """`FramePrediction`s of frames as they come, one by one and without delay, whose people have a `track`."""
+        told = Told.checked(None, detector, None, intrinsics, None)
+        find, tracker = _finder(self._detector(detector)), IdentityTracker()
+        for index, time, image in frames:
+            frame = Frame(f"live_{index:06d}", replace(find(image, time), tracks=None))
+            chunk = [(TimedFrame(index, time, image, None), self._numbered(frame, time, told, tracker, "live"))]
+            yield from self._recover_chunk(chunk, 64)
 
     def motion(self, source: str | Path, smooth: str = "auto", **options: Any) -> Motion:
         """The people of a video over time: one shape each, smooth, in their places, on the ground.

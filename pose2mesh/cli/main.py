@@ -19,6 +19,7 @@ from pose2mesh.errors import InputError, MachineError, Pose2MeshError
 COMMANDS = {
     "predict": "photos, videos or 2D keypoints to meshes",
     "view": "show a result in the browser",
+    "live": "a camera or a video at its speed: a page with the overlay, avatars by VMC",
     "demo": "recover the people of the sample photo and of a rendered scene",
     "train": "train a network from a config file",
     "test": "evaluate weights and print the table of errors",

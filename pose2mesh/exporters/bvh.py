@@ -5,6 +5,7 @@ rest. Bones that copy their parent (fingers, toes) are left out; the others have
 """
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +50,8 @@ def write_bvh(motion: Motion, path: Path) -> None:
         raise MissingDependencyError("writing BVH needs pybvh: pip install 'pose2mesh[bvh]'") from error
     (character,) = characters(motion)
     character = at_rate(character, motion.fps)
-    straight = _t_pose(character)  # [G, 3, 3]
+    body = character.body
+    straight = straight_limbs(body.groups, body.bone_names, character.heads)  # [G, 3, 3]
     parents = character.group_parents
     local = straight[parents] @ character.relative() @ straight.swapaxes(-1, -2)  # [T, G, 3, 3]
     local[:, 0] = character.groups[:, 0]
@@ -80,17 +82,16 @@ def at_rate(character: Character, fps: float) -> Character:
     )
 
 
-def _t_pose(character: Character) -> np.ndarray:
-    """World rotations [G, 3, 3] that straighten the limbs of the rest pose."""
-    names = character.body.bone_names
-    rotations = np.tile(np.eye(3), (len(character.body.groups), 1, 1))
-    for group, bone in enumerate(character.body.groups):
+def straight_limbs(bones: Sequence[str], names: Sequence[str], heads: np.ndarray) -> np.ndarray:
+    """World rotations [n, 3, 3] of `bones` that make a T-pose of the rest pose with heads [K, 3] of bones `names`."""
+    rotations = np.tile(np.eye(3), (len(bones), 1, 1))
+    for row, bone in enumerate(bones):
         stem, _, side = bone.partition(".")
         if stem in _LIMB_ENDS:
             start = stem.replace("lowerarm02", "lowerarm01")
-            ends = [character.heads[names.index(f"{name}.{side}")] for name in (start, _LIMB_ENDS[stem])]
+            ends = [heads[names.index(f"{name}.{side}")] for name in (start, _LIMB_ENDS[stem])]
             out = [1.0 if side == "L" else -1.0, 0.0, 0.0]
-            rotations[group] = _smallest_turn(ends[1] - ends[0], np.array([0.0, -1.0, 0.0] if "leg" in stem else out))
+            rotations[row] = _smallest_turn(ends[1] - ends[0], np.array([0.0, -1.0, 0.0] if "leg" in stem else out))
     return rotations
 
 

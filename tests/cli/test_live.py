@@ -1,0 +1,86 @@
+"""The live command from a file: page, avatar, recording, and what goes wrong in one line."""
+
+import socket
+import threading
+import urllib.request
+
+import numpy as np
+import pytest
+
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.cli.live_page import LivePage
+from pose2mesh.cli.main import main
+from pose2mesh.datasets.walk import walking
+from pose2mesh.exporters import load_motion_file
+from pose2mesh.rendering.video import video_writer
+from pose2mesh.types import Keypoints2D
+
+pytest.importorskip("av", reason="PyAV is not installed; pip install 'pose2mesh[live]'")
+pytest.importorskip("pythonosc", reason="python-osc is not installed; pip install 'pose2mesh[live]'")
+
+FPS = 10.0
+WALK = walking(load_anny_body(), 1.0, FPS)
+
+
+class Exact:
+    def video(self):
+        return self
+
+    def detect(self, image, time):
+        row = WALK.keypoints[[round(time * FPS)]]
+        return Keypoints2D(row[..., :2] / 4, row[..., 2], "coco17", (image.shape[1], image.shape[0]))
+
+
+@pytest.fixture
+def film(tmp_path, monkeypatch):
+    monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda *_: Exact())
+    with video_writer(tmp_path / "walk.mp4", FPS) as video:
+        for i in range(len(WALK)):
+            video.add(np.full((120, 160, 3), 90, np.uint8), i / FPS)
+    return tmp_path / "walk.mp4"
+
+
+def test_a_file_is_played_sent_and_recorded(film, tmp_path, capsys):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(2)
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        out = tmp_path / "out"
+        assert main(["live", f"{film}", "--vmc", address, "--record", f"{out}", "--port", "0"]) == 0
+        assert b"/VMC/Ext/Bone/Pos" in listener.recv(65536)
+    assert (out / "overlay.mp4").stat().st_size > 1000
+    motion = load_motion_file(out / "motion.npz")
+    assert motion.tracks == (1,) and len(motion) >= 2
+    assert "a second" in capsys.readouterr().out
+
+
+def test_the_page_shows_pictures():
+    page = LivePage(0)
+    try:
+        with urllib.request.urlopen(page.address, timeout=5) as answer:
+            assert b"/stream" in answer.read()
+        timer = threading.Timer(0.3, lambda: page.show(np.zeros((20, 30, 3), np.uint8)))
+        timer.start()
+        with urllib.request.urlopen(f"{page.address}stream", timeout=5) as answer:
+            assert b"--frame" in answer.readline()
+            assert b"image/jpeg" in answer.readline()
+    finally:
+        page.close()
+
+
+def test_what_goes_wrong_is_one_line(film, capsys):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        cases = {
+            f"port {port}": [f"{film}", "--port", f"{port}"],
+            "HOST:PORT": [f"{film}", "--vmc", "nowhere"],
+            "not both": [f"{film}", "--camera", "1"],
+            "camera 93": ["--camera", "93", "--port", "0"],
+            "no such file": [f"{film}.not", "--port", "0"],
+        }
+        for message, arguments in cases.items():
+            assert main(["live", *arguments]) == 2
+            error = capsys.readouterr().err.splitlines()
+            assert len(error) == 1 and message in error[0], error
