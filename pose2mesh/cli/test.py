@@ -36,7 +36,8 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
 
     from pose2mesh.paths import check_writable, write_with
-    from pose2mesh.training.config import TestConfig, load_config, read_yaml
+    from pose2mesh.training.config import TestConfig, load_config
+    from pose2mesh.training.yaml_files import read_yaml
 
     protocol = read_yaml(options.config).get("protocol")
     for path in (options.json, options.keypoints, options.predictions):

@@ -3,10 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pose2mesh import paths
 from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras
 from pose2mesh.augmentation.detector_noise import DetectorNoise
 from pose2mesh.augmentation.everyday_poses import EverydayPoses
@@ -15,11 +13,8 @@ from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, TRAINING_FAMILIE
 from pose2mesh.augmentation.hand_poses import HandPoses
 from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
-from pose2mesh.errors import FormatError, InputError, MissingFileError
-
-_LARGEST_FILE = 200_000  # bytes; a configuration is small, and YAML is slow
-_MOST_VALUES = 20_000  # counted as often as aliases repeat them
-_NO_YAML = (yaml.YAMLError, ValueError, RecursionError)  # ValueError: no UTF-8, or a date that does not exist
+from pose2mesh.errors import InputError
+from pose2mesh.training.yaml_files import NO_YAML, parse_yaml, read_yaml
 
 
 class Strict(BaseModel):
@@ -262,46 +257,6 @@ class TestConfig(Strict):
     device: str = "auto"
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a small YAML mapping safely; `assets/...` from any folder. Raises MissingFileError or FormatError."""
-    path = paths.here_or_shipped(path)
-    if not path.is_file():
-        raise MissingFileError(f"no configuration at {path}; shipped ones are in assets/configs")
-    if path.stat().st_size > _LARGEST_FILE:
-        raise FormatError(f"{path} is larger than 200 kB; that is no configuration")
-    try:
-        content = _parse_yaml(path.read_text(encoding="utf-8"))
-    except (*_NO_YAML, OSError) as error:
-        raise FormatError(f"{path} is not valid YAML: {str(error).partition(chr(10))[0]}") from error
-    if not isinstance(content, dict):
-        raise FormatError(f"{path} must hold a mapping of settings")
-    return content
-
-
-def _parse_yaml(text: str) -> Any:
-    """What a text says. Raises one of `_NO_YAML`, also where aliases make more of it than any configuration holds."""
-    loader = yaml.SafeLoader(text)
-    try:
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        if _count(node, {}) > _MOST_VALUES:
-            raise ValueError("its aliases repeat more values than any configuration holds")
-        return loader.construct_document(node)
-    finally:
-        loader.dispose()
-
-
-def _count(node: yaml.Node, known: dict[int, int]) -> int:
-    """Values in a node, counted along every way to them; more than any limit where one holds itself."""
-    if id(node) not in known:
-        known[id(node)] = _MOST_VALUES + 1  # while its own values are counted
-        inside = node.value if isinstance(node, yaml.CollectionNode) else ()
-        parts = [part for item in inside for part in (item if isinstance(item, tuple) else (item,))]
-        known[id(node)] = 1 + sum(_count(part, known) for part in parts)
-    return known[id(node)]
-
-
 def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str]) -> Any:
     """A validated configuration from a file and `key=value` overrides (`data.workers=2`, `stages.0.steps=100`).
 
@@ -313,8 +268,8 @@ def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str
         if not separator:
             raise InputError(f"override {override!r} is not of the form key=value")
         try:
-            value = _parse_yaml(text)
-        except _NO_YAML as error:
+            value = parse_yaml(text)
+        except NO_YAML as error:
             raise InputError(f"override {override!r}: {text!r} is not a YAML value") from error
         _set(content, key.split("."), value, override)
     try:
