@@ -70,7 +70,7 @@ def crop_to_frame(points: Tensor, joints: Sequence[str], recipe: Framing, genera
     steps = (level[:, 1:] - level[:, :-1]).maximum(0.4 * length[:, None])  # a seated person's knees are as high as hips
     level = torch.cat([level[:, :1], level[:, :1] + steps.cumsum(1)], 1)
 
-    shares = torch.tensor([recipe.full, *(getattr(recipe, name) for name in _CUTS)])
+    shares = torch.tensor([float(getattr(recipe, name)) for name in ("full", *_CUTS)])
     kind = torch.multinomial(shares, count, replacement=True, generator=generator)  # [B]
     start, low, high = torch.tensor([(0, 0, 0), *_CUTS.values()])[kind].unbind(-1)
     start = start.long()[:, None]

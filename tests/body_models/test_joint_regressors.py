@@ -8,7 +8,7 @@ from pose2mesh.body_models.joint_regressors import compose_regressor
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons import joint_set
 
-SETS = ["coco17", "coco19", "human36m17", "smpl24", "openpose18", "openpose25", "halpe26"]
+SETS = ["coco17", "coco19", "human36m17", "smpl24", "openpose18", "openpose25", "halpe26", "body32"]
 
 
 @pytest.fixture(scope="module")

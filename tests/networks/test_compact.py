@@ -11,6 +11,7 @@ from pose2mesh.checkpoints import build_network, finest_vertex_ids
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.networks.prediction import UncertainPrediction
 from pose2mesh.skeletons import joint_set
 from pose2mesh.training.config import TrainConfig, load_config
 
@@ -175,3 +176,34 @@ def test_levels_hold_weights_for_what_they_are_fed(inputs: tuple[str, ...]) -> N
     count = sum(p.numel() for p in fed.parameters()) - sum(p.numel() for p in bare.parameters())
     assert count == sum(expected[name] for name in inputs)
     assert vertices_of(fed.eval(), poses()).isfinite().all()
+
+
+@pytest.fixture(scope="module")
+def knowing() -> CompactPose2Mesh:
+    """A network of the union of joint sets, with all heads."""
+    torch.manual_seed(0)
+    settings = tiny_settings("coarse_to_fine") | {"joint_set": "union48", "output_set": "body32"}
+    settings["lifter"] = settings["lifter"] | {"heads": True}
+    network = build_network(settings)
+    assert isinstance(network, CompactPose2Mesh)
+    return network.eval()
+
+
+def test_heads_give_deviations_and_a_body(knowing: CompactPose2Mesh) -> None:
+    keypoints = torch.rand(3, 48, 3, generator=torch.Generator().manual_seed(1))
+    found = knowing(keypoints)
+    assert isinstance(found, UncertainPrediction)
+    assert found.joints.shape == (3, 32, 3) and found.deviation.shape == (3, 32)
+    assert (found.deviation > 0).all()
+    rotations = found.parameters.rotations  # [3, 19, 3, 3]
+    identity = torch.eye(3).expand(3, 19, 3, 3)
+    torch.testing.assert_close(rotations @ rotations.transpose(-1, -2), identity, atol=1e-5, rtol=0)
+    assert found.parameters.betas.shape == (3, 16)
+
+
+def test_learning_deviations_does_not_change_the_features(knowing: CompactPose2Mesh) -> None:
+    features = torch.rand(4, knowing.lifter.width, requires_grad=True)
+    deviation = knowing.lifter.deviation(features)
+    assert deviation is not None
+    deviation.sum().backward()
+    assert features.grad is None
