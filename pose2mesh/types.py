@@ -80,6 +80,7 @@ class Person:
     parameters: dict[str, np.ndarray] | None = field(default=None)  # optional body-model fit
     handedness: str | None = None  # left or right, the subject's; None for bodies
     track: int | None = None  # who it is over time, in frames of `Pose2Mesh.track`
+    keypoint_names: tuple[str, ...] = ()  # [J] of the keypoints; empty where nobody told
 
     @property
     def mesh(self) -> Mesh:

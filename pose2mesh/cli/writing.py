@@ -122,7 +122,7 @@ def _write_overlay(
         return []
     picture = render_overlay(image, [person for person in people if person.camera is not None], style)
     for person in people if has_keypoints else ():
-        picture = draw_keypoints(picture, person.keypoints, bones_of(person.keypoints))
+        picture = draw_keypoints(picture, person.keypoints, bones_of(person))
     write_png(path, picture)
     return [path]
 

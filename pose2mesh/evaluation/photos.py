@@ -19,7 +19,7 @@ from pose2mesh.detectors.images import read_image
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.metrics import knee_flexion
 from pose2mesh.pipeline import Pose2Mesh
-from pose2mesh.skeletons import JointSet, convert, joint_set
+from pose2mesh.skeletons import JointSet, convert
 from pose2mesh.training.config import Strict
 from pose2mesh.types import Person
 
@@ -80,11 +80,6 @@ def read_photos(folder: Path) -> list[Photo]:
         ) from error
 
 
-def _box(values: list[float]) -> tuple[float, float, float, float]:
-    left, top, right, bottom = map(float, values)
-    return left, top, right, bottom
-
-
 def measure_photos(
     model: Pose2Mesh,
     photos: Sequence[Photo],
@@ -134,7 +129,9 @@ def reprojection(person: Person) -> float:
     """Mean distance of a mesh's joints from its confident keypoints over the height of their box; NaN without any."""
     names = JointSet("output", tuple(person.joint_names), ())
     keypoints = np.asarray(person.keypoints, np.float64)  # [J, 3]
-    points, sure = convert(keypoints[:, :2], keypoints[:, 2], _set_of(person), names)
+    points, sure = convert(
+        keypoints[:, :2], keypoints[:, 2], JointSet("keypoints", tuple(person.keypoint_names), ()), names
+    )
     sure = sure >= SURE
     if person.camera is None or not sure.any():
         return float("nan")
@@ -156,14 +153,6 @@ def overlap(a: Sequence[float], b: Sequence[float]) -> float:
     shared = max(width, 0) * max(height, 0)
     union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
     return shared / union if union > 0 else 0.0
-
-
-def _set_of(person: Person) -> JointSet:
-    """The joint set of a person's keypoints, by their number."""
-    sets = {17: "coco17", 19: "coco19", 23: "coco23", 33: "mediapipe33"}
-    if len(person.keypoints) not in sets:
-        raise InputError(f"photos are measured with weights of {', '.join(sets.values())}")
-    return joint_set(sets[len(person.keypoints)])
 
 
 def _median(values: list[float]) -> float | None:

@@ -11,6 +11,7 @@ from pose2mesh.fitting.camera import fit_cameras
 from pose2mesh.geometry.mirroring import flip_faces, mirror_where
 from pose2mesh.networks.prediction import BodyPrediction, UncertainPrediction
 from pose2mesh.skeletons import JointSet, convert
+from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.types import Keypoints2D, Person
 
 Outputs = Literal["mesh", "parameters", "joints"]
@@ -80,6 +81,7 @@ def assemble_people(
             answer.parameters,
             handedness=side,
             track=frame.tracks[i] if frame.tracks else None,
+            keypoint_names=find_joint_set(frame.joint_set).joints,
         )
         for i, (answer, side) in enumerate(zip(answers, frame.handedness or [None] * len(frame), strict=True))
     ]

@@ -58,7 +58,7 @@ def photo_row(image: np.ndarray, people: Sequence[Person], height: int = 384) ->
         return [small]
     skeletons = small
     for person in people:
-        skeletons = draw_keypoints(skeletons, person.keypoints, bones_of(person.keypoints))
+        skeletons = draw_keypoints(skeletons, person.keypoints, bones_of(person))
     placed = [person for person in people if person.camera is not None]
     sides = [
         render_views(person, (90.0,), (height // 2, height), TINTS[index % len(TINTS)])

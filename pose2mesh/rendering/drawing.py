@@ -7,6 +7,7 @@ import numpy as np
 
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons.joint_sets import JOINT_SETS
+from pose2mesh.types import Person
 
 _OF_PICTURE, _OF_PERSON = 0.004, 0.01  # half the width of a bone, of the longer side: the thinner one is drawn
 _JOINT_COLOR = (255.0, 255.0, 255.0)  # white dots end every bone
@@ -21,9 +22,9 @@ def check_image(image: np.ndarray) -> None:
         raise InputError(f"image is empty: {list(image.shape)}")
 
 
-def bones_of(keypoints: np.ndarray) -> tuple[tuple[int, int], ...]:
-    """Bones of the first known joint set with as many joints as keypoints [J, 3]; none for another number."""
-    return next((s.bone_indices for s in JOINT_SETS.values() if len(s) == len(keypoints)), ())
+def bones_of(person: Person) -> tuple[tuple[int, int], ...]:
+    """Bones between a person's keypoints; none where these have no names."""
+    return next((s.bone_indices for s in JOINT_SETS.values() if s.joints == person.keypoint_names), ())
 
 
 def draw_keypoints(

@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pose2mesh.errors import InputError
 from pose2mesh.rendering import bones_of, draw_keypoints
 from pose2mesh.skeletons import COCO17
+from pose2mesh.types import Person
 
 
 def _gray(height: int = 60, width: int = 80) -> np.ndarray:
@@ -66,6 +69,8 @@ def test_malformed_keypoints_are_refused():
         draw_keypoints(np.zeros((0, 5, 3), np.uint8), np.ones((3, 3)), [])
 
 
-def test_bones_are_those_of_the_joint_set_of_that_size():
-    assert bones_of(np.zeros((17, 3))) == COCO17.bone_indices
-    assert bones_of(np.zeros((5, 3))) == ()
+def test_bones_are_those_of_the_joint_set_with_these_names():
+    nothing = np.zeros((0, 3))
+    person = Person(nothing, nothing, nothing, (), np.zeros((17, 3)))
+    assert bones_of(replace(person, keypoint_names=COCO17.joints)) == COCO17.bone_indices
+    assert bones_of(person) == ()
