@@ -93,5 +93,7 @@ def _take(body: AnnyBody, vertices: Tensor, joints: Tensor, distance: float, fil
     view = (seen, faces, camera.focal, camera.center, (SIDE, SIDE))
     points = camera.project(joints[:17].numpy())  # [17, 2]
     keypoints = np.column_stack([points, np.ones(len(points))]).astype(np.float32)  # [17, 3]
-    truth = Person(mesh, faces, joints.numpy(), _JOINTS.joints, keypoints, camera)
+    truth = Person(
+        mesh, faces, joints.numpy(), _JOINTS.joints, keypoints, camera, keypoint_names=joint_set("coco17").joints
+    )
     return StudioScene(render_studio(*view), truth, render(*view, SKIN_TONE)[1] > 0, group)
