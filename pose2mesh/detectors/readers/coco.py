@@ -69,7 +69,7 @@ def read_openpifpaf(content: list, path: Path) -> list[Picture]:
 
 def _pictures(entries: list[dict], path: Path, images: dict, names: dict) -> list[Picture]:
     """One picture for each image of the entries, and of each kind of named joints in it."""
-    groups: dict[Any, list[FoundPerson]] = {}
+    groups: dict[Any, tuple[list[FoundPerson], list[int | None]]] = {}
     for i, entry in enumerate(entries):
         where = f"{path}: entry {i}"
         image_id, category = entry.get("image_id"), entry.get("category_id")
@@ -80,8 +80,11 @@ def _pictures(entries: list[dict], path: Path, images: dict, names: dict) -> lis
         body, feet = _body(entry, where, named is not None), _part(entry, "foot_kpts", where)
         if feet is not None:
             body, named = np.concatenate([body, feet]), named and named + _FEET
+        track = entry.get("track_id", entry.get("idx"))  # PoseTrack's word, AlphaPose's
         person = FoundPerson(body, *hands)
-        groups.setdefault((image_id, named), []).append(person)
+        people, tracks = groups.setdefault((image_id, named), ([], []))
+        people.append(person)
+        tracks.append(track if isinstance(track, int) and track >= 0 else None)
     if not groups:
         return [Picture(path.stem, [], str(path))]
     return [
@@ -91,8 +94,9 @@ def _pictures(entries: list[dict], path: Path, images: dict, names: dict) -> lis
             where=f"{path}: image {image_id!r:.80}",
             size=size_of(images.get(image_id, {})),
             names=named,
+            tracks=tuple(tracks),
         )
-        for (image_id, named), people in groups.items()
+        for (image_id, named), (people, tracks) in groups.items()
     ]
 
 

@@ -1,6 +1,7 @@
 """People as keypoint files hold them, and the one way from there to keypoints that every format goes."""
 
 import logging
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,6 +45,7 @@ class Picture(NamedTuple):
     scored: bool = True  # whether the format promises that a third column is a confidence
     hands_apart: bool = False  # whether the format keeps hands beside the body, so that none there is none seen
     sides: tuple[str, ...] | None = None  # left or right of each body, where bodies are hands and the file tells it
+    tracks: tuple[int | None, ...] = ()  # of each person: who it is over time, where the file tells it
     nobody: str = "coco17"  # joint set of a picture without people
 
 
@@ -72,7 +74,13 @@ def to_frame(picture: Picture, joint_set: str | None, image_size: tuple[int, int
         parts = [_stack([_hand(person[side]) for person in people], picture.where) for side in (1, 2)]
         values = np.concatenate([_with_confidence(part) for part in (values, *parts)], axis=1)
         joints = WITH_HANDS[joints.name]
-    return Frame(picture.name, _finish(values, joints, wanted, picture, size, picture.sides))
+    found = _finish(values, joints, wanted, picture, size, picture.sides)
+    tracks = tuple(track for track in picture.tracks if track is not None)
+    if (
+        len(set(tracks)) == len(found) == len(picture.people)
+    ):  # numbers that leave somebody out, or two alike, tell nothing
+        found = replace(found, tracks=tracks)
+    return Frame(picture.name, found)
 
 
 def to_keypoints(
