@@ -73,7 +73,7 @@ class OverTime:
     network: Any
     _as_told: Callable[[Keypoints2D, Told, str], Keypoints2D]
     _detector: Callable[[str | Detector], Detector]
-    _predict_many: Callable[[list[Entry], int, Outputs], Iterator[Any]]
+    _predict_many: Callable[[list[Entry], int, Outputs, bool], Iterator[Any]]
     _usable: Callable[[Keypoints2D], Keypoints2D]
 
     def track(
@@ -87,6 +87,7 @@ class OverTime:
         image_size: tuple[int, int] | None = None,
         tracker: Tracker | None = None,
         start: int = 0,
+        fit: bool = True,
     ) -> Iterator[Any]:
         """`FramePrediction`s of a video, a folder of numbered frames or a keypoint file, whose people have a `track`.
 
@@ -108,9 +109,9 @@ class OverTime:
             chunk.append((timed, self._numbered(frame, timed.time, told, tracker, str(source))))
             taken += max(1, len(chunk[-1][1].keypoints))
             if taken >= batch_size or (timed.image is not None and len(chunk) * timed.image.nbytes > _CHUNK_BYTES):
-                yield from self._recover_chunk(chunk, batch_size)
+                yield from self._recover_chunk(chunk, batch_size, fit)
                 chunk, taken = [], 0
-        yield from self._recover_chunk(chunk, batch_size)
+        yield from self._recover_chunk(chunk, batch_size, fit)
 
     def follow(
         self, frames: Iterable[VideoFrame], detector: str | Detector = "auto", *, intrinsics=None
@@ -140,9 +141,9 @@ class OverTime:
 
         return MotionBuilder(self.network)
 
-    def _recover_chunk(self, chunk: list[tuple[TimedFrame, Frame]], batch_size: int) -> Iterator[Any]:
+    def _recover_chunk(self, chunk: list[tuple[TimedFrame, Frame]], batch_size: int, fit: bool) -> Iterator[Any]:
         entries = [(timed.image, frame) for timed, frame in chunk]
-        predictions = self._predict_many(entries, batch_size, "mesh")
+        predictions = self._predict_many(entries, batch_size, "mesh", fit)
         for (timed, _), prediction in zip(chunk, predictions, strict=True):
             yield prediction._replace(index=timed.index, time=timed.time)
 

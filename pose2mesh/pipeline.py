@@ -19,7 +19,16 @@ from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.videos import is_video, read_video
 from pose2mesh.errors import InputError, NoPersonFoundError
-from pose2mesh.fitting.people import Answer, Outputs, answers_of, assemble_people, check_outputs, faces_of_sides
+from pose2mesh.fitting.people import (
+    Answer,
+    Outputs,
+    answers_of,
+    assemble_people,
+    check_outputs,
+    faces_of_sides,
+    rays_of,
+)
+from pose2mesh.fitting.quick_fit import quick_fit_of
 from pose2mesh.geometry.mirroring import mirror_where
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.over_time import OverTime
@@ -72,6 +81,7 @@ class Pose2Mesh(OverTime):
         self.kind = "hand" if is_hand else "body"
         self.joint_set = HAND21.name if is_hand else None  # of keypoints, unless the caller names another
         self._faces = faces_of_sides(network.faces)
+        self._fit = quick_fit_of(network)
         self._detectors: dict[str, Detector] = {}
 
     @classmethod
@@ -114,6 +124,7 @@ class Pose2Mesh(OverTime):
         intrinsics: IntrinsicsLike | None = None,
         image_size: tuple[int, int] | None = None,
         outputs: Outputs = "mesh",
+        fit: bool = True,
     ) -> list[Person]:
         """People, or hands, of one picture.
 
@@ -126,6 +137,8 @@ class Pose2Mesh(OverTime):
         `image_size`, (width, height) of the picture that keypoints are from, decide how far away people come out;
         without them the camera is guessed (docs/conventions.md). `outputs`: "mesh" for everything, "parameters" for
         joints and body parameters, "joints" for joints alone; without the mesh a person takes a few kilobytes.
+        `fit`: whether bodies are fitted to their keypoints (`fitting.quick_fit`); a person's mesh is then the body of
+        its parameters. Weights without body parameters are not fitted.
 
         Raises NoPersonFoundError when there is nobody, InputError when keypoints are malformed or determine no mesh; of
         a file or picture, people with too few visible joints are left out as long as somebody remains.
@@ -137,16 +150,16 @@ class Pose2Mesh(OverTime):
         if not isinstance(source, str | Path):
             if isinstance(source, np.ndarray) and is_picture(source):
                 found = self._as_told(self._detect(source, detector), told, "the picture")
-                return self._predict_one(found, "the picture", batch_size, outputs)
+                return self._predict_one(found, "the picture", batch_size, outputs, fit)
             keypoints = self._as_told(
                 array_to_keypoints(source, joint_set or self.joint_set, told.image_size), told, "keypoints"
             )
             self._check(keypoints, "keypoints")
-            return self._recover([keypoints], batch_size, outputs)[0]
+            return self._recover([keypoints], batch_size, outputs, fit)[0]
         frames = list(self._frames(Path(source), told))
         if len(frames) != 1:
             raise InputError(f"{source}: holds {len(frames)} frames; predict_frames reads all of them")
-        return self._predict_one(frames[0][1].keypoints, str(source), batch_size, outputs)
+        return self._predict_one(frames[0][1].keypoints, str(source), batch_size, outputs, fit)
 
     def predict_frames(
         self,
@@ -159,6 +172,7 @@ class Pose2Mesh(OverTime):
         intrinsics: IntrinsicsLike | None = None,
         image_size: tuple[int, int] | None = None,
         outputs: Outputs = "mesh",
+        fit: bool = True,
     ) -> Iterator[FramePrediction]:
         """Frames of pictures, folders, videos and keypoint files, one after another; arguments as of `predict`.
 
@@ -173,11 +187,11 @@ class Pose2Mesh(OverTime):
                 frames = list(frames)
                 if len(frames) == 1:
                     image, frame = frames[0]
-                    people = self._predict_one(frame.keypoints, str(path), batch_size, outputs)
+                    people = self._predict_one(frame.keypoints, str(path), batch_size, outputs, fit)
                     yield FramePrediction(frame.name, image, people)
                     continue
             for chunk in in_chunks(frames, batch_size):
-                yield from self._predict_many(chunk, batch_size, outputs)
+                yield from self._predict_many(chunk, batch_size, outputs, fit)
 
     def _frames(self, path: Path, told: Told) -> Iterator[Entry]:
         """Image (or None) and keypoints of every frame of one file."""
@@ -214,7 +228,9 @@ class Pose2Mesh(OverTime):
             self._detectors[detector] = get_detector(detector, self.kind)
         return self._detectors[detector]
 
-    def _predict_one(self, keypoints: Keypoints2D, where: str, batch_size: int, outputs: Outputs) -> list[Person]:
+    def _predict_one(
+        self, keypoints: Keypoints2D, where: str, batch_size: int, outputs: Outputs, fit: bool = True
+    ) -> list[Person]:
         """People of a single frame; raises when there is nobody or nobody usable."""
         if not len(keypoints):
             nobody, whom = ("no hand", "hand") if self.kind == "hand" else ("nobody", "person")
@@ -222,10 +238,12 @@ class Pose2Mesh(OverTime):
         usable = self._usable(keypoints)
         if not len(usable):
             self._check(keypoints, where)
-        return self._recover([usable], batch_size, outputs)[0]
+        return self._recover([usable], batch_size, outputs, fit)[0]
 
-    def _predict_many(self, frames: list[Entry], batch_size: int, outputs: Outputs) -> Iterator[FramePrediction]:
-        people = self._recover([self._usable(frame.keypoints) for _, frame in frames], batch_size, outputs)
+    def _predict_many(
+        self, frames: list[Entry], batch_size: int, outputs: Outputs, fit: bool = True
+    ) -> Iterator[FramePrediction]:
+        people = self._recover([self._usable(frame.keypoints) for _, frame in frames], batch_size, outputs, fit)
         for (image, frame), found in zip(frames, people, strict=True):
             yield FramePrediction(frame.name, image, found)
 
@@ -248,7 +266,9 @@ class Pose2Mesh(OverTime):
         """In the network's joint set."""
         return in_joint_set(keypoints, self.network.joint_set, needs_all=isinstance(self.network, ClassicBody))
 
-    def _recover(self, frames: list[Keypoints2D], batch_size: int, outputs: Outputs) -> list[list[Person]]:
+    def _recover(
+        self, frames: list[Keypoints2D], batch_size: int, outputs: Outputs, fit: bool = True
+    ) -> list[list[Person]]:
         """People of each frame (all usable), sent through the network in batches."""
         if batch_size < 1:
             raise InputError(f"batch size is {batch_size}; it must be at least 1")
@@ -256,13 +276,21 @@ class Pose2Mesh(OverTime):
         columns = [np.concatenate([f.points, f.confidence[..., None]], -1) for f in frames]  # [P, J, 3] each
         keypoints = np.concatenate(columns).astype(np.float32) if columns else np.zeros((0, 1, 3), np.float32)
         is_left = np.array([side == "left" for f in frames for side in f.handedness or [""] * len(f)], bool)  # [P]
+        names = tuple(self.network.output_joint_names)
+        fitter = self._fit if fit and len(keypoints) else None
+        rays = np.concatenate([rays_of(f, names) for f in frames if len(f)]) if fitter else keypoints  # [P, J_out, 3]
         answers: list[Answer] = []
         for start in range(0, len(keypoints), batch_size):
             rows = slice(start, start + batch_size)
             batch = torch.from_numpy(mirror_where(keypoints[rows], is_left[rows])).to(self.device)  # [B, J, 3]
             with torch.inference_mode():
-                answers += answers_of(self.network(batch), is_left[rows], outputs)
-        names, waiting = tuple(self.network.output_joint_names), iter(answers)
+                output = self.network(batch)
+                if fitter:
+                    output = fitter.to(self.device)(
+                        output, torch.from_numpy(rays[rows]).to(self.device), outputs == "mesh"
+                    )
+                answers += answers_of(output, is_left[rows], outputs)
+        waiting = iter(answers)
         return [assemble_people(f, [next(waiting) for _ in range(len(f))], names, self._faces) for f in frames]
 
 

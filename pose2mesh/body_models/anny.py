@@ -43,11 +43,21 @@ class AnnyBody(LinearBlendBody):
     def expand_groups(self, motion_rotmat: Tensor) -> Tensor:
         """World rotations of the 19 captured bones [B,19,3,3] to those of the rotation groups [B,G,3,3]."""
         rotations = dict(zip(MOTION_BONES, motion_rotmat.unbind(1), strict=True))
-        for bone, (start, end, fraction) in _BETWEEN.items():
-            rotations[bone] = _part_way(rotations[start], rotations[end], fraction)
+        starts, ends = (torch.stack([rotations[b[side]] for b in _BETWEEN.values()], 1) for side in (0, 1))
+        between = _part_way(starts, ends, starts.new_tensor([[b[2]] for b in _BETWEEN.values()]))  # [B, 4, 3, 3]
+        rotations |= dict(zip(_BETWEEN, between.unbind(1), strict=True))
         for axis, (bone, (elbow, wrist)) in zip(self.forearm_axes, _TWISTED.items(), strict=True):
             rotations[bone] = _half_twist(rotations[elbow], rotations[wrist], axis)
         return torch.stack([rotations[bone] for bone in self.groups], 1)
+
+    def turn_shares(self) -> Tensor:
+        """[G,19]: which part of a small turn of each captured bone the groups take, to first order; twist left out."""
+        shares = {bone: row for bone, row in zip(MOTION_BONES, torch.eye(len(MOTION_BONES)), strict=True)}
+        for bone, (start, end, fraction) in _BETWEEN.items():
+            shares[bone] = (1 - fraction) * shares[start] + fraction * shares[end]
+        for bone, (elbow, _) in _TWISTED.items():
+            shares[bone] = shares[elbow]
+        return torch.stack([shares[bone] for bone in self.groups])
 
     def expand_pose(self, motion_rotmat: Tensor) -> Tensor:
         """World rotations of the captured bones [B,19,3,3] to a pose of all bones relative to parents [B,K,3,3]."""
@@ -67,8 +77,8 @@ def rotation_groups(bone_names: tuple[str, ...], parents: list[int]) -> tuple[tu
     return groups, group_of
 
 
-def _part_way(start: Tensor, end: Tensor, fraction: float) -> Tensor:
-    """Geodesic interpolation of rotations [B,3,3]."""
+def _part_way(start: Tensor, end: Tensor, fraction: Tensor) -> Tensor:
+    """Geodesic interpolation of rotations [B,n,3,3] by fractions [n,1]."""
     return start @ rotvec_to_rotmat(fraction * rotmat_to_rotvec(start.transpose(-1, -2) @ end))
 
 

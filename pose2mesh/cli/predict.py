@@ -96,7 +96,7 @@ def _predict_file(model, file: Path, stem: str, names: FreeNames, options: argpa
     what = "hand" if options.kind == "hand" else "person"
     camera = {"intrinsics": options.intrinsics, "image_size": options.image_size}
     frames = model.predict_frames(
-        [file], options.joint_set, options.detector, options.batch_size, options.handedness, **camera
+        [file], options.joint_set, options.detector, options.batch_size, options.handedness, **camera, fit=options.fit
     )
     own: str | None = stem
     try:
@@ -223,6 +223,7 @@ def _parser() -> Parser:
     add("--no-track", dest="track", action="store_false", help="videos frame by frame, instead of as one motion")
     add("--smooth", choices=("auto", "off"), default="auto", help="of motions: angles over time (default: auto)")
     add("--refine", action="store_true", help="go on to fit the body by descent (default weights: anny-key2mesh)")
+    add("--no-fit", dest="fit", action="store_false", help="the network's answer, not fitted to its keypoints")
     add("--full_frame", action="store_true", help="accepted for habit: overlays always show the full picture")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--batch-size", "--batch_size", type=_positive, default=64, metavar="N", help="people per call")

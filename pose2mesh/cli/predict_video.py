@@ -65,7 +65,14 @@ def _all_rows(
         yield rows
     camera = {"intrinsics": options.intrinsics, "image_size": options.image_size}
     frames = model.track(
-        source, options.joint_set, options.detector, options.batch_size, tracker=tracker, start=start, **camera
+        source,
+        options.joint_set,
+        options.detector,
+        options.batch_size,
+        tracker=tracker,
+        start=start,
+        fit=options.fit,
+        **camera,
     )
     bar.update(start)
     while part := [(f.index, f.time, f.people) for f in islice(frames, _PART) if bar.update() or True]:
@@ -84,7 +91,7 @@ def _expect(bar: Any, more: int) -> None:
 def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
     """Keep the parts of an earlier run of the same file with the same settings; others go."""
     changed = [f.stat() for f in (sorted(source.iterdir()) if source.is_dir() else [source])]
-    same = ("kind", "weights", "joint_set", "detector", "refine")
+    same = ("kind", "weights", "joint_set", "detector", "refine", "fit")
     settings = {name: str(getattr(options, name)) for name in (*same, "intrinsics", "image_size")}
     settings |= {"source": str(source.absolute()), "state": [[s.st_size, s.st_mtime_ns] for s in changed]}
     note = parts / "settings.json"

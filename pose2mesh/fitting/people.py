@@ -7,15 +7,19 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from pose2mesh.errors import FormatError, InputError
-from pose2mesh.fitting.camera import fit_cameras
+from pose2mesh.fitting.camera import assume_intrinsics, fit_cameras
 from pose2mesh.geometry.mirroring import flip_faces, mirror_where
 from pose2mesh.networks.prediction import BodyPrediction, UncertainPrediction
-from pose2mesh.skeletons import JointSet, convert
+from pose2mesh.skeletons import BODY32, JointSet, convert
 from pose2mesh.skeletons import joint_set as find_joint_set
+from pose2mesh.skeletons.conversion import DERIVED
 from pose2mesh.types import Keypoints2D, Person
 
 Outputs = Literal["mesh", "parameters", "joints"]
 OUTPUTS: tuple[Outputs, ...] = ("mesh", "parameters", "joints")  # from everything to the least
+
+SEEN = 0.3  # confidence from which a joint counts as seen
+_ENDS = set(BODY32.joints) - set(find_joint_set("coco19").joints)
 
 _NO_VERTICES, _NO_FACES = np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
 _MIRROR = np.array([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]], np.float32)  # M R M entry by entry, M = diag(-1, 1, 1)
@@ -27,6 +31,7 @@ class Answer(NamedTuple):
     vertices: np.ndarray  # [V, 3] m, V = 0 without a mesh
     joints: np.ndarray  # [J, 3] m
     parameters: dict[str, np.ndarray] | None  # by name, where the network has some and they are wanted
+    deviation: np.ndarray | None = None  # [J] m, where the network tells it
 
 
 def check_outputs(outputs: str) -> None:
@@ -56,7 +61,9 @@ def answers_of(output: Any, is_left: np.ndarray, outputs: Outputs) -> list[Answe
         arrays["rotations"] = np.where(is_left[:, None, None, None], arrays["rotations"] * _MIRROR, arrays["rotations"])
         parameters = [{name: values[row].copy() for name, values in arrays.items()} for row in range(len(joints))]
     mirrored = (mirror_where(points, is_left) for points in (vertices, joints))
-    return [Answer(v.copy(), j.copy(), p) for v, j, p in zip(*mirrored, parameters, strict=True)]
+    deviation = getattr(output, "deviation", None)
+    deviations = [None] * len(joints) if deviation is None else [row.copy() for row in _array(deviation)]
+    return [Answer(v.copy(), j.copy(), p, d) for v, j, p, d in zip(*mirrored, parameters, deviations, strict=True)]
 
 
 def assemble_people(
@@ -67,6 +74,7 @@ def assemble_people(
         return []
     joints = np.stack([answer.joints for answer in answers])  # [P, J, 3]
     targets, weights = convert(frame.points, frame.confidence, frame.joint_set, JointSet("output", joint_names, ()))
+    seen = seen_joints(frame, joint_names)  # [P, J]
     cameras = fit_cameras(joints, targets, weights, frame.image_size, frame.intrinsics)
     keypoints = np.concatenate([frame.points, frame.confidence[..., None]], -1).astype(np.float32)  # [P, J, 3]
     return [
@@ -82,9 +90,38 @@ def assemble_people(
             handedness=side,
             track=frame.tracks[i] if frame.tracks else None,
             keypoint_names=find_joint_set(frame.joint_set).joints,
+            uncertainty=answer.deviation,
+            seen=seen[i],
         )
         for i, (answer, side) in enumerate(zip(answers, frame.handedness or [None] * len(frame), strict=True))
     ]
+
+
+def rays_of(frame: Keypoints2D, joint_names: tuple[str, ...]) -> np.ndarray:
+    """The picture's keypoints as the cameras of `assemble_people` see them, [P, J, 3] float32.
+
+    x, y in focal lengths from the principal point, and confidence; zeros where the joint is missing.
+    """
+    points, confidence = convert(frame.points, frame.confidence, frame.joint_set, JointSet("output", joint_names, ()))
+    flat = points.reshape(-1, 2), confidence.reshape(-1)
+    focal, center = assume_intrinsics(*flat, frame.image_size, frame.intrinsics)
+    rays = np.where(confidence[..., None] > 0, (points - np.asarray(center)) / focal, 0.0)
+    return np.concatenate([rays, confidence[..., None]], -1).astype(np.float32)
+
+
+def seen_joints(frame: Keypoints2D, joint_names: tuple[str, ...]) -> np.ndarray:
+    """Which joints the picture reported with a confidence of `SEEN` or more, bool [P, J].
+
+    A point of a foot, of a hand or the head's top also counts where the joint that it hangs on is seen (many detectors
+    do not report it), pelvis and neck where one of the two joints is that they lie between.
+    """
+    source, sure = find_joint_set(frame.joint_set), frame.confidence >= SEEN
+    columns = []
+    for name in joint_names:
+        ends = [a for a, b in BODY32.bones if b == name and b in _ENDS]
+        parts = [source.index(part) for part in (name, *DERIVED.get(name, ()), *ends) if part in source.joints]
+        columns.append(sure[:, parts].any(1))
+    return np.stack(columns, 1)
 
 
 def faces_of_sides(faces: np.ndarray) -> dict[str | None, np.ndarray]:

@@ -1,0 +1,180 @@
+"""The answer fits its own keypoints: a few steps of Levenberg & Marquardt from a network's answer.
+
+Unknown are rotations of the captured bones, shape and place. The squared residuals of one person: re-projection of its
+keypoints (robust: Geman & McClure 1987), the network's joints in units of their deviation, a few dozen vertices of the
+network's mesh, and how far pose and shape went. Points of a skinned body are sums of rotated levers (see
+`body_models.reduced`), so for R <- exp(w) R the Jacobian is exact: d(R a)/dw = -[R a]x.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pose2mesh.body_models.anny import AnnyBody, load_anny_body
+from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.fitting.batched_camera import NEAREST, place_bodies
+from pose2mesh.geometry.rotation import rotvec_to_rotmat
+from pose2mesh.networks.body_decoders import AnnyDecoder
+from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.networks.key2mesh import Key2Mesh
+from pose2mesh.networks.prediction import BodyParameters, BodyPrediction, UncertainPrediction
+from pose2mesh.skeletons import MOTION_PARENTS, joint_set
+
+BONES = len(MOTION_PARENTS)
+_MESH_POINTS = 64  # vertices of the network's mesh that the body follows
+
+
+Answer = BodyPrediction | UncertainPrediction
+
+
+@dataclass(frozen=True)
+class QuickFitSettings:
+    """Standard deviations of what the fit trusts."""
+
+    steps: int = 3
+    keypoint: float = 0.013  # m at the person's distance, for confidence 1
+    robust: float = 0.08  # m: keypoints farther off hardly pull
+    joint: float = 1.0  # of the network's deviations
+    unknown: float = 0.08  # m: deviation of the joints of networks that tell none
+    vertex: float = 0.2  # m
+    turn: float = 0.4  # rad of a bone, and of a bone against its parent
+    shape: float = 0.5  # of shape coefficients, whose deviation among people is 1
+    damping: float = 1e-3
+
+
+class QuickFit(nn.Module):
+    """Fits Anny's parameters to keypoints in the order of one joint set, many people at once."""
+
+    levers: Tensor  # [P, G, 3, 1+S] of joints, then mesh points, relative to the root joint
+    shares: Tensor  # [G, 19] of each captured bone's turn in a group's
+    prior: Tensor  # [D, D] precision, D = 57 turns, S shape, 3 place
+
+    def __init__(self, body: AnnyBody, output_joints: str, settings: QuickFitSettings | None = None):
+        super().__init__()
+        self.settings = settings or QuickFitSettings()
+        self.body, self.set = body, joint_set(output_joints)
+        self.reduced = ReducedBody(body, np.arange(len(body.v_template)), output_joints)
+        assert self.set.root is not None  # all sets that networks return have one
+        self.root = self.set.index(self.set.root)
+        self.mesh_points = spread_points(body.v_template.numpy(), _MESH_POINTS)
+        levers = _point_levers(self.reduced, self.mesh_points)
+        self.register_buffer("levers", levers - levers[self.root], persistent=False)
+        self.register_buffer("shares", body.turn_shares(), persistent=False)
+        self.register_buffer("prior", _prior(body.num_shape, self.settings), persistent=False)
+
+    def forward(self, answer: Answer, rays: Tensor, with_mesh: bool = True) -> Answer:
+        """The network's answer with the body that fits in its place; vertices [B,0,3] unless `with_mesh`.
+
+        `rays` [B,J,3]: x, y in focal lengths from the principal point, and confidence, where 0 leaves a joint out.
+        """
+        parameters = self.fit(answer, rays)
+        groups = self.body.expand_groups(parameters.rotations)
+        joints = self.reduced.joints(parameters.betas, groups)
+        pelvis = joints[:, self.root, None]
+        vertices = self.reduced.skin(parameters.betas, groups) - pelvis if with_mesh else joints[:, :0]
+        return answer._replace(vertices=vertices, joints=joints - pelvis, parameters=parameters)
+
+    def fit(self, answer: Answer, rays: Tensor) -> BodyParameters:
+        """Parameters after all steps, from the answer's own; as `forward`."""
+        rays, confidence = rays[..., :2], rays[..., 2]
+        given, count = self.settings, len(self.set)
+        goal = torch.cat([answer.joints, answer.vertices[:, self.mesh_points]], 1)  # [B, P, 3]
+        deviation = getattr(answer, "deviation", None)
+        sigma = torch.full_like(goal[..., 0], given.vertex)  # [B, P]
+        sigma[:, :count] = given.joint * (given.unknown if deviation is None else deviation)
+        place = place_bodies(answer.joints, rays, confidence)  # [B, 3]
+        distance = place[:, None, 2:]  # [B, 1, 1] turns rays to metres
+        state = answer.parameters
+        gone = goal.new_zeros(len(goal), len(self.prior), 1)
+        for _ in range(given.steps):
+            points, slopes = self.linearize(state)  # [B, P, 3], [B, P, 3, D-3]
+            slopes = torch.cat([slopes, slopes.new_zeros(*slopes.shape[:-1], 3)], -1)
+            errors, bent = _project(points[:, :count], slopes[:, :count], place, rays)
+            errors, bent = errors * distance, bent * distance[..., None]
+            squared, limit = errors.square().sum(-1), given.robust**2
+            trust = confidence.sqrt() * limit / (squared + limit) / given.keypoint  # [B, J] root of the weight
+            rows = torch.cat(
+                [(bent * trust[..., None, None]).flatten(1, 2), (slopes / sigma[..., None, None]).flatten(1, 2)], 1
+            )
+            residual = torch.cat(
+                [(errors * trust[..., None]).flatten(1), ((points - goal) / sigma[..., None]).flatten(1)], 1
+            )
+            normal = rows.transpose(1, 2) @ rows + self.prior
+            slope = rows.transpose(1, 2) @ residual[..., None] + self.prior @ gone
+            step = -torch.linalg.solve(normal, slope)  # [B, D, 1]
+            gone = gone + step
+            turn, shape, shift = step[..., 0].split([3 * BONES, self.body.num_shape, 3], 1)
+            rotations = rotvec_to_rotmat(turn.unflatten(1, (BONES, 3))) @ state.rotations
+            state = BodyParameters(rotations, state.betas + shape)
+            place = place + shift
+            place = torch.cat([place[:, :2], place[:, 2:].clamp(min=NEAREST)], 1)
+        return state
+
+    def linearize(self, state: BodyParameters) -> tuple[Tensor, Tensor]:
+        """Points [B,P,3] m, root-relative, and their Jacobian [B,P,3,57+S] by turns of the bones, then shape."""
+        groups = self.body.expand_groups(state.rotations)  # [B, G, 3, 3]
+        one = torch.cat([torch.ones_like(state.betas[:, :1]), state.betas], 1)
+        levers = torch.einsum("pgis,bs->bgip", self.levers, one)
+        turned = groups @ levers  # [B, G, 3, P]
+        by_bone = torch.einsum("gk,bgip->bpki", self.shares, turned)  # [B, P, 19, 3]
+        x, y, z = by_bone.unbind(-1)  # each [B, P, 19]
+        o = torch.zeros_like(x)
+        cross = torch.stack([o, z, -y, -z, o, x, y, -x, o], -1).unflatten(-1, (3, 3))  # [B, P, 19, 3, 3]: -[v]x
+        by_turn = cross.transpose(2, 3).flatten(3)  # [B, P, 3, 57]
+        by_shape = torch.einsum("bgij,pgjs->bpis", groups, self.levers[..., 1:])  # [B, P, 3, S]
+        return turned.sum(1).transpose(1, 2), torch.cat([by_turn, by_shape], -1)
+
+
+def quick_fit_of(network: Any) -> QuickFit | None:
+    """The fit for a network's answers; None where it gives no parameters of the free body, or fits by itself."""
+    if isinstance(network, Key2Mesh) and isinstance(network.decoder, AnnyDecoder):
+        return QuickFit(network.decoder.body, network.decoder.joint_set.name)
+    if isinstance(network, CompactPose2Mesh) and network.lifter.parameter_head is not None:
+        return QuickFit(load_anny_body(), "body32")
+    return None
+
+
+def spread_points(points: np.ndarray, count: int) -> np.ndarray:
+    """Indices [count] of points [V,3] far from one another, each the farthest from those before (Gonzalez 1985)."""
+    chosen = [int(points[:, 1].argmax())]
+    distance = np.full(len(points), np.inf)
+    while len(chosen) < count:
+        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
+        chosen.append(int(distance.argmax()))
+    return np.array(chosen)
+
+
+def _point_levers(reduced: ReducedBody, mesh_points: np.ndarray) -> Tensor:
+    """[P,G,3,1+S]: a point is the sum over groups of its rotated levers, up to where the root group's head is."""
+    weights = reduced.weights[mesh_points]  # [n, G]
+    own = weights[..., None, None] * (reduced.vertices[mesh_points][:, None] - reduced.heads)
+    levers, share = torch.cat([reduced.lever, own]), torch.cat([reduced.share, weights])  # [P, G, 3, 1+S], [P, G]
+    onward = (share @ reduced.chain)[..., None, None] * reduced.offsets  # [P, G, 3, 1+S], turned by the parent
+    return levers.index_add(1, reduced.parents, onward * reduced.has_parent)
+
+
+def _prior(num_shape: int, settings: QuickFitSettings) -> Tensor:
+    """Precision [D,D] of how far bones turn, by themselves and against their parents, and shape changes."""
+    between = torch.eye(BONES)
+    for bone, parent in enumerate(MOTION_PARENTS[1:], 1):
+        between[bone, parent] = -1
+    between[0, 0] = 0  # the root is free
+    turns = (between.T @ between + torch.eye(BONES) / 4) / settings.turn**2
+    parts = torch.kron(turns, torch.eye(3)), torch.eye(num_shape) / settings.shape**2, torch.zeros(3, 3)
+    prior = torch.block_diag(*parts)
+    return prior + settings.damping * torch.eye(len(prior))
+
+
+def _project(points: Tensor, slopes: Tensor, place: Tensor, rays: Tensor) -> tuple[Tensor, Tensor]:
+    """Errors [B,J,2] in focal lengths and their Jacobian [B,J,2,D], whose last three columns are the place's."""
+    x, y, z = (points + place[:, None]).unbind(-1)  # [B, J]
+    z = z.clamp(min=NEAREST / 2)
+    flat = torch.stack([x / z, y / z], -1)  # [B, J, 2]
+    o, near = torch.zeros_like(z), 1 / z
+    by_point = torch.stack([near, o, -x * near**2, o, near, -y * near**2], -1).unflatten(-1, (2, 3))  # [B, J, 2, 3]
+    bent = by_point @ slopes
+    bent[..., -3:] = by_point
+    return flat - rays, bent
