@@ -86,12 +86,17 @@ class BodyWithHands(Pose2Mesh):
     def _finish(self, person: Person, points: np.ndarray, confidence: np.ndarray) -> Person:
         """With the joints of the hands and all keypoints: points [59, 2], confidence [59]."""
         joints, names = [person.joints], [person.joint_names]
+        seen = [] if person.seen is None else [person.seen]
         for side, arm in self._arms.items():
             joints.append((arm.joints @ person.vertices[arm.ids]).astype(np.float32))
             names.append(hand_of_body(side).joints)
+            if person.seen is not None:  # a hand is where its wrist is
+                seen.append(np.full(len(names[-1]), person.seen[person.joint_names.index(f"{side}_wrist")]))
         keypoints = np.column_stack([points, confidence]).astype(np.float32)  # [59, 3]
         names = tuple(name for part in names for name in part)
-        return replace(person, joints=np.concatenate(joints), joint_names=names, keypoints=keypoints)
+        known = None if person.seen is None else np.concatenate(seen)
+        joints = np.concatenate(joints)
+        return replace(person, joints=joints, joint_names=names, keypoints=keypoints, uncertainty=None, seen=known)
 
 
 def _check_mesh(model: Pose2Mesh, faces: np.ndarray, name: str) -> None:

@@ -81,7 +81,7 @@ class Person:
     handedness: str | None = None  # left or right, the subject's; None for bodies
     track: int | None = None  # who it is over time, in frames of `Pose2Mesh.track`
     keypoint_names: tuple[str, ...] = ()  # [J] of the keypoints; empty where nobody told
-    uncertainty: np.ndarray | None = None  # [J] m, holds the true joint in 68 of 100 cases; None: unknown to the weights
+    uncertainty: np.ndarray | None = None  # [J] m, holds the true joint in 68 of 100 cases; None: not told
     seen: np.ndarray | None = None  # [J] bool, whether the picture showed the joint; None where nobody told
 
     @property

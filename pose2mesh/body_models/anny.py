@@ -43,8 +43,9 @@ class AnnyBody(LinearBlendBody):
     def expand_groups(self, motion_rotmat: Tensor) -> Tensor:
         """World rotations of the 19 captured bones [B,19,3,3] to those of the rotation groups [B,G,3,3]."""
         rotations = dict(zip(MOTION_BONES, motion_rotmat.unbind(1), strict=True))
-        starts, ends = (torch.stack([rotations[b[side]] for b in _BETWEEN.values()], 1) for side in (0, 1))
-        between = _part_way(starts, ends, starts.new_tensor([[b[2]] for b in _BETWEEN.values()]))  # [B, 4, 3, 3]
+        starts = torch.stack([rotations[start] for start, _, _ in _BETWEEN.values()], 1)  # [B, 4, 3, 3]
+        ends = torch.stack([rotations[end] for _, end, _ in _BETWEEN.values()], 1)
+        between = _part_way(starts, ends, starts.new_tensor([[part] for _, _, part in _BETWEEN.values()]))
         rotations |= dict(zip(_BETWEEN, between.unbind(1), strict=True))
         for axis, (bone, (elbow, wrist)) in zip(self.forearm_axes, _TWISTED.items(), strict=True):
             rotations[bone] = _half_twist(rotations[elbow], rotations[wrist], axis)

@@ -11,6 +11,8 @@
 | score | [P] | |
 | parameter_NAME | [P, ...] | of the optional body-model fit |
 | handedness | [P] | of hands only: text, left or right |
+| uncertainty | [P, J] | metres; only where the weights tell it |
+| seen | [P, J] | bool: whether the picture showed the joint; only where known |
 
 `faces` are those of a right hand where there are hands; a left hand's turn the other way around, so their last two
 columns are exchanged.
@@ -40,6 +42,7 @@ _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
 }
 _PARAMETER = "parameter_"
 _HANDEDNESS = "handedness"
+_PER_JOINT = {"uncertainty": "f", "seen": "b"}  # arrays [P, J] that a file may hold, with their kinds of numbers
 
 
 def clean_keypoints(keypoints: np.ndarray) -> np.ndarray:
@@ -91,6 +94,7 @@ def _check_alike(first: Person, person: Person, where: str) -> None:
         "joint_names": tuple(first.joint_names) == tuple(person.joint_names),
         "keypoints": len(first.keypoints) == len(person.keypoints),
         "parameters": _parameter_shapes(first) == _parameter_shapes(person),
+        **{name: (getattr(first, name) is None) == (getattr(person, name) is None) for name in _PER_JOINT},
     }
     for name, alike in parts.items():
         if not alike:
@@ -127,6 +131,9 @@ def _arrays(people: list[Person]) -> dict[str, np.ndarray]:
         arrays[_PARAMETER + name] = np.stack([np.asarray((person.parameters or {})[name]) for person in people])
     if first and first.handedness:
         arrays[_HANDEDNESS] = np.array([person.handedness for person in people], dtype=np.str_)
+    for name in _PER_JOINT:
+        if first and getattr(first, name) is not None:
+            arrays[name] = np.stack([np.asarray(getattr(person, name)) for person in people])
     return arrays
 
 
@@ -146,6 +153,10 @@ def _check_shapes(arrays: dict[str, np.ndarray], path: str | Path) -> None:
     for name, array in arrays.items():
         if name.startswith(_PARAMETER) and array.shape[:1] != (lengths["P"],):
             raise FormatError(f"{path}: {name} has shape {list(array.shape)}; expected {lengths['P']} people first")
+    for name in _PER_JOINT.keys() & arrays.keys():
+        wanted = (lengths["P"], lengths["J"])
+        if arrays[name].dtype.kind != _PER_JOINT[name] or arrays[name].shape != wanted:
+            raise FormatError(f"{path}: {name} is {arrays[name].dtype} {list(arrays[name].shape)}; expected [P, J]")
     sides = arrays.get(_HANDEDNESS)
     if sides is not None and (sides.dtype.kind != "U" or sides.shape != (lengths["P"],)):
         raise FormatError(f"{path}: {_HANDEDNESS} is {sides.dtype} {list(sides.shape)}; expected text [P]")
@@ -174,4 +185,5 @@ def _person(arrays: dict[str, np.ndarray], index: int, names: tuple[str, ...]) -
         score=float(arrays["score"][index]),
         parameters=parameters or None,
         handedness=side,
+        **{name: arrays[name][index] for name in _PER_JOINT if name in arrays},
     )

@@ -56,6 +56,8 @@ def person_record(person: Person) -> dict:
         "score": float(person.score),
         "handedness": person.handedness,
         "parameters": parameters and {name: np.asarray(value).tolist() for name, value in parameters.items()},
+        "uncertainty": None if person.uncertainty is None else np.asarray(person.uncertainty).tolist(),
+        "seen": None if person.seen is None else np.asarray(person.seen).tolist(),
         "vertex_count": len(person.vertices),
         "face_count": len(person.faces),
     }

@@ -33,6 +33,10 @@ def check_person(person: Person, where: str = "person") -> None:
         _check_camera(person.camera, f"{where}.camera")
     if person.handedness not in (None, "left", "right"):
         raise InputError(f"{where}.handedness is {person.handedness!r}; expected left, right or None")
+    if person.uncertainty is not None:
+        _numbers(person.uncertainty, (len(joints),), f"{where}.uncertainty")
+    if person.seen is not None and (np.asarray(person.seen).dtype != bool or np.shape(person.seen) != (len(joints),)):
+        raise InputError(f"{where}.seen is {np.shape(person.seen)}; expected bool [{len(joints)}], one for each joint")
     for name, value in (person.parameters or {}).items():
         _numbers(value, np.shape(value), f"{where}.parameters[{name!r}]")
 

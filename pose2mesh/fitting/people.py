@@ -19,7 +19,7 @@ Outputs = Literal["mesh", "parameters", "joints"]
 OUTPUTS: tuple[Outputs, ...] = ("mesh", "parameters", "joints")  # from everything to the least
 
 SEEN = 0.3  # confidence from which a joint counts as seen
-_ENDS = set(BODY32.joints) - set(find_joint_set("coco19").joints)
+_ENDS = {b: a for a, b in BODY32.bones if b not in find_joint_set("coco19").joints}  # points and what they hang on
 
 _NO_VERTICES, _NO_FACES = np.zeros((0, 3), np.float32), np.zeros((0, 3), np.int32)
 _MIRROR = np.array([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]], np.float32)  # M R M entry by entry, M = diag(-1, 1, 1)
@@ -118,9 +118,11 @@ def seen_joints(frame: Keypoints2D, joint_names: tuple[str, ...]) -> np.ndarray:
     source, sure = find_joint_set(frame.joint_set), frame.confidence >= SEEN
     columns = []
     for name in joint_names:
-        ends = [a for a, b in BODY32.bones if b == name and b in _ENDS]
-        parts = [source.index(part) for part in (name, *DERIVED.get(name, ()), *ends) if part in source.joints]
-        columns.append(sure[:, parts].any(1))
+        chain = [name]
+        while chain[-1] in _ENDS:
+            chain.append(_ENDS[chain[-1]])
+        parts = [part for joint in chain for part in (joint, *DERIVED.get(joint, ())) if part in source.joints]
+        columns.append(sure[:, [source.index(part) for part in parts]].any(1))
     return np.stack(columns, 1)
 
 

@@ -35,7 +35,7 @@ class QuickFitSettings:
     """Standard deviations of what the fit trusts."""
 
     steps: int = 3
-    keypoint: float = 0.013  # m at the person's distance, for confidence 1
+    keypoint: float = 0.012  # m at the person's distance, for confidence 1
     robust: float = 0.08  # m: keypoints farther off hardly pull
     joint: float = 1.0  # of the network's deviations
     unknown: float = 0.08  # m: deviation of the joints of networks that tell none

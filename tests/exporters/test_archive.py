@@ -21,6 +21,8 @@ def _person(seed: int, camera: bool = True, parameters: bool = True) -> Person:
         np.abs(generator.normal(size=(17, 3))).astype(np.float32),
         Camera(1000.1, (320.3, 240.7), generator.normal(size=3), (640, 480)) if camera else None,
         score=0.7,
+        uncertainty=generator.uniform(size=3).astype(np.float32) if parameters else None,
+        seen=generator.uniform(size=3) > 0.5 if parameters else None,
         parameters={"pose_rotvec": generator.normal(size=(2, 3)).astype(np.float32)} if parameters else None,
     )
 
@@ -37,6 +39,8 @@ def _assert_equal(read: Person, written: Person) -> None:
         assert (read.camera.focal, read.camera.center) == (written.camera.focal, written.camera.center)
         assert read.camera.image_size == written.camera.image_size
         np.testing.assert_array_equal(read.camera.translation, written.camera.translation)
+    np.testing.assert_array_equal(read.uncertainty, written.uncertainty)
+    np.testing.assert_array_equal(read.seen, written.seen)
     assert (read.parameters or {}).keys() == (written.parameters or {}).keys()
     for name, value in (written.parameters or {}).items():
         np.testing.assert_array_equal(read.parameters[name], value)
@@ -73,6 +77,8 @@ def test_the_arrays_are_those_of_the_contract(tmp_path):
         "camera_translation": (2, 3),
         "camera_image_size": (2, 2),
         "score": (2,),
+        "uncertainty": (2, 3),
+        "seen": (2, 3),
         "parameter_pose_rotvec": (2, 2, 3),
     }
 

@@ -6,8 +6,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from pose2mesh.errors import FormatError, InputError
-from pose2mesh.fitting.people import OUTPUTS, answers_of, check_outputs
-from pose2mesh.networks.prediction import BodyParameters, BodyPrediction, MeshPrediction
+from pose2mesh.fitting.people import OUTPUTS, SEEN, answers_of, check_outputs, seen_joints
+from pose2mesh.networks.prediction import BodyParameters, BodyPrediction, MeshPrediction, UncertainPrediction
+from pose2mesh.skeletons import BODY32, COCO17
+from pose2mesh.types import Keypoints2D
 
 B, V, J, R = 3, 50, 17, 4
 
@@ -66,3 +68,22 @@ def test_numbers_that_are_not_finite_are_bad_weights(part):
     getattr(output, part)[2, 3, 1] = torch.nan
     with pytest.raises(FormatError, match="weights are damaged"):
         answers_of(output, np.zeros(B, bool), "mesh")
+
+
+def test_deviations_come_with_each_answer_and_are_none_where_the_network_tells_none():
+    told = UncertainPrediction(torch.zeros(B, V, 3), torch.zeros(B, J, 3), torch.rand(B, J), prediction().parameters)
+    nobody_left = np.zeros(B, bool)
+    for row, answer in enumerate(answers_of(told, nobody_left, "joints")):
+        np.testing.assert_array_equal(answer.deviation, told.deviation[row])
+    assert answers_of(prediction(), nobody_left, "mesh")[0].deviation is None
+
+
+def test_seen_are_the_joints_that_the_picture_reported_and_what_hangs_on_them():
+    confidence = np.ones((1, 17))
+    hidden = ("left_knee", "left_ankle", "right_wrist", "left_shoulder")
+    confidence[0, [COCO17.index(name) for name in hidden]] = SEEN - 0.01
+    seen = seen_joints(Keypoints2D(np.zeros((1, 17, 2)), confidence, "coco17"), BODY32.joints)[0]
+    unseen = {name for name, known in zip(BODY32.joints, seen, strict=True) if not known}
+    feet = {name for name in BODY32.joints if name.startswith("left_") and ("toe" in name or "heel" in name)}
+    assert unseen - feet == {*hidden, "right_index", "right_pinky", "right_thumb"}
+    assert feet and feet <= unseen
