@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose2mesh.augmentation.posefix_noise import similarity_radius, synthesize_errors
+from pose2mesh.augmentation.posefix_noise import _move, similarity_radius, synthesize_errors
 from pose2mesh.skeletons import joint_set
 
 COCO = joint_set("coco17")
@@ -101,3 +101,12 @@ def test_size_of_the_person_scales_the_errors_and_seeds_repeat() -> None:
     torch.testing.assert_close(draw(3 * pose) - 3 * pose, 3 * moved, rtol=1e-3, atol=0.05)
     torch.testing.assert_close(draw(pose), draw(pose))
     assert not torch.equal(draw(pose, 1), draw(pose, 2))
+
+
+def test_an_inversion_lies_on_the_partner_within_the_middle_radius() -> None:
+    """Uniform in distance from 0 to where the similarity is one half."""
+    place, other = torch.zeros(COUNT, 2), torch.tensor([[500.0, 0.0]]).expand(COUNT, -1)
+    radii = torch.tensor([[0.0, 10.0, 30.0, 70.0]]).expand(COUNT, -1)
+    moved = _move(place, other, radii, (0.0, 0.0, 1.0), torch.Generator().manual_seed(0))
+    distance = (moved - other).norm(dim=1)
+    assert distance.max() <= 30 + 1e-3 and distance.mean().item() == pytest.approx(15, abs=1)

@@ -233,7 +233,9 @@ def test_a_batch_is_a_function_of_seed_step_and_rank(mixed, surfaces: BodySurfac
     again[0]
     for ours, theirs in zip(first[3], again[3], strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
-    for other in (first[4], samples_of(mixed, surfaces, seed=1)[3], samples_of(mixed, surfaces, rank=1)[3]):
+    changes = ({"seed": 1}, {"rank": 1})
+    others = [first[4], *(samples_of(mixed, surfaces, flips=True, **change)[3] for change in changes)]
+    for other in others:
         assert not torch.equal(first[3].keypoints, other.keypoints)
 
 

@@ -10,7 +10,7 @@ from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.batched_camera import guess_rays, reprojection_errors
-from pose2mesh.fitting.optimize import BodyFitter, FitSettings, RefinedNetwork, chain, relative_rotvecs
+from pose2mesh.fitting.optimize import BodyFitter, FitSettings, RefinedNetwork, _Variables, chain, relative_rotvecs
 from pose2mesh.fitting.pose_mixture import PoseMixture, fit_mixture, load_mixture
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.networks.body_decoders import AnnyDecoder
@@ -104,3 +104,26 @@ def test_a_missing_joint_is_not_looked_at(decoder: AnnyDecoder):
 def test_networks_without_parameters_are_refused():
     with pytest.raises(InputError, match="anny-key2mesh"):
         RefinedNetwork(torch.nn.Linear(2, 2))
+
+
+def test_the_energy_is_the_sum_of_its_weighted_terms(decoder: AnnyDecoder):
+    """Each with its formula; re-projection errors and the prior are tested on their own."""
+    truth, keypoints = seen_figure(decoder)
+    fitter, generator = BodyFitter(decoder, "coco17"), torch.Generator().manual_seed(0)
+    pose = relative_rotvecs(truth.rotations)  # [1, 18, 3]
+    turn, bend = 0.1 * torch.randn(1, 3, generator=generator), 0.1 * torch.randn(1, 18, 3, generator=generator)
+    free = _Variables(turn, pose + bend, torch.randn(1, 16, generator=generator))
+    root = truth.rotations[:, 0]
+    settings = FitSettings(robust=0.2, reprojection=7.0, prior=0.3, shape=1.9, anchor=2.3)
+    joints = decoder.joints(
+        BodyParameters(chain(rotvec_to_rotmat(turn) @ root, rotvec_to_rotmat(pose + bend)), free.betas)
+    )[:, :17]
+    squared = reprojection_errors(joints, guess_rays(keypoints), keypoints[..., 2]).numpy().astype(float) ** 2
+    expected = (
+        7.0 * (0.04 * squared / (squared + 0.04)).sum()
+        + 0.3 * fitter.mixture.energy(pose + bend).item()
+        + 1.9 * (free.betas.numpy().astype(float) ** 2).sum()
+        + 2.3 * ((turn**2).sum().item() + (bend**2).sum().item())
+    )
+    found = fitter._energy(free, root, pose, guess_rays(keypoints), keypoints[..., 2], settings)
+    assert found.item() == pytest.approx(expected, rel=1e-4)

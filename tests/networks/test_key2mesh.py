@@ -41,6 +41,7 @@ def test_the_published_configuration_has_the_published_numbers_of_weights():
 def test_box_normalization_agrees_with_a_loop():
     points = keypoints(18)
     points[2, 5, 2] = 0.05  # below the limit of the published code
+    points[2, 7], points[3, 8] = torch.tensor([-900.0, 20, 0.15]), torch.tensor([900.0, 20, 0.0999])
     for person, result in zip(points.numpy(), normalize_box(points).numpy(), strict=True):
         seen = person[person[:, 2] >= 0.1, :2]
         low, high = seen.min(0), seen.max(0)

@@ -68,9 +68,10 @@ def test_gradients(backend, order, scaling, shape):
     operator = operator_of(shape[1], scaling)
     arguments = [t.requires_grad_() for t in arguments_of(shape, order, torch.float64)]
     x, weight, bias, residual = arguments
+    arguments.append((torch.rand(shape[3], dtype=torch.float64) + 0.5).requires_grad_())
     results = []
     for module in (reference, backend):
-        y = module.chebyshev_conv(x, operator, weight, bias, activation="relu", residual=residual)
+        y = module.chebyshev_conv(x, operator, weight, bias, activation="relu", residual=residual, scale=arguments[-1])
         results.append(torch.autograd.grad(y.pow(3).sum(), arguments))
     for theirs, ours in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9 * theirs.abs().max().item())

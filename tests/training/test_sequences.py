@@ -57,3 +57,12 @@ def test_without_three_frames_there_is_no_acceleration() -> None:
     sequences = Sequences("video")
     sequences.update([sample("a", 0, 0)], along_x([0.0]), along_x([0.1]))
     assert math.isnan(sequences.summary(None)["acceleration"])
+
+
+def test_one_lost_frame_is_a_gap() -> None:
+    """Frames 0, 1, 3, 4, 5: of three in a row there are only the last."""
+    sequences = Sequences("frame")
+    x = [0.000, 0.001, 0.009, 0.010, 0.014]  # second differences 7, -7, 3 mm
+    samples = [sample("c", 0, frame) for frame in (0, 1, 3, 4, 5)]
+    sequences.update(samples, along_x(x), torch.zeros(5, 1, 3, dtype=torch.float64))
+    assert sequences.summary(None) == {"acceleration": pytest.approx(3)}

@@ -172,3 +172,26 @@ def test_initial_weights_are_taken_where_they_fit(tmp_path: Path) -> None:
     other["lifter"] = {"width": 40, "blocks": 1}
     with pytest.raises(InputError, match=r"the lifter of .* does not fit"):
         trainer_of(config_of(tmp_path, network=other, initial=str(weights)))
+
+
+def test_a_stage_begins_with_the_averaged_weights_of_the_one_before(tmp_path: Path, monkeypatch) -> None:
+    trainer = trainer_of(config_of(tmp_path, ema_decay=0.99))
+    begin, end, seen = Trainer.begin, Trainer.end, []
+
+    def ended(self: Trainer) -> None:
+        raw = {name: value.clone() for name, value in self.network.state_dict().items()}
+        seen.append((raw, {name: value.clone() for name, value in self.average.weights.items()}))
+        end(self)
+
+    def begun(self: Trainer, stage: int) -> None:
+        if stage == 1:
+            raw, averaged = seen[0]
+            now = self.network.state_dict()
+            assert all(torch.equal(now[name], value) for name, value in averaged.items())
+            assert any(not torch.equal(now[name], value) for name, value in raw.items())
+        begin(self, stage)
+
+    monkeypatch.setattr(Trainer, "end", ended)
+    monkeypatch.setattr(Trainer, "begin", begun)
+    run(trainer)
+    assert len(seen) == 2

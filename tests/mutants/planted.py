@@ -1,0 +1,305 @@
+"""The bugs of `python -m tests.mutants`: 23 that an audit planted and no test noticed, and others of their kinds."""
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """A text that stands once in a file, what takes its place, and the tests that have to notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+_ADVERSARIAL = "pose2mesh/adaptation/adversarial.py"
+_DAPA = "pose2mesh/adaptation/dapa.py"
+_RUN = "pose2mesh/adaptation/run.py"
+_OBJECTIVE = "pose2mesh/training/objective.py"
+_PARAMETERS = "pose2mesh/training/parameter_objective.py"
+_OPTIMIZATION = "pose2mesh/training/optimization.py"
+_IMAGES = "pose2mesh/training/image_objective.py"
+_PRIOR = "pose2mesh/training/prior.py"
+_CAMERA = "pose2mesh/fitting/camera.py"
+_FIT = "pose2mesh/fitting/optimize.py"
+_LOOP = "pose2mesh/training/run_loop.py"
+_FOLDER = "pose2mesh/training/run_folder.py"
+
+_OF_ADVERSARIAL = ("tests/adaptation/test_adversarial.py",)
+_OF_DAPA = ("tests/adaptation/test_dapa.py",)
+_OF_RUN = ("tests/adaptation/test_run_adaptation.py",)
+_OF_OBJECTIVES = ("tests/training/test_objective_values.py",)
+_OF_OPTIMIZATION = ("tests/training/test_optimization.py",)
+_OF_IMAGES = ("tests/training/test_image_objective.py",)
+_OF_PRIOR = ("tests/training/test_pose_prior_training.py",)
+_OF_CAMERA = ("tests/fitting/test_camera.py",)
+_OF_FIT = ("tests/fitting/test_optimize.py",)
+_OF_LOOP = ("tests/training/test_run_loop.py",)
+
+AUDIT = (
+    Mutant(
+        "critic of wgan with the other sign",
+        _ADVERSARIAL,
+        "loss = fake.mean() - real.mean() +",
+        "loss = real.mean() - fake.mean() +",
+        _OF_ADVERSARIAL,
+    ),
+    Mutant(
+        "extractor against the critic with the other sign",
+        _ADVERSARIAL,
+        "return -fake.mean() if",
+        "return fake.mean() if",
+        _OF_ADVERSARIAL,
+    ),
+    Mutant(
+        "best weights of an adaptation not restored",
+        _RUN,
+        "    def end(self) -> None:\n        self.outcome.restore()",
+        "    def end(self) -> None:\n        pass",
+        _OF_RUN,
+    ),
+    Mutant(
+        "every process gets the same annotated batch",
+        "pose2mesh/datasets/annotated/mixture.py",
+        "seeded_generator(self.seed, step, self.rank)",
+        "seeded_generator(self.seed, step, 0)",
+        ("tests/datasets/test_annotated_targets.py",),
+    ),
+    Mutant(
+        "averaged weights not handed to the next stage",
+        "pose2mesh/training/trainer.py",
+        "self.network.load_state_dict(self.average.weights)  # the",
+        "pass  # the",
+        ("tests/training/test_trainer.py",),
+    ),
+    Mutant(
+        "gradients not clipped",
+        _OPTIMIZATION,
+        "nn.utils.clip_grad_norm_(weights, clip_norm)",
+        "nn.utils.get_total_norm([p.grad for p in weights if p.grad is not None])",
+        _OF_OPTIMIZATION,
+    ),
+    Mutant(
+        "normal loss times nothing",
+        _OBJECTIVE,
+        'parts["normal"] = normal_loss(finest, target, self.faces)',
+        'parts["normal"] = 0 * normal_loss(finest, target, self.faces)',
+        _OF_OBJECTIVES,
+    ),
+    Mutant(
+        "coarse loss summed over levels",
+        _OBJECTIVE,
+        "torch.stack(errors[:-1]).mean()",
+        "torch.stack(errors[:-1]).sum()",
+        _OF_OBJECTIVES,
+    ),
+    Mutant(
+        "vertices of hands not turned upright",
+        _OBJECTIVE,
+        "vertices=turned(batch.vertices, turn),",
+        "vertices=batch.vertices,",
+        _OF_OBJECTIVES,
+    ),
+    Mutant(
+        "rotation loss squared",
+        _PARAMETERS,
+        "(parameters.rotations - batch.rotations).abs().mean()",
+        "(parameters.rotations - batch.rotations).square().mean()",
+        _OF_OBJECTIVES,
+    ),
+    Mutant("weights of limbs not normalised", _PARAMETERS, "share / share.mean()", "share", _OF_OBJECTIVES),
+    Mutant(
+        "offset of exact keypoints not taken off", _DAPA, "offset = seen[0] - clean[0]", "offset = seen[0]", _OF_DAPA
+    ),
+    Mutant(
+        "no gradient to the scale of a graph layer",
+        "pose2mesh/ops/chebyshev/cpu.py",
+        "weight = weight * scale[:, None]",
+        "weight = weight * scale.detach()[:, None]",
+        ("tests/ops/test_chebyshev_cpu.py",),
+    ),
+    Mutant(
+        "rotations of left hands with the signs of right ones",
+        "pose2mesh/fitting/people.py",
+        'arrays["rotations"] * _MIRROR',
+        'arrays["rotations"]',
+        ("tests/fitting/test_people.py", "tests/test_hands.py"),
+    ),
+    Mutant(
+        "hand turned the other way to the body's ray",
+        "pose2mesh/body_with_hands.py",
+        "hand.vertices @ turn.T",
+        "hand.vertices @ turn",
+        ("tests/test_body_with_hands.py",),
+    ),
+    Mutant(
+        "confidence ignored in the camera's start",
+        _CAMERA,
+        "root = np.sqrt(weights)  # [J]",
+        "root = np.ones_like(weights)  # [J]",
+        _OF_CAMERA,
+    ),
+    Mutant(
+        "confidence ignored in the camera's refinement",
+        _CAMERA,
+        "robust = weights * np.minimum",
+        "robust = np.minimum",
+        _OF_CAMERA,
+    ),
+    Mutant(
+        "no shape prior in a fit",
+        _FIT,
+        "+ settings.shape * free.betas.square().sum(1)",
+        "+ 0 * free.betas.square().sum(1)",
+        _OF_FIT,
+    ),
+    Mutant("no anchor in a fit", _FIT, "+ settings.anchor * turned", "+ 0 * turned", _OF_FIT),
+    Mutant(
+        "no penalty on coarse faces that look away",
+        "pose2mesh/hierarchy/upsampling.py",
+        "_dot(missed, missed) + size * np.minimum(agreement, 0.0) ** 2",
+        "_dot(missed, missed)",
+        ("tests/hierarchy/test_upsampling.py",),
+    ),
+    Mutant(
+        "a lost frame counts as consecutive",
+        "pose2mesh/training/protocols/sequences.py",
+        "numbers[2:] - numbers[:-2] == 2",
+        "numbers[2:] - numbers[:-2] <= 3",
+        ("tests/training/test_sequences.py",),
+    ),
+    Mutant(
+        "inversions as far off as misses",
+        "pose2mesh/augmentation/posefix_noise.py",
+        "_draw(on_other, place, zero, middle, None, generator)",
+        "_draw(on_other, place, zero, far, None, generator)",
+        ("tests/augmentation/test_posefix_noise.py",),
+    ),
+    Mutant(
+        "another least confidence",
+        "pose2mesh/networks/key2mesh.py",
+        "LEAST_CONFIDENCE = 0.1",
+        "LEAST_CONFIDENCE = 0.2",
+        ("tests/networks/test_key2mesh.py",),
+    ),
+)
+
+MORE = (
+    Mutant(
+        "gradient penalty left out",
+        _ADVERSARIAL,
+        "+ self.settings.gradient_penalty * penalty",
+        "+ 0 * penalty",
+        _OF_ADVERSARIAL,
+    ),
+    Mutant(
+        "features not held to the source",
+        _ADVERSARIAL,
+        "(self.backbone.features(source_points).float() - frozen).square().mean()",
+        "(self.backbone.features(source_points).float() - frozen).mean()",
+        _OF_ADVERSARIAL,
+    ),
+    Mutant(
+        "target samples count as real",
+        _ADVERSARIAL,
+        "real, fake = self.critic(frozen), self.critic(adapted)\n            if",
+        "fake, real = self.critic(frozen), self.critic(adapted)\n            if",
+        _OF_ADVERSARIAL,
+    ),
+    Mutant(
+        "gradient penalty about zero",
+        "pose2mesh/networks/critic.py",
+        ".sqrt() - 1).square()",
+        ".sqrt() - 0).square()",
+        ("tests/networks/test_critic.py",),
+    ),
+    Mutant("patience never ends", _RUN, "return self.outcome.stale >= self.config.patience", "return False", _OF_RUN),
+    Mutant("the worst weights are kept", _RUN, "if error < self.best[1]:", "if error > self.best[1]:", _OF_RUN),
+    Mutant(
+        "deviation of exact keypoints not taken off",
+        _DAPA,
+        "(seen[1] - clean[1]).clamp(min=0).sqrt()",
+        "seen[1].sqrt()",
+        _OF_DAPA,
+    ),
+    Mutant(
+        "finest vertices count as coarse",
+        _OBJECTIVE,
+        "torch.stack(errors[:-1]).mean()",
+        "torch.stack(errors).mean()",
+        _OF_OBJECTIVES,
+    ),
+    Mutant(
+        "edges of the target instead of the prediction",
+        _OBJECTIVE,
+        'parts["edge"] = edge_loss(finest, target, self.faces)',
+        'parts["edge"] = edge_loss(target, target, self.faces)',
+        _OF_OBJECTIVES,
+    ),
+    Mutant(
+        "shape loss squared",
+        _PARAMETERS,
+        "(parameters.betas - batch.betas).abs().mean()",
+        "(parameters.betas - batch.betas).square().mean()",
+        _OF_OBJECTIVES,
+    ),
+    Mutant(
+        "pose of pictures not compared",
+        _IMAGES,
+        "weights.pose * (found.parameters.rotations - truth.rotations)",
+        "0 * (found.parameters.rotations - truth.rotations)",
+        _OF_IMAGES,
+    ),
+    Mutant(
+        "distances in the crop not squared",
+        _IMAGES,
+        "weights.joints_2d * points.square().sum(-1).mean()",
+        "weights.joints_2d * points.norm(dim=-1).mean()",
+        _OF_IMAGES,
+    ),
+    Mutant(
+        "world rotations not compared by the prior",
+        _PRIOR,
+        "(1 - world_share) * relative + world_share * world",
+        "relative",
+        _OF_PRIOR,
+    ),
+    Mutant("divergence not weighted", _PRIOR, "+ kl_weight * divergence", "+ divergence", _OF_PRIOR),
+    Mutant(
+        "average moves at every step",
+        _OPTIMIZATION,
+        "if self.decay and step % _EMA_EVERY:",
+        "if False:",
+        _OF_OPTIMIZATION,
+    ),
+    Mutant(
+        "a bad step is taken all the same", _OPTIMIZATION, "any(not bool(is_finite)):", "any(False):", _OF_OPTIMIZATION
+    ),
+    Mutant(
+        "a bad step in a row is forgotten",
+        _LOOP,
+        "self._bad = 0 if parts is not None else self._bad + 1",
+        "self._bad = 0 if parts is not None else 1",
+        _OF_LOOP,
+    ),
+    Mutant(
+        "random numbers alike in all processes", _LOOP, "index, step, self.group.rank)", "index, step, 0)", _OF_LOOP
+    ),
+    Mutant("other settings resume", _FOLDER, "if state and not overwrite:", "if False:", _OF_LOOP),
+    Mutant(
+        "finished runs are overwritten",
+        _FOLDER,
+        "if state.is_file() or weights.is_file():",
+        "if False:",
+        ("tests/training/test_resume.py",),
+    ),
+    Mutant(
+        "two runs in one folder", _FOLDER, "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB", _OF_LOOP
+    ),
+    Mutant(
+        "robust errors of a fit without their limit", _FIT, "limit * squared / (squared + limit)", "squared", _OF_FIT
+    ),
+)
+
+MUTANTS = AUDIT + MORE
