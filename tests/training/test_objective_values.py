@@ -16,13 +16,14 @@ from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import joint_set
 from pose2mesh.training.config import LossConfig, StageConfig, TrainConfig
 from pose2mesh.training.distributed import Processes
-from pose2mesh.training.objective import Objective, keypoints_in
+from pose2mesh.training.objective import Objective
 from pose2mesh.training.parameter_objective import ParameterLoss
 from pose2mesh.training.stage_data import stage_data
 from pose2mesh.training.trainer import Trainer
 
 # No two alike, so that a weight in another's place is seen.
 WEIGHTS = {"joint": 1.3, "coarse": 0.7, "vertex": 2.1, "mesh_joint": 0.4, "normal": 0.9, "edge": 11.0}
+WEIGHTS |= {"deviation": 0.8, "rotation": 0.3, "shape": 0.06}
 # The body's parameters count their own two as well.
 PARAMETERS = {"joint": 1.3, "vertex": 2.1, "rotation": 0.6, "shape": 0.05}
 
@@ -57,7 +58,7 @@ def mean_edge_error(predicted: np.ndarray, target: np.ndarray, faces: np.ndarray
 
 def expected_parts(network, batch: Batch, rows: list[np.ndarray], faces: np.ndarray) -> dict[str, float]:
     """Of a graph network on samples as it sees them."""
-    lifted = network.lifter(keypoints_in(batch.keypoints, network.joint_set))
+    lifted = network.lifter(batch.keypoints)
     levels = [numpy(level) for level in network.mesh_head(lifted.features)]
     vertices, joints = numpy(batch.vertices), numpy(batch.joints)
     rows = rows[-len(levels) :]
@@ -65,12 +66,28 @@ def expected_parts(network, batch: Batch, rows: list[np.ndarray], faces: np.ndar
     errors = [mean_distance(level, vertices[:, ids]) for level, ids in zip(levels, rows, strict=True)]
     regressed = np.einsum("jv,bvc->bjc", numpy(network.joint_regressor), finest)
     return {
-        "joint": mean_distance(numpy(lifted.joints), joints),
+        **expected_lifting(network, batch, lifted),
         "coarse": float(np.mean(errors[:-1])),
         "vertex": errors[-1],
         "mesh_joint": mean_distance(regressed, joints),
         "normal": mean_cosine(finest, target, faces),
         "edge": mean_edge_error(finest, target, faces),
+    }
+
+
+def expected_lifting(network, batch: Batch, lifted) -> dict[str, float]:
+    """Of the lifter: its joints and, where it has them, how far off it says they are, and its body."""
+    found, joints = numpy(lifted.joints), numpy(batch.joints)
+    parts = {"joint": mean_distance(found, joints)}
+    deviation, body = network.lifter.deviation(lifted.features), network.lifter.body(lifted.features)
+    if deviation is None or body is None:
+        return parts
+    beyond = np.linalg.norm(found - joints, axis=-1) - numpy(deviation)  # [B, J]
+    share = 0.6827  # of errors below one deviation; Koenker's quantile regression
+    return parts | {
+        "deviation": float(np.where(beyond > 0, share * beyond, (share - 1) * beyond).mean()),
+        "rotation": float(np.abs(numpy(body.rotations) - numpy(batch.rotations)).mean()),
+        "shape": float(np.abs(numpy(body.betas) - numpy(batch.betas)).mean()),
     }
 
 
@@ -109,12 +126,12 @@ def test_lifting_alone_counts_joints_and_the_coarsest_level(trainer: Trainer) ->
     objective = Objective(trainer.network, mesh_stage(lifting_only=True), data.rows, data.faces)  # type: ignore[arg-type]
     batch = data.samples[0]
     network = trainer.network
-    lifted = network.lifter(keypoints_in(batch.keypoints, "coco17"))
-    joint = mean_distance(numpy(lifted.joints), numpy(batch.joints))
-    coarse = mean_distance(numpy(network.mesh_head.coarsest(lifted.features)), numpy(batch.vertices))
+    lifted = network.lifter(batch.keypoints)
+    expected = expected_lifting(network, batch, lifted)
+    expected["coarse"] = mean_distance(numpy(network.mesh_head.coarsest(lifted.features)), numpy(batch.vertices))
     total, parts = objective(batch)
-    assert {name: value.item() for name, value in parts.items()} == pytest.approx({"joint": joint, "coarse": coarse})
-    assert total.item() == pytest.approx(1.3 * joint + 0.7 * coarse)
+    assert {name: value.item() for name, value in parts.items()} == pytest.approx(expected, rel=1e-4)
+    assert total.item() == pytest.approx(sum(WEIGHTS[name] * value for name, value in expected.items()), rel=1e-4)
 
 
 def test_hands_are_compared_upright() -> None:
