@@ -36,7 +36,7 @@ class QuickFitSettings:
 
     steps: int = 3
     keypoint: float = 0.012  # m at the person's distance, for confidence 1
-    robust: float = 0.08  # m: keypoints farther off hardly pull
+    robust: float = 0.06  # m: keypoints farther off hardly pull
     joint: float = 1.0  # of the network's deviations
     unknown: float = 0.08  # m: deviation of the joints of networks that tell none
     vertex: float = 0.2  # m
