@@ -150,6 +150,7 @@ class DataConfig(Strict):
     exact_input: bool = False  # sources: projected joints without errors, in training and instead of detections
     motion: tuple[str, ...] = ("mocap_train.npz",)  # packs or BVH folders; bare names are looked up in the data folder
     prior: str | None = None  # draw poses from this pose prior (name or path) instead: no motion file is needed
+    motion_or_prior: str | None = None  # a pose prior to draw poses from where none of `motion` is there
     distinct_radians: NotNegative = 0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
     children: Fraction = 0.2  # share of bodies of 4-17 years, the rest are adults
     poses: PoseAugmentation = PoseAugmentation()

@@ -4,13 +4,34 @@ import torch
 from torch import Tensor
 
 from pose2mesh.checkpoints.prior import load_pose_prior
-from pose2mesh.datasets.synthetic import pose_pool, seeded_generator
+from pose2mesh.datasets.synthetic import find_motion, pose_pool, seeded_generator
+from pose2mesh.errors import MissingFileError
 from pose2mesh.geometry.rotation import rotmat_to_rotvec
-from pose2mesh.training.config import DataConfig
+from pose2mesh.training.config import DataConfig, TrainConfig
 
 PRIOR_POSES = 1 << 14  # drawn once; variation makes more of them
 # Lean of the recorded roots about x (forward), y and z, radians: mean and deviation; the prior knows no root
 _LEAN_MEAN, _LEAN = (0.09, 0.0, 0.0), (0.21, 0.0, 0.11)
+
+
+def for_want_of_motion(config: TrainConfig) -> tuple[TrainConfig, str]:
+    """The same run without recordings, and a line that says so, where none is there and `motion_or_prior` allows it."""
+    prior = config.data.motion_or_prior
+    if prior is None or config.data.prior is not None or any(map(_is_there, config.data.motion)):
+        return config, ""
+    data = config.data.model_copy(update={"prior": prior})
+    kept = tuple(name for name in config.validation if not isinstance(name, str) or _is_there(name))
+    notice = f"no motion file ({', '.join(config.data.motion)}): poses are drawn from {prior} and from ranges"
+    if len(kept) < len(config.validation):
+        notice += "; nothing is validated for want of motion"
+    return config.model_copy(update={"data": data, "validation": kept}), notice + " (docs/data.md)"
+
+
+def _is_there(motion: str) -> bool:
+    try:
+        return find_motion(motion).exists()
+    except MissingFileError:
+        return False
 
 
 def training_poses(data: DataConfig, seed: int) -> Tensor:

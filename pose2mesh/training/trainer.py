@@ -27,7 +27,7 @@ from pose2mesh.training.initial import load_initial
 from pose2mesh.training.objective import ClassicObjective, Objective
 from pose2mesh.training.optimization import Average, descend, learning_rate, make_optimizer
 from pose2mesh.training.parameter_objective import ParameterObjective
-from pose2mesh.training.prior_poses import training_poses
+from pose2mesh.training.prior_poses import for_want_of_motion, training_poses
 from pose2mesh.training.run_folder import Stateful
 from pose2mesh.training.run_loop import Parts, Task, carry_out
 from pose2mesh.training.stage_data import StageData, stage_data
@@ -44,7 +44,9 @@ class Trainer(Task):
 
     def __init__(self, config: TrainConfig, group: Processes):
         """Reads and checks everything that the run needs: what is missing is better known now than in an hour."""
+        config, notice = for_want_of_motion(config)
         self.config, self.group, self.device = config, group, group.device
+        self._say(notice)
         self.validate_every = config.validate_every if config.validation else 0
         if config.data.sources:
             check_sources(config)

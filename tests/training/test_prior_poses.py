@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from tiny_pack import write_pack
 from tiny_run import tiny_run
 
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.errors import InputError, MissingFileError
-from pose2mesh.training.config import DataConfig, TrainConfig
-from pose2mesh.training.prior_poses import PRIOR_POSES, training_poses
+from pose2mesh.training.config import DataConfig, TrainConfig, load_config
+from pose2mesh.training.prior_poses import PRIOR_POSES, for_want_of_motion, training_poses
 from pose2mesh.training.trainer import train
 
 SHIPPED = "pose-prior-body"
@@ -47,3 +48,17 @@ def _matrices(rotvec: torch.Tensor) -> torch.Tensor:
 
     flat = Rotation.from_rotvec(rotvec.reshape(-1, 3).numpy()).as_matrix()
     return torch.tensor(flat, dtype=torch.float32).view(*rotvec.shape, 3)
+
+
+def test_the_shipped_recipe_runs_on_a_fresh_machine(monkeypatch, tmp_path):
+    """None of its recordings is there: it says so and draws poses from the prior; with one of them it does not."""
+    monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path))
+    recipe = load_config(TrainConfig, "assets/configs/train_anny_body.yaml", [])
+    without, notice = for_want_of_motion(recipe)
+    assert without.data.prior == SHIPPED and without.validation == ()
+    assert "no motion file" in notice and "nothing is validated" in notice
+    assert len(training_poses(without.data, seed=0)) == PRIOR_POSES
+    write_pack(tmp_path / "mocap2_train.npz")
+    assert for_want_of_motion(recipe) == (recipe, "")
+    strict = recipe.model_copy(update={"data": DataConfig(motion=("no such file.npz",))})
+    assert for_want_of_motion(strict) == (strict, "")
