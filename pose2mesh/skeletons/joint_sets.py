@@ -192,7 +192,12 @@ _ELSEWHERE = (  # joints of single sets
 UNION48 = JointSet(  # what networks take that know every detector: all joints that a body's set may name
     "union48",
     (*BODY32.joints, *_ELSEWHERE),
-    (*BODY32.bones, *both_sides(("*_heel", "*_foot_index"))),
+    (
+        *BODY32.bones,
+        *both_sides(("*_heel", "*_foot_index"), ("*_ankle", "*_foot"), ("*_wrist", "*_hand"), ("spine3", "*_collar")),
+        *(("pelvis", "spine1"), ("spine1", "spine2"), ("spine2", "spine3"), ("spine3", "neck_base")),
+        *(("neck_base", "head"), ("pelvis", "torso"), ("neck", "thorax"), ("neck", "upper_neck")),
+    ),
     root="pelvis",
 )
 _FINGERS = ("thumb", "index", "middle", "ring", "pinky")

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from pose2mesh import paths
 from pose2mesh.body_models import AnnyBody, load_anny_body
-from pose2mesh.datasets import motion
+from pose2mesh.datasets import motion_pack
 from pose2mesh.errors import FormatError, MissingFileError
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 
@@ -55,8 +55,8 @@ def test_mean_body_is_its_own_mirror_image(body: AnnyBody) -> None:
 
 
 def test_captured_bones_are_those_of_the_packs() -> None:
-    assert CAPTURED == MOTION_BONES == motion.BONES
-    assert motion.PARENTS == MOTION_PARENTS
+    assert CAPTURED == MOTION_BONES == motion_pack.BONES
+    assert motion_pack.PARENTS == MOTION_PARENTS
 
 
 def test_all_bones_follow_the_captured_ones_by_the_rules(body: AnnyBody) -> None:

@@ -58,6 +58,8 @@ PUBLISHED = {
     "openpose67": {"right_heel": 24, "left_hand_wrist": 25, "right_hand_wrist": 46},
     # ours: COCO's body, then the hands as COCO-WholeBody orders them
     "body_hands59": {"right_ankle": 16, "left_hand_wrist": 17, "left_hand_pinky4": 37, "right_hand_wrist": 38},
+    "body32": {"nose": 0, "right_ankle": 16, "pelvis": 17, "neck": 18, "head_top": 19, "right_thumb": 31},
+    "union48": {"nose": 0, "right_ankle": 16, "pelvis": 17, "right_thumb": 31, "spine1": 35, "upper_neck": 47},
     "hand21": {"wrist": 0, "thumb4": 4, "index1": 5, "middle4": 12, "ring1": 13, "pinky4": 20},
 }
 

@@ -177,7 +177,7 @@ def test_true_2d_joints_need_no_detections(here: Path, tmp_path: Path) -> None:
     path.unlink()
     try:
         config = config_of("surreal", f"output={tmp_path}", "data.exact_input=true")
-        batch = next(annotated_data.load_material(config).stage(config, 0, rank=0).batches(0, 1, 0))
+        batch = annotated_data.load_material(config).stage(config, 0, rank=0).samples[0]
         with pytest.raises(MissingFileError, match=r"hrnet_output_on_trainset.json not found"):
             annotated_data.load_material(config_of("surreal", f"output={tmp_path}"))
     finally:

@@ -15,7 +15,7 @@ from pose2mesh.datasets.annotated.meshes import BodySurfaces, project
 from pose2mesh.datasets.annotated.table import collect
 from pose2mesh.datasets.sample import Sample
 from pose2mesh.errors import InputError
-from pose2mesh.skeletons import convert, joint_set
+from pose2mesh.skeletons import UNION48, convert, joint_set
 from pose2mesh.training.protocols.rules import Rules
 
 _TRUTH = "let them see the true joints (test: input=truth, training: data.exact_input=true)"
@@ -85,7 +85,10 @@ class PeopleOf:
 
 
 def _detections(samples: list[Sample], target: str) -> Tensor:
-    """Published detections [B, J, 3] in a joint set. Raises InputError where they do not hold all of its joints."""
+    """Published detections [B, J, 3] in a joint set. Raises InputError where they do not hold all of its joints.
+
+    Of a union of sets no detector holds all: what it lacks is absent, confidence 0.
+    """
     found = []
     for sample in samples:
         if sample.detections is None:
@@ -95,7 +98,8 @@ def _detections(samples: list[Sample], target: str) -> Tensor:
             )
         source, points = sample.detections
         xy, confidence = convert(points[:, :2], np.ones(len(points), np.float32), source, target)
-        if missing := [joint for joint, there in zip(joint_set(target).joints, confidence, strict=True) if not there]:
+        missing = [joint for joint, there in zip(joint_set(target).joints, confidence, strict=True) if not there]
+        if missing and target != UNION48.name:
             raise InputError(
                 f"{sample.dataset}: the detections are {source} and lack {missing[0]!r}, which these weights need "
                 f"({target}); take weights for {source}, or {_TRUTH}"
