@@ -122,7 +122,7 @@ class OverTime:
         for index, time, image in frames:
             frame = Frame(f"live_{index:06d}", replace(find(image, time), tracks=None))
             chunk = [(TimedFrame(index, time, image, None), self._numbered(frame, time, told, tracker, "live"))]
-            yield from self._recover_chunk(chunk, 64)
+            yield from self._recover_chunk(chunk, 64, fit=True)
 
     def motion(self, source: str | Path, smooth: str = "auto", **options: Any) -> Motion:
         """The people of a video over time: one shape each, smooth, in their places, on the ground.

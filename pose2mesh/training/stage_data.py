@@ -37,8 +37,10 @@ def stage_data(config: TrainConfig, index: int, body: LinearBlendBody, pool: Ten
     stream = {"batch_size": stage.batch_size, "seed": 1000 * config.seed + index, "rank": rank}
     if isinstance(body, AnnyBody):
         settings = config.network.model_dump(mode="json")
-        sets = {"joint_set": settings["joint_set"], "output_set": output_set(settings)}
-        samples: Samples = SyntheticBodies(body, pool, mixture, vertex_ids=finest, **sets, **stream)
+        joint_set, outputs = str(settings["joint_set"]), output_set(settings)
+        samples: Samples = SyntheticBodies(
+            body, pool, mixture, vertex_ids=finest, joint_set=joint_set, output_set=outputs, **stream
+        )
     else:
         samples = SyntheticHands(body, pool, mixture, vertex_ids=finest, **stream)
     return StageData(samples, [_rows_in(finest, part) for part in ids], faces)
