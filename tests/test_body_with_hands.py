@@ -1,11 +1,14 @@
 """Bodies with hands, with networks that answer with meshes that are known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from fake_network import FlatNetwork, Output
 from scipy.spatial.transform import Rotation
 
+from pose2mesh import body_with_hands
 from pose2mesh.body_models import load_anny_body, load_hand_body
 from pose2mesh.body_with_hands import BodyWithHands
 from pose2mesh.errors import InputError
@@ -104,3 +107,19 @@ def test_other_meshes_and_bare_bodies_are_refused(model, networks):
 
 def test_hand_joints_have_their_places():
     assert BODY_HANDS59.joints[17:38] == tuple(f"left_hand_{joint}" for joint in HAND21.joints)
+
+
+def test_a_hand_seen_aside_is_turned_by_the_angle_it_is_aside(model, keypoints, monkeypatch):
+    """Meshes look as along the ray to them: what points away from the camera in the hand's own mesh lies along the ray
+    to the hand, seen by a camera that looks straight at the body.
+    """
+    (person,) = model.predict(keypoints)
+    straight, to_hand = np.array([0.0, 0.0, 3.0]), np.array([-0.7, 0.5, 2.0])
+    body, hand = (
+        dataclasses.replace(person, camera=dataclasses.replace(CAMERA, translation=place), vertices=np.eye(3)[2:])
+        for place in (straight, to_hand)
+    )
+    given = []
+    monkeypatch.setattr(body_with_hands, "attach_hand", lambda mesh, turned, _: given.append(turned) or mesh)
+    model._with_hand(body, hand, "right")
+    np.testing.assert_allclose(given[0][0], to_hand / np.linalg.norm(to_hand), atol=1e-6)

@@ -1,5 +1,6 @@
 """DAPA's steps on keypoints: what is synthesized is true, what is missing stays missing, faults leave weights alone."""
 
+import numpy as np
 import pytest
 import torch
 from tiny_network import tiny_settings
@@ -14,7 +15,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import build_network
 from pose2mesh.datasets.synthetic import Mixture, SyntheticBodies
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.batched_camera import person_size
+from pose2mesh.fitting.batched_camera import person_size, place_bodies
 
 CPU = torch.device("cpu")
 
@@ -89,17 +90,37 @@ def test_errors_have_the_size_they_are_said_to_have():
     torch.testing.assert_close(difference.std(0), deviation, atol=0.01, rtol=0)
 
 
-def test_a_systematic_error_of_the_target_is_measured():
-    """The same joint, moved downwards in all people, is found by what is measured; the others are not."""
-    samples = SyntheticBodies(load_anny_body(), figure_pool(), Mixture(), vertex_ids=[0], batch_size=256)
-    steps = method("key2mesh", samples[0].keypoints)
-    clean = steps.errors
-    moved = samples[0].keypoints.clone()
-    moved[:, 10, 1] += 0.5 * person_size(moved[..., :2], moved[..., 2])
-    found = method("key2mesh", moved).errors
-    change = (found.offset - clean.offset)[:, 1]
-    assert change.argmax() == 10
-    assert change[10] > 0.1
+def residuals(steps: DomainAdaptiveAugmentation, keypoints: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance [K,2] of keypoints minus their re-projection, person by person, in sizes of the person."""
+    weights = keypoints[..., 2] * (keypoints[..., 2] >= 0.3)
+    with torch.no_grad():
+        joints = steps.backbone.joints(steps.backbone.features(keypoints))
+    rows, columns = (list(side) for side in zip(*steps.backbone.shared, strict=True))
+    points, weights, joints = keypoints[:, rows, :2], weights[:, rows], joints[:, columns]
+    placed = (joints + place_bodies(joints, points, weights)[:, None]).double().numpy()
+    size = person_size(points, weights).double().numpy()[:, None, None]
+    missed = (points.double().numpy() - placed[..., :2] / placed[..., 2:]) / size
+    share = weights.double().numpy()[..., None] / weights.double().numpy().sum(0)[None, :, None]
+    mean = (share * missed).sum(0)
+    return mean, (share * (missed - mean) ** 2).sum(0)
+
+
+def test_what_the_network_misses_anyway_is_no_error_of_the_target(keypoints):
+    """Offset and deviation of the target's keypoints beyond those of exact keypoints of the same bodies."""
+    seen = keypoints.clone()
+    noise = torch.randn(seen[..., :2].shape, generator=torch.Generator().manual_seed(3))
+    seen[..., :2] += 0.1 * person_size(seen[..., :2], seen[..., 2])[:, None, None] * noise
+    steps = method("key2mesh", seen)
+    target = steps.target.draw(512, 0, 0)
+    with torch.no_grad():
+        predicted = steps.backbone.parameters_of(steps.backbone.features(target))
+        exact = steps._detect(steps._truth(predicted, steps._cameras(predicted, target)), target, None)
+    (mean, variance), (clean_mean, clean_variance) = residuals(steps, target), residuals(steps, exact)
+    rows = [row for row, _ in steps.backbone.shared]
+    assert np.abs(clean_mean).max() > 0.02 and clean_variance.max() > 1e-4  # or leaving them in would not be seen
+    np.testing.assert_allclose(steps.errors.offset[rows], mean - clean_mean, atol=2e-4)
+    expected = np.sqrt(np.maximum(variance - clean_variance, 0))
+    np.testing.assert_allclose(steps.errors.deviation[rows], expected, atol=2e-3)
 
 
 @pytest.mark.parametrize("kind", ["compact", "key2mesh"])

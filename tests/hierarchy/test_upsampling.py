@@ -56,6 +56,24 @@ def test_the_two_sides_of_a_thin_part_are_not_mixed():
     assert (side[inside] == np.sign(vertices[inside][:, 2])).mean() > 0.99
 
 
+def grid(rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers [rows, columns] of the vertices of a sheet, and its faces."""
+    number = np.arange(rows * columns).reshape(rows, columns)
+    a, b, c, d = (part.ravel() for part in (number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]))
+    return number, np.concatenate([np.stack([a, b, c], 1), np.stack([a, c, d], 1)])
+
+
+def test_a_folded_sheet_knows_its_halves_by_where_they_face():
+    """Both halves lie in one plane, so near the fold only the normals tell one from the other."""
+    number, faces = grid(13, 5)
+    along, across = np.meshgrid(np.arange(-6, 7), np.arange(5), indexing="ij")
+    vertices = np.stack([np.abs(along), across, np.zeros_like(along)], -1).reshape(-1, 3).astype(float)
+    ids = number[::3, ::2].ravel()
+    half = np.sign(along).ravel()
+    matrix = barycentric_upsampling(vertices, faces, ids, grid(5, 3)[1])
+    assert (np.sign(matrix @ half[ids]) * half >= 0).all()
+
+
 @given(st.integers(0, 2000))
 def test_closest_in_triangles_agrees_with_trimesh(seed):
     rng = np.random.default_rng(seed)

@@ -3,10 +3,12 @@
 import json
 import math
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from interrupted_runs import digest, stop_after
+from scipy.spatial.transform import Rotation
 from tiny_pack import write_pack
 
 from pose2mesh.augmentation.poses import world_from_relative
@@ -80,3 +82,26 @@ def test_the_divergence_is_that_of_two_normal_distributions():
 def test_the_angle_between_rotations(degrees):
     turned = rotvec_to_rotmat(torch.tensor([0.0, math.radians(degrees), 0.0]))
     assert angle_degrees(torch.eye(3), turned).item() == pytest.approx(degrees, abs=1e-3)
+
+
+def test_the_loss_is_its_formula():
+    """World rotations by SciPy, bone after bone; shares and weight as they are told."""
+    torch.manual_seed(0)
+    parents = MOTION_PARENTS[1:]
+    prior = PosePrior(18, width=16, latent=4).eval()
+    rotmat = rotvec_to_rotmat(0.4 * torch.randn(5, 18, 3))
+    decoded, mean, deviation = prior(rotmat, torch.Generator().manual_seed(7))
+
+    def world(relative: torch.Tensor) -> np.ndarray:
+        chain: list[Rotation] = []
+        for joint, parent in enumerate(parents):
+            own = Rotation.from_matrix(relative[:, joint].detach().double().numpy())
+            chain.append(own if parent <= 0 else chain[parent - 1] * own)
+        return np.stack([each.as_matrix() for each in chain], 1)
+
+    ours, theirs, mu, sigma = (x.detach().double().numpy() for x in (decoded, rotmat, mean, deviation))
+    relative = ((ours - theirs) ** 2).sum((-1, -2)).mean()
+    from_root = ((world(decoded) - world(rotmat)) ** 2).sum((-1, -2)).mean()
+    divergence = 0.5 * (mu**2 + sigma**2 - 1 - 2 * np.log(sigma)).sum(-1).mean()
+    loss, _ = prior_loss(prior, rotmat, parents, 0.03, 0.3, torch.Generator().manual_seed(7))
+    assert loss.item() == pytest.approx(0.7 * relative + 0.3 * from_root + 0.03 * divergence, rel=1e-4)
