@@ -175,7 +175,7 @@ def _hand_closed_loop(config, folder: Path | None) -> dict[str, Any]:
     pictures: list[list[Any]] = []
 
     def keep(scene, hand) -> None:
-        pictures.append(scene_pictures(scene, hand, "hand21"))
+        pictures.append(scene_pictures(scene, hand))
 
     model = Pose2Mesh.from_pretrained(config.weights, config.device)
     count = config.limit or HAND_SCENES

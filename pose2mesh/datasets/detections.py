@@ -83,7 +83,7 @@ class Detections:
         # Weights [U,V] of all points that any detector or the output names, each once.
         self.regressor, rows = np.unique(np.concatenate(parts), axis=0, return_inverse=True)
         ends = np.cumsum([len(part) for part in parts])[:-1]
-        self.output_rows, *self.source_rows = (torch.from_numpy(part) for part in np.split(rows, ends))
+        self.output_rows, *self.source_rows = (torch.from_numpy(part) for part in np.split(rows.reshape(-1), ends))
 
     def __call__(self, points: Tensor, place: Tensor, errors: Errors, generator: Generator) -> Tensor:
         """Points [B,U,3] m, relative to the pelvis, which stands at `place` [B,3], to keypoints [B,J,3].

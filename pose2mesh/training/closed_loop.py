@@ -15,10 +15,10 @@ from pose2mesh.errors import InputError
 from pose2mesh.metrics import MetricAccumulator
 from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.pipeline import Pose2Mesh
-from pose2mesh.rendering import contact_sheet, draw_keypoints, render_overlay, render_views
+from pose2mesh.rendering import bones_of, contact_sheet, draw_keypoints, render_overlay, render_views
 from pose2mesh.rendering.shading import SKIN
 from pose2mesh.rendering.software import render
-from pose2mesh.skeletons import joint_set
+from pose2mesh.skeletons import JointSet, convert
 from pose2mesh.training.evaluator import measure
 from pose2mesh.types import Camera, Person
 
@@ -44,7 +44,7 @@ def measure_closed_loop(
     unknown = {name: torch.tensor([torch.nan]) for name in MEASURES}
     for scene in scenes:
         people = _recover(model, scene, finder)
-        person = min(people, key=lambda p: _distance(p.keypoints, scene.truth.keypoints), default=None)
+        person = min(people, key=lambda p: _distance(_coco(p), scene.truth.keypoints), default=None)
         values = unknown if person is None else measure_scene(scene, person)
         found += [] if person is None else [values]
         counts = {"detected": float(bool(people)), "false_finds": float(max(len(people) - 1, 0))}
@@ -62,7 +62,7 @@ def measure_scene(scene: StudioScene, person: Person) -> dict[str, Tensor]:
     and in heights of the person's box; `silhouette_iou` in [0, 1]. Raises InputError for a mesh of another topology.
     """
     truth = scene.truth
-    if person.vertices.shape != truth.vertices.shape or len(person.joints) != len(truth.joints):
+    if person.vertices.shape != truth.vertices.shape or len(person.joints) < len(truth.joints):
         raise InputError(
             f"the network returns {len(person.vertices)} vertices and {len(person.joints)} joints, the scene has "
             f"{len(truth.vertices)} and {len(truth.joints)}; the closed loop needs weights of anny-body"
@@ -73,24 +73,22 @@ def measure_scene(scene: StudioScene, person: Person) -> dict[str, Tensor]:
     points = person.camera.project(person.joints[: len(truth.keypoints)])  # [17, 2]
     reprojected = np.column_stack([points, truth.keypoints[:, 2]])  # [17, 3]
     shares = {
-        "keypoint_error": _distance(person.keypoints, truth.keypoints) / height,
+        "keypoint_error": _distance(_coco(person), truth.keypoints) / height,
         "reprojection_error": _distance(reprojected, truth.keypoints) / height,
         "silhouette_iou": _silhouette_iou(person, person.camera, scene.mask),
     }
-    predicted = MeshPrediction(_batch(person.vertices), _batch(person.joints))
+    predicted = MeshPrediction(_batch(person.vertices), _batch(person.joints[: len(truth.joints)]))
     errors = measure(predicted, _batch(truth.joints)[:, :18], _batch(truth.vertices))
     return {**errors, **{name: torch.tensor([share]) for name, share in shares.items()}}
 
 
-def scene_pictures(
-    scene: StudioScene | HandScene, person: Person | None, keypoints: str = "coco17"
-) -> list[np.ndarray]:
+def scene_pictures(scene: StudioScene | HandScene, person: Person | None) -> list[np.ndarray]:
     """Four pictures [H/2, W/2, 3]: the detected joints, the recovered mesh, from the side, and the truth."""
     if person is None:
         empty = np.full_like(scene.image, 255)
         found = [scene.image, empty, empty]
     else:
-        joints = draw_keypoints(scene.image, person.keypoints, joint_set(keypoints).bone_indices)
+        joints = draw_keypoints(scene.image, person.keypoints, bones_of(person))
         found = [joints, render_overlay(scene.image, [person]), render_views(person, (90.0,))]
     return [_halve(picture) for picture in (*found, render_views(scene.truth, (90.0,)))]
 
@@ -105,6 +103,15 @@ def _recover(model: Pose2Mesh, scene: StudioScene, detector: Detector) -> list[P
         return model.predict(scene.image, detector=detector)
     except InputError:  # nobody found, or too few visible joints
         return []
+
+
+def _coco(person: Person) -> np.ndarray:
+    """The keypoints [17, 3] of a person in COCO-17; those of truths and of older networks are in it already."""
+    if not person.keypoint_names:
+        return person.keypoints
+    given = JointSet("keypoints", person.keypoint_names, ())
+    points, confidence = convert(person.keypoints[:, :2], person.keypoints[:, 2], given, "coco17")
+    return np.column_stack([points, confidence])
 
 
 def _distance(keypoints: np.ndarray, truth: np.ndarray) -> float:
