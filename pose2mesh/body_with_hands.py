@@ -44,14 +44,14 @@ class BodyWithHands(Pose2Mesh):
         """Load the weights of the body and of the hand; otherwise as `Pose2Mesh.from_pretrained`."""
         return cls(Pose2Mesh.from_pretrained(name_or_path, device), Pose2Mesh.from_pretrained(hand, device))
 
-    def _recover(
+    def recover(
         self, frames: list[Keypoints2D], batch_size: int, outputs: Outputs, fit: bool = True
     ) -> list[list[Person]]:
         if outputs == "parameters":
             raise InputError("a body with hands has no parameters of both; take outputs='mesh' or 'joints'")
-        people = super()._recover(frames, batch_size, "mesh", fit)
+        people = super().recover(frames, batch_size, "mesh", fit)
         for side in SIDES:
-            hands = self.hand._recover([_hands_of(frame, side) for frame in frames], batch_size, "mesh")
+            hands = self.hand.recover([_hands_of(frame, side) for frame in frames], batch_size, "mesh")
             people = [
                 self._attach(side, found, frame, recovered)
                 for found, frame, recovered in zip(people, frames, hands, strict=True)

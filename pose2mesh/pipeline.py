@@ -155,7 +155,7 @@ class Pose2Mesh(OverTime):
                 array_to_keypoints(source, joint_set or self.joint_set, told.image_size), told, "keypoints"
             )
             self._check(keypoints, "keypoints")
-            return self._recover([keypoints], batch_size, outputs, fit)[0]
+            return self.recover([keypoints], batch_size, outputs, fit)[0]
         frames = list(self._frames(Path(source), told))
         if len(frames) != 1:
             raise InputError(f"{source}: holds {len(frames)} frames; predict_frames reads all of them")
@@ -238,41 +238,41 @@ class Pose2Mesh(OverTime):
         usable = self._usable(keypoints)
         if not len(usable):
             self._check(keypoints, where)
-        return self._recover([usable], batch_size, outputs, fit)[0]
+        return self.recover([usable], batch_size, outputs, fit)[0]
 
     def _predict_many(
         self, frames: list[Entry], batch_size: int, outputs: Outputs, fit: bool = True
     ) -> Iterator[FramePrediction]:
-        people = self._recover([self._usable(frame.keypoints) for _, frame in frames], batch_size, outputs, fit)
+        people = self.recover([self._usable(frame.keypoints) for _, frame in frames], batch_size, outputs, fit)
         for (image, frame), found in zip(frames, people, strict=True):
             yield FramePrediction(frame.name, image, found)
 
     def _usable(self, keypoints: Keypoints2D) -> Keypoints2D:
         """Without the people that determine no mesh."""
-        converted = self._convert(keypoints)
+        converted = self.converted(keypoints)
         people = zip(converted.points, converted.confidence, strict=True)
         return keypoints.select(np.array([not weakness(*person) for person in people], bool))
 
     def _check(self, keypoints: Keypoints2D, where: str) -> None:
         """InputError naming the first person that determines no mesh."""
-        converted = self._convert(keypoints)
+        converted = self.converted(keypoints)
         for i, person in enumerate(zip(converted.points, converted.confidence, strict=True)):
             if reason := weakness(*person):
                 note = "" if keypoints.joint_set == converted.joint_set else f" (given as {keypoints.joint_set})"
                 whom = "hand" if self.kind == "hand" else "person"
                 raise InputError(f"{where}: {whom} {i}: {reason} of {converted.joint_set}{note}")
 
-    def _convert(self, keypoints: Keypoints2D) -> Keypoints2D:
+    def converted(self, keypoints: Keypoints2D) -> Keypoints2D:
         """In the network's joint set."""
         return in_joint_set(keypoints, self.network.joint_set, needs_all=isinstance(self.network, ClassicBody))
 
-    def _recover(
+    def recover(
         self, frames: list[Keypoints2D], batch_size: int, outputs: Outputs, fit: bool = True
     ) -> list[list[Person]]:
         """People of each frame (all usable), sent through the network in batches."""
         if batch_size < 1:
             raise InputError(f"batch size is {batch_size}; it must be at least 1")
-        frames = [self._convert(frame) for frame in frames]
+        frames = [self.converted(frame) for frame in frames]
         columns = [np.concatenate([f.points, f.confidence[..., None]], -1) for f in frames]  # [P, J, 3] each
         keypoints = np.concatenate(columns).astype(np.float32) if columns else np.zeros((0, 1, 3), np.float32)
         is_left = np.array([side == "left" for f in frames for side in f.handedness or [""] * len(f)], bool)  # [P]

@@ -29,7 +29,7 @@ LAYER_OF = {part: height for height, parts in enumerate(LAYERS) for part in part
 ALLOWED_UPWARD = {("types", "exporters"), ("types", "viewer")}
 
 # Third-party packages that only one part may import.
-OWNERS = {"smplx": "body_models", "anny": "body_models", "mediapipe": "detectors"}
+OWNERS = {"smplx": "body_models", "anny": "body_models", "mediapipe": "detectors", "pyarrow": "batch"}
 
 # Optional or heavy: never at the top of a module, only in the function that needs them.
 LAZY_ONLY = {"anny", "smplx", "mediapipe", "rtmlib", "onnxruntime", "onnx", "openvino", "tensorboard"}

@@ -1,0 +1,1 @@
+"""Tables of keypoints in, tables of body parameters out."""

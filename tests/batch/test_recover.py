@@ -1,0 +1,87 @@
+"""Tables of keypoints to tables of parameters: every row once, each as `Pose2Mesh.predict` gives it."""
+
+import numpy as np
+import pytest
+
+from pose2mesh import Pose2Mesh
+from pose2mesh.batch.recover import COLUMNS, RESULTS, WEIGHTS, recover
+from pose2mesh.errors import InputError
+from pose2mesh.skeletons import joint_set
+
+pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+
+SETS = ("coco17", "human36m17", "coco17")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return Pose2Mesh.from_pretrained(WEIGHTS)
+
+
+def person(name: str, seed: int) -> np.ndarray:
+    """Keypoints [J, 3] somewhere in a picture."""
+    points = np.random.default_rng(seed).uniform(100, 400, (len(joint_set(name).joints), 2))
+    return np.concatenate([points, np.ones((len(points), 1))], 1).astype(np.float32)
+
+
+def table_of(rows: list[tuple]) -> "pa.Table":
+    return pa.table({name: list(column) for name, column in zip(COLUMNS, zip(*rows, strict=True), strict=True)})
+
+
+def test_rows_are_as_predict_gives_them(model):
+    sizes = ((640, 480), (None, None), (1000, 500))
+    people = [person(name, seed) for seed, name in enumerate(SETS)]
+    rows = [(i, p.ravel().tolist(), s, *size) for i, (p, s, size) in enumerate(zip(people, SETS, sizes, strict=True))]
+    found = recover(table_of(rows), model).to_pylist()
+    for row, keypoints, name, size in zip(found, people, SETS, sizes, strict=True):
+        told = None if size[0] is None else size
+        alone = model.predict(keypoints, name, image_size=told, outputs="parameters")[0]
+        assert row["error"] is None
+        np.testing.assert_allclose(row["joints"], alone.joints.ravel(), atol=1e-5)
+        np.testing.assert_allclose(row["rotations"], alone.parameters["rotations"].ravel(), atol=1e-4)
+        np.testing.assert_allclose(row["betas"], alone.parameters["betas"].ravel(), atol=1e-4)
+        np.testing.assert_allclose(row["translation"], alone.camera.translation, rtol=1e-3, atol=1e-4)
+        assert row["focal"] == pytest.approx(alone.camera.focal, rel=1e-6)
+
+
+def test_bad_rows_say_why_and_harm_no_other(model):
+    good = person("coco17", 7)
+    flat = good.ravel().tolist()
+    poisoned = [float("nan")] * len(flat)
+    unseen = (good * [1, 1, 0]).ravel().tolist()
+    bad = [
+        (None, "coco17", 640, 480),
+        (poisoned, "coco17", 640, 480),
+        (unseen, "coco17", 640, 480),
+        (flat[:-3], "coco17", 640, 480),
+        (flat[:-1], "coco17", 640, 480),
+        ([], "coco17", 640, 480),
+        (flat, "no_such_set", 640, 480),
+        (flat, None, 640, 480),
+        (flat, "coco17", 640, None),
+        (flat, "coco17", 0, 480),
+    ]
+    rows = [("same", flat, "coco17", 640, 480), *[("same", *row) for row in bad], ("last", flat, "coco17", 640, 480)]
+    found = recover(table_of(rows), model)
+    assert found.column("id").to_pylist() == [row[0] for row in rows]
+    first, *middle, last = found.to_pylist()
+    assert first["error"] is None and last["error"] is None
+    np.testing.assert_allclose(first["joints"], last["joints"], atol=1e-6)
+    for row in middle:
+        assert row["error"] and "\n" not in row["error"]
+        assert all(row[name] is None for name in RESULTS)
+
+
+def test_nested_keypoints_are_refused_row_by_row(model):
+    found = recover(table_of([(1, person("coco17", 1).tolist(), "coco17", 640, 480)]), model)
+    assert "flat list" in found.column("error")[0].as_py()
+
+
+def test_a_table_without_the_columns(model):
+    with pytest.raises(InputError, match="joint_set, width"):
+        recover(table_of([(1, [0.0], "coco17", 1, 1)]).drop_columns(["joint_set", "width"]), model)
+
+
+def test_no_rows(model):
+    table = table_of([(1, [0.0], "coco17", 1, 1)]).slice(0, 0)
+    assert recover(table, model).num_rows == 0
