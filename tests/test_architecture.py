@@ -19,7 +19,17 @@ LAYERS = (
     ("networks", "losses", "metrics", "augmentation"),
     ("datasets", "detectors", "tracking", "fitting", "checkpoints", "rendering", "exporters"),
     (
-        *("pipeline", "over_time", "body_with_hands", "training", "adaptation", "benchmarks", "evaluation", "viewer"),
+        *(
+            "pipeline",
+            "batch",
+            "over_time",
+            "body_with_hands",
+            "training",
+            "adaptation",
+            "benchmarks",
+            "evaluation",
+            "viewer",
+        ),
         *("cli", "__main__"),
     ),
 )
