@@ -79,6 +79,7 @@ class Detections:
         Without `sources` every sample has the network's own set.
         """
         self.sources = [(share, Detector(name, target)) for share, name in sources or [(1.0, target)]]
+        self.joint_count = len(find_joint_set(target).joints)
         parts = [body.joint_regressor(output), *(body.joint_regressor(d.joints) for _, d in self.sources)]
         # Weights [U,V] of all points that any detector or the output names, each once.
         self.regressor, rows = np.unique(np.concatenate(parts), axis=0, return_inverse=True)

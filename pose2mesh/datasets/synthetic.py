@@ -51,6 +51,7 @@ class Mixture:
     everyday_poses: EverydayPoses = field(default_factory=EverydayPoses)
     noise: tuple[tuple[float, DetectorNoise], ...] = ((1.0, DetectorNoise()),)
     framing: Framing | None = None  # of the photos; None: whole people
+    everyday_framing: Framing | None = None  # of everyday poses, if photos cut them otherwise than actions
     cameras: tuple[tuple[float, CameraRange | PhotoCameras], ...] = ((1.0, CameraRange()),)
     detectors: tuple[tuple[float, str], ...] = ()  # joint sets that samples are seen in; the network's own if none
 
@@ -86,7 +87,7 @@ class SyntheticBodies(Dataset):
 
     def __getitem__(self, step: int) -> Batch:
         generator = seeded_generator(self.seed, step, self.rank)
-        pose = self._sample_poses(generator)  # [B, 19, 3]
+        pose, is_everyday = self._sample_poses(generator)  # [B, 19, 3], [B]
         betas = self._sample_betas(generator)
         views = [sample_views(n, c, generator) for n, c in portions(self.mixture.cameras, self.batch_size)]
         rotation = torch.cat([view.rotation for view in views])
@@ -97,17 +98,29 @@ class SyntheticBodies(Dataset):
         pelvis = points[:, self.root, None]
         points = points - pelvis
         vertices = self.reduced.skin(betas, groups) - pelvis
-        keypoints = self.detections(points, place, Errors(self.mixture.noise, self.mixture.framing), generator)
+        keypoints = self._detect(points, place, is_everyday, generator)
         return Batch(keypoints, points[:, self.detections.output_rows], vertices, seen, betas)
 
-    def _sample_poses(self, generator: Generator) -> Tensor:
-        """Poses [B,19,3], in no order: recorded ones, varied, and those of everyday life."""
+    def _sample_poses(self, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Poses [B,19,3], in no order: recorded ones, varied, and those of everyday life, with [B] which are these."""
         everyday = round(self.mixture.everyday * self.batch_size)
         pose = sample_poses(self.pool, self.batch_size - everyday, self.mixture.poses, generator)
+        is_everyday = torch.arange(self.batch_size) >= len(pose)
         if everyday:
             more = sample_everyday(everyday, self.mixture.everyday_poses, generator, self.pool)
-            pose = torch.cat([pose, more])[torch.randperm(self.batch_size, generator=generator)]
-        return pose
+            order = torch.randperm(self.batch_size, generator=generator)
+            pose, is_everyday = torch.cat([pose, more])[order], is_everyday[order]
+        return pose, is_everyday
+
+    def _detect(self, points: Tensor, place: Tensor, is_everyday: Tensor, generator: Generator) -> Tensor:
+        """Points [B,U,3] relative to the pelvis at `place` [B,3], framed by the kind of their pose: keypoints [B,J,3]."""
+        noise, framing, other = self.mixture.noise, self.mixture.framing, self.mixture.everyday_framing
+        if other is None:
+            return self.detections(points, place, Errors(noise, framing), generator)
+        keypoints = points.new_empty(len(points), self.detections.joint_count, 3)
+        for rows, frames in ((~is_everyday, framing), (is_everyday, other)):
+            keypoints[rows] = self.detections(points[rows], place[rows], Errors(noise, frames), generator)
+        return keypoints
 
     def _sample_betas(self, generator: Generator) -> Tensor:
         adults = self.adults[torch.randint(len(self.adults), (self.batch_size,), generator=generator)]

@@ -160,6 +160,7 @@ class DataConfig(Strict):
     hand_poses: HandPoses = HandPoses()
     noise: tuple[NoiseShare, ...] = Field(default=(NoiseShare(share=1.0),), min_length=1)
     framing: Framing | None = None  # of the photos; without it people are seen whole
+    everyday_framing: Framing | None = None  # of everyday poses: photos cut people who stand or sit, not those who act
     cameras: tuple[CameraShare, ...] = Field(default=(CameraShare(share=1.0),), min_length=1)
     detectors: tuple[DetectorShare, ...] = ()  # of a union of joint sets; without them samples have all its joints
     workers: int = Field(default=0, ge=0)

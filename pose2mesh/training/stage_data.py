@@ -56,6 +56,7 @@ def mixture_of(data: DataConfig) -> Mixture:
         everyday=data.everyday,
         everyday_poses=data.everyday_poses,
         framing=data.framing,
+        everyday_framing=data.everyday_framing,
         detectors=tuple((d.share, d.joint_set) for d in data.detectors),
     )
 
