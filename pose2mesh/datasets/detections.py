@@ -23,11 +23,14 @@ from pose2mesh.skeletons.conversion import conversion_sources
 T = TypeVar("T")
 
 
+_MOST_DETECTORS = 4  # in one batch: many small groups cost more time than the network
+
+
 class Errors(NamedTuple):
-    """Kinds of errors with their shares, and how the photos are framed: None for whole people."""
+    """Kinds of errors with their shares, and how photos frame which samples ([B] bool); the others are seen whole."""
 
     noise: Sequence[tuple[float, DetectorNoise]]
-    framing: Framing | None = None
+    framings: Sequence[tuple[Tensor, Framing]] = ()
 
 
 class Conversion:
@@ -79,7 +82,6 @@ class Detections:
         Without `sources` every sample has the network's own set.
         """
         self.sources = [(share, Detector(name, target)) for share, name in sources or [(1.0, target)]]
-        self.joint_count = len(find_joint_set(target).joints)
         parts = [body.joint_regressor(output), *(body.joint_regressor(d.joints) for _, d in self.sources)]
         # Weights [U,V] of all points that any detector or the output names, each once.
         self.regressor, rows = np.unique(np.concatenate(parts), axis=0, return_inverse=True)
@@ -91,29 +93,34 @@ class Detections:
 
         x and y in focal lengths. Who is seen by which detector, and with which errors, is drawn.
         """
-        count = len(points)
-        order = torch.randperm(count, generator=generator)  # cameras and poses have shares too
+        order = torch.randperm(len(points), generator=generator)  # cameras and poses have shares too
         found, start = [], 0
-        for number, (size, index) in enumerate(portions([(s, i) for i, (s, _) in enumerate(self.sources)], count)):
+        for number, (size, index) in enumerate(self._draw_detectors(len(points), generator)):
             rows = order[start : start + size]
             start += size
             detector, columns = self.sources[index][1], self.source_rows[index]
-            exact = project(points[rows][:, columns], place[rows])
-            found.append(self._seen(exact, detector, errors, generator, turn=number))
+            exact = project(points[rows][:, columns], place[rows])  # [b, J, 2]
+            some = portions(errors.noise, size, turn=number)
+            parts = zip(exact.split([n for n, _ in some]), some, strict=True)
+            seen = torch.cat([add_detector_noise(part, kind, generator, detector.joints) for part, (_, kind) in parts])
+            for framed, framing in errors.framings:
+                cut = framed[rows].nonzero()[:, 0]
+                if not len(cut):
+                    continue
+                inside = crop_to_frame(exact[cut], detector.joints.joints, framing, generator)
+                seen[cut] = report_outside(seen[cut], inside, framing, generator)
+            found.append(detector.conversion(seen))
         return torch.cat(found)[order.argsort()]
 
-    def _seen(self, exact: Tensor, detector: Detector, errors: Errors, generator: Generator, turn: int) -> Tensor:
-        """Exact projections [b,J,2] through one detector, each share of them with its kind of errors."""
-        parts, start = [], 0
-        for size, noise in portions(errors.noise, len(exact), turn):
-            some = exact[start : start + size]
-            start += size
-            keypoints = add_detector_noise(some, noise, generator, detector.joints)
-            if errors.framing is not None:
-                inside = crop_to_frame(some, detector.joints.joints, errors.framing, generator)
-                keypoints = report_outside(keypoints, inside, errors.framing, generator)
-            parts.append(detector.conversion(keypoints))
-        return torch.cat(parts)
+    def _draw_detectors(self, count: int, generator: Generator) -> list[tuple[int, int]]:
+        """How many of `count` samples which source sees: all sources, or a few drawn by their shares."""
+        shares = torch.tensor([share for share, _ in self.sources], dtype=torch.float64)
+        if len(shares) <= _MOST_DETECTORS:
+            return portions([(share, i) for i, (share, _) in enumerate(self.sources)], count)
+        # Systematic sampling: a share above 1 / _MOST_DETECTORS is in every batch, the others come by turns.
+        places = (torch.rand((), generator=generator) + torch.arange(_MOST_DETECTORS)) / _MOST_DETECTORS
+        index = torch.searchsorted(shares.cumsum(0) / shares.sum(), places.double()).clamp(max=len(shares) - 1)
+        return portions([(float(n), int(i)) for i, n in zip(*index.unique(return_counts=True), strict=True)], count)
 
 
 def portions(shares: Sequence[tuple[float, T]], count: int, turn: int = 0) -> list[tuple[int, T]]:

@@ -98,7 +98,8 @@ class SyntheticBodies(Dataset):
         pelvis = points[:, self.root, None]
         points = points - pelvis
         vertices = self.reduced.skin(betas, groups) - pelvis
-        keypoints = self._detect(points, place, is_everyday, generator)
+        errors = Errors(self.mixture.noise, self._framings(is_everyday))
+        keypoints = self.detections(points, place, errors, generator)
         return Batch(keypoints, points[:, self.detections.output_rows], vertices, seen, betas)
 
     def _sample_poses(self, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -112,15 +113,12 @@ class SyntheticBodies(Dataset):
             pose, is_everyday = torch.cat([pose, more])[order], is_everyday[order]
         return pose, is_everyday
 
-    def _detect(self, points: Tensor, place: Tensor, is_everyday: Tensor, generator: Generator) -> Tensor:
-        """Points [B,U,3] relative to the pelvis at `place` [B,3], framed by the kind of their pose: keypoints [B,J,3]."""
-        noise, framing, other = self.mixture.noise, self.mixture.framing, self.mixture.everyday_framing
+    def _framings(self, is_everyday: Tensor) -> list[tuple[Tensor, Framing]]:
+        """How photos frame which samples, by the kind of their poses."""
+        framing, other = self.mixture.framing, self.mixture.everyday_framing
         if other is None:
-            return self.detections(points, place, Errors(noise, framing), generator)
-        keypoints = points.new_empty(len(points), self.detections.joint_count, 3)
-        for rows, frames in ((~is_everyday, framing), (is_everyday, other)):
-            keypoints[rows] = self.detections(points[rows], place[rows], Errors(noise, frames), generator)
-        return keypoints
+            return [(torch.ones_like(is_everyday), framing)] if framing else []
+        return [(rows, frames) for rows, frames in ((~is_everyday, framing), (is_everyday, other)) if frames]
 
     def _sample_betas(self, generator: Generator) -> Tensor:
         adults = self.adults[torch.randint(len(self.adults), (self.batch_size,), generator=generator)]

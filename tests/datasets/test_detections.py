@@ -89,7 +89,10 @@ def test_what_the_frame_cuts_is_absent() -> None:
     rest = torch.tensor(detections.regressor @ (body.v_template.double().numpy() * [1, -1, -1]), dtype=torch.float32)
     waist = Framing(full=0, shins_up=0, knees_up=0, waist_up=1, head_and_shoulders=0, side=0, guess=0, field=(9.0, 9.0))
     found = detections(
-        rest.expand(20, -1, 3), torch.tensor([[0.0, 0.0, 4.0]]).expand(20, 3), Errors(EXACT.noise, waist), seeded()
+        rest.expand(20, -1, 3),
+        torch.tensor([[0.0, 0.0, 4.0]]).expand(20, 3),
+        Errors(EXACT.noise, [(torch.ones(20, dtype=torch.bool), waist)]),
+        seeded(),
     )
     names = joint_set("body32")
     seen = found[..., 2] > 0
