@@ -83,6 +83,29 @@ def test_every_detector_gets_its_share_and_no_sample_is_lost() -> None:
     assert not is_smpl[:30].all()  # shuffled: the first are not all of one detector
 
 
+def test_of_many_detectors_a_batch_has_a_few_and_many_batches_all_by_their_shares() -> None:
+    shares = {name: float(i + 1) for i, name in enumerate(SETS)}
+    detections = Detections(load_anny_body(), "union48", "body32", [(s, name) for name, s in shares.items()])
+    generator, seen = seeded(), np.zeros(len(SETS))
+    for _ in range(600):
+        drawn = detections._draw_detectors(32, generator)
+        assert len(drawn) <= 4 and sum(n for n, _ in drawn) == 32
+        for n, index in drawn:
+            seen[index] += n
+    np.testing.assert_allclose(seen / seen.sum(), np.array(list(shares.values())) / sum(shares.values()), atol=0.012)
+
+
+def test_only_the_samples_of_a_framing_are_cut() -> None:
+    detections = Detections(load_anny_body(), "body32", "body32", [])
+    rest = load_anny_body().v_template.double().numpy() * [1, -1, -1]
+    points = torch.tensor(detections.regressor @ rest, dtype=torch.float32).expand(30, -1, 3)
+    place = torch.tensor([[0.0, 0.0, 4.0]]).expand(30, 3)
+    legless = Framing(full=0, shins_up=0, knees_up=0, waist_up=1, head_and_shoulders=0, side=0, guess=0, field=(9, 9))
+    cut = torch.arange(30) % 3 == 0
+    found = detections(points, place, Errors(EXACT.noise, [(cut, legless)]), seeded())
+    assert torch.equal(found[:, joint_set("body32").index("left_ankle"), 2] == 0, cut)
+
+
 def test_what_the_frame_cuts_is_absent() -> None:
     body = load_anny_body()
     detections = Detections(body, "body32", "body32", [])

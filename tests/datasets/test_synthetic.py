@@ -13,11 +13,14 @@ from torch.utils.data import DataLoader
 from pose2mesh import paths
 from pose2mesh.augmentation.cameras import CameraRange
 from pose2mesh.augmentation.detector_noise import CLEAN, DetectorNoise
+from pose2mesh.augmentation.everyday_poses import only
+from pose2mesh.augmentation.framing import Framing
 from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.body_models import AnnyBody, load_anny_body
 from pose2mesh.datasets import synthetic
 from pose2mesh.datasets.synthetic import Batch, Mixture, SyntheticBodies, pose_pool, seeded_generator, training_shapes
 from pose2mesh.errors import InputError, MissingFileError
+from pose2mesh.skeletons import joint_set
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +127,17 @@ def test_shares_are_kept(some: SyntheticBodies) -> None:
     is_blind = (batch.keypoints[..., 2] < 1).all(1)
     assert is_blind.sum() == 20
     assert stats.linregress(np.arange(80), is_blind.numpy()).pvalue > 0.01  # spread over the batch, as cameras are not
+
+
+def test_everyday_poses_have_their_own_framing(some: SyntheticBodies) -> None:
+    """Cut at the waist, while recorded ones are seen whole: as many ankles are missing as poses are everyday."""
+    waist = Framing(full=0, shins_up=0, knees_up=0, waist_up=1, head_and_shoulders=0, side=0, guess=0, field=(9.0, 9.0))
+    mixture = Mixture(
+        noise=((1.0, CLEAN),), everyday=0.25, everyday_poses=only("standing"), framing=None, everyday_framing=waist
+    )
+    keypoints = varied(some, mixture=mixture, batch_size=80)[0].keypoints
+    ankle, nose = (joint_set("coco17").index(name) for name in ("left_ankle", "nose"))
+    assert (keypoints[:, ankle, 2] == 0).sum() == 20 and (keypoints[:, nose, 2] > 0).all()
 
 
 @pytest.mark.parametrize("counts", [(1, 1, 1), (5, 3, 2)])
