@@ -1,7 +1,7 @@
 """Run the code of a documentation page as it is printed, block after block, in the current folder.
 
-`python` blocks share their names; `sh` blocks hold `pose2mesh` commands, one a line (or continued by a backslash), which
-run in this process. What cannot run here stands in blocks of another language.
+`python` blocks share their names; `sh` blocks hold `pose2mesh` commands, one a line (or continued by a backslash),
+which run in this process. What cannot run here stands in blocks of another language.
 """
 
 import re
@@ -17,7 +17,7 @@ _BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def run_page(page: str, small: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """Run every block; `small` holds, per command, arguments that are added so that a test takes seconds.
+    """Run every block; `small` holds, per command, overrides that follow its --config so that a test takes seconds.
 
     Returns the names of the Python blocks.
     """
@@ -42,4 +42,7 @@ def commands(code: str) -> list[list[str]]:
 def run_command(words: list[str], small: Mapping[str, Sequence[str]]) -> None:
     program, command, *arguments = words
     assert program == "pose2mesh", f"{shlex.join(words)}: only pose2mesh runs in a `sh` block; use `text`"
-    assert main([command, *arguments, *small.get(command, ())]) == 0, shlex.join(words)
+    if command in small:
+        place = arguments.index("--config") + 2  # before the page's own overrides, which win
+        arguments[place:place] = small[command]
+    assert main([command, *arguments]) == 0, shlex.join(words)

@@ -1,11 +1,23 @@
 """The code of the tutorials runs as it is printed; only trainings are shortened."""
 
+import dataclasses
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import annotation_files
 import pytest
+from annotation_bodies import write_bodies
+from annotation_pw3d import write_pw3d
 from pages import DOCS, run_page
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "checkpoints"))
+from official_files import random_state, shapes, write_official
+
+from pose2mesh.checkpoints import official
+from pose2mesh.datasets.annotated import targets
+from pose2mesh.networks.meshnet import narrowed
 
 
 @dataclass(frozen=True)
@@ -19,6 +31,27 @@ class Tutorial:
     prepare: Callable[[Path, pytest.MonkeyPatch], None] = lambda folder, patch: None
 
 
+def research_folder(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Made-up SMPL, datasets and a checkpoint of few channels, where the page on reproducing has the real ones."""
+    variant = official.VARIANTS["coco"]
+    mesh = dataclasses.replace(variant.mesh, permutation_sha1=None, inverse_sha1=None)  # of SMPL's own surface
+    variant = dataclasses.replace(variant, mesh=mesh, width=32, plan=narrowed(variant.plan, 8))
+    patch.setitem(official.VARIANTS, "coco", variant)
+    patch.delenv("POSE2MESH_MODELS", raising=False)
+    for name, rules in targets.RULES.items():  # made-up fits have nothing to do with made-up joints; let them count
+        patch.setitem(targets.RULES, name, dataclasses.replace(rules, largest_misfit_m=1e9, largest_misfit_px=1e9))
+    write_bodies(folder / "models", hand=False)
+    annotation_files.write_human36m(folder / "data" / "Human36M")
+    annotation_files.write_coco(folder / "data" / "COCO")
+    write_pw3d(folder / "data" / "PW3D", ("test",), frames=1)
+    checkpoint = folder / "experiment" / "pose2mesh_cocoJ_train_human36_coco_muco" / "final.pth.tar"
+    checkpoint.parent.mkdir(parents=True)
+    write_official(checkpoint, random_state(shapes(19, mesh.coarsest, variant.plan, variant.width)))
+
+
+TWO_STEPS = tuple(f"stages.{stage}.{setting}" for stage in (0, 1) for setting in ("steps=2", "batch_size=4"))
+FEW_CHANNELS = ("network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", "threads=1")
+
 TUTORIALS = {
     "photo": Tutorial(
         needs=("onnxruntime", "skimage"),
@@ -31,6 +64,25 @@ TUTORIALS = {
         says="above the ground",
     ),
     "keypoints": Tutorial(needs=(), files=("out/pose.npz", "out/pose_0.glb"), says="torch.Size([10, 13718, 3])"),
+    "own_motion": Tutorial(
+        needs=("pybvh",),
+        files=("my_motion.npz", "runs/mine/weights.safetensors", "runs/mine/weights.json", "mine.json"),
+        says="union48 -> 32 joints",
+        small={"train": TWO_STEPS, "test": ("limit=4",)},
+    ),
+    "adapt_to_your_detector": Tutorial(
+        needs=(),
+        files=("adapted/weights.safetensors", "out/detections.npz"),
+        says="joints moved by",
+        small={"adapt": ("steps=2", "batch_size=16", "key2mesh.critic_steps=1", "validate_every=1")},
+    ),
+    "reproduce_pose2mesh": Tutorial(
+        needs=("smplx",),
+        files=("coco.safetensors", "3dpw.json", "truth.json", "trained.json", "models/smpl/SMPL_NEUTRAL.npz"),
+        says="(6890, 3) SMPL's vertices",
+        small={"train": (*TWO_STEPS, "stages.0.epochs=0", "stages.1.epochs=0", *FEW_CHANNELS)},
+        prepare=research_folder,
+    ),
 }
 
 
