@@ -9,8 +9,9 @@ DOCS = Path(__file__).resolve().parent
 PAGE = DOCS / "model-cards.md"
 HEADER = """# Model cards
 
-What each of the shipped weights is, what it has seen, what it does how well, and where it fails. This page is made from the cards beside the
-weights, `assets/weights/*.json`; do not edit it. What the numbers mean: [protocols](protocols.md); all of them: [results](results.md).
+What each of the shipped weights is, what it has seen, what it does how well, and where it fails. This page is made from
+the cards beside the weights, `assets/weights/*.json`, by `python docs/model_cards.py`; do not edit it. What the numbers
+mean: [protocols](protocols.md); all of them: [results](results.md).
 """
 FACTS = {"parameters": "Parameters", "licence": "Terms", "precision": "Precision", "file": "File", "sha256": "SHA-256"}
 PROSE = {

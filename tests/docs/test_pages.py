@@ -1,0 +1,59 @@
+"""Pages say what the package has: names of the API, cards of the weights, links and numbers of the README."""
+
+import importlib
+import re
+import sys
+
+import pytest
+from pages import DOCS
+
+sys.path.append(str(DOCS))
+import model_cards
+
+CHECKOUT = DOCS.parent
+DIRECTIVE = re.compile(r"^\.\. auto(module|class):: (\S+)$", re.MULTILINE)
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def documented() -> list[tuple[str, str]]:
+    return [pair for page in sorted((DOCS / "api").glob("*.md")) for pair in DIRECTIVE.findall(page.read_text())]
+
+
+@pytest.mark.parametrize(("kind", "name"), documented())
+def test_what_the_api_pages_name_exists_and_explains_itself(kind, name):
+    if kind == "module":
+        thing = importlib.import_module(name)
+    else:
+        module, _, attribute = name.rpartition(".")
+        thing = getattr(importlib.import_module(module), attribute)
+    assert thing.__doc__, f"{name} has no docstring"
+
+
+def test_the_page_of_model_cards_is_that_of_the_cards():
+    assert model_cards.PAGE.read_text() == model_cards.written(), "run: python docs/model_cards.py"
+
+
+def test_no_entry_of_a_card_is_lost():
+    """Every number and sentence of a made-up card stands on its page, known keys or not."""
+    card = {"name": "n", "task": "t", "licence": "free", "data": {"motion": "m1"}, "trained_by": "pose2mesh train x"}
+    card |= {"metrics_mm": {"clean": {"pa_mpjpe": 12.25}, "command": "pose2mesh test y"}, "new_key": "said"}
+    card |= {"failure_cases": ["fails here"]}
+    section = model_cards.section(card)
+    wanted = ("free", "Motion: m1.", "pose2mesh train x.", "PA-MPJPE 12.25", "`pose2mesh test y`", "said", "fails here")
+    assert [text for text in wanted if text not in section] == []
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_of_the_front_pages_lead_somewhere(page):
+    links = LINK.findall((CHECKOUT / page).read_text())
+    assert links and [link for link in links if not (CHECKOUT / link).exists()] == []
+
+
+def test_the_numbers_of_the_readme_s_table_are_those_of_the_results():
+    (table,) = re.findall(
+        r"^\| weights `anny-body` \| \|\n(.*?)\n\n", (CHECKOUT / "README.md").read_text(), re.M | re.S
+    )
+    results = set(NUMBER.findall((DOCS / "results.md").read_text()))
+    values = [number for row in table.splitlines()[1:] for number in NUMBER.findall(row.split("|")[2])]
+    assert len(values) >= 6 and [value for value in values if value not in results] == []
