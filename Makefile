@@ -7,7 +7,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e
-SOURCES := pose2mesh tools tests
+SOURCES := pose2mesh tools tests docs
 
 OLDEST := .venv-oldest
 OLDEST_TESTS := tests/test_imports.py tests/test_free_path.py tests/test_pipeline.py tests/test_outputs.py tests/test_npz.py \
