@@ -13,8 +13,9 @@ from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.adaptation.method import make_adam, reprojection_loss
 from pose2mesh.adaptation.target import TargetSet
-from pose2mesh.datasets.synthetic import Batch, seeded_generator
+from pose2mesh.losses.targets import Batch
 from pose2mesh.networks.critic import DomainCritic, gradient_penalty, reverse_gradient
+from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
 from pose2mesh.training.run_folder import Stateful
 

@@ -11,19 +11,19 @@ from torch import Tensor, nn
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import finest_vertex_ids
-from pose2mesh.datasets.detections import conversion
-from pose2mesh.datasets.synthetic import Batch
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.parameters import ParameterFit
 from pose2mesh.hierarchy import load_hierarchy
+from pose2mesh.losses.coordinates import distance_loss
+from pose2mesh.losses.parameters import ParameterLoss
+from pose2mesh.losses.targets import Batch
+from pose2mesh.losses.weights import LossConfig
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import joint_set as find_joint_set
-from pose2mesh.training.config import LossConfig
-from pose2mesh.training.objective import distance_loss
-from pose2mesh.training.parameter_objective import ParameterLoss
+from pose2mesh.synthesis.detections import conversion
 
 
 class Backbone(nn.Module, ABC):

@@ -8,8 +8,9 @@ from pydantic import Field
 from pose2mesh.adaptation.image_synthesis import SynthesisConfig
 from pose2mesh.adaptation.pose_augmentation import LatentAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
-from pose2mesh.training.config import DataConfig, RunConfig, Strict
-from pose2mesh.training.image_objective import ImageLoss
+from pose2mesh.losses.images import ImageLoss
+from pose2mesh.settings import Strict
+from pose2mesh.training.config import DataConfig, RunConfig
 
 
 class TargetConfig(Strict):

@@ -11,11 +11,12 @@ from pose2mesh.adaptation.method import make_adam
 from pose2mesh.adaptation.pose_augmentation import augment_poses, without_impossible_shapes
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.prior import load_pose_prior
-from pose2mesh.datasets.synthetic import seeded_generator
 from pose2mesh.errors import InputError
+from pose2mesh.evaluation.images import predict_images
+from pose2mesh.losses.images import full_loss
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.spin import ImagePrediction, Spin, project_to_crop, scale_penalty
-from pose2mesh.training.image_objective import full_loss, predict_images
+from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
 
 _COCO = 17

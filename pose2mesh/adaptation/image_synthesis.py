@@ -13,7 +13,7 @@ from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.networks.spin import FOCAL, SIDE, camera_translation
 from pose2mesh.rendering.photo_texture import PhotoTexture
-from pose2mesh.training.config import Strict
+from pose2mesh.settings import Strict
 
 _MARGIN = 6  # pixels around the body that are taken out of a source background
 _BLUR = 5.0  # pixels, of what fills the hole

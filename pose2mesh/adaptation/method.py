@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.target import TargetSet
-from pose2mesh.datasets.synthetic import Batch
 from pose2mesh.fitting.batched_camera import reprojection_errors
+from pose2mesh.losses.targets import Batch
 from pose2mesh.training.run_folder import Stateful
 
 

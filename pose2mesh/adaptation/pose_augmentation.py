@@ -13,8 +13,8 @@ from pose2mesh.augmentation.poses import world_from_relative
 from pose2mesh.augmentation.ranges import NotNegative
 from pose2mesh.networks.pose_prior import PosePrior
 from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.settings import Strict
 from pose2mesh.skeletons import MOTION_PARENTS
-from pose2mesh.training.config import Strict
 
 Loss = Callable[[BodyParameters], Tensor]
 MOST_SHAPE = 3.0  # deviations; as in the released code

@@ -15,9 +15,10 @@ from pose2mesh.adaptation.method import Method, held_out_error
 from pose2mesh.adaptation.target import TargetSet, load_target
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import load_network, read_weights, save_weights
-from pose2mesh.datasets.batches import batches
-from pose2mesh.datasets.synthetic import Batch, SyntheticBodies
 from pose2mesh.errors import InputError
+from pose2mesh.losses.targets import Batch
+from pose2mesh.synthesis.batches import batches
+from pose2mesh.synthesis.bodies import SyntheticBodies
 from pose2mesh.training.config import StageConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.prior_poses import training_poses

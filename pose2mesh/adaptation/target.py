@@ -10,7 +10,6 @@ from torch import Tensor
 
 from pose2mesh.datasets.coco2d import Coco2D
 from pose2mesh.datasets.motion_pack import PACK_REMEDY
-from pose2mesh.datasets.synthetic import find_motion, seeded_generator
 from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.camera import assume_intrinsics
@@ -18,6 +17,7 @@ from pose2mesh.npz import read_arrays
 from pose2mesh.skeletons import convert
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import conversion_sources
+from pose2mesh.synthesis.bodies import find_motion, seeded_generator
 from pose2mesh.types import Keypoints2D
 
 FEWEST_PEOPLE = 16  # with fewer nothing can be told apart from chance, least of all on the part held out

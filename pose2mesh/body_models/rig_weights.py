@@ -1,7 +1,8 @@
 """Skinning weights with four or eight bones a vertex, as game engines and glTF take them.
 
 Anny has up to nine. Eight of them are the heaviest, scaled to one. Four are not enough for that around shoulders and
-neck, so there they were fitted to where the full weights put the vertex over recorded poses (`baking_rig`).
+neck, so there they were fitted to where the full weights put the vertex over recorded poses
+(`tools/assets/baking_rig.py`).
 """
 
 from pathlib import Path
@@ -16,7 +17,7 @@ from pose2mesh.npz import read_arrays
 
 ASSET = "body_models/anny_rig.npz"
 COUNTS = (4, 8)
-_REMEDY = "restore it or run `pose2mesh build-assets --rig mocap2_train.npz`"
+_REMEDY = "restore it or run `python tools/build_assets.py --rig mocap2_train.npz`"
 
 
 class SkinWeights(NamedTuple):

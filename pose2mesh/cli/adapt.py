@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> int:
 
     from pose2mesh.adaptation import AdaptConfig
     from pose2mesh.cli.interruptions import heed_interruptions
-    from pose2mesh.training.config import load_config
+    from pose2mesh.settings import load_config
 
     config: AdaptConfig = load_config(AdaptConfig, options.config, options.overrides)
     return heed_interruptions(config, lambda: _adapt(config, options))

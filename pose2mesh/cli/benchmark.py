@@ -9,9 +9,7 @@ from pose2mesh.errors import InputError
 _EPILOG = """paths: original (the published arithmetic as published), reference, cpu, cpu-torch (without compiled
 kernels) or cuda (this package),
 pyg (PyTorch Geometric); with --compile and --export also compile, onnxruntime and openvino.
-fitting: accuracy against time of networks and of iterative fitting to 2D keypoints.
 photo: from one photo of 1000 pixels to pictures and files, stage by stage, on the wall and by processor time.
-synthesis: the pictures that pose augmentation renders while an image backbone trains.
 All networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and
 above: GLIBC_TUNABLES is reported, state it with the numbers. On CUDA everything is measured unless a mode is named, in
 float32, tf32 and bfloat16, with cuda-fused, a CUDA graph and torch.compile, beside the roofline."""
@@ -35,10 +33,6 @@ def run(arguments: list[str]) -> int:
         raise InputError("--batch 1: the batch norms of training need at least two samples; give --batch 2 or more")
     if options.threads:
         torch.set_num_threads(options.threads)
-    if options.mode == "fitting":
-        return _fitting(options)
-    if options.mode == "synthesis":
-        return _synthesis(options)
     if options.mode == "photo":
         return _photo(options)
     is_cuda = options.device.startswith("cuda")
@@ -60,29 +54,6 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _fitting(options: argparse.Namespace) -> int:
-    """Accuracy against time of networks and of fitting by descent."""
-    from pose2mesh.benchmarks.fitting import measure_fitting, table, write_json
-
-    people = 8 if options.quick else 64
-    rows = measure_fitting(options.motion, people, is_cpu_time=options.cpu_time)
-    print(table(rows))
-    if options.json:
-        write_json(rows, options.json)
-    return 0
-
-
-def _synthesis(options: argparse.Namespace) -> int:
-    """The pictures that DAPA makes while an image backbone trains."""
-    from pose2mesh.benchmarks.synthesis import measure_synthesis, table, write_json
-
-    rows = measure_synthesis(1 if options.quick else 4, options.cpu_time)
-    print(table(rows))
-    if options.json:
-        write_json(rows, options.json)
-    return 0
-
-
 def _photo(options: argparse.Namespace) -> int:
     """The stages from one photo to pictures and files."""
     from pose2mesh.benchmarks.photo import measure_photo, table, write_json
@@ -96,7 +67,7 @@ def _photo(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
-    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "fitting", "synthesis", "photo"))
+    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "photo"))
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=_positive, help="threads of torch (default: torch's own choice)")
     parser.add_argument(
@@ -108,7 +79,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--export", action="store_true", help="ONNX Runtime and OpenVINO as well (a minute)")
     parser.add_argument("--quick", action="store_true", help="few runs, batch 1, no memory")
     parser.add_argument("--cpu-time", action="store_true", help="processor time, not wall time: for busy machines")
-    parser.add_argument("--motion", default="mocap_val.npz", help="fitting: whose poses to recover")
     parser.add_argument("--photo", type=Path, metavar="FILE", help="photo: which one (default: of scikit-image)")
     parser.add_argument("--detector", default="auto", help="photo: which one finds the people")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write machine and rows here")

@@ -14,9 +14,9 @@ def recover_scene(model, folder: Path) -> None:
     The error is told for networks of the free body; for another mesh there is nothing to compare with.
     """
     from pose2mesh.body_models import load_anny_body
-    from pose2mesh.datasets.studio import figure_scene
+    from pose2mesh.evaluation.closed_loop import measure_scene
     from pose2mesh.rendering import render_overlay
-    from pose2mesh.training.closed_loop import measure_scene
+    from pose2mesh.synthesis.studio import figure_scene
 
     scene = figure_scene(load_anny_body(), "greet", YAW_DEGREES)
     people = model.predict(scene.image)
@@ -32,9 +32,9 @@ def recover_scene(model, folder: Path) -> None:
 
 def recover_hands(model, folder: Path) -> None:
     """Draw two hands on their arms, recover them from the pictures, write `hand_{side}*` and print their errors."""
-    from pose2mesh.datasets.hand_studio import HandStudio
+    from pose2mesh.evaluation.hand_closed_loop import measure_hand
     from pose2mesh.rendering import render_overlay
-    from pose2mesh.training.hand_closed_loop import measure_hand
+    from pose2mesh.synthesis.hand_studio import HandStudio
 
     studio = HandStudio()
     for family, gesture, side, yaw in HANDS:

@@ -13,7 +13,7 @@ SECONDS, FPS = 2.0, 15.0
 def recover_walk(model, folder: Path) -> None:
     """Draw the walk, recover its motion from the video, write `walk.mp4` and `walk.{glb,bvh,npz}`, print its error."""
     from pose2mesh.body_models import load_anny_body
-    from pose2mesh.datasets.walk import FOCAL, walking
+    from pose2mesh.synthesis.walk import FOCAL, walking
 
     model.motion_builder()  # raises for weights of another mesh, before anything is drawn
     truth = walking(load_anny_body(), SECONDS, FPS)

@@ -26,7 +26,6 @@ COMMANDS = {
     "adapt": "fit a network to your own 2D keypoints, without 3D labels",
     "build-graphs": "precompute the mesh hierarchy that the graph networks pool over",
     "build-motion": "your recordings (CMU's database, BVH, glTF) to a motion pack for training",
-    "build-assets": "bake the free body model into assets/",
     "convert-model": "a licensed SMPL or MANO file to plain arrays, safely",
     "convert-checkpoint": "a published Pose2Mesh checkpoint to weights of this package",
     "export": "write a network as ONNX or as a torch.export program",

@@ -15,7 +15,7 @@ def run_photos(config: str, overrides: list[str], output: Path | None, pictures:
     from pose2mesh.paths import write_with
     from pose2mesh.pipeline import Pose2Mesh
     from pose2mesh.rendering import contact_sheet, photo_row
-    from pose2mesh.training.config import load_config
+    from pose2mesh.settings import load_config
 
     settings = load_config(PhotosConfig, config, overrides)
     photos = read_photos(Path(settings.data.folder))[: settings.limit]

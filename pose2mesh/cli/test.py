@@ -35,18 +35,15 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example data.motion=FILE")
     options = parser.parse_args(arguments)
 
+    from pose2mesh.evaluation.config import TestConfig
     from pose2mesh.paths import check_writable, write_with
-    from pose2mesh.training.config import TestConfig, load_config
-    from pose2mesh.training.yaml_files import read_yaml
+    from pose2mesh.settings import load_config
+    from pose2mesh.settings.yaml_files import read_yaml
 
     protocol = read_yaml(options.config).get("protocol")
     for path in (options.json, options.keypoints, options.predictions):
         if path:
             check_writable(path)  # not after hours of measuring
-    if protocol == "domain_gap":
-        from pose2mesh.cli.gap_table import run_gap_table
-
-        return run_gap_table(options.config, options.overrides, options.json)
     if protocol == "photos":
         from pose2mesh.cli.photos_report import run_photos
 
@@ -80,9 +77,9 @@ def _protocol(config):
     """The samples to measure on. Raises InputError where weights and protocol do not belong together."""
     from pose2mesh.body_models import load_anny_body, load_body_model
     from pose2mesh.checkpoints import read_weights
-    from pose2mesh.datasets.hands import HandProtocol
-    from pose2mesh.datasets.mocap import MocapProtocol
-    from pose2mesh.datasets.upright import UprightProtocol
+    from pose2mesh.synthesis.hands import HandProtocol
+    from pose2mesh.synthesis.mocap import MocapProtocol
+    from pose2mesh.synthesis.upright import UprightProtocol
 
     data, network = config.data, read_weights(config.weights)[1]
     if (network.get("joint_set") == "hand21") != (config.protocol == "hand"):
@@ -97,9 +94,9 @@ def _protocol(config):
 
 def _measure(config, protocol) -> dict[str, Any]:
     from pose2mesh.checkpoints import load_network
+    from pose2mesh.evaluation.evaluator import evaluate
     from pose2mesh.evaluation.upright import evaluate_upright
     from pose2mesh.training.distributed import pick_device
-    from pose2mesh.training.evaluator import evaluate
 
     device = pick_device(config.device)
     network = load_network(config.weights, device)
@@ -110,9 +107,9 @@ def _measure(config, protocol) -> dict[str, Any]:
 def _dataset(config, predictions: Path | None) -> dict[str, Any]:
     from pose2mesh.checkpoints import load_network_or_lifter
     from pose2mesh.datasets.annotated.freihand import missing_truth
+    from pose2mesh.evaluation.protocols import DatasetProtocol
     from pose2mesh.networks.classic_body import ClassicLifter
     from pose2mesh.training.distributed import pick_device
-    from pose2mesh.training.protocols import DatasetProtocol
 
     device, name = pick_device(config.device), config.protocol
     network = load_network_or_lifter(config.weights, device)
@@ -134,10 +131,10 @@ def _dataset(config, predictions: Path | None) -> dict[str, Any]:
 def _closed_loop(config, protocol, folder: Path | None, keypoints: Path | None) -> dict[str, Any]:
     from tqdm import tqdm
 
-    from pose2mesh.datasets.studio import protocol_scenes
+    from pose2mesh.evaluation.closed_loop import measure_closed_loop, scene_pictures
     from pose2mesh.paths import write_with
     from pose2mesh.pipeline import Pose2Mesh
-    from pose2mesh.training.closed_loop import measure_closed_loop, scene_pictures
+    from pose2mesh.synthesis.studio import protocol_scenes
 
     pictures: list[list[Any]] = []
     detections: list[dict[str, Any] | None] = []  # one a scene, None where nobody was found
@@ -167,10 +164,10 @@ def _coco_result(image: int, keypoints) -> dict[str, Any]:
 def _hand_closed_loop(config, folder: Path | None) -> dict[str, Any]:
     from tqdm import tqdm
 
-    from pose2mesh.datasets.hand_studio import HandStudio
+    from pose2mesh.evaluation.closed_loop import scene_pictures
+    from pose2mesh.evaluation.hand_closed_loop import measure_hand_closed_loop
     from pose2mesh.pipeline import Pose2Mesh
-    from pose2mesh.training.closed_loop import scene_pictures
-    from pose2mesh.training.hand_closed_loop import measure_hand_closed_loop
+    from pose2mesh.synthesis.hand_studio import HandStudio
 
     pictures: list[list[Any]] = []
 
@@ -190,7 +187,7 @@ def _hand_closed_loop(config, folder: Path | None) -> dict[str, Any]:
 def _write_sheets(folder: Path, pictures: list[list[Any]]) -> None:
     """Write `closed_loop_00.png` and so on, each with the pictures of twelve scenes."""
     from pose2mesh.cli.writing import write_png
-    from pose2mesh.training.closed_loop import scene_sheet
+    from pose2mesh.evaluation.closed_loop import scene_sheet
 
     for start in range(0, len(pictures), SCENES_PER_SHEET):
         path = folder / f"closed_loop_{start // SCENES_PER_SHEET:02d}.png"

@@ -18,8 +18,8 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
 
     from pose2mesh.cli.interruptions import heed_interruptions
-    from pose2mesh.training.config import load_config
-    from pose2mesh.training.yaml_files import read_yaml
+    from pose2mesh.settings import load_config
+    from pose2mesh.settings.yaml_files import read_yaml
 
     kind, train = _task(read_yaml(options.config).get("task"))
     config = load_config(kind, options.config, options.overrides)

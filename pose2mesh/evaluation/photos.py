@@ -19,8 +19,8 @@ from pose2mesh.detectors.images import read_image
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.metrics import knee_flexion
 from pose2mesh.pipeline import Pose2Mesh
+from pose2mesh.settings import Strict
 from pose2mesh.skeletons import JointSet, convert
-from pose2mesh.training.config import Strict
 from pose2mesh.types import Person
 
 SURE = 0.5  # confidence from which a keypoint counts for the re-projection

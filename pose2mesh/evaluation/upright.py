@@ -6,11 +6,11 @@ from typing import Any
 import torch
 
 from pose2mesh.checkpoints.build import BodyNetwork
-from pose2mesh.datasets.detections import conversion
-from pose2mesh.datasets.upright import UprightProtocol
+from pose2mesh.evaluation.evaluator import measure, shown
 from pose2mesh.metrics import MetricAccumulator, knee_flexion
 from pose2mesh.skeletons import joint_set
-from pose2mesh.training.evaluator import measure, shown
+from pose2mesh.synthesis.detections import conversion
+from pose2mesh.synthesis.upright import UprightProtocol
 
 
 def evaluate_upright(

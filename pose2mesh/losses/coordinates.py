@@ -1,4 +1,4 @@
-"""L1 losses on coordinates."""
+"""Losses on coordinates: the L1 of the paper, distances, and quantiles of distances."""
 
 import torch
 from torch import Tensor
@@ -26,6 +26,17 @@ def lifting_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> T
     Shapes: pred and target [B, J, 3] m; valid [B] or [B, J], None for all; returns a scalar, metres.
     """
     return _mean_absolute(pred, target, valid)
+
+
+def distance_loss(predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean distance between points [...,3]; smooth at zero (1 micrometre)."""
+    return (predicted.float() - target).square().sum(-1).add(1e-12).sqrt().mean()
+
+
+def quantile_loss(predicted: Tensor, errors: Tensor, share: float) -> Tensor:
+    """Mean pinball loss [...]: least where a `share` of the errors is below what is predicted (Koenker 1978)."""
+    beyond = errors - predicted
+    return torch.maximum(share * beyond, (share - 1) * beyond).mean()
 
 
 def _mean_absolute(pred: Tensor, target: Tensor, valid: Tensor | None) -> Tensor:

@@ -10,10 +10,10 @@ import torch
 from pose2mesh.body_models import LicensedBody, load_body_model
 from pose2mesh.datasets.annotated import read_samples
 from pose2mesh.datasets.annotated.meshes import BodySurfaces
-from pose2mesh.datasets.annotated.mixture import AnnotatedSamples, Recipe
 from pose2mesh.datasets.annotated.table import SampleTable, collect
 from pose2mesh.datasets.annotated.targets import RULES, TARGET_SETS, make_targets
 from pose2mesh.errors import InputError
+from pose2mesh.synthesis.annotated import AnnotatedSamples, Recipe
 from pose2mesh.training.config import SourceConfig, TrainConfig, ValidationSource
 from pose2mesh.training.stage_data import StageData
 

@@ -1,24 +1,19 @@
-"""What a run is made of: pydantic models, read from YAML, overridden by `key=value`. Unknown keys are errors."""
+"""What a run of training is made of."""
 
-from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras
 from pose2mesh.augmentation.detector_noise import DetectorNoise
 from pose2mesh.augmentation.everyday_poses import EverydayPoses
 from pose2mesh.augmentation.framing import Framing
-from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, TRAINING_FAMILIES
+from pose2mesh.augmentation.hand_gestures import TRAINING_FAMILIES
 from pose2mesh.augmentation.hand_poses import HandPoses
 from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
-from pose2mesh.errors import InputError
-from pose2mesh.training.yaml_files import NO_YAML, parse_yaml, read_yaml
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+from pose2mesh.losses.weights import LossConfig
+from pose2mesh.settings import Strict
 
 
 class RunConfig(Strict):
@@ -166,21 +161,6 @@ class DataConfig(Strict):
     workers: int = Field(default=0, ge=0)
 
 
-class LossConfig(Strict):
-    """Weights; lengths in metres."""
-
-    joint: NotNegative = 1.0  # lifted joints
-    coarse: NotNegative = 1.0  # vertices of every level but the finest
-    vertex: NotNegative = 1.0  # vertices of the finest level
-    mesh_joint: NotNegative = 0.5  # joints regressed from the mesh
-    normal: NotNegative = 0.0
-    edge: NotNegative = 0.0
-    deviation: NotNegative = 0.1  # how far off lifted joints may be
-    rotation: NotNegative = 0.1  # parameter network: entries of the bones' rotation matrices
-    shape: NotNegative = 0.002  # parameter network: shape coefficients
-    weigh_limbs: bool = False  # parameter network: joints count 8, 4, 2 towards the ends of the limbs, as in the paper
-
-
 class StageConfig(Strict):
     """One stage of training; the next starts from its weights."""
 
@@ -223,79 +203,3 @@ class TrainConfig(RunConfig):
     precision: Literal["float32", "bfloat16"] = "float32"
     clip_norm: Positive = 1.0
     validate_every: int = Field(default=2000, ge=1)
-
-
-class TestData(Strict):
-    motion: str = "mocap_test_public.npz"
-    every: int = Field(default=3, ge=1)  # every n-th frame
-    samples: int = Field(default=100, ge=1)  # upright: of each group
-    ages: tuple[NotNegative, NotNegative] = (18.0, 75.0)
-    families: tuple[str, ...] = TEST_FAMILIES  # hands: held-out families of gestures
-    variants: int = Field(default=50, ge=1)  # hands: samples of each gesture
-    folder: str = ""  # of an annotated dataset, as docs/data.md lays it out
-
-
-class SmoothingConfig(Strict):
-    """One-Euro filter over joints in millimetres, time in frames; the defaults are the original's in evaluation."""
-
-    min_cutoff: Positive = 0.004
-    beta: NotNegative = 0.005
-
-
-class TestConfig(Strict):
-    """Mocap, everyday poses, the closed loop (bodies as pictures, through a detector), hands, or a dataset's own."""
-
-    protocol: Literal[
-        "mocap", "upright", "closed_loop", "hand", "hand_closed_loop", "human36m", "3dpw", "freihand", "surreal"
-    ] = "mocap"
-    convention: Literal["original", "current"] = "original"  # datasets: the release's, or today's (docs/results.md)
-    input: Literal["detections", "truth"] = "detections"  # datasets: published detections, or the true joints projected
-    smoothing: SmoothingConfig | None = None  # 3dpw: report errors after smoothing as well
-    weights: str = "anny-body"
-    data: TestData = TestData()
-    batch_size: int = Field(default=64, ge=1)
-    limit: int | None = Field(default=None, ge=1)  # stop after this many samples (for a quick look)
-    seed: int = Field(default=0, ge=0)
-    device: str = "auto"
-
-
-def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str]) -> Any:
-    """A validated configuration from a file and `key=value` overrides (`data.workers=2`, `stages.0.steps=100`).
-
-    Raises InputError that lists every fault at once.
-    """
-    content = read_yaml(path) if path else {}
-    for override in overrides:
-        key, separator, text = override.partition("=")
-        if not separator:
-            raise InputError(f"override {override!r} is not of the form key=value")
-        try:
-            value = parse_yaml(text)
-        except NO_YAML as error:
-            raise InputError(f"override {override!r}: {text!r} is not a YAML value") from error
-        _set(content, key.split("."), value, override)
-    try:
-        return kind.model_validate(content)
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise InputError(f"{path or 'configuration'}: {faults}") from error
-
-
-def _set(content: Any, keys: list[str], value: Any, override: str) -> None:
-    for depth, key in enumerate(keys):
-        place = _place(content, key, override, ".".join(keys[:depth]))
-        if depth + 1 == len(keys):
-            content[place] = value
-        content = content[place]
-
-
-def _place(content: Any, key: str, override: str, above: str) -> Any:
-    """The index or the name of a setting in `content`, which is made if it is not there."""
-    if isinstance(content, list):
-        if not key.isdecimal() or int(key) >= len(content):
-            raise InputError(f"override {override!r}: {key!r} is not an index below {len(content)}")
-        return int(key)
-    if not isinstance(content, dict):
-        raise InputError(f"override {override!r}: {above} holds a value, not settings")
-    content.setdefault(key, {})
-    return key

@@ -11,7 +11,11 @@ from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.augmentation.ranges import Fraction, Positive
 from pose2mesh.body_models import AnnyBody
 from pose2mesh.checkpoints.image_backbone import ANNY
-from pose2mesh.datasets.body_pictures import (
+from pose2mesh.losses.images import ImageLoss
+from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.networks.resnet import STAGES
+from pose2mesh.synthesis.bodies import SyntheticBodies, pose_pool
+from pose2mesh.synthesis.pictures import (
     CHUNK,
     BodyPictureChunks,
     BodyPictures,
@@ -20,11 +24,7 @@ from pose2mesh.datasets.body_pictures import (
     mirrored,
     render_pictures,
 )
-from pose2mesh.datasets.synthetic import SyntheticBodies, pose_pool
-from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.resnet import STAGES
 from pose2mesh.training.config import DataConfig, RunConfig
-from pose2mesh.training.image_objective import ImageLoss
 from pose2mesh.training.prior_poses import training_poses
 from pose2mesh.training.stage_data import mixture_of
 

@@ -13,12 +13,13 @@ from torch import nn
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.image_backbone import new_image_backbone, save_image_backbone
-from pose2mesh.datasets.synthetic import seeded_generator
+from pose2mesh.evaluation.images import measure_images, predict_images
+from pose2mesh.losses.images import full_loss
 from pose2mesh.networks.body_decoders import AnnyDecoder
+from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.config import StageConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.image_material import ImageMaterial, ImageTrainConfig
-from pose2mesh.training.image_objective import full_loss, measure_images, predict_images
 from pose2mesh.training.optimization import descend, learning_rate, make_optimizer
 from pose2mesh.training.run_folder import Stateful
 from pose2mesh.training.run_loop import Parts, Task, carry_out

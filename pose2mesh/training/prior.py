@@ -16,10 +16,10 @@ from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
 from pose2mesh.body_models import load_hand_body, world_to_relative
 from pose2mesh.checkpoints import save_weights
 from pose2mesh.checkpoints.prior import BODY_BONES, KIND
-from pose2mesh.datasets.synthetic import pose_pool, seeded_generator
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.networks.pose_prior import PosePrior
 from pose2mesh.skeletons import MOTION_PARENTS
+from pose2mesh.synthesis.bodies import pose_pool, seeded_generator
 from pose2mesh.training.config import RunConfig, StageConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.optimization import descend, learning_rate

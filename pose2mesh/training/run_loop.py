@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pose2mesh.datasets.synthetic import seeded_generator
 from pose2mesh.errors import InputError, MachineError, MissingDependencyError
+from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.config import RunConfig
 from pose2mesh.training.distributed import Processes, pick_device, processes
 from pose2mesh.training.run_folder import RunFolder, Stateful, open_folder

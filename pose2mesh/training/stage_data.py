@@ -8,11 +8,11 @@ from torch import Tensor
 from pose2mesh.body_models import AnnyBody, LinearBlendBody
 from pose2mesh.checkpoints import finest_vertex_ids
 from pose2mesh.checkpoints.build import output_set
-from pose2mesh.datasets.batches import Samples
-from pose2mesh.datasets.hands import SyntheticHands
-from pose2mesh.datasets.synthetic import Mixture, SyntheticBodies
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy, load_hierarchy
+from pose2mesh.synthesis.batches import Samples
+from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies
+from pose2mesh.synthesis.hands import SyntheticHands
 from pose2mesh.training.config import DataConfig, StageConfig, TrainConfig
 
 

@@ -13,20 +13,21 @@ from pose2mesh.augmentation.hand_gestures import gesture_pool
 from pose2mesh.body_models import AnnyBody, load_body_model
 from pose2mesh.checkpoints import build_network, finest_vertex_ids, save_weights
 from pose2mesh.checkpoints.build import HAND_JOINTS, with_digest
-from pose2mesh.datasets.batches import batches
-from pose2mesh.datasets.hands import RIGHT_HANDS, hand_pose_pool
 from pose2mesh.datasets.motion import load_motion
-from pose2mesh.datasets.synthetic import find_motion
 from pose2mesh.errors import InputError
+from pose2mesh.losses.classic import ClassicObjective
+from pose2mesh.losses.compact import CompactObjective
+from pose2mesh.losses.parameters import ParameterObjective
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.key2mesh import Key2Mesh
+from pose2mesh.synthesis.batches import batches
+from pose2mesh.synthesis.bodies import find_motion
+from pose2mesh.synthesis.hands import RIGHT_HANDS, hand_pose_pool
 from pose2mesh.training.annotated_data import check_sources, load_material
 from pose2mesh.training.config import StageConfig, TrainConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.initial import load_initial
-from pose2mesh.training.objective import ClassicObjective, Objective
 from pose2mesh.training.optimization import Average, descend, learning_rate, make_optimizer
-from pose2mesh.training.parameter_objective import ParameterObjective
 from pose2mesh.training.prior_poses import for_want_of_motion, training_poses
 from pose2mesh.training.run_folder import Stateful
 from pose2mesh.training.run_loop import Parts, Task, carry_out
@@ -146,8 +147,8 @@ class Trainer(Task):
         if isinstance(self.network, ClassicBody):
             if stage.frozen_lifter:
                 raise InputError(f"stage {stage.name}: frozen_lifter is for the compact network")
-            return ClassicObjective(self.network, stage, data.faces, data.joint_regressor)
+            return ClassicObjective(self.network, stage.loss, data.faces, data.joint_regressor, stage.lifting_only)
         self.network.lifter.requires_grad_(not stage.frozen_lifter)
         if isinstance(self.network, Key2Mesh):
             return ParameterObjective(self.network, self.body, finest_vertex_ids(self.settings), stage.loss)  # pyright: ignore[reportArgumentType]
-        return Objective(self.network, stage, data.rows, data.faces)
+        return CompactObjective(self.network, stage.loss, data.rows, data.faces, stage.lifting_only)

@@ -8,13 +8,14 @@ import torch
 
 from pose2mesh.body_models import AnnyBody, LinearBlendBody
 from pose2mesh.checkpoints.build import BodyNetwork
-from pose2mesh.datasets.hands import HandProtocol
-from pose2mesh.datasets.mocap import MocapProtocol
 from pose2mesh.datasets.sample import Sample
 from pose2mesh.errors import InputError
-from pose2mesh.training.config import StageConfig, TestConfig, TestData, TrainConfig, ValidationSource
-from pose2mesh.training.evaluator import evaluate
-from pose2mesh.training.protocols import DatasetProtocol
+from pose2mesh.evaluation.config import TestConfig, TestData
+from pose2mesh.evaluation.evaluator import evaluate
+from pose2mesh.evaluation.protocols import DatasetProtocol
+from pose2mesh.synthesis.hands import HandProtocol
+from pose2mesh.synthesis.mocap import MocapProtocol
+from pose2mesh.training.config import StageConfig, TrainConfig, ValidationSource
 
 VALIDATION_SAMPLES = 512
 # {"clean": {measure: millimetres}, ...} of one entry of `validation`, and what the entry is

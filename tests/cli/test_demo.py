@@ -10,9 +10,9 @@ from PIL import Image
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.demo_scene import HANDS, YAW_DEGREES, recover_hands, recover_scene
 from pose2mesh.cli.main import main
-from pose2mesh.datasets.hand_studio import HandStudio
-from pose2mesh.datasets.studio import figure_scene
 from pose2mesh.pipeline import Pose2Mesh
+from pose2mesh.synthesis.hand_studio import HandStudio
+from pose2mesh.synthesis.studio import figure_scene
 
 pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[mediapipe]'")
 pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter

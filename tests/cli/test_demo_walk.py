@@ -5,8 +5,8 @@ import pytest
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.demo_walk import FPS, draw_motion, motion_error, recover_walk
-from pose2mesh.datasets.walk import walking
 from pose2mesh.pipeline import Pose2Mesh
+from pose2mesh.synthesis.walk import walking
 from pose2mesh.types import Keypoints2D
 
 av = pytest.importorskip("av", reason="PyAV is not installed; pip install 'pose2mesh[video]'")

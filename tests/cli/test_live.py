@@ -10,9 +10,9 @@ import pytest
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.live_page import LivePage
 from pose2mesh.cli.main import main
-from pose2mesh.datasets.walk import walking
 from pose2mesh.exporters import load_motion_file
 from pose2mesh.rendering.video import video_writer
+from pose2mesh.synthesis.walk import walking
 from pose2mesh.types import Keypoints2D
 
 pytest.importorskip("av", reason="PyAV is not installed; pip install 'pose2mesh[live]'")

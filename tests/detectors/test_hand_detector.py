@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.datasets.hand_studio import HandStudio
-from pose2mesh.datasets.studio import figure_scene
 from pose2mesh.detectors import get_detector
 from pose2mesh.detectors.body_with_hands import BodyWithHandsDetector
 from pose2mesh.errors import InputError
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body
+from pose2mesh.synthesis.hand_studio import HandStudio
+from pose2mesh.synthesis.studio import figure_scene
 from pose2mesh.types import Keypoints2D
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; pip install 'pose2mesh[detect]'")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pose2mesh.datasets.hand_studio import HandStudio
 from pose2mesh.detectors.palms import OVERLAP, HandNetworks, anchors, hand_region, merged
+from pose2mesh.synthesis.hand_studio import HandStudio
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; pip install 'pose2mesh[detect]'")
 

@@ -9,9 +9,9 @@ from PIL import Image
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
-from pose2mesh.datasets.studio import figure_scene
 from pose2mesh.errors import FormatError, MissingFileError, NoPersonFoundError
 from pose2mesh.evaluation.photos import keypoint_box, measure_photos, overlap, read_photos, reprojection
+from pose2mesh.synthesis.studio import figure_scene
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from scipy.spatial.transform import Rotation, Slerp
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.datasets.recordings import read_clips
 from pose2mesh.datasets.retarget import rest_direction, smallest_rotation
-from pose2mesh.datasets.walk import walking
 from pose2mesh.errors import InputError
 from pose2mesh.exporters.bvh import NAMES
 from pose2mesh.exporters.character import characters
 from pose2mesh.skeletons import MOTION_BONES
+from pose2mesh.synthesis.walk import walking
 
 pybvh = pytest.importorskip("pybvh", reason="pybvh is not installed; pip install 'pose2mesh[bvh]'")
 

@@ -12,8 +12,8 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.rig_weights import load_skin_weights
-from pose2mesh.datasets.walk import walking
 from pose2mesh.exporters.gltf import continuous, write_glb
+from pose2mesh.synthesis.walk import walking
 from pose2mesh.types import Motion
 
 pytest.importorskip("pygltflib", reason="pygltflib is not installed; pip install 'pose2mesh[motion]'")

@@ -7,9 +7,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.datasets.walk import walking
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.exporters import load_motion_file
+from pose2mesh.synthesis.walk import walking
 from pose2mesh.types import Motion
 
 

@@ -9,10 +9,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.datasets.walk import walking
 from pose2mesh.errors import InputError
 from pose2mesh.exporters.vmc import HUMANOID, Avatar, VmcSender
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
+from pose2mesh.synthesis.walk import walking
 
 pytest.importorskip("pythonosc", reason="python-osc is not installed; pip install 'pose2mesh[live]'")
 

@@ -11,10 +11,11 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.batched_camera import guess_rays, reprojection_errors
 from pose2mesh.fitting.optimize import BodyFitter, FitSettings, RefinedNetwork, _Variables, chain, relative_rotvecs
-from pose2mesh.fitting.pose_mixture import PoseMixture, fit_mixture, load_mixture
+from pose2mesh.fitting.pose_mixture import PoseMixture, load_mixture
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
+from tools.assets.pose_mixture import fit_mixture
 
 UPRIGHT = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
 

@@ -7,9 +7,9 @@ import torch
 from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses, world_rotmats
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.datasets.synthetic import training_shapes
 from pose2mesh.fitting.parameters import ParameterFit
 from pose2mesh.hierarchy import load_hierarchy
+from pose2mesh.synthesis.bodies import training_shapes
 
 
 @pytest.fixture(scope="module")

@@ -16,10 +16,10 @@ class Mutant(NamedTuple):
 _ADVERSARIAL = "pose2mesh/adaptation/adversarial.py"
 _DAPA = "pose2mesh/adaptation/dapa.py"
 _RUN = "pose2mesh/adaptation/run.py"
-_OBJECTIVE = "pose2mesh/training/objective.py"
-_PARAMETERS = "pose2mesh/training/parameter_objective.py"
+_OBJECTIVE = "pose2mesh/losses/mesh_objective.py"
+_PARAMETERS = "pose2mesh/losses/parameters.py"
 _OPTIMIZATION = "pose2mesh/training/optimization.py"
-_IMAGES = "pose2mesh/training/image_objective.py"
+_IMAGES = "pose2mesh/losses/images.py"
 _PRIOR = "pose2mesh/training/prior.py"
 _CAMERA = "pose2mesh/fitting/camera.py"
 _FIT = "pose2mesh/fitting/optimize.py"
@@ -29,9 +29,9 @@ _FOLDER = "pose2mesh/training/run_folder.py"
 _OF_ADVERSARIAL = ("tests/adaptation/test_adversarial.py",)
 _OF_DAPA = ("tests/adaptation/test_dapa.py",)
 _OF_RUN = ("tests/adaptation/test_run_adaptation.py",)
-_OF_OBJECTIVES = ("tests/training/test_objective_values.py",)
+_OF_OBJECTIVES = ("tests/losses/test_objective_values.py",)
 _OF_OPTIMIZATION = ("tests/training/test_optimization.py",)
-_OF_IMAGES = ("tests/training/test_image_objective.py",)
+_OF_IMAGES = ("tests/losses/test_image_losses.py",)
 _OF_PRIOR = ("tests/training/test_pose_prior_training.py",)
 _OF_CAMERA = ("tests/fitting/test_camera.py",)
 _OF_FIT = ("tests/fitting/test_optimize.py",)
@@ -61,7 +61,7 @@ AUDIT = (
     ),
     Mutant(
         "every process gets the same annotated batch",
-        "pose2mesh/datasets/annotated/mixture.py",
+        "pose2mesh/synthesis/annotated.py",
         "seeded_generator(self.seed, step, self.rank)",
         "seeded_generator(self.seed, step, 0)",
         ("tests/datasets/test_annotated_targets.py",),
@@ -164,10 +164,10 @@ AUDIT = (
     ),
     Mutant(
         "a lost frame counts as consecutive",
-        "pose2mesh/training/protocols/sequences.py",
+        "pose2mesh/evaluation/protocols/sequences.py",
         "numbers[2:] - numbers[:-2] == 2",
         "numbers[2:] - numbers[:-2] <= 3",
-        ("tests/training/test_sequences.py",),
+        ("tests/evaluation/test_sequences.py",),
     ),
     Mutant(
         "inversions as far off as misses",

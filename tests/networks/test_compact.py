@@ -12,8 +12,9 @@ from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.prediction import UncertainPrediction
+from pose2mesh.settings import load_config
 from pose2mesh.skeletons import joint_set
-from pose2mesh.training.config import TrainConfig, load_config
+from pose2mesh.training.config import TrainConfig
 
 KINDS = list(LEVELS)
 

@@ -9,10 +9,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.datasets.walk import CAMERA_HEIGHT, walking
 from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.synthesis.walk import CAMERA_HEIGHT, walking
 from pose2mesh.tracking.bodies import MotionBodies
 from pose2mesh.tracking.ground import ground_plane, world_from_camera
 from pose2mesh.tracking.motion import MotionBuilder

@@ -7,14 +7,15 @@ import pytest
 
 from pose2mesh import paths
 from pose2mesh.adaptation.config import AdaptConfig
-from pose2mesh.adaptation.study import StudyConfig
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.evaluation.photos import PhotosConfig
+from pose2mesh.settings import load_config
+from pose2mesh.settings.yaml_files import read_yaml
 from pose2mesh.training import config as configs
-from pose2mesh.training.config import TrainConfig, load_config
+from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.image_training import ImageTrainConfig
 from pose2mesh.training.prior import PriorConfig
-from pose2mesh.training.yaml_files import read_yaml
+from tools.studies.gap_study import StudyConfig
 
 MINIMAL = "stages: [{name: only, steps: 10}]\n"
 

@@ -14,10 +14,11 @@ from protocol_people import pw3d_people, regressors
 from pose2mesh.checkpoints import load_network, official
 from pose2mesh.cli import build_graphs
 from pose2mesh.cli import train as train_command
-from pose2mesh.datasets.batches import batches
 from pose2mesh.errors import InputError, MissingFileError
+from pose2mesh.settings import load_config
+from pose2mesh.synthesis.batches import batches
 from pose2mesh.training import annotated_data, trainer
-from pose2mesh.training.config import TrainConfig, load_config
+from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.run_loop import Interrupted, RunLoop
 

@@ -7,7 +7,8 @@ from tiny_run import tiny_run
 
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.errors import InputError, MissingFileError
-from pose2mesh.training.config import DataConfig, TrainConfig, load_config
+from pose2mesh.settings import load_config
+from pose2mesh.training.config import DataConfig, TrainConfig
 from pose2mesh.training.prior_poses import PRIOR_POSES, for_want_of_motion, training_poses
 from pose2mesh.training.trainer import train
 

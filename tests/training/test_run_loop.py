@@ -16,8 +16,8 @@ import pytest
 import torch
 from torch import nn
 
-from pose2mesh.datasets.batches import batches
 from pose2mesh.errors import InputError, MachineError
+from pose2mesh.synthesis.batches import batches
 from pose2mesh.training.config import RunConfig, StageConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.run_loop import Interrupted, RunLoop, Task, TimeIsUp, carry_out

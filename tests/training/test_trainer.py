@@ -12,11 +12,11 @@ from tiny_pack import write_pack
 from tiny_run import STEPS, tiny_run
 
 from pose2mesh.checkpoints import load_network
-from pose2mesh.datasets.synthetic import SyntheticBodies
 from pose2mesh.errors import InputError, MachineError, MissingFileError
+from pose2mesh.losses.compact import CompactObjective
+from pose2mesh.synthesis.bodies import SyntheticBodies
 from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.distributed import Processes
-from pose2mesh.training.objective import Objective
 from pose2mesh.training.run_loop import RunLoop, carry_out
 from pose2mesh.training.stage_data import stage_data
 from pose2mesh.training.trainer import Trainer, train
@@ -38,9 +38,9 @@ def run(trainer: Trainer) -> None:
 
 def total_loss(trainer: Trainer) -> float:
     """The last stage's loss on a batch that training never sees."""
-    index = len(trainer.config.stages) - 1
+    index, stage = len(trainer.config.stages) - 1, trainer.config.stages[-1]
     data = stage_data(trainer.config, index, trainer.body, trainer.pool, rank=5)
-    objective = Objective(trainer.network, trainer.config.stages[index], data.rows, data.faces)
+    objective = CompactObjective(trainer.network, stage.loss, data.rows, data.faces, stage.lifting_only)
     with torch.inference_mode():
         return objective(data.samples[0])[0].item()
 
@@ -132,15 +132,15 @@ def test_gradients_that_are_not_finite_are_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The slope of a square root at zero is infinite while the loss is finite."""
-    forward, calls = Objective.forward, []
+    forward, calls = CompactObjective.forward, []
 
-    def bent(self: Objective, batch):
+    def bent(self: CompactObjective, batch):
         calls.append(1)
         total, parts = forward(self, batch)
         first = next(self.network.parameters())
         return total + ((first * 0).sum().sqrt() if len(calls) == 4 else 0), parts
 
-    monkeypatch.setattr(Objective, "forward", bent)
+    monkeypatch.setattr(CompactObjective, "forward", bent)
     weights = train(config_of(tmp_path))
     assert all(torch.isfinite(value).all() for value in load_network(weights).state_dict().values())
     assert "lifting: step 3 skipped" in capsys.readouterr().out

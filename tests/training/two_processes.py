@@ -8,8 +8,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from pose2mesh.datasets.synthetic import SyntheticBodies
-from pose2mesh.training.config import TrainConfig, load_config
+from pose2mesh.settings import load_config
+from pose2mesh.synthesis.bodies import SyntheticBodies
+from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.run_loop import carry_out
 from pose2mesh.training.stage_data import stage_data
 from pose2mesh.training.trainer import Trainer

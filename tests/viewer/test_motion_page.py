@@ -6,7 +6,7 @@ from browser import chromium
 from PIL import Image
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.datasets.walk import walking
+from pose2mesh.synthesis.walk import walking
 from pose2mesh.viewer import result_page
 
 pytest.importorskip("pygltflib", reason="pygltflib is not installed; pip install 'pose2mesh[motion]'")

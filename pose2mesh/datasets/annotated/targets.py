@@ -7,13 +7,13 @@ the joints that it is compared in.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from pose2mesh.datasets.annotated.meshes import BodySurfaces, project
 from pose2mesh.datasets.annotated.table import SampleTable
+from pose2mesh.losses.targets import Targets
 from pose2mesh.skeletons import joint_set
 
 TARGET_SETS = {"human36m17": "human36m17", "coco19": "human36m17", "smpl24": "smpl24", "hand21": "hand21"}
@@ -39,31 +39,6 @@ RULES = {
     "pw3d": Rules(),
     "freihand": Rules(sees_detections=True),
 }
-
-
-class Targets(NamedTuple):
-    """Camera axes, metres. Rows that are not valid hold finite numbers that mean nothing."""
-
-    keypoints: Tensor  # [B, J, 3] x, y in pixels and confidence, the network's set
-    lifted: Tensor  # [B, J, 3] its 3D joints relative to their root
-    lifted_valid: Tensor  # [B] bool
-    joints: Tensor  # [B, J', 3] joints that the mesh is compared in, relative to their root
-    joints_valid: Tensor  # [B] bool
-    vertices: Tensor  # [B, V, 3] relative to the root of `joints`; V = 0 where a stage trains the lifter alone
-    vertices_valid: Tensor  # [B] bool
-
-
-class AnnotatedBatch(NamedTuple):
-    """Targets of people from several datasets; the fields are those of Targets."""
-
-    keypoints: Tensor
-    lifted: Tensor
-    lifted_valid: Tensor
-    joints: Tensor
-    joints_valid: Tensor
-    vertices: Tensor
-    vertices_valid: Tensor
-    has_edges: Tensor  # [] bool, whether the edge loss counts yet
 
 
 def make_targets(

@@ -1,0 +1,75 @@
+"""Measure a network by the mocap protocol, or on held-out gestures of a hand (docs/results.md)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from pose2mesh.checkpoints.build import BodyNetwork
+from pose2mesh.geometry.procrustes import similarity_align
+from pose2mesh.metrics import MetricAccumulator, auc, f_score, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
+from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction
+from pose2mesh.synthesis.detections import conversion
+from pose2mesh.synthesis.hands import HandProtocol
+from pose2mesh.synthesis.mocap import MocapProtocol, ProtocolBatch
+
+# The protocol's joints: COCO-17 and the pelvis, which is joint 17 of COCO-19; the neck (18) is left out.
+PROTOCOL_JOINTS = slice(0, 18)
+
+
+def evaluate(
+    network: BodyNetwork,
+    protocol: MocapProtocol | HandProtocol,
+    *,
+    batch_size: int = 64,
+    device: str | torch.device = "cpu",
+    progress: bool = False,
+) -> dict[str, Any]:
+    """{"clean": {...}, "noisy": {...}} in millimetres, means over samples, with subjects or families as groups."""
+    of_hands = isinstance(protocol, HandProtocol)
+    accumulators = {"clean": MetricAccumulator(), "noisy": MetricAccumulator()}
+    with torch.inference_mode():
+        for batch in shown(protocol, batch_size, progress):
+            joints, vertices = batch.joints.to(device), batch.vertices.to(device)
+            for name, accumulator in accumulators.items():
+                predicted = network(conversion(batch.joint_set, network.joint_set)(getattr(batch, name)).to(device))
+                errors = measure_hands if of_hands else measure
+                accumulator.update(errors(predicted, joints, vertices), batch.groups)
+    return {name: accumulator.summary() for name, accumulator in accumulators.items()}
+
+
+def shown(protocol: Any, batch_size: int, progress: bool) -> Iterator[ProtocolBatch]:
+    """The batches of a protocol with a bar that knows how many samples there are."""
+    with tqdm(total=protocol.count() if progress else 0, disable=not progress, desc="test", unit="sample") as bar:
+        for batch in protocol.batches(batch_size):
+            yield batch
+            bar.update(len(batch.groups))
+
+
+def measure(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
+    """Per-sample errors [B] in metres, over the protocol's joints of COCO-19."""
+    return _errors(predicted, predicted.joints[:, PROTOCOL_JOINTS], joints[:, PROTOCOL_JOINTS], vertices)
+
+
+def measure_hands(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
+    """Per-sample errors [B] in metres over all 21 joints, and FreiHAND's scores in [0, 1] after alignment."""
+    aligned = similarity_align(predicted.vertices, vertices)
+    return {
+        **_errors(predicted, predicted.joints, joints, vertices),
+        "f_at_5": f_score(aligned, vertices, 0.005),
+        "f_at_15": f_score(aligned, vertices, 0.015),
+        "auc": auc(similarity_align(predicted.joints, joints), joints),
+    }
+
+
+def _errors(
+    predicted: MeshPrediction | BodyPrediction, predicted_joints: Tensor, joints: Tensor, vertices: Tensor
+) -> dict[str, Tensor]:
+    return {
+        "pa_mpjpe": pa_mpjpe(predicted_joints, joints),
+        "mpjpe": mpjpe(predicted_joints, joints),
+        "pa_mpvpe": pa_mpvpe(predicted.vertices, vertices),
+        "mpvpe": mpvpe(predicted.vertices, vertices),
+    }

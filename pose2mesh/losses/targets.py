@@ -1,0 +1,40 @@
+"""What networks are trained on, and what their answers are compared with."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+
+class Batch(NamedTuple):
+    """Camera axes, metres, relative to the pelvis (mid hips) or the wrist."""
+
+    keypoints: Tensor  # [B, J, 3] x, y in focal lengths and confidence, in the network's joint set
+    joints: Tensor  # [B, J_out, 3] in the set that the network returns
+    vertices: Tensor  # [B, n, 3] the body's chosen vertices
+    rotations: Tensor  # [B, 19, 3, 3] world rotations of the captured bones, SMPL axes seen by the camera
+    betas: Tensor  # [B, S]
+
+
+class Targets(NamedTuple):
+    """Camera axes, metres. Rows that are not valid hold finite numbers that mean nothing."""
+
+    keypoints: Tensor  # [B, J, 3] x, y in pixels and confidence, the network's set
+    lifted: Tensor  # [B, J, 3] its 3D joints relative to their root
+    lifted_valid: Tensor  # [B] bool
+    joints: Tensor  # [B, J', 3] joints that the mesh is compared in, relative to their root
+    joints_valid: Tensor  # [B] bool
+    vertices: Tensor  # [B, V, 3] relative to the root of `joints`; V = 0 where a stage trains the lifter alone
+    vertices_valid: Tensor  # [B] bool
+
+
+class AnnotatedBatch(NamedTuple):
+    """Targets of people from several datasets; the fields are those of Targets."""
+
+    keypoints: Tensor
+    lifted: Tensor
+    lifted_valid: Tensor
+    joints: Tensor
+    joints_valid: Tensor
+    vertices: Tensor
+    vertices_valid: Tensor
+    has_edges: Tensor  # [] bool, whether the edge loss counts yet

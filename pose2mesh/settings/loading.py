@@ -1,0 +1,55 @@
+"""Settings, read from YAML, overridden by `key=value`. Unknown keys are errors."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pose2mesh.errors import InputError
+from pose2mesh.settings.yaml_files import NO_YAML, parse_yaml, read_yaml
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str]) -> Any:
+    """A validated configuration from a file and `key=value` overrides (`data.workers=2`, `stages.0.steps=100`).
+
+    Raises InputError that lists every fault at once.
+    """
+    content = read_yaml(path) if path else {}
+    for override in overrides:
+        key, separator, text = override.partition("=")
+        if not separator:
+            raise InputError(f"override {override!r} is not of the form key=value")
+        try:
+            value = parse_yaml(text)
+        except NO_YAML as error:
+            raise InputError(f"override {override!r}: {text!r} is not a YAML value") from error
+        _set(content, key.split("."), value, override)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InputError(f"{path or 'configuration'}: {faults}") from error
+
+
+def _set(content: Any, keys: list[str], value: Any, override: str) -> None:
+    for depth, key in enumerate(keys):
+        place = _place(content, key, override, ".".join(keys[:depth]))
+        if depth + 1 == len(keys):
+            content[place] = value
+        content = content[place]
+
+
+def _place(content: Any, key: str, override: str, above: str) -> Any:
+    """The index or the name of a setting in `content`, which is made if it is not there."""
+    if isinstance(content, list):
+        if not key.isdecimal() or int(key) >= len(content):
+            raise InputError(f"override {override!r}: {key!r} is not an index below {len(content)}")
+        return int(key)
+    if not isinstance(content, dict):
+        raise InputError(f"override {override!r}: {above} holds a value, not settings")
+    content.setdefault(key, {})
+    return key

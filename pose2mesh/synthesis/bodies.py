@@ -1,0 +1,158 @@
+"""Training samples made on the fly: recorded poses, varied, on bodies of all ages, before virtual cameras.
+
+Nothing is precomputed. Batch number `step` is a function of (seed, step, rank) alone, so the same seed gives the same
+samples at any worker count.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+from torch.utils.data import Dataset
+
+from pose2mesh import paths
+from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras, sample_views
+from pose2mesh.augmentation.detector_noise import DetectorNoise
+from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
+from pose2mesh.augmentation.framing import Framing
+from pose2mesh.augmentation.poses import PoseAugmentation, relative_rotvecs, sample_poses, world_rotmats
+from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.datasets.motion import distinct_poses, load_motion
+from pose2mesh.errors import InputError, MissingFileError
+from pose2mesh.losses.targets import Batch
+from pose2mesh.npz import read_arrays
+from pose2mesh.skeletons import joint_set as find_joint_set
+from pose2mesh.synthesis.detections import Detections, Errors, portions
+
+ADULT_YEARS = (18.0, 75.0)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """What samples are made of. Shares need not sum to one."""
+
+    children: float = 0.2
+    poses: PoseAugmentation = field(default_factory=PoseAugmentation)
+    everyday: float = 0.0  # chance that a pose is one of `everyday_poses` instead of one of the pool
+    everyday_poses: EverydayPoses = field(default_factory=EverydayPoses)
+    noise: tuple[tuple[float, DetectorNoise], ...] = ((1.0, DetectorNoise()),)
+    framing: Framing | None = None  # of the photos; None: whole people
+    everyday_framing: Framing | None = None  # of everyday poses, if photos cut them otherwise than actions
+    cameras: tuple[tuple[float, CameraRange | PhotoCameras], ...] = ((1.0, CameraRange()),)
+    detectors: tuple[tuple[float, str], ...] = ()  # joint sets that samples are seen in; the network's own if none
+
+
+class SyntheticBodies(Dataset):
+    """A map from step to Batch; use it with `DataLoader(batch_size=None)`."""
+
+    def __init__(
+        self,
+        body: AnnyBody,
+        pool: Tensor,
+        mixture: Mixture,
+        *,
+        vertex_ids: np.ndarray,
+        batch_size: int,
+        joint_set: str = "coco17",
+        output_set: str = "coco19",
+        seed: int = 0,
+        rank: int = 0,
+    ):
+        """`pool` [N,19,3]: relative rotation vectors (`pose_pool`); `vertex_ids`: the vertices a batch holds.
+
+        `joint_set` and `output_set` are the network's; the root of the latter is the origin.
+        """
+        self.detections = Detections(body, joint_set, output_set, mixture.detectors)
+        self.body, self.reduced = body, ReducedBody(body, vertex_ids, self.detections.regressor)
+        outputs = find_joint_set(output_set)
+        assert outputs.root is not None  # networks return sets that have one
+        self.root = int(self.detections.output_rows[outputs.index(outputs.root)])
+        self.pool, self.mixture = pool, mixture
+        self.batch_size, self.seed, self.rank = batch_size, seed, rank
+        self.adults, self.children = training_shapes()
+
+    def __getitem__(self, step: int) -> Batch:
+        generator = seeded_generator(self.seed, step, self.rank)
+        pose, is_everyday = self._sample_poses(generator)  # [B, 19, 3], [B]
+        betas = self._sample_betas(generator)
+        views = [sample_views(n, c, generator) for n, c in portions(self.mixture.cameras, self.batch_size)]
+        rotation = torch.cat([view.rotation for view in views])
+        place = torch.cat([view.translation for view in views])
+        seen = rotation[:, None] @ world_rotmats(pose)  # [B, 19, 3, 3]: the camera turns the whole body
+        groups = self.body.expand_groups(seen)
+        points = self.reduced.joints(betas, groups)  # [B, U, 3]
+        pelvis = points[:, self.root, None]
+        points = points - pelvis
+        vertices = self.reduced.skin(betas, groups) - pelvis
+        errors = Errors(self.mixture.noise, self._framings(is_everyday))
+        keypoints = self.detections(points, place, errors, generator)
+        return Batch(keypoints, points[:, self.detections.output_rows], vertices, seen, betas)
+
+    def _sample_poses(self, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Poses [B,19,3], in no order: recorded ones, varied, and those of everyday life, with [B] which are these."""
+        everyday = round(self.mixture.everyday * self.batch_size)
+        pose = sample_poses(self.pool, self.batch_size - everyday, self.mixture.poses, generator)
+        is_everyday = torch.arange(self.batch_size) >= len(pose)
+        if everyday:
+            more = sample_everyday(everyday, self.mixture.everyday_poses, generator, self.pool)
+            order = torch.randperm(self.batch_size, generator=generator)
+            pose, is_everyday = torch.cat([pose, more])[order], is_everyday[order]
+        return pose, is_everyday
+
+    def _framings(self, is_everyday: Tensor) -> list[tuple[Tensor, Framing]]:
+        """How photos frame which samples, by the kind of their poses."""
+        framing, other = self.mixture.framing, self.mixture.everyday_framing
+        if other is None:
+            return [(torch.ones_like(is_everyday), framing)] if framing else []
+        return [(rows, frames) for rows, frames in ((~is_everyday, framing), (is_everyday, other)) if frames]
+
+    def _sample_betas(self, generator: Generator) -> Tensor:
+        adults = self.adults[torch.randint(len(self.adults), (self.batch_size,), generator=generator)]
+        children = self.children[torch.randint(len(self.children), (self.batch_size,), generator=generator)]
+        young = torch.rand(self.batch_size, 1, generator=generator) < self.mixture.children
+        return torch.where(young, children, adults)
+
+
+def seeded_generator(*key: int) -> Generator:
+    """A generator whose stream is a function of the integers in `key` alone."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1))
+
+
+def pose_pool(motion: Sequence[str | Path], distinct_radians: float) -> Tensor:
+    """Distinct poses [N,19,3] of motion files, as rotations against the parent without heading."""
+    pools = []
+    for source in motion:
+        rotvec = load_motion(find_motion(source)).rotvec
+        kept = distinct_poses(rotvec, distinct_radians) if distinct_radians else np.arange(len(rotvec))
+        pools.append(relative_rotvecs(rotvec[kept]))
+    if not pools:
+        raise InputError("data.motion names no motion file")
+    return torch.cat(pools)
+
+
+def find_motion(source: str | Path) -> Path:
+    """A motion file or folder: as given if it exists, else inside the data folder. Raises MissingFileError."""
+    path = Path(source)
+    if path.exists():
+        return path
+    try:
+        return paths.data_dir() / path
+    except MissingFileError as error:
+        raise MissingFileError(f"no motion file {path}: {error}") from error
+
+
+def shape_table() -> tuple[Tensor, Tensor]:
+    """(age in years [N], betas [N,16]) of people sampled from Anny's calibrated distribution."""
+    arrays = read_arrays(paths.asset("statistics/anny_shapes.npz"), ("age_years", "betas"), remedy="restore it")
+    return torch.from_numpy(arrays["age_years"]), torch.from_numpy(arrays["betas"])
+
+
+def training_shapes() -> tuple[Tensor, Tensor]:
+    """Betas of adults and of children for training: the odd rows of the table (tests draw from the even ones)."""
+    age, betas = (column[1::2] for column in shape_table())
+    adult = age >= ADULT_YEARS[0]
+    return betas[adult], betas[~adult]

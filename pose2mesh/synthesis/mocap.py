@@ -1,0 +1,97 @@
+"""The mocap protocol: recorded frames, one view each, with exact ground truth (docs/results.md)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pose2mesh.augmentation.cameras import CameraRange, project, sample_views
+from pose2mesh.augmentation.detector_noise import CLEAN, PROTOCOL_NOISE, add_detector_noise
+from pose2mesh.augmentation.poses import relative_rotvecs, world_rotmats
+from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.datasets.motion import load_motion
+from pose2mesh.errors import InputError
+from pose2mesh.synthesis.bodies import ADULT_YEARS, find_motion, seeded_generator, shape_table
+
+
+class ProtocolBatch(NamedTuple):
+    """Camera axes, metres, relative to the pelvis (mid hips)."""
+
+    clean: Tensor  # [B, 17, 3] exact projections, confidence 1
+    noisy: Tensor  # [B, 17, 3] the same through the detector's errors
+    joints: Tensor  # [B, 19, 3] COCO-19
+    vertices: Tensor  # [B, V, 3] the whole mesh
+    groups: list[str]  # subject of each sample
+    distance: Tensor  # [B] metres to the camera
+    joint_set: str = "coco17"  # of clean and noisy
+
+
+@dataclass(frozen=True)
+class MocapProtocol:
+    """Every `every`-th frame of a pack. Sample i is a function of (seed, i) alone."""
+
+    body: AnnyBody
+    motion: str | Path
+    every: int = 3
+    ages: tuple[float, float] = ADULT_YEARS
+    seed: int = 0
+    limit: int | None = None
+
+    def count(self) -> int:
+        """Samples of all batches."""
+        return len(self._frames())
+
+    def _frames(self) -> np.ndarray:
+        return np.arange(0, len(load_motion(find_motion(self.motion))), self.every)[: self.limit]
+
+    def batches(self, size: int) -> Iterator[ProtocolBatch]:
+        """Batches in the order of the frames."""
+        pack, frames = load_motion(find_motion(self.motion)), self._frames()
+        subjects = [str(pack.clip_subject[pack.clip_id[frame]]) for frame in frames]
+        reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")
+        pool = relative_rotvecs(pack.rotvec[frames])  # heading is drawn by the camera
+        shapes = test_shapes(self.ages)
+        for start in range(0, len(frames), size):
+            rows = range(start, min(start + size, len(frames)))
+            yield self._batch(rows, pool[start : rows.stop], shapes, reduced, subjects[start : rows.stop])
+
+    def _batch(
+        self, rows: range, poses: Tensor, shapes: Tensor, reduced: ReducedBody, subjects: list[str]
+    ) -> ProtocolBatch:
+        drawn = [self._draw(row, shapes) for row in rows]
+        betas = torch.cat([d[0] for d in drawn])
+        rotation = torch.cat([d[1] for d in drawn])
+        distance = torch.cat([d[2] for d in drawn])
+        groups = self.body.expand_groups(rotation[:, None] @ world_rotmats(poses))
+        joints = reduced.joints(betas, groups)
+        vertices = reduced.skin(betas, groups)
+        pelvis = joints[:, 17:18]
+        joints, vertices = joints - pelvis, vertices - pelvis
+        exact = project(joints[:, :17], distance)
+        clean, noisy = [], []
+        for i, row in enumerate(rows):
+            generator = seeded_generator(self.seed, row, 1)
+            clean.append(add_detector_noise(exact[i : i + 1], CLEAN, generator))
+            noisy.append(add_detector_noise(exact[i : i + 1], PROTOCOL_NOISE, generator))
+        return ProtocolBatch(torch.cat(clean), torch.cat(noisy), joints, vertices, subjects, distance)
+
+    def _draw(self, row: int, shapes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Shape [1,S], view rotation [1,3,3] and distance [1] of one sample."""
+        generator = seeded_generator(self.seed, row, 0)
+        betas = shapes[torch.randint(len(shapes), (1,), generator=generator)]
+        view = sample_views(1, CameraRange(), generator)
+        return betas, view.rotation, view.distance
+
+
+def test_shapes(ages: tuple[float, float]) -> Tensor:
+    """Betas [N,S] of people in an age range from the even rows of the table (training draws from the odd ones)."""
+    age, betas = (column[0::2] for column in shape_table())
+    chosen = betas[(age >= ages[0]) & (age <= ages[1])]
+    if not len(chosen):
+        raise InputError(f"data.ages {list(ages)}: the shape table holds people of 4 to 75 years")
+    return chosen

@@ -1,0 +1,35 @@
+"""What the timing studies share: their options, and the machine beside the rows in JSON."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pose2mesh.ops.machine import describe_machine
+from pose2mesh.paths import write_with
+
+
+def options_of(description: str | None, arguments: Sequence[str] | None, **more: str) -> argparse.Namespace:
+    """`--quick`, `--cpu-time`, `--json OUT`, and `more` options with their defaults."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="few samples")
+    parser.add_argument("--cpu-time", action="store_true", help="processor time, not wall time: for busy machines")
+    parser.add_argument("--threads", type=int, default=0, help="threads of torch (0: its own choice)")
+    parser.add_argument("--json", type=Path, metavar="OUT")
+    for name, default in more.items():
+        parser.add_argument(f"--{name}", default=default)
+    options = parser.parse_args(arguments)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    return options
+
+
+def write_json(rows: Sequence[Any], path: Path) -> None:
+    """Dataclass rows, and the machine that they were measured on."""
+    report = {"machine": describe_machine(torch.device("cpu")), "rows": [asdict(row) for row in rows]}
+    content = json.dumps(report, indent=1).encode()
+    write_with(path, lambda stream: stream.write(content))
