@@ -10,10 +10,10 @@ from PIL import Image
 from pose2mesh import paths
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
-from pose2mesh.datasets import studio
 from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.errors import NoPersonFoundError
 from pose2mesh.pipeline import Pose2Mesh
+from pose2mesh.synthesis import studio
 from pose2mesh.synthesis.hand_studio import HandStudio
 
 

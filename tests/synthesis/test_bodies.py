@@ -17,10 +17,10 @@ from pose2mesh.augmentation.everyday_poses import only
 from pose2mesh.augmentation.framing import Framing
 from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.body_models import AnnyBody, load_anny_body
-from pose2mesh.datasets import synthetic
 from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.losses.targets import Batch
 from pose2mesh.skeletons import joint_set
+from pose2mesh.synthesis import bodies
 from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies, pose_pool, seeded_generator, training_shapes
 
 
@@ -144,7 +144,7 @@ def test_everyday_poses_have_their_own_framing(some: SyntheticBodies) -> None:
 @pytest.mark.parametrize("counts", [(1, 1, 1), (5, 3, 2)])
 def test_portions_hand_out_every_sample(counts: tuple[int, ...]) -> None:
     for size in (1, 2, 7, 100):
-        portions = synthetic.portions([(float(c), i) for i, c in enumerate(counts)], size)
+        portions = bodies.portions([(float(c), i) for i, c in enumerate(counts)], size)
         assert sum(n for n, _ in portions) == size and all(n > 0 for n, _ in portions)
 
 

@@ -12,9 +12,9 @@ from tiny_pack import write_pack
 
 from pose2mesh import paths
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.datasets import mocap
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.errors import InputError
+from pose2mesh.synthesis import mocap
 from pose2mesh.synthesis.bodies import shape_table, training_shapes
 from pose2mesh.synthesis.mocap import MocapProtocol, ProtocolBatch
 
