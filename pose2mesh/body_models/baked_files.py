@@ -1,4 +1,4 @@
-"""Read the bodies that `tools/build_assets.py` baked, and check them before anything is computed with them."""
+"""Read the bodies that `tools/assets/build.py` baked, and check them before anything is computed with them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ _REQUIRED = (
     *("vt", "ft"),
     *(f"{matrix}_{part}" for matrix in _MATRICES for part in ("data", "indices", "indptr")),
 )
-_REMEDY = "restore it or run `python tools/build_assets.py`"
+_REMEDY = "restore it or run `python -m tools.assets.build`"
 T = TypeVar("T")
 _INCONSISTENT = (ValueError, KeyError, TypeError, IndexError, RuntimeError)  # arrays that do not fit together
 

@@ -17,7 +17,7 @@ from pose2mesh.npz import read_arrays
 
 ASSET = "body_models/anny_rig.npz"
 COUNTS = (4, 8)
-_REMEDY = "restore it or run `python tools/build_assets.py --rig mocap2_train.npz`"
+_REMEDY = "restore it or run `python -m tools.assets.build --rig mocap2_train.npz`"
 
 
 class SkinWeights(NamedTuple):

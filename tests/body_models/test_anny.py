@@ -111,7 +111,7 @@ def test_foreign_files_are_refused(tmp_path: Path) -> None:
     for name in ("single.npy", "text.npz"):
         with pytest.raises(FormatError, match=name):
             load_anny_body(tmp_path / name)
-    with pytest.raises(MissingFileError, match="build_assets"):
+    with pytest.raises(MissingFileError, match=r"tools\.assets\.build"):
         load_anny_body(tmp_path / "absent.npz")
 
 

@@ -16,7 +16,7 @@ class Mutant(NamedTuple):
 _ADVERSARIAL = "pose2mesh/adaptation/adversarial.py"
 _DAPA = "pose2mesh/adaptation/dapa.py"
 _RUN = "pose2mesh/adaptation/run.py"
-_OBJECTIVE = "pose2mesh/losses/mesh_objective.py"
+_OBJECTIVE = "pose2mesh/losses/compact.py"
 _PARAMETERS = "pose2mesh/losses/parameters.py"
 _OPTIMIZATION = "pose2mesh/training/optimization.py"
 _IMAGES = "pose2mesh/losses/images.py"

@@ -8,15 +8,16 @@ import pytest
 from pose2mesh import paths
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.evaluation import config as measuring
 from pose2mesh.evaluation.photos import PhotosConfig
 from pose2mesh.settings import load_config
 from pose2mesh.settings.yaml_files import read_yaml
-from pose2mesh.training import config as configs
 from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.image_training import ImageTrainConfig
 from pose2mesh.training.prior import PriorConfig
 from tools.studies.gap_study import StudyConfig
 
+STUDIES = Path(__file__).parents[2] / "tools" / "studies"
 MINIMAL = "stages: [{name: only, steps: 10}]\n"
 
 
@@ -27,7 +28,9 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "path", sorted(paths.asset("configs/test_mocap.yaml").parent.glob("*.yaml")), ids=lambda p: p.stem
+    "path",
+    [*sorted(paths.asset("configs/test_mocap.yaml").parent.glob("*.yaml")), *sorted(STUDIES.glob("*.yaml"))],
+    ids=lambda p: p.stem,
 )
 def test_shipped_configurations_are_valid(path: Path) -> None:
     config = load_config(_kind_of(path), path, [])
@@ -55,13 +58,13 @@ def _kind_of(path: Path) -> type:
         return {None: TrainConfig, "pose_prior": PriorConfig, "image_backbone": ImageTrainConfig}[content.get("task")]
     if path.stem.startswith("adapt"):
         return AdaptConfig
-    return {"domain_gap": StudyConfig, "photos": PhotosConfig}.get(str(content.get("protocol")), configs.TestConfig)
+    return {"domain_gap": StudyConfig, "photos": PhotosConfig}.get(str(content.get("protocol")), measuring.TestConfig)
 
 
 def test_protocol_is_the_default_of_its_configuration() -> None:
     """`assets/configs/test_mocap.yaml` states the protocol; leaving all of it out means the same."""
-    stated = load_config(configs.TestConfig, paths.asset("configs/test_mocap.yaml"), [])
-    assert stated == configs.TestConfig()
+    stated = load_config(measuring.TestConfig, paths.asset("configs/test_mocap.yaml"), [])
+    assert stated == measuring.TestConfig()
 
 
 def test_overrides_reach_every_depth(file: Path) -> None:

