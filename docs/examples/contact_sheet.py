@@ -18,7 +18,7 @@ def sample_photos() -> list[np.ndarray]:
     from skimage.data import astronaut
 
     from pose2mesh.body_models import load_anny_body
-    from pose2mesh.datasets.studio import figure_scene
+    from pose2mesh.synthesis.studio import figure_scene
 
     return [figure_scene(load_anny_body(), "greet", yaw_degrees=25.0).image, astronaut()]
 

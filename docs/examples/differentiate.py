@@ -4,9 +4,9 @@ import torch
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import load_network
-from pose2mesh.datasets.detections import conversion
-from pose2mesh.datasets.walk import walking
 from pose2mesh.skeletons import joint_set
+from pose2mesh.synthesis.detections import conversion
+from pose2mesh.synthesis.walk import walking
 
 network = load_network("anny-body")
 seen = torch.from_numpy(walking(load_anny_body(), seconds=0.1, fps=10.0).keypoints).float()  # [1, 17, 3]

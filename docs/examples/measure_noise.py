@@ -5,8 +5,8 @@ import torch
 
 from pose2mesh import Pose2Mesh
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.datasets.walk import walking
 from pose2mesh.metrics import mpjpe, pa_mpjpe
+from pose2mesh.synthesis.walk import walking
 
 truth = walking(load_anny_body(), seconds=2.0, fps=15.0)
 true = torch.from_numpy(truth.joints[:, :17]).float()  # [30, 17, 3] m, COCO's joints come first

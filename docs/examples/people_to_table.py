@@ -8,8 +8,8 @@ import torch
 
 from pose2mesh import Pose2Mesh
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.datasets.walk import walking
 from pose2mesh.metrics import knee_flexion
+from pose2mesh.synthesis.walk import walking
 
 keypoints = walking(load_anny_body(), seconds=2.0, fps=15.0).keypoints  # [30, 17, 3]; yours come from a detector
 
