@@ -156,7 +156,7 @@ class OverTime:
         if source.is_dir() or is_video(source):
             yield from (TimedFrame(*frame, None) for frame in frames_of(source))
         else:
-            frames = read_keypoints(source, told.joint_set)
+            frames = read_keypoints(source, told.joint_set, told.image_size)
             yield from (TimedFrame(i, i / FPS, None, frame) for i, frame in enumerate(frames))
 
 

@@ -192,3 +192,13 @@ def test_numbers_from_elsewhere(model, video):
     frame = next(iter(model.track(video, detector=WalkDetector(), tracker=Fixed())))
     assert [person.track for person in frame.people] == [10, 11]
     assert replace(frame.people[0], track=None).track is None
+
+
+def test_fractions_in_a_keypoint_file_are_scaled_by_the_told_size(tmp_path, model):
+    rows = SCENE[0].keypoints[:10]
+    np.save(tmp_path / "pixels.npy", rows[:, None])
+    np.save(tmp_path / "fractions.npy", (rows / [640, 480, 1])[:, None])
+    pixels, fractions = (model.motion(tmp_path / f"{n}.npy", image_size=(640, 480)) for n in ("pixels", "fractions"))
+    np.testing.assert_allclose(fractions.keypoints, pixels.keypoints, atol=1e-2)
+    with pytest.raises(InputError, match="--image-size"):
+        model.motion(tmp_path / "fractions.npy")

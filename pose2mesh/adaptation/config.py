@@ -19,6 +19,8 @@ class TargetConfig(Strict):
     keypoints: str = ""  # COCO, OpenPose, Halpe, MMPose JSON, NPY or NPZ; or a pack such as coco2d_train.npz
     images: str = ""  # folder of the photos, for an image backbone; frames of `keypoints` bear their names
     joint_set: str | None = None  # of the file, where the number of joints does not tell
+    image_size: tuple[int, int] | None = None  # width, height in pixels of its pictures, where it does not tell
+    intrinsics: float | str | dict[str, float] | None = None  # of its camera: pixels, a file, or fx fy cx cy
     least_confidence: Fraction = 0.3  # of joints that re-projection is measured on
     held_out: Fraction = 0.15  # share of people that early stopping looks at and no step does
 

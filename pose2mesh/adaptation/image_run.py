@@ -80,8 +80,7 @@ def adapt_images(
 
     def make(_group: Processes) -> ImageAdaptation:
         network, settings = load_anny_backbone(config.weights)
-        limits = config.target
-        target = load_image_target(limits.images, limits.keypoints, limits.joint_set, limits.least_confidence)
+        target = load_image_target(config.target)
         return ImageAdaptation(network, settings, ImageAugmentation(network, target, config), config)
 
     task, weights = carry_out(config, make, resume=resume, overwrite=overwrite, method=method)

@@ -8,8 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pose2mesh.adaptation.config import TargetConfig
 from pose2mesh.detectors.images import IMAGE_SUFFIXES, is_image, read_image
 from pose2mesh.detectors.readers import read_keypoints
+from pose2mesh.detectors.told import Told
 from pose2mesh.errors import InputError
 from pose2mesh.geometry.crop import crop_image, keypoint_box, square_box
 from pose2mesh.networks.spin import SIDE
@@ -33,18 +35,22 @@ class ImageTarget:
         return self.images[rows.numpy()], self.keypoints[rows]
 
 
-def load_image_target(folder: str, keypoints: str, joint_set: str | None, least_confidence: float) -> ImageTarget:
+def load_image_target(target: TargetConfig) -> ImageTarget:
     """Every photo of a folder with its people in a keypoint file, whose frames bear the photos' names.
 
-    Raises InputError for keypoints without a photo, photos without a person, and people without confident joints,
-    naming them.
+    Raises InputError for keypoints without a photo, photos without a person or of another size than the target's, and
+    people without confident joints, naming them; for a camera, which crops do not have.
     """
+    folder, keypoints, least_confidence = target.images, target.keypoints, target.least_confidence
+    if target.intrinsics is not None:
+        raise InputError("an image backbone sees crops, whatever the camera; leave target.intrinsics out")
+    told = Told.checked(target.joint_set, "none", None, None, target.image_size)
     if not folder or not Path(folder).is_dir():
         raise InputError(f"an image backbone needs the photos: target.images={folder!r} is no folder")
     photos = {path.stem: path for path in sorted(Path(folder).iterdir()) if is_image(path)}
     if not photos:
         raise InputError(f"target.images: no photo in {folder}; expected {', '.join(IMAGE_SUFFIXES)}")
-    frames = {frame.name: frame.keypoints for frame in read_keypoints(keypoints, joint_set)}
+    frames = {frame.name: frame.keypoints for frame in read_keypoints(keypoints, told.joint_set, told.image_size)}
     if lost := sorted(name for name, people in frames.items() if len(people) and name not in photos):
         raise InputError(
             f"{keypoints}: no photo in {folder} for {_listed(lost)}; keypoints alone need another backbone"
@@ -52,7 +58,9 @@ def load_image_target(folder: str, keypoints: str, joint_set: str | None, least_
     crops, points = [], []
     empty = []
     for name, path in photos.items():
-        found = list(_people(read_image(path), frames.get(name), least_confidence))
+        image = read_image(path)
+        told.check_size(image.shape[1::-1], str(path))
+        found = list(_people(image, frames.get(name), least_confidence))
         empty += [] if found else [path.name]
         crops += [crop for crop, _ in found]
         points += [each for _, each in found]

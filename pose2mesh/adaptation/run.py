@@ -150,11 +150,7 @@ def adapt(
 
     def make(group: Processes) -> KeypointAdaptation:
         backbone = load_backbone(config.weights, group.device)
-        limits = config.target
-        target = load_target(
-            limits.keypoints, backbone.joint_set,
-            file_set=limits.joint_set, held_out=limits.held_out, least_confidence=limits.least_confidence,
-        )  # fmt: skip
+        target = load_target(config.target, backbone.joint_set)
         methods = make_methods(backbone, target, config, method, group.device)
         return KeypointAdaptation(backbone, target, config, methods, group.device)
 

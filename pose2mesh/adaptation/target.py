@@ -8,9 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pose2mesh.adaptation.config import TargetConfig
 from pose2mesh.datasets.coco2d import Coco2D
 from pose2mesh.datasets.motion_pack import PACK_REMEDY
 from pose2mesh.detectors.readers import read_keypoints
+from pose2mesh.detectors.told import Told
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.camera import assume_intrinsics
 from pose2mesh.npz import read_arrays
@@ -74,29 +76,29 @@ def split_target(
     return TargetSet(keypoints[~is_out], keypoints[is_out], least_confidence)
 
 
-def load_target(
-    path: str, joint_set: str, *, file_set: str | None, held_out: float, least_confidence: float
-) -> TargetSet:
-    """Read a keypoint file for a network of `joint_set`.
+def load_target(target: TargetConfig, joint_set: str) -> TargetSet:
+    """Read a keypoint file for a network of `joint_set`; what the file does not tell is told as to `predict`.
 
     Raises MissingFileError, FormatError; InputError for an empty target, one without confident joints, or a joint set
     that shares too few joints with the network's.
     """
+    path = target.keypoints
     if not path:
         raise InputError("no target: give target.keypoints=FILE, 2D keypoints of the people to adapt to")
-    frames = _read(find_motion(path), file_set)
+    told = Told.checked(target.joint_set, "none", None, target.intrinsics, target.image_size)
+    frames = [told.add_camera(frame, path) for frame in _read(find_motion(path), told)]
     people, groups = [], []
     for index, frame in enumerate(frames):
         _check_shared(frame.joint_set, joint_set, path)
         points, confidence = convert(frame.points, frame.confidence, frame.joint_set, joint_set)
-        people += [_to_rays(p, c, frame.image_size) for p, c in zip(points, confidence, strict=True)]
+        people += [_to_rays(p, c, frame) for p, c in zip(points, confidence, strict=True)]
         groups += [index] * len(points) if len(frames) > 1 else range(len(points))
     keypoints = torch.from_numpy(np.stack(people)) if people else torch.zeros(0, 1, 3)
     return split_target(
         keypoints,
         torch.tensor(groups, dtype=torch.long),
-        held_out=held_out,
-        least_confidence=least_confidence,
+        held_out=target.held_out,
+        least_confidence=target.least_confidence,
         where=path,
     )
 
@@ -112,7 +114,7 @@ def _check_shared(file_set: str, network_set: str, where: str) -> None:
         )
 
 
-def _read(path: Path, joint_set: str | None) -> list[Keypoints2D]:
+def _read(path: Path, told: Told) -> list[Keypoints2D]:
     """Keypoints by picture: a COCO pack, or any keypoint file."""
     if path.suffix == ".npz" and "image_license" in read_arrays(path, remedy=PACK_REMEDY):
         pack = Coco2D.load(path)
@@ -125,12 +127,12 @@ def _read(path: Path, joint_set: str | None) -> list[Keypoints2D]:
             )
             for rows in (np.flatnonzero(pack.image_id == image) for image in np.unique(pack.image_id))
         ]
-    return [frame.keypoints for frame in read_keypoints(path, joint_set)]
+    return [frame.keypoints for frame in read_keypoints(path, told.joint_set, told.image_size)]
 
 
-def _to_rays(points: np.ndarray, confidence: np.ndarray, image_size: tuple[int, int] | None) -> np.ndarray:
+def _to_rays(points: np.ndarray, confidence: np.ndarray, frame: Keypoints2D) -> np.ndarray:
     """One person [J,2], [J] in pixels to [J,3] in focal lengths; the camera is that of `fit_cameras`."""
     seen = confidence > 0
-    focal, center = assume_intrinsics(points, confidence, image_size)
+    focal, center = assume_intrinsics(points, confidence, frame.image_size, frame.intrinsics)
     rays = np.where(seen[:, None], (points - center) / focal, 0.0)
     return np.column_stack([rays, confidence]).astype(np.float32)

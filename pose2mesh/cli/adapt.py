@@ -1,8 +1,11 @@
 """`pose2mesh adapt`: fit a network to your own 2D keypoints, without any 3D label."""
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
+
+from pose2mesh.cli.camera import add_camera_options, camera_of
 
 
 def run(arguments: list[str]) -> int:
@@ -15,6 +18,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace the run in the results folder; resume with other settings"
     )
+    add_camera_options(parser)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example target.keypoints=FILE")
     options = parser.parse_intermixed_args(arguments)
 
@@ -22,8 +26,18 @@ def run(arguments: list[str]) -> int:
     from pose2mesh.cli.interruptions import heed_interruptions
     from pose2mesh.settings import load_config
 
-    config: AdaptConfig = load_config(AdaptConfig, options.config, options.overrides)
+    config: AdaptConfig = load_config(AdaptConfig, options.config, [*options.overrides, *_camera(options)])
     return heed_interruptions(config, lambda: _adapt(config, options))
+
+
+def _camera(options: argparse.Namespace) -> list[str]:
+    """What the options say of camera and picture, as settings of the target."""
+    camera, size = camera_of(options)
+    settings = [] if size is None else [f"target.image_size={list(size)}"]
+    if camera is not None:
+        center = {} if camera.center is None else {"cx": camera.center[0], "cy": camera.center[1]}
+        settings.append(f"target.intrinsics={json.dumps({'focal': camera.focal, **center})}")
+    return settings
 
 
 def _adapt(config: Any, options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from pose2mesh.cli.camera import add_camera_options, camera_of
 from pose2mesh.cli.console import say
 from pose2mesh.cli.predict_video import MOTION_FORMATS
 from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
@@ -174,7 +175,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         from pose2mesh.skeletons import joint_set
 
         joint_set(options.joint_set)
-    options.intrinsics, options.image_size = _camera(options)
+    options.intrinsics, options.image_size = camera_of(options)
     if options.max_people or options.min_score:
         options.detector = get_detector(options.detector, options.kind, options.max_people, options.min_score)
     if options.refine and options.kind != "body":
@@ -182,17 +183,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     if options.save_mesh:
         options.save = (*options.save, "obj")
     return options
-
-
-def _camera(options: argparse.Namespace):
-    """What the options say of camera and picture, None where they say nothing. Raises InputError."""
-    from pose2mesh.detectors.intrinsics import as_intrinsics, parse_size
-
-    given = options.focal if options.intrinsics is None else options.intrinsics
-    if None not in (options.focal, options.intrinsics):
-        raise InputError("--focal and --intrinsics say the same; give one of them")
-    size = None if options.image_size is None else parse_size(options.image_size)
-    return None if given is None else as_intrinsics(given), size
 
 
 def _parser() -> Parser:
@@ -209,9 +199,7 @@ def _parser() -> Parser:
     add("--hand-weights", metavar="NAME|PATH", help="those of the hands, with --kind body+hands")
     add("--handedness", choices=("left", "right"), help="of the hands in keypoint files that do not tell it")
     add("--joint-set", metavar="NAME", help="joint set of the keypoints (default: told by their number)")
-    add("--focal", type=float, metavar="PX", help="focal length of the camera in pixels (default: EXIF, or a guess)")
-    add("--intrinsics", metavar="FILE", help="the camera: fx, fy, cx, cy or a matrix K, as JSON, YAML or NPZ")
-    add("--image-size", metavar="WxH", help="size of the picture that keypoint files are from, where they do not tell")
+    add_camera_options(parser)
     add("--detector", choices=DETECTORS, default="auto")
     add("--max-people", type=_positive, metavar="N", help="in a picture: the N largest")
     add("--min-score", type=float, default=0.0, metavar="S", help="least mean confidence of a person's joints, 0 to 1")

@@ -42,7 +42,12 @@ class Told(NamedTuple):
     def add_camera(self, keypoints: Keypoints2D, where: str) -> Keypoints2D:
         """With the camera and the picture's size. Raises InputError where the picture has another size."""
         size = keypoints.image_size or self.image_size
-        if size and self.image_size and size != self.image_size:
+        if size:
+            self.check_size(size, where)
+        return replace(keypoints, image_size=size, intrinsics=self.intrinsics or keypoints.intrinsics)
+
+    def check_size(self, size: tuple[int, int], where: str) -> None:
+        """Raise InputError where a picture of (width, height) pixels has another size than was said."""
+        if self.image_size and tuple(size) != self.image_size:
             found, given = ("x".join(map(str, sides)) for sides in (size, self.image_size))
             raise InputError(f"{where}: the picture has {found} pixels, not {given}; leave the size out")
-        return replace(keypoints, image_size=size, intrinsics=self.intrinsics or keypoints.intrinsics)

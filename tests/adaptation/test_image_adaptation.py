@@ -7,6 +7,7 @@ import pytest
 import torch
 from interrupted_runs import digest, stop_after
 
+from pose2mesh.adaptation.config import TargetConfig
 from pose2mesh.adaptation.image_target import load_image_target
 from pose2mesh.checkpoints import save_weights
 from pose2mesh.checkpoints.image_backbone import (
@@ -60,7 +61,7 @@ def write_run(folder, bones=BODY_BONES):
 
 def test_a_photo_becomes_a_crop_with_its_keypoints(tmp_path):
     photos, path = write_photos(tmp_path)
-    target = load_image_target(str(photos), str(path), None, 0.3)
+    target = load_image_target(TargetConfig(images=str(photos), keypoints=str(path)))
     assert target.images.shape == (3, SIDE, SIDE, 3)
     x, y = target.keypoints[0, :, 0], target.keypoints[0, :, 1]
     assert max(x.max() - x.min(), y.max() - y.min()) == pytest.approx(2 / 1.25, abs=0.05)
@@ -70,20 +71,31 @@ def test_a_photo_becomes_a_crop_with_its_keypoints(tmp_path):
 def test_photos_without_a_person_are_named(tmp_path):
     photos, path = write_photos(tmp_path, without=1)
     with pytest.raises(InputError, match=r"nobody with 4 joints .* in p1\.png"):
-        load_image_target(str(photos), str(path), None, 0.3)
+        load_image_target(TargetConfig(images=str(photos), keypoints=str(path)))
 
 
 def test_keypoints_without_their_photo_are_named(tmp_path):
     photos, path = write_photos(tmp_path, extra="lost")
     with pytest.raises(InputError, match=r"no photo in .* for lost"):
-        load_image_target(str(photos), str(path), None, 0.3)
+        load_image_target(TargetConfig(images=str(photos), keypoints=str(path)))
+
+
+def test_a_told_size_is_that_of_the_photos_and_no_camera_is_taken(tmp_path):
+    photos, path = write_photos(tmp_path)
+    told = {"images": str(photos), "keypoints": str(path)}
+    plain = load_image_target(TargetConfig(**told)).keypoints
+    assert torch.equal(load_image_target(TargetConfig(**told, image_size=(160, 120))).keypoints, plain)
+    with pytest.raises(InputError, match=r"p0\.png: the picture has 160x120 pixels, not 120x160"):
+        load_image_target(TargetConfig(**told, image_size=(120, 160)))
+    with pytest.raises(InputError, match=r"leave target\.intrinsics out"):
+        load_image_target(TargetConfig(**told, intrinsics=900.0))
 
 
 @pytest.mark.parametrize("folder", ["", "no such folder"])
 def test_an_image_backbone_needs_photos(tmp_path, folder):
     _, path = write_photos(tmp_path)
     with pytest.raises(InputError, match="image backbone needs the photos"):
-        load_image_target(folder, str(path), None, 0.3)
+        load_image_target(TargetConfig(images=folder, keypoints=str(path)))
 
 
 def test_the_command_adapts_and_writes_weights(tmp_path, capsys):

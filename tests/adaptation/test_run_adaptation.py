@@ -110,7 +110,7 @@ def test_the_backbone_ends_with_the_weights_of_the_smallest_error(tmp_path, monk
     """The errors after 0, 1, 2, ... steps are known, so the weights that have to come out are: those of step 3."""
     config = adapt_config(tmp_path, steps=6, validate_every=1, patience=10)
     backbone = load_backbone(config.weights, torch.device("cpu"))
-    target = load_target(config.target.keypoints, "coco17", file_set=None, held_out=0.2, least_confidence=0.3)
+    target = load_target(config.target, "coco17")
     errors = iter([5.0, 4.0, 6.0, 1.0, 2.0, 1.5, 3.0])
     monkeypatch.setattr("pose2mesh.adaptation.run.held_out_error", lambda *_: next(errors))
     outcome = run_adaptation(backbone, target, config, [_Drifting(backbone)], torch.device("cpu"))
@@ -134,7 +134,7 @@ class _Sometimes:
 def run_with(tmp_path: Path, bad: set[int], steps: int):
     config = adapt_config(tmp_path, steps=steps, validate_every=100)
     backbone = load_backbone(config.weights, torch.device("cpu"))
-    target = load_target(config.target.keypoints, "coco17", file_set=None, held_out=0.2, least_confidence=0.3)
+    target = load_target(config.target, "coco17")
     return run_adaptation(backbone, target, config, [_Sometimes(bad)], torch.device("cpu"))
 
 
@@ -163,7 +163,7 @@ def test_a_loss_of_nan_changes_no_weight_and_no_file(tmp_path: Path, monkeypatch
 def test_early_stopping(tmp_path: Path):
     config = adapt_config(tmp_path, steps=50, validate_every=1, patience=3)
     backbone = load_backbone(config.weights, torch.device("cpu"))
-    target = load_target(config.target.keypoints, "coco17", file_set=None, held_out=0.2, least_confidence=0.3)
+    target = load_target(config.target, "coco17")
     outcome = run_adaptation(backbone, target, config, [_Sometimes(set())], torch.device("cpu"))
     assert outcome.errors[-1][0] == 3  # nothing gets better, so three looks are enough
 
@@ -182,12 +182,20 @@ def test_what_cannot_be_adapted_is_refused(tmp_path: Path):
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture):
     config = adapt_config(tmp_path)
+    keypoints = people()
+    keypoints[..., :2] /= [1280, 720]
+    np.savez(tmp_path / "target.npz", keypoints=keypoints)
     path = tmp_path / "config.yaml"
     path.write_text(config.model_dump_json(exclude={"target"}))
     target = f"target.keypoints={config.target.keypoints}"
     arguments = ["adapt", "--method", "key2mesh", "--config", str(path), target, "-o", str(tmp_path / "out")]
-    assert main(arguments) == 0
+    assert main(arguments) == 2
+    assert "--image-size" in capsys.readouterr().err
+    assert main([*arguments, "--image-size", "1280x720", "--focal", "900"]) == 0
     assert "held-out re-projection error" in capsys.readouterr().out
-    assert (tmp_path / "out" / "weights.safetensors").is_file()
+    told = json.loads((tmp_path / "out" / "adaptation.json").read_text())["config"]["target"]
+    assert told["image_size"] == [1280, 720] and told["intrinsics"] == {"focal": 900}
+    assert main([*arguments, "--focal", "900", "--intrinsics", "camera.json"]) == 2
+    assert "give one of them" in capsys.readouterr().err
     assert main(arguments[:5]) == 2
     assert "target.keypoints=FILE" in capsys.readouterr().err

@@ -9,13 +9,12 @@ import torch
 from tiny_adaptation import people
 
 from pose2mesh.adaptation import load_target, split_target
+from pose2mesh.adaptation.config import TargetConfig
 from pose2mesh.errors import InputError, MissingFileError
 
 
 def load(path: Path, network_set: str = "coco17", **changes):
-    return load_target(
-        str(path), network_set, **{"file_set": None, "held_out": 0.2, "least_confidence": 0.3, **changes}
-    )
+    return load_target(TargetConfig(keypoints=str(path), held_out=0.2, **changes), network_set)
 
 
 def write(path: Path, keypoints: np.ndarray) -> Path:
@@ -60,7 +59,7 @@ def test_openpose_files_serve_a_coco_network(tmp_path: Path):
 
 def test_bad_targets(tmp_path: Path):
     with pytest.raises(InputError, match=r"target\.keypoints=FILE"):
-        load_target("", "coco17", file_set=None, held_out=0.2, least_confidence=0.3)
+        load_target(TargetConfig(), "coco17")
     with pytest.raises(MissingFileError, match=r"nothing\.npz"):
         load(tmp_path / "nothing.npz")
     with pytest.raises(InputError, match="3 usable people"):
@@ -81,3 +80,29 @@ def test_people_without_enough_confident_joints_are_left_out():
     keypoints[:5, 3:, 2] = 0
     target = split_target(keypoints, torch.arange(30), held_out=0.2, least_confidence=0.3, where="here")
     assert len(target.keypoints) + len(target.held_out) == 25
+
+
+def test_fractions_of_a_picture_of_told_size_are_its_pixels(tmp_path: Path):
+    size = np.array([1280, 720], np.float32)
+    keypoints = people(40)
+    pixels = load(write(tmp_path / "pixels.npz", keypoints), image_size=(1280, 720))
+    keypoints[..., :2] /= size
+    path = write(tmp_path / "fractions.npz", keypoints)
+    torch.testing.assert_close(load(path, image_size=(1280, 720)).keypoints, pixels.keypoints, rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match="--image-size"):
+        load(path)
+
+
+def test_a_told_camera_makes_the_rays(tmp_path: Path):
+    keypoints = people(40)
+    camera = {"fx": 800.0, "fy": 800.0, "cx": 300.0, "cy": 200.0}
+    target = load(write(tmp_path / "a.npz", keypoints), intrinsics=camera)
+    everyone = torch.cat([target.keypoints, target.held_out])
+    rays = torch.from_numpy((keypoints[..., :2] - [300.0, 200.0]) / 800).float()
+    nearest = (everyone[:, None, :, :2] - rays).abs().amax((2, 3)).amin(0)  # each person is there
+    assert nearest.max() < 1e-5
+    coco = [{"image_id": i, "keypoints": p.ravel().tolist(), "category_id": 1} for i, p in enumerate(keypoints)]
+    images = [{"id": i, "width": 640, "height": 480, "file_name": f"{i}.jpg"} for i in range(40)]
+    (tmp_path / "coco.json").write_text(json.dumps({"images": images, "annotations": coco}))
+    with pytest.raises(InputError, match="has 640x480 pixels, not 1280x720"):
+        load(tmp_path / "coco.json", image_size=(1280, 720))

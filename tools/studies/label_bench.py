@@ -25,10 +25,8 @@ class LabelBench:
 
     def __init__(self, path: str, weights: str, base: AdaptConfig, device: torch.device):
         self.weights, self.device, limits = weights, device, base.target
-        whole = load_target(
-            path, load_backbone(weights, device).joint_set,
-            file_set=limits.joint_set, held_out=_TEST_SHARE, least_confidence=limits.least_confidence,
-        )  # fmt: skip
+        everybody = limits.model_copy(update={"keypoints": path, "held_out": _TEST_SHARE})
+        whole = load_target(everybody, load_backbone(weights, device).joint_set)
         groups = torch.arange(len(whole.keypoints)) // _NEIGHBORS
         self.target = split_target(
             whole.keypoints, groups, held_out=limits.held_out, least_confidence=limits.least_confidence, where=path
