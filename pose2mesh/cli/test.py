@@ -38,9 +38,9 @@ def run(arguments: list[str]) -> int:
     from pose2mesh.evaluation.config import TestConfig
     from pose2mesh.paths import check_writable, write_with
     from pose2mesh.settings import load_config
-    from pose2mesh.settings.yaml_files import read_yaml
+    from pose2mesh.settings.base import read_recipe
 
-    protocol = read_yaml(options.config).get("protocol")
+    protocol = read_recipe(options.config).get("protocol")
     for path in (options.json, options.keypoints, options.predictions):
         if path:
             check_writable(path)  # not after hours of measuring

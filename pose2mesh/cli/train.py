@@ -19,9 +19,9 @@ def run(arguments: list[str]) -> int:
 
     from pose2mesh.cli.interruptions import heed_interruptions
     from pose2mesh.settings import load_config
-    from pose2mesh.settings.yaml_files import read_yaml
+    from pose2mesh.settings.base import read_recipe
 
-    kind, train = _task(read_yaml(options.config).get("task"))
+    kind, train = _task(read_recipe(options.config).get("task"))
     config = load_config(kind, options.config, options.overrides)
 
     def work() -> None:

@@ -6,7 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pose2mesh.errors import InputError
-from pose2mesh.settings.yaml_files import NO_YAML, parse_yaml, read_yaml
+from pose2mesh.settings.base import read_recipe
+from pose2mesh.settings.yaml_files import NO_YAML, parse_yaml
 
 
 class Strict(BaseModel):
@@ -18,7 +19,7 @@ def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str
 
     Raises InputError that lists every fault at once.
     """
-    content = read_yaml(path) if path else {}
+    content = read_recipe(path) if path else {}
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator:

@@ -37,7 +37,7 @@ class ImageTrainConfig(RunConfig):
 
     task: Literal["image_backbone"]
     stages: tuple[int, ...] = Field(default=STAGES, min_length=1)  # blocks of each
-    base: int = Field(default=64, ge=4)  # channels after the first convolution
+    channels: int = Field(default=64, ge=4)  # channels after the first convolution
     width: int = Field(default=1024, ge=8)  # of the head
     dropout: Fraction = 0.5  # of the head
     shrink: int = Field(default=1, ge=1, le=4)  # pixels a side that become one before the network sees them
@@ -59,7 +59,7 @@ class ImageTrainConfig(RunConfig):
 
     def network(self) -> dict[str, Any]:
         """Settings of the network, as its weights file carries them."""
-        sizes = {name: getattr(self, name) for name in ("base", "width", "dropout", "shrink")}
+        sizes = {"base": self.channels, "width": self.width, "dropout": self.dropout, "shrink": self.shrink}
         return {**ANNY, "stages": list(self.stages), **sizes}
 
 

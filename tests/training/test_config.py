@@ -11,6 +11,7 @@ from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.evaluation import config as measuring
 from pose2mesh.evaluation.photos import PhotosConfig
 from pose2mesh.settings import load_config
+from pose2mesh.settings.base import read_recipe
 from pose2mesh.settings.yaml_files import read_yaml
 from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.image_training import ImageTrainConfig
@@ -53,7 +54,7 @@ def test_shipped_configurations_are_read_from_any_folder(tmp_path: Path, monkeyp
 
 def _kind_of(path: Path) -> type:
     """What a command makes of a file: told by its name, and by `task` and `protocol` inside."""
-    content = read_yaml(path)
+    content = read_recipe(path)
     if path.stem.startswith("train"):
         return {None: TrainConfig, "pose_prior": PriorConfig, "image_backbone": ImageTrainConfig}[content.get("task")]
     if path.stem.startswith("adapt"):

@@ -20,7 +20,7 @@ STEPS = 4
 def write_config(folder: Path, **changes) -> str:
     pack = str(write_pack(folder / "pack.npz"))
     content = {
-        "task": "image_backbone", "stages": [1, 1], "base": 4, "width": 16, "shrink": 4,
+        "task": "image_backbone", "stages": [1, 1], "channels": 4, "width": 16, "shrink": 4,
         "data": {"motion": [pack], "distinct_radians": 0.0}, "validation": [pack],
         "pictures": 8, "validation_pictures": 8, "backgrounds": 2, "steps": STEPS, "batch_size": 4, "warmup": 0,
         "output": str(folder / "run"), "threads": 1, "device": "cpu", **changes,
@@ -42,8 +42,8 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path, capsys, monkey
     assert "saved at step 2" in capsys.readouterr().out
     assert main(["train", "--config", config]) == 2
     assert "has not ended" in capsys.readouterr().err
-    assert main(["train", "--config", config, "--resume", "base=8"]) == 2
-    assert "base: 4 there, 8 here" in capsys.readouterr().err
+    assert main(["train", "--config", config, "--resume", "channels=8"]) == 2
+    assert "channels: 4 there, 8 here" in capsys.readouterr().err
     assert load_state(parts / "run" / "last.pt")["step"] == 2
     assert main(["train", "--config", config, "--resume"]) == 0
     assert digest(whole / "run") == digest(parts / "run")

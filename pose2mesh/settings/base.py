@@ -1,0 +1,53 @@
+"""Recipes that state only what differs: `base: FILE` or several, read first; what the recipe says goes on top.
+
+A base is looked up beside the recipe. Sections merge, values and lists replace those below. Of a list of things with
+names, such as `stages`, one is changed by its name: `stages: {mesh: {steps: 200}}`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pose2mesh import paths
+from pose2mesh.errors import InputError, MissingFileError
+from pose2mesh.settings.yaml_files import read_yaml
+
+
+def read_recipe(path: str | Path) -> dict[str, Any]:
+    """The settings of a file and of all below it.
+
+    Raises MissingFileError or FormatError, and InputError for a base that leads back to its recipe and for a setting
+    that changes nothing.
+    """
+    return _read(paths.here_or_shipped(path), ())
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in above:
+        chain = " -> ".join(each.name for each in (*above, path))
+        raise InputError(f"{path}: base leads back to itself ({chain}); leave one of them out")
+    content = read_yaml(path)
+    bases = content.pop("base", [])
+    below: dict[str, Any] = {}
+    for name in bases if isinstance(bases, list) else [bases]:
+        if not isinstance(name, str) or not (path.parent / name).is_file():
+            raise MissingFileError(f"{path}: base {name!r} is no file beside it ({path.parent})")
+        _merge(below, _read(path.parent / name, (*above, path.resolve())), "", f"{path}, base {name}")
+    if bases:
+        _merge(below, content, "", str(path), is_change=True)
+    return below if bases else content
+
+
+def _merge(below: dict[str, Any], top: dict[str, Any], at: str, where: str, is_change: bool = False) -> None:
+    """Put settings on top of others, in place; `is_change` refuses one that is there already."""
+    for key, value in top.items():
+        name, old = f"{at}{key}", below.get(key)
+        if isinstance(value, dict) and isinstance(old, list):
+            old = {each["name"]: each for each in old if isinstance(each, dict) and "name" in each}
+            if unknown := value.keys() - old.keys():
+                raise InputError(f"{where}: {name} has no {min(map(str, unknown))!r} below; there are {[*old]}")
+        if isinstance(value, dict) and isinstance(old, dict):
+            _merge(old, value, f"{name}.", where, is_change)
+        elif is_change and key in below and old == value:
+            raise InputError(f"{where}: {name} is {value!r} already in its base; leave it out")
+        else:
+            below[key] = value

@@ -1,0 +1,79 @@
+"""Recipes on recipes: what is put on top of what, and every way to get it wrong."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.settings import load_config
+from pose2mesh.settings.base import read_recipe
+from pose2mesh.training.config import TrainConfig
+
+CHECKOUT = Path(__file__).parents[2]
+RECIPES = [*(CHECKOUT / "assets" / "configs").rglob("*.yaml"), *(CHECKOUT / "tools" / "studies").rglob("*.yaml")]
+STAGES = "stages:\n  - {name: first, steps: 3, loss: {joint: 2}}\n  - {name: second, steps: 4}\n"
+
+
+def write(folder: Path, **texts: str) -> Path:
+    for name, text in texts.items():
+        (folder / f"{name}.yaml").write_text(text)
+    return folder / "top.yaml"
+
+
+def test_sections_merge_and_lists_replace(tmp_path: Path) -> None:
+    low = "data: {children: 0.1, motion: [a.npz, b.npz]}\nseed: 3\n" + STAGES
+    top = write(tmp_path, low=low, top="base: low.yaml\ndata: {motion: [c.npz], everyday: 0.5}\n")
+    config = load_config(TrainConfig, top, ["seed=9"])
+    assert (config.data.children, config.data.motion, config.data.everyday) == (0.1, ("c.npz",), 0.5)
+    assert config.seed == 9 and [stage.steps for stage in config.stages] == [3, 4]
+
+
+def test_a_stage_is_changed_by_its_name(tmp_path: Path) -> None:
+    top = write(tmp_path, low=STAGES, top="base: low.yaml\nstages: {second: {steps: 7}, first: {loss: {edge: 5}}}\n")
+    first, second = load_config(TrainConfig, top, []).stages
+    assert (first.steps, first.loss.joint, first.loss.edge, second.steps) == (3, 2, 5, 7)
+    with pytest.raises(InputError, match=r"stages has no 'third' below.*'first', 'second'"):
+        read_recipe(write(tmp_path, top="base: low.yaml\nstages: {third: {steps: 7}}\n"))
+
+
+def test_later_bases_and_bases_of_bases(tmp_path: Path) -> None:
+    top = write(
+        tmp_path, a="x: 1\ny: 1\nz: 1\n", b="base: a.yaml\ny: 2\n", c="z: 3\n", top="base: [b.yaml, c.yaml]\nw: 4\n"
+    )
+    assert read_recipe(top) == {"x": 1, "y": 2, "z": 3, "w": 4}
+
+
+@pytest.mark.parametrize(
+    ("texts", "error", "message"),
+    [
+        ({"top": "base: top.yaml\n"}, InputError, r"top\.yaml.*leads back to itself.*top\.yaml -> top\.yaml"),
+        ({"top": "base: a.yaml\n", "a": "base: top.yaml\n"}, InputError, r"top\.yaml -> a\.yaml -> top\.yaml"),
+        ({"top": "base: nowhere.yaml\n"}, MissingFileError, r"top\.yaml: base 'nowhere\.yaml' is no file"),
+        ({"top": "base: 7\n"}, MissingFileError, r"base 7 is no file"),
+        ({"top": "base: a.yaml\n", "a": "- 1\n"}, FormatError, r"a\.yaml"),
+        ({"top": "base: a.yaml\nd: {e: 1, f: 2}\n", "a": "d: {f: 2}\n"}, InputError, r"d\.f is 2 already in its base"),
+        ({"top": "base: a.yaml\nd: [1, 2]\n", "a": "d: [1, 2]\n"}, InputError, "d is .* already"),
+    ],
+    ids=["itself", "circle", "absent", "number", "broken", "section", "list"],
+)
+def test_what_is_wrong_is_one_clear_line(tmp_path: Path, texts: dict, error: type, message: str) -> None:
+    with pytest.raises(error, match=message) as caught:
+        read_recipe(write(tmp_path, **texts))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_block_stands_in_two_recipes() -> None:
+    """Of six lines."""
+    blocks: Counter[tuple[str, ...]] = Counter()
+    for path in RECIPES:
+        lines = [line for line in path.read_text().splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        own = {tuple(lines[i : i + 6]) for i in range(len(lines) - 5)}
+        blocks.update(own)
+    assert [block for block, count in blocks.items() if count > 1] == []
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_base_is_a_recipe(path: Path) -> None:
+    assert read_recipe(path) and yaml.safe_load(path.read_text())
