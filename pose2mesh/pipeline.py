@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -31,9 +31,9 @@ from pose2mesh.fitting.people import (
 from pose2mesh.fitting.quick_fit import quick_fit_of
 from pose2mesh.geometry.mirroring import mirror_where
 from pose2mesh.networks.classic_body import ClassicBody
+from pose2mesh.networks.prediction import check_keypoints
 from pose2mesh.over_time import OverTime
 from pose2mesh.skeletons import HAND21
-from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.types import Keypoints2D, Person
 
 
@@ -110,7 +110,7 @@ class Pose2Mesh(OverTime):
         Gradients flow through it where they are wanted. Raises InputError for another shape or type, and where a seen
         joint (confidence > 0) is not finite.
         """
-        _check_batch(keypoints, self.network.joint_set)
+        check_keypoints(keypoints, self.network.joint_set)
         return self.network(keypoints)
 
     def predict(
@@ -292,19 +292,3 @@ class Pose2Mesh(OverTime):
                 answers += answers_of(output, is_left[rows], outputs)
         waiting = iter(answers)
         return [assemble_people(f, [next(waiting) for _ in range(len(f))], names, self._faces) for f in frames]
-
-
-def _check_batch(keypoints: Any, joint_set: str) -> None:
-    """Raise InputError unless this is a batch of keypoints [B, J, 3] of a joint set."""
-    joints = find_joint_set(joint_set).joints
-    wanted = f"a floating-point tensor [B, {len(joints)}, 3] of x, y, confidence in {joint_set}"
-    if not isinstance(keypoints, Tensor) or not keypoints.is_floating_point():
-        found = keypoints.dtype if isinstance(keypoints, Tensor) else type(keypoints).__name__
-        raise InputError(f"the network takes {wanted}; this is {found} (`predict` takes anything else)")
-    if keypoints.ndim != 3 or tuple(keypoints.shape[1:]) != (len(joints), 3):
-        raise InputError(f"the network takes {wanted}; this has the shape {list(keypoints.shape)}")
-    values = keypoints.detach()
-    bad = ~values[..., 2].isfinite() | ((values[..., 2] > 0) & ~values[..., :2].isfinite().all(-1))  # [B, J]
-    if bad.any():
-        person, joint = (int(i) for i in bad.nonzero()[0])
-        raise InputError(f"keypoints of person {person}, joint {joints[joint]} are not finite; give it confidence 0")

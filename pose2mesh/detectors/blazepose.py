@@ -5,24 +5,18 @@ Its joints are compared with the finder's: where they are not of one person it l
 help the finder's own 17 joints stay. A weak find stays only if both agree on it.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from pose2mesh.detectors.finder import find_people
 from pose2mesh.detectors.landmarks import Landmarks, look, region_of
-from pose2mesh.detectors.people import Found, distinct, to_keypoints
+from pose2mesh.detectors.people import AGREE, PRESENT, Found, distinct, to_keypoints
 from pose2mesh.detectors.sessions import load_session
 from pose2mesh.detectors.similarity import nearness, similarity, to_coco
+from pose2mesh.detectors.video import VideoDetector
 from pose2mesh.skeletons import COCO17, MEDIAPIPE33, convert
 from pose2mesh.types import Keypoints2D
 
-if TYPE_CHECKING:
-    from pose2mesh.detectors.video import VideoDetector
-
-AGREE = 0.45  # similarity from which the finder's pose and the landmarks are one person
 SURE_FIND = 0.35  # score of a find that stays although the landmarks are of somebody else
-PRESENT = 0.5  # landmark network's score from which somebody is there
 CLOSER = 0.75  # side of the second attempt's region over the first one's
 FINDER_SHARE = 0.25  # of the finder's joints in the answer
 SEEN = 0.2  # score from which the finder saw a joint
@@ -51,10 +45,8 @@ class BlazePoseDetector:
         people = self.confirm(image, find_people(self.finder, image))
         return to_keypoints(people, (image.shape[1], image.shape[0]))
 
-    def video(self, every: int = 15) -> "VideoDetector":
+    def video(self, every: int = 15) -> VideoDetector:
         """A detector for the frames of one video, one after another; the finder looks at every `every`-th."""
-        from pose2mesh.detectors.video import VideoDetector
-
         return VideoDetector(self, every)
 
     def confirm(self, image: np.ndarray, poses: np.ndarray) -> list[Found]:

@@ -10,6 +10,8 @@ from pose2mesh.skeletons import MEDIAPIPE33
 from pose2mesh.types import Keypoints2D
 
 SAME_PERSON = 0.5  # similarity of final poses from which they are one person
+AGREE = 0.45  # similarity from which the finder's pose and the landmarks are one person
+PRESENT = 0.5  # landmark network's score from which somebody is there
 MISSING = 0.1  # confidence below which a joint is called missing
 
 

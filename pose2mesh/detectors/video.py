@@ -4,12 +4,13 @@ The finder looks again at every N-th frame, and at once when somebody was lost; 
 let go. Tiles are searched for small people in the first frame only.
 """
 
+from typing import Any, Protocol
+
 import numpy as np
 
-from pose2mesh.detectors.blazepose import AGREE, PRESENT, BlazePoseDetector
 from pose2mesh.detectors.finder import find_people
 from pose2mesh.detectors.landmarks import look
-from pose2mesh.detectors.people import Found, distinct, poses_of, to_keypoints
+from pose2mesh.detectors.people import AGREE, PRESENT, Found, distinct, poses_of, to_keypoints
 from pose2mesh.detectors.similarity import similarity
 from pose2mesh.types import Keypoints2D
 
@@ -17,10 +18,19 @@ EMPTY = 5  # frames between two searches while nobody is in the picture
 DOUBTS = 2  # searches in a row that may not find a person who is followed
 
 
+class OfPictures(Protocol):
+    """What finds people in one picture, such as `BlazePoseDetector`."""
+
+    finder: Any  # the networks' sessions
+    landmarks: Any
+
+    def confirm(self, image: np.ndarray, poses: np.ndarray) -> list[Found]: ...
+
+
 class VideoDetector:
     """`detect` frame after frame; `tracks` of the answer are the same numbers while a person is followed."""
 
-    def __init__(self, detector: BlazePoseDetector, every: int) -> None:
+    def __init__(self, detector: OfPictures, every: int) -> None:
         self._detector, self._every = detector, every
         self._people: list[Found] = []
         self._doubts: dict[int | None, int] = {}  # of each track

@@ -1,4 +1,7 @@
-"""A network as one CUDA graph for each shape of its input: at small batches most of the time goes into launches."""
+"""A network as one CUDA graph for each shape of its input: at small batches most of the time goes into launches.
+
+Never run on a GPU so far: tests replay a stand-in for the graph.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,11 @@
-"""What every network returns."""
+"""What every network takes and returns."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
+
+from pose2mesh.errors import InputError
+from pose2mesh.skeletons import joint_set as find_joint_set
 
 
 class BodyParameters(NamedTuple):
@@ -38,3 +41,19 @@ class BodyPrediction(NamedTuple):
     vertices: Tensor  # [B, V, 3] metres
     joints: Tensor  # [B, J, 3] metres
     parameters: BodyParameters
+
+
+def check_keypoints(keypoints: Any, joint_set: str) -> None:
+    """Raise InputError unless this is a batch of keypoints [B, J, 3] of a joint set."""
+    joints = find_joint_set(joint_set).joints
+    wanted = f"a floating-point tensor [B, {len(joints)}, 3] of x, y, confidence in {joint_set}"
+    if not isinstance(keypoints, Tensor) or not keypoints.is_floating_point():
+        found = keypoints.dtype if isinstance(keypoints, Tensor) else type(keypoints).__name__
+        raise InputError(f"the network takes {wanted}; this is {found} (`predict` takes anything else)")
+    if keypoints.ndim != 3 or tuple(keypoints.shape[1:]) != (len(joints), 3):
+        raise InputError(f"the network takes {wanted}; this has the shape {list(keypoints.shape)}")
+    values = keypoints.detach()
+    bad = ~values[..., 2].isfinite() | ((values[..., 2] > 0) & ~values[..., :2].isfinite().all(-1))  # [B, J]
+    if bad.any():
+        person, joint = (int(i) for i in bad.nonzero()[0])
+        raise InputError(f"keypoints of person {person}, joint {joints[joint]} are not finite; give it confidence 0")

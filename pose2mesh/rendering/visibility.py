@@ -10,11 +10,10 @@ _BLUR = 0.08  # metres over which a limb fades
 
 def vertex_opacity(person: Person) -> np.ndarray | None:
     """Opacity [V] in [0.35, 1] by the nearest joints; None where all joints are seen or nobody told."""
-    seen = getattr(person, "seen", None)  # [J] bool
-    if seen is None or np.all(seen):
+    if person.seen is None or np.all(person.seen):
         return None
     joints = np.asarray(person.joints, np.float64)  # [J, 3]
     logits = (2 * person.vertices @ joints.T - (joints**2).sum(axis=1)) / (2 * _BLUR**2)  # [V, J]: minus distance^2
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    share = weights @ np.asarray(seen, np.float64) / weights.sum(axis=1)  # [V] of seen joints nearby
+    share = weights @ np.asarray(person.seen, np.float64) / weights.sum(axis=1)  # [V] of seen joints nearby
     return _FADED + (1 - _FADED) * share

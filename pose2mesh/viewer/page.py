@@ -68,7 +68,7 @@ def motion_page(motion: Motion, path: str | Path, title: str = "pose2mesh") -> P
 
 def _model(person: Person, index: int) -> dict[str, Any]:
     """One person: their mesh as GLB, where it stands (y up), and the joints."""
-    uncertainty, seen = getattr(person, "uncertainty", None), getattr(person, "seen", None)  # [J] m, [J] bool
+    uncertainty, seen = person.uncertainty, person.seen  # [J] m, [J] bool
     place = np.zeros(3) if person.camera is None else np.asarray(person.camera.translation) * Y_UP
     return {
         "name": f"{person.handedness} hand {index}" if person.handedness else f"person {index}",

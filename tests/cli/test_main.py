@@ -111,3 +111,14 @@ def test_every_script_in_tools_is_the_command_of_the_same_name(script, tmp_path)
         "a.yaml",
     ]
     assert script.stem.replace("_", "-") in command.COMMANDS
+
+
+def test_help_of_a_command_loads_no_torch():
+    program = (
+        "import sys\nfrom pose2mesh.cli.main import main\n"
+        "try: main(['predict', '--help'])\nexcept SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "--shard" in result.stdout

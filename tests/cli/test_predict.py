@@ -283,17 +283,6 @@ def test_wrong_arguments_are_one_line(tmp_path, capsys, arguments, named):
     assert not (tmp_path / "out").exists()
 
 
-def test_help_loads_no_torch():
-    program = (
-        "import sys\nfrom pose2mesh.cli.main import main\n"
-        "try: main(['predict', '--help'])\nexcept SystemExit as end: assert not end.code\n"
-        "assert 'torch' not in sys.modules"
-    )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
-    assert result.returncode == 0, result.stderr
-    assert "--shard" in result.stdout
-
-
 def test_overlays_by_choice(tmp_path):
     np.save(tmp_path / "solo.npy", person()[None])
     sizes = {}

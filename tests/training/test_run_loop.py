@@ -1,6 +1,5 @@
 """The loop of every run, with a task that counts: order, stopping, skipping, folders."""
 
-import errno
 import json
 import multiprocessing
 import os
@@ -291,20 +290,3 @@ def test_sigterm_ends_a_run_whose_worker_never_answers(tmp_path: Path) -> None:
         carry_out(config_of(tmp_path), partial(Sum, samples=Dying("asleep"), workers=1))
     task, _ = carry_out(config_of(tmp_path), Sum, resume=True)
     assert task.network.weight[0, 0].item() == 16
-
-
-def test_workers_that_cannot_begin_are_the_machines_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where /dev/shm is full to the last page."""
-
-    def full() -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(multiprocessing, "Queue", full)
-    with pytest.raises(MachineError, match=r"cannot start 2 processes .* No space left .*data.workers=0"):
-        next(batches(Counting(), 0, 3, 2))
-    assert next(batches(Counting(), 0, 3, 0)).value.item() == 0
-
-
-def test_batches_of_workers_are_those_of_none() -> None:
-    found = [[batch.value.item() for batch in batches(Counting(), 2, 9, workers)] for workers in (0, 2)]
-    assert found[0] == found[1] == [2, 3, 4, 5, 6, 7, 8]

@@ -4,14 +4,16 @@ Clenshaw's recurrence puts the weights before the Laplacian, so all degrees come
 concatenated. Each sparse product does its step of the recurrence in the same pass over memory, the last one bias, ReLU
 and residual too. Sums are in float32. The gradient keeps x (and y, for the ReLU); T_k(Lᵀ) of the incoming gradient
 gives both dx and dW by one dense product each. No atomics: the results are the same in every run.
+Never run on a GPU so far (`cuda_frame`).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from pose2mesh.ops.chebyshev.triton_support import pack, power_of_two, stacked_gradient, working_dtype
+from pose2mesh.ops.chebyshev.cuda_frame import Epilogue, convolution
+from pose2mesh.ops.chebyshev.triton_support import power_of_two, working_dtype
 from pose2mesh.ops.first_derivative import first_derivative_only
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling
@@ -33,104 +35,51 @@ def chebyshev_conv(
 ) -> Tensor:
     """See `reference.chebyshev_conv`. Computes in the type of x, under autocast in autocast's."""
     x = x.to(working_dtype(x))
-    is_relu = activation == "relu"
-    if not torch.is_grad_enabled():
-        packed = pack(weight, x.shape[2], x.dtype)  # [C_in, K, C_out]
-        parents = None if upsampling is None else upsampling.parents
-        return _convolve(
-            x, packed, _rows(operator), parents, scale=scale, bias=bias, residual=residual, is_relu=is_relu
-        )
-    if upsampling is not None:
+    if torch.is_grad_enabled() and upsampling is not None:
         x, residual = _copied(x, operator, upsampling), _copied(residual, operator, upsampling)
-    weight = weight if scale is None else weight * scale[:, None]
-    # The gradient of a ReLU is read off its result, so a residual must not be in it yet.
-    inside = None if is_relu else residual
-    packed = pack(weight, x.shape[2], x.dtype)
-    y: Tensor = _Convolution.apply(x, packed, bias, inside, operator, is_relu)  # type: ignore[assignment]
-    return y if residual is None or inside is residual else y + residual
+        upsampling = None
+    parents = None if upsampling is None else upsampling.parents
+    return convolution(x, weight, Epilogue(scale, bias, residual, activation == "relu"), _Rows(operator, parents))
 
 
-class _Convolution(torch.autograd.Function):
-    """relu(Σ_k T_k(L) x W_k + bias) + residual for packed weights [C_in, K, C_out]."""
+class _Rows(NamedTuple):
+    """The operator by rows; parents [N] of nodes whose values are those of the coarser graph."""
 
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        packed: Tensor,
-        bias: Tensor | None,
-        residual: Tensor | None,
-        operator: SparseOperator,
-        is_relu: bool,
-    ) -> Tensor:
-        y = _convolve(x, packed, _rows(operator), None, bias=bias, residual=residual, is_relu=is_relu)
-        ctx.save_for_backward(x, packed, y if is_relu else None)
-        ctx.operator = operator
-        ctx.bias_dtype, ctx.residual_dtype = dtype_of(bias), dtype_of(residual)
-        return y
+    operator: SparseOperator
+    parents: Tensor | None
 
-    @staticmethod
-    @first_derivative_only
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-        x, packed, y = ctx.saved_tensors
-        stack = stacked_gradient(grads[0].to(x.dtype), y, packed.shape[1])  # [B, N, K, C_out]
-        transposed = _rows(ctx.operator, is_transposed=True)
+    def convolve(self, x: Tensor, packed: Tensor, epilogue: Epilogue) -> Tensor:
+        """Clenshaw: b_k = u_k + 2 L b_{k+1} − b_{k+2} for u_k = x W_k; the sum is u_0 + L b_1 − b_2.
+
+        Values of the coarser graph are multiplied by the weights as they are and copied to their children in the sparse
+        products.
+
+        Shapes: x [B, N or M, C_in]; packed [C_in, K, C_out]; returns [B, N, C_out].
+        """
+        (batch, height, channels), (_, order, fan_out) = x.shape, packed.shape
+        rows: Rows = (self.operator.crow, self.operator.col, self.operator.values)
+        nodes = len(rows[0]) - 1
+        u = (x.reshape(-1, channels) @ packed.flatten(1)).view(batch, height, order, fan_out)
+        b = [u[:, :, k] for k in range(order)]  # each [B, N or M, C_out], overwritten if it is [B, N, C_out]
+        for k in range(order - 2, 0, -1):
+            out = b[k] if height == nodes else x.new_empty(batch, nodes, fan_out)
+            multiply(rows, b[k + 1], out, alpha=2, term=b[k], before=_get(b, k + 2), parents=self.parents)
+            b[k] = out
+        out = x.new_empty(batch, nodes, fan_out, dtype=epilogue.result_dtype(x))
+        if order == 1:
+            rows, b = _no_entries(rows), [b[0], b[0]]
+        multiply(rows, b[1], out, term=b[0], before=_get(b, 2), parents=self.parents, epilogue=epilogue)
+        return out
+
+    def gradient(self, stack: Tensor, packed: Tensor) -> Tensor:
+        """By T_k of the transposed operator, then one dense product with all weights."""
+        operator = self.operator
+        transposed = operator.crow_transposed, operator.col_transposed, operator.values_transposed
         for k in range(1, packed.shape[1]):
             before = stack[:, :, k - 2] if k > 1 else None
             multiply(transposed, stack[:, :, k - 1], stack[:, :, k], alpha=2 if k > 1 else 1, before=before)
         wide = stack.flatten(0, 1).flatten(1)  # [B·N, K·C_out]
-        grad_x = (wide @ packed.flatten(1).T).view_as(x)
-        return grad_x, *parameter_gradients(ctx, x, stack), residual_gradient(ctx, grads[0]), None, None
-
-
-def dtype_of(tensor: Tensor | None) -> torch.dtype | None:
-    return None if tensor is None else tensor.dtype
-
-
-def parameter_gradients(ctx: Any, x: Tensor, stack: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Gradients of packed weights [C_in, K, C_out] and bias from T_k of the incoming gradient [B, N, K, C_out]."""
-    grad_packed = x.reshape(-1, x.shape[2]).T @ stack.flatten(0, 1).flatten(1)  # [C_in, K·C_out]
-    grad_bias = None if ctx.bias_dtype is None else stack[:, :, 0].sum((0, 1), dtype=ctx.bias_dtype)
-    return grad_packed.unflatten(1, stack.shape[2:]), grad_bias
-
-
-def residual_gradient(ctx: Any, gradient: Tensor) -> Tensor | None:
-    return None if ctx.residual_dtype is None else gradient.to(ctx.residual_dtype)
-
-
-def _convolve(
-    x: Tensor,
-    packed: Tensor,
-    rows: Rows,
-    parents: Tensor | None,
-    *,
-    residual: Tensor | None,
-    scale: Tensor | None = None,
-    bias: Tensor | None = None,
-    is_relu: bool = False,
-) -> Tensor:
-    """Clenshaw: b_k = u_k + 2 L b_{k+1} − b_{k+2} for u_k = x W_k; the sum is u_0 + L b_1 − b_2.
-
-    Values of the coarser graph are multiplied by the weights as they are and copied to their children in the sparse
-    products.
-
-    Shapes: x [B, N or M, C_in]; packed [C_in, K, C_out]; parents [N]; residual [B, N or M, C_out];
-    returns [B, N, C_out].
-    """
-    (batch, height, channels), (_, order, fan_out) = x.shape, packed.shape
-    nodes = len(rows[0]) - 1
-    u = (x.reshape(-1, channels) @ packed.flatten(1)).view(batch, height, order, fan_out)
-    b = [u[:, :, k] for k in range(order)]  # each [B, N or M, C_out], overwritten if it is [B, N, C_out]
-    for k in range(order - 2, 0, -1):
-        out = b[k] if height == nodes else x.new_empty(batch, nodes, fan_out)
-        multiply(rows, b[k + 1], out, alpha=2, term=b[k], before=_get(b, k + 2), parents=parents)
-        b[k] = out
-    out = x.new_empty(batch, nodes, fan_out, dtype=result_dtype(x, residual))
-    epilogue = {"scale": scale, "bias": bias, "residual": residual, "is_relu": is_relu}
-    if order == 1:
-        rows, b = _no_entries(rows), [b[0], b[0]]
-    multiply(rows, b[1], out, term=b[0], before=_get(b, 2), parents=parents, **epilogue)
-    return out
+        return (wide @ packed.flatten(1).T).view(*stack.shape[:2], -1)
 
 
 def _get(terms: list[Tensor], k: int) -> Tensor | None:
@@ -168,10 +117,6 @@ class _Copies(torch.autograd.Function):
         return out, None
 
 
-def result_dtype(x: Tensor, residual: Tensor | None) -> torch.dtype:
-    return x.dtype if residual is None else torch.promote_types(x.dtype, residual.dtype)
-
-
 def multiply(
     rows: Rows,
     x: Tensor,
@@ -181,10 +126,7 @@ def multiply(
     term: Tensor | None = None,
     before: Tensor | None = None,
     parents: Tensor | None = None,
-    scale: Tensor | None = None,
-    bias: Tensor | None = None,
-    residual: Tensor | None = None,
-    is_relu: bool = False,
+    epilogue: Epilogue = Epilogue(),  # noqa: B008 - it cannot be changed
 ) -> None:
     """out = relu(scale · (alpha · matrix · x + term − before) + bias) + residual, in one kernel.
 
@@ -193,7 +135,7 @@ def multiply(
     from pose2mesh.ops.chebyshev.kernels.sparse_product import sparse_product
 
     batch, nodes, channels = out.shape
-    scale, bias, residual = (None if t is None else t.contiguous() for t in (scale, bias, residual))
+    scale, bias, residual, is_relu = epilogue.contiguous()
     block_channels = min(power_of_two(channels), 128)
     block_nodes = min(_RESULTS // block_channels, 128)
     grid = (-(-nodes // block_nodes), -(-channels // block_channels), batch)
@@ -209,9 +151,3 @@ def multiply(
             ALPHA=alpha, IS_RELU=is_relu, BLOCK_NODES=block_nodes, BLOCK_CHANNELS=block_channels, num_warps=4,  # pyright: ignore[reportCallIssue]
             **dict(zip(names, coarse, strict=True)),
         )  # fmt: skip
-
-
-def _rows(operator: SparseOperator, is_transposed: bool = False) -> Rows:
-    if is_transposed:
-        return operator.crow_transposed, operator.col_transposed, operator.values_transposed
-    return operator.crow, operator.col, operator.values

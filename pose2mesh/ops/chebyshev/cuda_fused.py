@@ -2,25 +2,18 @@
 
 The operator must be symmetric, so that T_k(Lᵀ) = T_k(L): the gradient of x is the same kernel with the weights
 transposed, and what it computes on the way, T_k of the incoming gradient, gives that of the weights by one dense
-product.
+product. Never run on a GPU so far (`cuda_frame`).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from pose2mesh.ops.chebyshev.arguments import expand
-from pose2mesh.ops.chebyshev.cuda import dtype_of, parameter_gradients, residual_gradient, result_dtype
+from pose2mesh.ops.chebyshev.cuda_frame import Epilogue, convolution
 from pose2mesh.ops.chebyshev.ring_tiles import CHUNK, RingTiles, ring_tiles
-from pose2mesh.ops.chebyshev.triton_support import (
-    can_run_kernels,
-    pack,
-    power_of_two,
-    stacked_gradient,
-    working_dtype,
-)
-from pose2mesh.ops.first_derivative import first_derivative_only
+from pose2mesh.ops.chebyshev.triton_support import can_run_kernels, power_of_two, working_dtype
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling
 
@@ -49,71 +42,38 @@ def chebyshev_conv(
     float32 is computed as tf32 where torch may (`torch.backends.cuda.matmul.allow_tf32`), else as three tf32 products,
     which are as exact.
     """
-    order = weight.shape[1] // x.shape[2]
     x, residual = expand(x, operator, upsampling), expand(residual, operator, upsampling)
     x = x.to(working_dtype(x)).contiguous()
-    has_gradient = torch.is_grad_enabled()
-    if has_gradient and scale is not None:
-        weight, scale = weight * scale[:, None], None
-    packed = pack(weight, x.shape[2], x.dtype)  # [C_in, K, C_out]
-    tiles = ring_tiles(operator, order, tile, x.dtype)
-    is_relu = activation == "relu"
-    if not has_gradient:
-        return _convolve(x, tiles, packed.transpose(0, 1), bias, residual, is_relu, scale=scale)
-    inside = None if is_relu else residual  # see `cuda.py`
-    y: Tensor = _Convolution.apply(x, packed, bias, inside, tiles, is_relu)  # type: ignore[assignment]
-    return y if residual is None or inside is residual else y + residual
+    tiles = ring_tiles(operator, weight.shape[1] // x.shape[2], tile, x.dtype)
+    return convolution(x, weight, Epilogue(scale, bias, residual, activation == "relu"), _Tiles(tiles))
 
 
-class _Convolution(torch.autograd.Function):
-    """relu(Σ_k T_k(L) x W_k + bias) + residual for packed weights [C_in, K, C_out]."""
+class _Tiles(NamedTuple):
+    """The operator in tiles with their rings."""
 
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        packed: Tensor,
-        bias: Tensor | None,
-        residual: Tensor | None,
-        tiles: RingTiles,
-        is_relu: bool,
-    ) -> Tensor:
-        y = _convolve(x, tiles, packed.transpose(0, 1), bias, residual, is_relu)
-        ctx.save_for_backward(x, packed, y if is_relu else None)
-        ctx.tiles = tiles
-        ctx.bias_dtype, ctx.residual_dtype = dtype_of(bias), dtype_of(residual)
-        return y
+    tiles: RingTiles
 
-    @staticmethod
-    @first_derivative_only
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Any, ...]:
-        x, packed, y = ctx.saved_tensors
-        stack = stacked_gradient(grads[0].to(x.dtype), y, packed.shape[1])  # [B, N, K, C_out]
-        grad_x = _convolve(stack[:, :, 0], ctx.tiles, packed.permute(1, 2, 0), basis=stack)
-        return grad_x, *parameter_gradients(ctx, x, stack), residual_gradient(ctx, grads[0]), None, None
+    def convolve(self, x: Tensor, packed: Tensor, epilogue: Epilogue) -> Tensor:
+        return _convolve(x, self.tiles, packed.transpose(0, 1), epilogue)
+
+    def gradient(self, stack: Tensor, packed: Tensor) -> Tensor:
+        """The same kernel with the weights transposed, for the operator is symmetric."""
+        return _convolve(stack[:, :, 0], self.tiles, packed.permute(1, 2, 0), Epilogue(), basis=stack)
 
 
 def _convolve(
-    x: Tensor,
-    tiles: RingTiles,
-    weights: Tensor,
-    bias: Tensor | None = None,
-    residual: Tensor | None = None,
-    is_relu: bool = False,
-    *,
-    scale: Tensor | None = None,
-    basis: Tensor | None = None,
+    x: Tensor, tiles: RingTiles, weights: Tensor, epilogue: Epilogue, *, basis: Tensor | None = None
 ) -> Tensor:
     """One kernel; leaves T_k x in basis[:, :, k] for k ≥ 1 if that is given.
 
-    Shapes: x [B, N, C_in]; weights [K, C_in, C_out]; residual [B, N, C_out]; basis [B, N, K, C_in]; returns
+    Shapes: x [B, N, C_in]; weights [K, C_in, C_out]; basis [B, N, K, C_in]; returns
     [B, N, C_out].
     """
     from pose2mesh.ops.chebyshev.kernels.tile_local import tile_local
 
     (batch, nodes, fan_in), (order, _, fan_out) = x.shape, weights.shape
-    out = x.new_empty(batch, nodes, fan_out, dtype=result_dtype(x, residual))
-    scale, bias, residual = (None if t is None else t.contiguous() for t in (scale, bias, residual))
+    out = x.new_empty(batch, nodes, fan_out, dtype=epilogue.result_dtype(x))
+    scale, bias, residual, is_relu = epilogue.contiguous()
     meta = launch_settings(x.dtype, order, tiles.tile, fan_in, fan_out)
     grid = (-(-nodes // tiles.tile), -(-fan_out // meta["BLOCK_OUT"]), batch)
     with torch.cuda.device_of(x):
