@@ -15,7 +15,7 @@ OLDEST_TESTS := tests/test_imports.py tests/test_free_path.py tests/test_pipelin
   tests/networks/test_compact.py tests/checkpoints/test_weights.py tests/hierarchy tests/exporters/test_archive.py \
   tests/exporters/test_person.py tests/detectors/test_exif.py
 
-.PHONY: demo test lint docs oldest wheels clean
+.PHONY: demo test lint docs oldest wheels lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -46,6 +46,13 @@ wheels: $(VENV)/.wheels
 	  *linux*) PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair -w dist $$wheel ;; \
 	  *) cp $$wheel dist ;; esac; done
 	@ls -l dist
+
+# The versions of constraints.txt with the hashes of the package index, for every platform and Python:
+# pip install --require-hashes -r requirements.lock && pip install --no-deps .
+lock: $(VENV)/.wheels
+	@$(BIN)/uv pip compile -q pyproject.toml $(addprefix --extra ,detect mediapipe render demo export dev docs wheels) \
+	  -c constraints.txt --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	  -o requirements.lock
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist demo_out docs/_build .pytest_cache .ruff_cache .hypothesis
