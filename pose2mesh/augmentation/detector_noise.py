@@ -1,6 +1,6 @@
 """What detectors do to 2D joints: jitter, misses, left-right inversion, absence, truncation, confidences.
 
-All lengths are fractions of the height of the person's box. The protocol of `docs/results.md` is `PROTOCOL_NOISE`.
+All lengths are fractions of the height of the person's box. The protocol of `docs/protocols.md` is `PROTOCOL_NOISE`.
 """
 
 from dataclasses import dataclass

@@ -32,7 +32,7 @@ class TestConfig(Strict):
     protocol: Literal[
         "mocap", "upright", "closed_loop", "hand", "hand_closed_loop", "human36m", "3dpw", "freihand", "surreal"
     ] = "mocap"
-    convention: Literal["original", "current"] = "original"  # datasets: the release's, or today's (docs/results.md)
+    convention: Literal["original", "current"] = "original"  # datasets: the release's, or today's (docs/protocols.md)
     input: Literal["detections", "truth"] = "detections"  # datasets: published detections, or the true joints projected
     smoothing: SmoothingConfig | None = None  # 3dpw: report errors after smoothing as well
     weights: str = "anny-body"

@@ -1,4 +1,4 @@
-"""Measure a network by the mocap protocol, or on held-out gestures of a hand (docs/results.md)."""
+"""Measure a network by the mocap protocol, or on held-out gestures of a hand (docs/protocols.md)."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -86,7 +86,7 @@ def measure_photos(
     detector: str = "auto",
     on_result: Callable[[Photo, np.ndarray, list[Person]], None] | None = None,
 ) -> dict[str, Any]:
-    """Recover every photo and count: the measures of docs/results.md. `on_result` gets each photo's people."""
+    """Recover every photo and count: the measures of docs/protocols.md. `on_result` gets each photo's people."""
     found, reprojections, seconds = 0, [], []
     flexion: dict[bool, list[float]] = {False: [], True: []}  # degrees by whether the person is truncated
     extra = 0

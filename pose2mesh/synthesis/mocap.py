@@ -1,4 +1,4 @@
-"""The mocap protocol: recorded frames, one view each, with exact ground truth (docs/results.md)."""
+"""The mocap protocol: recorded frames, one view each, with exact ground truth (docs/protocols.md)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

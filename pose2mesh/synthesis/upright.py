@@ -1,6 +1,6 @@
 """The protocol `upright`: everyday poses before cameras as people hold them, whole and cut, with exact truth.
 
-Poses come from the sampler that training may use as well, from other seeds and on other people (docs/results.md).
+Poses come from the sampler that training may use as well, from other seeds and on other people (docs/protocols.md).
 """
 
 from collections.abc import Iterator

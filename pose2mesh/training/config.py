@@ -130,7 +130,7 @@ class SourceConfig(Strict):
 
 
 class ValidationSource(Strict):
-    """People of an annotation dataset to measure on during training, by its protocol (docs/results.md)."""
+    """People of an annotation dataset to measure on during training, by its protocol (docs/protocols.md)."""
 
     dataset: Literal["human36m", "surreal", "pw3d", "freihand"]  # those that have a part kept for testing
     folder: str

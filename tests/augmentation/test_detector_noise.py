@@ -1,4 +1,4 @@
-"""The detector's errors, measured on 20,000 samples against the protocol of docs/results.md."""
+"""The detector's errors, measured on 20,000 samples against the protocol of docs/protocols.md."""
 
 from dataclasses import replace
 

@@ -182,7 +182,7 @@ def test_weights_that_do_not_name_a_convolution_are_chebyshevs() -> None:
     assert {type(level.operator) for level in build_network(settings).mesh_head.levels} == {SparseOperator}
 
 
-# The overrides of docs/results.md: convolution, order, channels, latent.
+# The overrides of docs/log: convolution, order, channels, latent.
 ROWS = [
     ("spiral", 9, (37, 28, 18), 158),
     ("sage", 3, (78, 59, 39), 80),
