@@ -22,12 +22,12 @@ from pose2mesh.fitting.batched_camera import person_size, place_bodies, project_
 from pose2mesh.losses.targets import Batch
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.skeletons import COCO_ROWS
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
 from pose2mesh.training.run_folder import Stateful
 
 _MEASURED_ON = 512  # target samples that the size of detection errors is measured on
-_COCO = 17
 
 
 class DetectionErrors(NamedTuple):
@@ -108,7 +108,7 @@ class DomainAdaptiveAugmentation:
 
     def _truth(self, parameters: BodyParameters, cameras: Tensor) -> Batch:
         body = self.decoder(parameters)
-        points = project_rays(body.joints[:, :_COCO], cameras)
+        points = project_rays(body.joints[:, COCO_ROWS], cameras)
         exact = torch.cat([points, torch.ones_like(points[..., :1])], -1)  # [B, 17, 3]
         return Batch(exact, body.joints, body.vertices, parameters.rotations, parameters.betas)
 

@@ -16,10 +16,9 @@ from pose2mesh.evaluation.images import predict_images
 from pose2mesh.losses.images import full_loss
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.spin import ImagePrediction, Spin, project_to_crop, scale_penalty
+from pose2mesh.skeletons import COCO_ROWS
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
-
-_COCO = 17
 
 
 class ImageAugmentation:
@@ -64,7 +63,7 @@ class ImageAugmentation:
 
     def _real_loss(self, found: ImagePrediction, keypoints: Tensor) -> Tensor:
         """The weighted square of the re-projection error in half sides, and the term of the camera; nothing else."""
-        joints = self.synthesizer.decoder.joints(found.parameters)[:, :_COCO]
+        joints = self.synthesizer.decoder.joints(found.parameters)[:, COCO_ROWS]
         squared = (project_to_crop(joints, found.camera) - keypoints[..., :2]).square().sum(-1)  # [B, 17]
         return self.weights.joints_2d * (keypoints[..., 2] * squared).mean() + scale_penalty(found.camera)
 

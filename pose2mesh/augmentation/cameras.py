@@ -30,6 +30,17 @@ class CameraRange:
     roll_degrees: NotNegative = 4.0
     is_uniform: bool = False  # pitch and roll up to these angles, evenly, instead of normally distributed
 
+    def views(self, count: int, generator: Generator) -> "View":
+        """Random views of bodies."""
+        yaw = 2 * torch.pi * torch.rand(count, generator=generator)
+        pitch, roll = (
+            torch.deg2rad(degrees * _spread(count, self.is_uniform, generator))
+            for degrees in (self.pitch_degrees, self.roll_degrees)
+        )
+        distance = _uniform(count, self.distance, generator)
+        rotation = _about(2, roll) @ _about(0, pitch) @ SMPL_TO_CAMERA @ _about(1, yaw)
+        return View(rotation, distance[:, None] * torch.eye(3)[2])
+
 
 @dataclass(frozen=True)
 class PhotoCameras:
@@ -57,6 +68,35 @@ class PhotoCameras:
     tilted: Fraction = 0.1  # share of tilted ones
     tilt_degrees: NotNegative = 15.0  # up to this
 
+    def views(self, count: int, generator: Generator) -> "View":
+        """Random views of bodies."""
+
+        def choose(share: float, special: Tensor, usual: Tensor) -> Tensor:
+            return torch.where(torch.rand(count, generator=generator) < share, special, usual)
+
+        def uniform(limits: tuple[float, float]) -> Tensor:
+            return _uniform(count, limits, generator)
+
+        is_close = torch.rand(count, generator=generator) < self.close
+        near, far = (
+            torch.exp(uniform((math.log(low), math.log(high)))) for low, high in (self.close_distance, self.distance)
+        )
+        level = torch.where(is_close, near, far)
+        aim = torch.where(is_close, uniform(self.close_aim), uniform(self.aim))
+        height = torch.where(is_close, uniform(self.close_height), uniform(self.height))
+        pitch = choose(self.steep, torch.deg2rad(uniform(self.steep_degrees)), torch.atan2(height - aim, level))
+        roll = self.roll_degrees * torch.randn(count, generator=generator)
+        roll = torch.deg2rad(choose(self.tilted, uniform((-self.tilt_degrees, self.tilt_degrees)), roll))
+        faced = torch.deg2rad(self.facing_degrees * torch.randn(count, generator=generator))
+        yaw = choose(self.facing, faced, uniform((0, 2 * torch.pi)))
+        aside = self.aside * level * torch.randn(count, generator=generator).clamp(-2, 2)
+        held = _about(2, roll) @ _about(0, pitch) @ SMPL_TO_CAMERA  # of a body that faces the camera
+        zero = torch.zeros(count)
+        # from the point that the axis meets to the pelvis, and from the lens to that point
+        below = (held @ torch.stack([aside, -aim, zero], -1)[..., None])[..., 0]  # [B, 3]
+        ahead = torch.stack([zero, zero, level / pitch.cos()], -1)
+        return View(held @ _about(1, yaw), below + ahead)
+
 
 class View(NamedTuple):
     rotation: Tensor  # [B, 3, 3] SMPL axes to camera axes
@@ -70,16 +110,7 @@ class View(NamedTuple):
 
 def sample_views(count: int, cameras: CameraRange | PhotoCameras, generator: Generator) -> View:
     """Random views of bodies."""
-    if isinstance(cameras, PhotoCameras):
-        return _photo_views(count, cameras, generator)
-    yaw = 2 * torch.pi * torch.rand(count, generator=generator)
-    pitch, roll = (
-        torch.deg2rad(degrees * _spread(count, cameras.is_uniform, generator))
-        for degrees in (cameras.pitch_degrees, cameras.roll_degrees)
-    )
-    distance = _uniform(count, cameras.distance, generator)
-    rotation = _about(2, roll) @ _about(0, pitch) @ SMPL_TO_CAMERA @ _about(1, yaw)
-    return View(rotation, distance[:, None] * torch.eye(3)[2])
+    return cameras.views(count, generator)
 
 
 def project(points: Tensor, place: Tensor) -> Tensor:
@@ -91,34 +122,6 @@ def project(points: Tensor, place: Tensor) -> Tensor:
         place = place[:, None] * torch.eye(3)[2].to(place)
     seen = points + place[:, None]
     return seen[..., :2] / seen[..., 2:].clamp(min=NEAREST)
-
-
-def _photo_views(count: int, cameras: PhotoCameras, generator: Generator) -> View:
-    def choose(share: float, special: Tensor, usual: Tensor) -> Tensor:
-        return torch.where(torch.rand(count, generator=generator) < share, special, usual)
-
-    def uniform(limits: tuple[float, float]) -> Tensor:
-        return _uniform(count, limits, generator)
-
-    is_close = torch.rand(count, generator=generator) < cameras.close
-    near, far = (
-        torch.exp(uniform((math.log(low), math.log(high)))) for low, high in (cameras.close_distance, cameras.distance)
-    )
-    level = torch.where(is_close, near, far)
-    aim = torch.where(is_close, uniform(cameras.close_aim), uniform(cameras.aim))
-    height = torch.where(is_close, uniform(cameras.close_height), uniform(cameras.height))
-    pitch = choose(cameras.steep, torch.deg2rad(uniform(cameras.steep_degrees)), torch.atan2(height - aim, level))
-    roll = cameras.roll_degrees * torch.randn(count, generator=generator)
-    roll = torch.deg2rad(choose(cameras.tilted, uniform((-cameras.tilt_degrees, cameras.tilt_degrees)), roll))
-    faced = torch.deg2rad(cameras.facing_degrees * torch.randn(count, generator=generator))
-    yaw = choose(cameras.facing, faced, uniform((0, 2 * torch.pi)))
-    aside = cameras.aside * level * torch.randn(count, generator=generator).clamp(-2, 2)
-    held = _about(2, roll) @ _about(0, pitch) @ SMPL_TO_CAMERA  # of a body that faces the camera
-    zero = torch.zeros(count)
-    # from the point that the axis meets to the pelvis, and from the lens to that point
-    below = (held @ torch.stack([aside, -aim, zero], -1)[..., None])[..., 0]  # [B, 3]
-    ahead = torch.stack([zero, zero, level / pitch.cos()], -1)
-    return View(held @ _about(1, yaw), below + ahead)
 
 
 def _uniform(count: int, limits: tuple[float, float], generator: Generator) -> Tensor:

@@ -7,13 +7,13 @@ help the finder's own 17 joints stay. A weak find stays only if both agree on it
 
 import numpy as np
 
-from pose2mesh.detectors.finder import find_people
+from pose2mesh.detectors.finder import SCORE_ROW, find_people
 from pose2mesh.detectors.landmarks import Landmarks, look, region_of
 from pose2mesh.detectors.people import AGREE, PRESENT, Found, distinct, to_keypoints
 from pose2mesh.detectors.sessions import load_session
 from pose2mesh.detectors.similarity import nearness, similarity, to_coco
 from pose2mesh.detectors.video import VideoDetector
-from pose2mesh.skeletons import COCO17, MEDIAPIPE33, convert
+from pose2mesh.skeletons import COCO17, COCO_ROWS, MEDIAPIPE33, convert
 from pose2mesh.types import Keypoints2D
 
 SURE_FIND = 0.35  # score of a find that stays although the landmarks are of somebody else
@@ -51,11 +51,11 @@ class BlazePoseDetector:
 
     def confirm(self, image: np.ndarray, poses: np.ndarray) -> list[Found]:
         """The people among finds [N, 18, 3] in image uint8 [H, W, 3]."""
-        first = look(self.landmarks, image, [region_of(pose[:17]) for pose in poses])
+        first = look(self.landmarks, image, [region_of(pose[COCO_ROWS]) for pose in poses])
         again = look(self.landmarks, image, [found.region for found in first], both=True)
         best = [closest(pose, pair) for pose, *pair in zip(poses, again, first, strict=True)]
         lost = [i for i, pose in enumerate(poses) if agreement(best[i], pose) < AGREE]
-        regions = [region_of(poses[i, :17]) for i in lost]
+        regions = [region_of(poses[i, COCO_ROWS]) for i in lost]
         closer = look(self.landmarks, image, [region._replace(side=CLOSER * region.side) for region in regions])
         for i, found in zip(lost, closer, strict=True):
             best[i] = closest(poses[i], [best[i], found])
@@ -71,25 +71,25 @@ def closest(pose: np.ndarray, candidates: list[Landmarks]) -> Landmarks:
 
 def agreement(found: Landmarks, pose: np.ndarray) -> float:
     """How far landmarks are of the person of a find [18, 3], in [0, 1]; 0 where nobody is there."""
-    return float(similarity(found.coco[None], pose[None, :17])[0, 0]) * (found.score >= PRESENT)
+    return float(similarity(found.coco[None], pose[None, COCO_ROWS])[0, 0]) * (found.score >= PRESENT)
 
 
 def decide(pose: np.ndarray, found: Landmarks) -> Found | None:
     """The person of a find [18, 3]: with the landmarks' joints, with the finder's own, or nobody."""
     if agreement(found, pose) >= AGREE:
         return Found(blended(found.joints, pose), found.region)
-    if pose[17, 2] < SURE_FIND:
+    if pose[SCORE_ROW, 2] < SURE_FIND:
         return None
-    points, confidence = convert(pose[:17, :2], pose[:17, 2], COCO17, MEDIAPIPE33)
-    return Found(np.concatenate([points, confidence[:, None]], -1), region_of(pose[:17]))
+    points, confidence = convert(pose[COCO_ROWS, :2], pose[COCO_ROWS, 2], COCO17, MEDIAPIPE33)
+    return Found(np.concatenate([points, confidence[:, None]], -1), region_of(pose[COCO_ROWS]))
 
 
 def blended(joints: np.ndarray, pose: np.ndarray) -> np.ndarray:
     """Joints [33, 3] with a share of the finder's own [18, 3] where both agree, less trusted where not."""
     coco = to_coco(joints)
-    near = nearness(coco[None], pose[None, :17])[0, 0]  # [17]
-    is_seen = pose[:17, 2] >= SEEN  # [17]
+    near = nearness(coco[None], pose[None, COCO_ROWS])[0, 0]  # [17]
+    is_seen = pose[COCO_ROWS, 2] >= SEEN  # [17]
     mixed = joints.copy()
-    mixed[_COCO_ROWS, :2] += (FINDER_SHARE * near * is_seen)[:, None] * (pose[:17, :2] - coco[:, :2])
+    mixed[_COCO_ROWS, :2] += (FINDER_SHARE * near * is_seen)[:, None] * (pose[COCO_ROWS, :2] - coco[:, :2])
     mixed[_COCO_ROWS, 2] *= np.where(is_seen, DOUBTED + (1 - DOUBTED) * near, 1)
     return mixed

@@ -11,6 +11,7 @@ import numpy as np
 from pose2mesh.detectors.sessions import Session
 from pose2mesh.detectors.similarity import extent, suppressed
 from pose2mesh.geometry.crop import Box
+from pose2mesh.skeletons import COCO17, COCO_ROWS
 
 STRIDE = 32  # px; sides of the network's input are multiples of it
 WHOLE = (256, 512)  # px, longest side of the whole picture in each pass
@@ -18,6 +19,7 @@ TILE = 448  # px, longest side of a tile
 LEAST_SCORE = 0.24  # of a find; between people in front and those in the background (docs/decisions)
 HINT = 0.2  # score of a find that calls for a closer look
 SMALL, SURE = 0.3, 0.3  # share of the longest side, score: below them tiles are looked at
+SCORE_ROW = len(COCO17)  # of a find, after its joints
 SAME_PERSON = 0.35  # similarity from which two finds are one person
 
 
@@ -31,14 +33,14 @@ def find_people(network: Session, image: np.ndarray, with_tiles: bool = True) ->
     if with_tiles and _wants_tiles(poses, max(image.shape)):
         found += [look(network, image, tile, TILE) for tile in tiles(image.shape[1], image.shape[0])]
         poses = suppressed(np.concatenate(found), SAME_PERSON)
-    return poses[poses[:, 17, 2] >= LEAST_SCORE]
+    return poses[poses[:, SCORE_ROW, 2] >= LEAST_SCORE]
 
 
 def _wants_tiles(poses: np.ndarray, longest: int) -> bool:
     """Whether poses [N, 18, 3] of a picture of this longest side are small ones among others, or nobody's."""
-    poses = poses[poses[:, 17, 2] >= HINT]
-    sizes = [extent(pose[:17]) for pose in poses]
-    return min(sizes, default=0) < SMALL * longest or not (poses[:, 17, 2] >= SURE).any()
+    poses = poses[poses[:, SCORE_ROW, 2] >= HINT]
+    sizes = [extent(pose[COCO_ROWS]) for pose in poses]
+    return min(sizes, default=0) < SMALL * longest or not (poses[:, SCORE_ROW, 2] >= SURE).any()
 
 
 def tiles(width: int, height: int) -> Iterator[Box]:
@@ -62,8 +64,8 @@ def look(network: Session, image: np.ndarray, box: Box, longest: int) -> np.ndar
     (found,) = network(padded[None])  # [1, N, 56]
     height, width = padded.shape[:2]
     poses = np.zeros((found.shape[1], 18, 3), np.float32)
-    poses[:, :17] = found[0, :, :51].reshape(-1, 17, 3)[..., [1, 0, 2]]
-    poses[:, :17, :2] *= (width / size[0] * (right - left), height / size[1] * (bottom - top))
-    poses[:, :17, :2] += (left, top)
-    poses[:, 17, 2] = found[0, :, 55]
+    poses[:, COCO_ROWS] = found[0, :, :51].reshape(-1, 17, 3)[..., [1, 0, 2]]
+    poses[:, COCO_ROWS, :2] *= (width / size[0] * (right - left), height / size[1] * (bottom - top))
+    poses[:, COCO_ROWS, :2] += (left, top)
+    poses[:, SCORE_ROW, 2] = found[0, :, 55]
     return poses

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pose2mesh.skeletons import COCO17, MEDIAPIPE33, convert
+from pose2mesh.skeletons import COCO17, COCO_ROWS, MEDIAPIPE33, convert
 
 # COCO's per-joint widths: how far annotators disagree, in units of the root of the person's area.
 WIDTHS = 2 * np.array(
@@ -52,8 +52,8 @@ def _area(poses: np.ndarray) -> np.ndarray:
 
 def suppressed(poses: np.ndarray, same: float) -> np.ndarray:
     """The poses [P, 18, 3] of [N, 18, 3], best score (row 17) first, that are like no better one."""
-    poses = poses[np.argsort(-poses[:, 17, 2], kind="stable")]
-    alike = similarity(poses[:, :17], poses[:, :17])  # [N, N]
+    poses = poses[np.argsort(-poses[:, -1, 2], kind="stable")]
+    alike = similarity(poses[:, COCO_ROWS], poses[:, COCO_ROWS])  # [N, N]
     kept: list[int] = []
     for i in range(len(poses)):
         if not (alike[i, kept] >= same).any():

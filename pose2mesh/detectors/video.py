@@ -12,6 +12,7 @@ from pose2mesh.detectors.finder import find_people
 from pose2mesh.detectors.landmarks import look
 from pose2mesh.detectors.people import AGREE, PRESENT, Found, distinct, poses_of, to_keypoints
 from pose2mesh.detectors.similarity import similarity
+from pose2mesh.skeletons import COCO_ROWS
 from pose2mesh.types import Keypoints2D
 
 EMPTY = 5  # frames between two searches while nobody is in the picture
@@ -61,7 +62,7 @@ class VideoDetector:
     def _search(self, image: np.ndarray) -> None:
         """Confirm who is followed, let go of whom the finder misses, take in who is new."""
         finds = find_people(self._detector.finder, image, with_tiles=self._frame == 0)
-        alike = similarity(poses_of(self._people), finds[:, :17])  # [P, N]
+        alike = similarity(poses_of(self._people), finds[:, COCO_ROWS])  # [P, N]
         for person, row in zip(self._people, alike, strict=True):
             missed = self._doubts.get(person.track, 0) + 1
             self._doubts[person.track] = 0 if (row >= AGREE).any() else missed

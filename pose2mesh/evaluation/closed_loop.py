@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pose2mesh.detectors import Detector, get_detector
 from pose2mesh.errors import InputError
-from pose2mesh.evaluation.evaluator import measure
+from pose2mesh.evaluation.evaluator import PROTOCOL_JOINTS, measure
 from pose2mesh.metrics import MetricAccumulator
 from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.pipeline import Pose2Mesh
@@ -78,7 +78,7 @@ def measure_scene(scene: StudioScene, person: Person) -> dict[str, Tensor]:
         "silhouette_iou": _silhouette_iou(person, person.camera, scene.mask),
     }
     predicted = MeshPrediction(_batch(person.vertices), _batch(person.joints[: len(truth.joints)]))
-    errors = measure(predicted, _batch(truth.joints)[:, :18], _batch(truth.vertices))
+    errors = measure(predicted, _batch(truth.joints)[:, PROTOCOL_JOINTS], _batch(truth.vertices))
     return {**errors, **{name: torch.tensor([share]) for name, share in shares.items()}}
 
 

@@ -11,12 +11,13 @@ from pose2mesh.checkpoints.build import BodyNetwork
 from pose2mesh.geometry.procrustes import similarity_align
 from pose2mesh.metrics import MetricAccumulator, auc, f_score, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
 from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction
+from pose2mesh.skeletons import PELVIS_ROW
 from pose2mesh.synthesis.detections import conversion
 from pose2mesh.synthesis.hands import HandProtocol
 from pose2mesh.synthesis.mocap import MocapProtocol, ProtocolBatch
 
-# The protocol's joints: COCO-17 and the pelvis, which is joint 17 of COCO-19; the neck (18) is left out.
-PROTOCOL_JOINTS = slice(0, 18)
+# COCO-17 and the pelvis, which comes next in COCO-19; the neck is left out.
+PROTOCOL_JOINTS = slice(PELVIS_ROW + 1)
 
 
 def evaluate(

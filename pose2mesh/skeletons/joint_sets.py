@@ -248,6 +248,8 @@ JOINT_SETS = {
         *WITH_HANDS.values(),
     )
 }
+# Of COCO-19 and of every set that begins with it: the joints of COCO-17, and the pelvis.
+COCO_ROWS, PELVIS_ROW = slice(len(COCO17.joints)), COCO19.index("pelvis")
 _ALIASES = {
     "coco": "coco17",
     "human36": "human36m17",

@@ -16,6 +16,7 @@ from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.errors import InputError
+from pose2mesh.skeletons import COCO_ROWS, PELVIS_ROW
 from pose2mesh.synthesis.bodies import ADULT_YEARS, find_motion, seeded_generator, shape_table
 
 
@@ -70,9 +71,9 @@ class MocapProtocol:
         groups = self.body.expand_groups(rotation[:, None] @ world_rotmats(poses))
         joints = reduced.joints(betas, groups)
         vertices = reduced.skin(betas, groups)
-        pelvis = joints[:, 17:18]
+        pelvis = joints[:, PELVIS_ROW, None]
         joints, vertices = joints - pelvis, vertices - pelvis
-        exact = project(joints[:, :17], distance)
+        exact = project(joints[:, COCO_ROWS], distance)
         clean, noisy = [], []
         for i, row in enumerate(rows):
             generator = seeded_generator(self.seed, row, 1)

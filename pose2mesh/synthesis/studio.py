@@ -19,7 +19,7 @@ from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.rendering.software import render
 from pose2mesh.rendering.studio import SKIN_TONE, render_studio
-from pose2mesh.skeletons import joint_set
+from pose2mesh.skeletons import COCO_ROWS, joint_set
 from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
 from pose2mesh.synthesis.mocap import MocapProtocol, test_shapes
 from pose2mesh.types import Camera, Person
@@ -91,7 +91,7 @@ def _take(body: AnnyBody, vertices: Tensor, joints: Tensor, distance: float, fil
     reach = float(np.abs(seen[:, :2] / seen[:, 2:]).max())  # in focal lengths, from the pelvis
     camera = Camera(fill * SIDE / (2 * reach), (SIDE / 2, SIDE / 2), place, (SIDE, SIDE))
     view = (seen, faces, camera.focal, camera.center, (SIDE, SIDE))
-    points = camera.project(joints[:17].numpy())  # [17, 2]
+    points = camera.project(joints[COCO_ROWS].numpy())  # [17, 2]
     keypoints = np.column_stack([points, np.ones(len(points))]).astype(np.float32)  # [17, 3]
     truth = Person(
         mesh, faces, joints.numpy(), _JOINTS.joints, keypoints, camera, keypoint_names=joint_set("coco17").joints

@@ -17,7 +17,7 @@ from pose2mesh.augmentation.framing import Framing, crop_to_frame, report_outsid
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
-from pose2mesh.skeletons import COCO17
+from pose2mesh.skeletons import COCO17, COCO_ROWS, PELVIS_ROW
 from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
 from pose2mesh.synthesis.mocap import ProtocolBatch, test_shapes
 
@@ -75,9 +75,9 @@ class UprightProtocol:
         rotation, place = (torch.cat(column) for column in zip(*views, strict=True))
         expanded = self.body.expand_groups(rotation[:, None] @ world_rotmats(poses))
         joints, vertices = reduced.joints(betas, expanded), reduced.skin(betas, expanded)
-        pelvis = joints[:, 17:18]
+        pelvis = joints[:, PELVIS_ROW, None]
         joints, vertices = joints - pelvis, vertices - pelvis
-        exact = project(joints[:, :17], place)
+        exact = project(joints[:, COCO_ROWS], place)
         clean, noisy = [], []
         for i, ((*_, frame), generator) in enumerate(pairs):
             one = exact[i : i + 1]

@@ -16,7 +16,7 @@ from pose2mesh.body_models import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.body_models.soles import sole_vertices
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
-from pose2mesh.skeletons import MOTION_BONES, joint_set
+from pose2mesh.skeletons import COCO_ROWS, MOTION_BONES, joint_set
 from pose2mesh.types import Camera, Motion
 
 STEPS_HZ = 0.9  # strides of two steps a second
@@ -54,7 +54,7 @@ def walking(
     translation = _without_sliding(soles, contacts) + np.array([start[0], 0.0, start[1]])
     translation[:, 1] = CAMERA_HEIGHT - soles[..., 1].max((1, 2))  # y down: the lowest point is on the ground
     camera = Camera(FOCAL, (IMAGE_SIZE[0] / 2, IMAGE_SIZE[1] / 2), np.zeros(3), IMAGE_SIZE)
-    points = camera.project(joints[:, :17] + translation[:, None])  # [T, 17, 2]
+    points = camera.project(joints[:, COCO_ROWS] + translation[:, None])  # [T, 17, 2]
     world = np.diag([1.0, -1.0, -1.0, 1.0])
     world[1, 3] = CAMERA_HEIGHT
     return Motion(

@@ -20,7 +20,7 @@ from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.errors import InputError
 from pose2mesh.losses.targets import Batch
-from pose2mesh.skeletons import joint_set
+from pose2mesh.skeletons import COCO_ROWS, PELVIS_ROW, joint_set
 from pose2mesh.synthesis.bodies import ADULT_YEARS, find_motion, seeded_generator
 from pose2mesh.synthesis.mocap import test_shapes
 
@@ -103,7 +103,7 @@ def _bodies(
     groups = body.expand_groups(seen)
     reduced = ReducedBody(body, vertex_ids, "coco19")
     joints = reduced.joints(betas, groups)
-    pelvis = joints[:, 17:18]
+    pelvis = joints[:, PELVIS_ROW, None]
     vertices = reduced.skin(betas, groups) - pelvis
     return Batch(torch.zeros(0), joints - pelvis, vertices, seen, betas), view.distance, groups
 
@@ -111,10 +111,10 @@ def _bodies(
 def _limbs(body: AnnyBody, gap: DomainGap, truth: Batch, groups: Tensor) -> Tensor:
     """COCO-17 [N,17,3] m in the gap's convention, relative to the true pelvis."""
     coco, smpl = joint_set("coco17"), joint_set("smpl24")
-    joints = truth.joints[:, :17].clone()
+    joints = truth.joints[:, COCO_ROWS].clone()
     if gap.convention == "bones":
         nothing = np.zeros(0, np.int64)
-        pelvis = ReducedBody(body, nothing, "coco19").joints(truth.betas, groups)[:, 17:18]
+        pelvis = ReducedBody(body, nothing, "coco19").joints(truth.betas, groups)[:, PELVIS_ROW, None]
         heads = ReducedBody(body, nothing, "smpl24").joints(truth.betas, groups) - pelvis
         joints[:, [coco.index(j) for j in _LIMB_JOINTS]] = heads[:, [smpl.index(j) for j in _LIMB_JOINTS]]
     return joints

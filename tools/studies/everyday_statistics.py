@@ -18,7 +18,7 @@ from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses, world_r
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.coco2d import Coco2D
-from pose2mesh.skeletons import COCO17
+from pose2mesh.skeletons import COCO17, COCO_ROWS, PELVIS_ROW
 from pose2mesh.synthesis.bodies import find_motion, pose_pool, training_shapes
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
@@ -65,7 +65,7 @@ def seen(poses: torch.Tensor, generator: torch.Generator) -> np.ndarray:
     view = sample_views(len(poses), PhotoCameras(), generator)
     betas = adults[torch.randint(len(adults), (len(poses),), generator=generator)]
     joints = reduced.joints(betas, body.expand_groups(view.rotation[:, None] @ world_rotmats(poses)))
-    points = project((joints - joints[:, 17:18])[:, :17], view.translation)
+    points = project((joints - joints[:, PELVIS_ROW, None])[:, COCO_ROWS], view.translation)
     return torch.cat([points, torch.ones_like(points[..., :1])], -1).double().numpy()
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import load_network
 from pose2mesh.datasets.motion import load_motion
+from pose2mesh.evaluation.evaluator import PROTOCOL_JOINTS
 from pose2mesh.fitting.optimize import REFINEMENT, BodyFitter, FitSettings, RefinedNetwork
 from pose2mesh.metrics import mpjpe, pa_mpjpe
 from pose2mesh.networks.key2mesh import Key2Mesh
@@ -20,7 +21,6 @@ from pose2mesh.synthesis.mocap import MocapProtocol
 from tools.studies.timed_rows import options_of, write_json
 
 _DESCENTS = (30, 100, 300)  # iterations from nothing
-_JOINTS = slice(0, 18)  # of the protocol
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _ways(weights: str) -> dict[str, Callable[[Tensor], Tensor]]:
 
 
 def _errors(found: Tensor, joints: Tensor) -> dict[str, float]:
-    found, joints = found[:, _JOINTS], joints[:, _JOINTS]
+    found, joints = found[:, PROTOCOL_JOINTS], joints[:, PROTOCOL_JOINTS]
     return {
         "pa_mpjpe": 1000 * pa_mpjpe(found, joints).mean().item(),
         "mpjpe": 1000 * mpjpe(found, joints).mean().item(),

@@ -19,10 +19,11 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.checkpoints.image_backbone import is_image_backbone
 from pose2mesh.errors import InputError
-from pose2mesh.evaluation.evaluator import measure
+from pose2mesh.evaluation.evaluator import PROTOCOL_JOINTS, measure
 from pose2mesh.losses.targets import Batch
 from pose2mesh.metrics import MetricAccumulator
 from pose2mesh.settings import Strict
+from pose2mesh.skeletons import PELVIS_ROW
 from pose2mesh.synthesis.bodies import SyntheticBodies, seeded_generator
 from pose2mesh.training.distributed import pick_device
 from pose2mesh.training.optimization import descend
@@ -153,9 +154,9 @@ class GapBench:
         accumulator = MetricAccumulator()
         for rows in torch.arange(len(self.joints)).split(64):
             predicted = backbone.network(backbone.from_coco(self.test_keypoints[rows]).to(self.device))
-            joints = self.joints[rows, :18].to(self.device)
+            joints = self.joints[rows, PROTOCOL_JOINTS].to(self.device)
             errors = measure(predicted, joints, self.vertices[rows].to(self.device))
-            errors |= depth_errors(predicted.joints[:, :18], joints)
+            errors |= depth_errors(predicted.joints[:, PROTOCOL_JOINTS], joints)
             accumulator.update(errors, [self.subjects[row] for row in rows.tolist()])
         summary = accumulator.summary()
         means = {name: summary[name] for name in (*MEASURES, *DIRECTIONS)}
@@ -227,5 +228,5 @@ def _whole_mesh(body: Any, rotations: Tensor, betas: Tensor) -> Tensor:
     parts = []
     for turned, shape in zip(rotations.split(64), betas.split(64), strict=True):
         groups = body.expand_groups(turned)
-        parts.append(reduced.skin(shape, groups) - reduced.joints(shape, groups)[:, 17:18])
+        parts.append(reduced.skin(shape, groups) - reduced.joints(shape, groups)[:, PELVIS_ROW, None])
     return torch.cat(parts)

@@ -21,14 +21,13 @@ from pose2mesh.metrics import MetricAccumulator
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.spin import Spin, project_to_crop
-from pose2mesh.skeletons import joint_set
+from pose2mesh.skeletons import COCO_ROWS, joint_set
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
 from tools.studies.domain_gap import DomainGap, GapPart, draw_gap
 from tools.studies.label_bench import depth_errors, joint_shares
 from tools.studies.picture_gap import gap_pictures
 
-_COCO = 17
 _NOTHING = np.zeros(0, np.int64)
 
 
@@ -69,7 +68,7 @@ class ImageGapBench:
             errors = measure(found, true.joints, true.vertices)
             errors |= depth_errors(found.joints[:, PROTOCOL_JOINTS], true.joints[:, PROTOCOL_JOINTS])
             accumulator.update(errors, self.test.subjects[rows])
-            points.append(project_to_crop(found.joints[:, :_COCO], camera))
+            points.append(project_to_crop(found.joints[:, COCO_ROWS], camera))
         summary, found2d = accumulator.summary(), torch.cat(points)
         means = {name: value for name, value in summary.items() if name not in ("count", "groups")}
         everywhere = torch.ones_like(self.test.exact[..., 0], dtype=torch.bool)
@@ -84,7 +83,7 @@ class LabeledPictures:
         self.network, self.labeled, self.config = network, labeled, config
         self.weights: ImageConfig = config.dapa.image
         self.decoder = AnnyDecoder(load_anny_body(), _NOTHING)
-        self.camera = crop_cameras_of(self.decoder.joints(labeled.truth)[:, :_COCO], labeled.exact)
+        self.camera = crop_cameras_of(self.decoder.joints(labeled.truth)[:, COCO_ROWS], labeled.exact)
         self.optimizer = make_adam(list(network.parameters()), config.learning_rate)
 
     def step(self, index: int) -> dict[str, float] | None:

@@ -11,11 +11,11 @@ from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.rendering.textures import VertexColors
+from pose2mesh.skeletons import COCO_ROWS
 from tools.studies.domain_gap import GapPart
 
 SIDE = 320  # pixels of a picture's side
 FILL = 0.75  # share of the picture that a square around the pelvis with all of the body fills
-_COCO = 17
 
 
 class GapPicture(NamedTuple):
@@ -29,7 +29,7 @@ class GapPicture(NamedTuple):
 def gap_pictures(body: AnnyBody, part: GapPart, seed: int) -> list[GapPicture]:
     """A picture of every person. What they wear is a function of (seed, row)."""
     textures, decoder = VertexColors(body), AnnyDecoder(body)
-    exact = project(part.truth.joints[:, :_COCO], part.distance).double().numpy()  # [N, 17, 2] focal lengths
+    exact = project(part.truth.joints[:, COCO_ROWS], part.distance).double().numpy()  # [N, 17, 2] focal lengths
     place = np.array([0.0, 0.0, 1.0])
     pictures = []
     for row, (rays, distance) in enumerate(zip(part.keypoints.double().numpy(), part.distance.tolist(), strict=True)):
