@@ -9,8 +9,8 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
-from pose2mesh.augmentation.poses import world_from_relative
 from pose2mesh.augmentation.ranges import NotNegative
+from pose2mesh.geometry.chains import relative_rotations, world_rotations
 from pose2mesh.networks.pose_prior import PosePrior
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.settings import Strict
@@ -39,14 +39,14 @@ def augment_poses(
     Rotations are those of AnnyDecoder, the world rotations [B,19,3,3] of the captured bones. `loss` of parameters is
     what the adversarial kind climbs. The result carries no gradient.
     """
-    relative = relative_from_world(predicted.rotations.detach())  # [B, 19, 3, 3]
+    relative = relative_rotations(predicted.rotations.detach(), MOTION_PARENTS)  # [B, 19, 3, 3]
     with torch.no_grad():
         mean, deviation = prior.encode(relative[:, 1:])
         latent = mean + deviation * _normal(mean, generator)  # [B, L]
 
     def decode(moved: Tensor) -> BodyParameters:
         pose = torch.cat([relative[:, :1], prior.decode(moved)], 1)
-        return BodyParameters(world_from_relative(pose), predicted.betas.detach())
+        return BodyParameters(world_rotations(pose, MOTION_PARENTS), predicted.betas.detach())
 
     moved = move_latent(latent, recipe, generator, (lambda z: loss(decode(z))) if loss else None)
     with torch.no_grad():
@@ -80,13 +80,6 @@ def move_latent(
         start = latent.detach().requires_grad_()
         (gradient,) = torch.autograd.grad(loss(start), start)
     return latent + recipe.strength * gradient.sign()
-
-
-def relative_from_world(world: Tensor) -> Tensor:
-    """World rotations [B,19,3,3] of the captured bones to rotations against the parent; the root stays."""
-    parents = torch.tensor(MOTION_PARENTS)
-    relative = world[:, parents.clamp(min=0)].transpose(-1, -2) @ world
-    return torch.where((parents < 0)[:, None, None].to(world.device), world, relative)
 
 
 def _normal(like: Tensor, generator: Generator) -> Tensor:

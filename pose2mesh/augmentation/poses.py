@@ -12,10 +12,10 @@ import torch
 from torch import Generator, Tensor
 
 from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative
+from pose2mesh.geometry.chains import relative_rotations, world_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 
-_PARENTS = torch.tensor(MOTION_PARENTS)
 MIRROR_BONES = tuple(
     MOTION_BONES.index(b[:-1] + {"L": "R", "R": "L"}[b[-1]]) if b[-2] == "." else i for i, b in enumerate(MOTION_BONES)
 )
@@ -57,10 +57,7 @@ def relative_rotvecs(world_rotvec: np.ndarray) -> Tensor:
     heading = torch.atan2(root[:, 0, 2] - root[:, 2, 0], root[:, 0, 0] + root[:, 2, 2])  # twist about y, [N]
     turn = rotvec_to_rotmat(heading[:, None] * -torch.tensor([0.0, 1.0, 0.0], dtype=world.dtype))
     world = turn[:, None] @ world
-    relative = torch.where(
-        (_PARENTS < 0)[:, None, None], world, world[:, _PARENTS.clamp(min=0)].transpose(-1, -2) @ world
-    )
-    return rotmat_to_rotvec(relative).float()
+    return rotmat_to_rotvec(relative_rotations(world, MOTION_PARENTS)).float()
 
 
 def mirror(rotvec: Tensor) -> Tensor:
@@ -70,15 +67,7 @@ def mirror(rotvec: Tensor) -> Tensor:
 
 def world_rotmats(relative_rotvec: Tensor) -> Tensor:
     """Relative rotation vectors [B,19,3] to world rotations [B,19,3,3]."""
-    return world_from_relative(rotvec_to_rotmat(relative_rotvec))
-
-
-def world_from_relative(relative: Tensor) -> Tensor:
-    """Rotations of the captured bones against their parents to world rotations, [B,19,3,3] both."""
-    world: list[Tensor] = []
-    for bone, parent in enumerate(MOTION_PARENTS):
-        world.append(relative[:, bone] if parent < 0 else world[parent] @ relative[:, bone])
-    return torch.stack(world, 1)
+    return world_rotations(rotvec_to_rotmat(relative_rotvec), MOTION_PARENTS)
 
 
 def clamp_to_limits(relative_rotvec: Tensor) -> Tensor:

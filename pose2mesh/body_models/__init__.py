@@ -8,7 +8,7 @@ from pose2mesh.body_models.anny import AnnyBody, load_anny_body
 from pose2mesh.body_models.hand import HandBody, body_vertices, load_hand_body
 from pose2mesh.body_models.licensed import LicensedBody, load_licensed_body
 from pose2mesh.body_models.licensed_files import FAMILIES
-from pose2mesh.body_models.linear_blend import BodyOutput, LinearBlendBody, world_to_relative
+from pose2mesh.body_models.linear_blend import BodyOutput, LinearBlendBody
 from pose2mesh.errors import InputError
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "load_anny_body",
     "load_body_model",
     "load_hand_body",
-    "world_to_relative",
 ]
 
 _LOADERS: dict[str, Callable[[str | Path | None], LinearBlendBody]] = {

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from pose2mesh import paths
 from pose2mesh.body_models.baked_files import read_baked
-from pose2mesh.body_models.linear_blend import LinearBlendBody, world_to_relative
+from pose2mesh.body_models.linear_blend import LinearBlendBody
+from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.skeletons import MOTION_BONES
 
@@ -62,7 +63,7 @@ class AnnyBody(LinearBlendBody):
 
     def expand_pose(self, motion_rotmat: Tensor) -> Tensor:
         """World rotations of the captured bones [B,19,3,3] to a pose of all bones relative to parents [B,K,3,3]."""
-        return world_to_relative(self.expand_groups(motion_rotmat)[:, self.group_of], self.parents)
+        return relative_rotations(self.expand_groups(motion_rotmat)[:, self.group_of], self.parents)
 
 
 def rotation_groups(bone_names: tuple[str, ...], parents: list[int]) -> tuple[tuple[str, ...], list[int]]:

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from pose2mesh import paths
 from pose2mesh.body_models.baked_files import read_baked
-from pose2mesh.body_models.linear_blend import LinearBlendBody, world_to_relative
+from pose2mesh.body_models.linear_blend import LinearBlendBody
 from pose2mesh.errors import InputError
+from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.npz import read_arrays
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -35,7 +36,7 @@ class HandBody(LinearBlendBody):
 
     def expand_pose(self, world_rotmat: Tensor) -> Tensor:
         """World rotations [B,K,3,3] to rotations relative to the parent bone [B,K,3,3]."""
-        return world_to_relative(world_rotmat, self.parents)
+        return relative_rotations(world_rotmat, self.parents)
 
 
 def load_hand_body(side: str = "right", path: str | Path | None = None) -> HandBody:

@@ -120,9 +120,3 @@ def skin(vertices: Tensor, weights: Tensor, transforms: Tensor) -> Tensor:
     """Blend bone transforms and apply them (eq. 2): [B,V,3], [V,K], [B,K,3,4] to [B,V,3]."""
     blended = torch.matmul(weights, transforms.flatten(2)).unflatten(-1, (3, 4))  # [B, V, 3, 4]
     return torch.einsum("bvij,bvj->bvi", blended[..., :3], vertices) + blended[..., 3]
-
-
-def world_to_relative(world_rotmat: Tensor, parents: Tensor) -> Tensor:
-    """World rotations [B,K,3,3] (rest = identity) to rotations relative to the parent bone [B,K,3,3]."""
-    relative = world_rotmat[:, parents.clamp(min=0)].transpose(-1, -2) @ world_rotmat
-    return torch.where((parents < 0)[:, None, None], world_rotmat, relative)

@@ -14,6 +14,7 @@ from torch import Tensor
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.batched_camera import guess_rays, reprojection_errors
 from pose2mesh.fitting.pose_mixture import PoseMixture, load_mixture
+from pose2mesh.geometry.chains import relative_rotations, world_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.key2mesh import Key2Mesh
@@ -80,7 +81,7 @@ class BodyFitter:
         root = _UPRIGHT @ rotvec_to_rotmat(torch.tensor([0.0, 1.0, 0.0]) * yaw[:, None])  # [4, 3, 3]
         root = root.repeat_interleave(count, 0).to(device)
         pose = rotvec_to_rotmat(self.mixture.mean_pose()).expand(len(root), -1, -1, -1)
-        return BodyParameters(chain(root, pose), torch.zeros(len(root), self.decoder.num_shape, device=device))
+        return BodyParameters(_chain(root, pose), torch.zeros(len(root), self.decoder.num_shape, device=device))
 
     def _descend(
         self, rays: Tensor, confidence: Tensor, start: BodyParameters, settings: FitSettings
@@ -90,7 +91,7 @@ class BodyFitter:
             rays, confidence, world, betas = (
                 x.detach().float().clone() for x in (rays, confidence, start.rotations, start.betas)
             )
-            root, pose = world[:, 0], relative_rotvecs(world)
+            root, pose = world[:, 0], rotmat_to_rotvec(relative_rotations(world, MOTION_PARENTS)[:, 1:])
             free = _Variables(torch.zeros_like(pose[:, 0]), pose.clone(), betas)
             for variable in free:
                 variable.requires_grad_()
@@ -142,19 +143,10 @@ class RefinedNetwork:
         return self.network.decoder(self.fitter.refine(keypoints, start, self.settings))
 
 
-def chain(root: Tensor, relative: Tensor) -> Tensor:
-    """World rotations [B,19,3,3] from the root's [B,3,3] and those of the others against their parents [B,18,3,3]."""
-    world = [root]
-    for bone, parent in enumerate(MOTION_PARENTS[1:]):
-        world.append(world[parent] @ relative[:, bone])
-    return torch.stack(world, 1)
-
-
-def relative_rotvecs(world: Tensor) -> Tensor:
-    """World rotations [B,19,3,3] to rotation vectors [B,18,3] of all bones but the root against their parents."""
-    parents = list(MOTION_PARENTS[1:])
-    return rotmat_to_rotvec(world[:, parents].transpose(-1, -2) @ world[:, 1:])
+def _chain(root: Tensor, relative: Tensor) -> Tensor:
+    """World rotations [B,19,3,3] of the root's [B,3,3] and of the others' [B,18,3,3] against their parents."""
+    return world_rotations(torch.cat([root[:, None], relative], 1), MOTION_PARENTS)
 
 
 def _to_parameters(free: _Variables, root: Tensor) -> BodyParameters:
-    return BodyParameters(chain(rotvec_to_rotmat(free.turn) @ root, rotvec_to_rotmat(free.pose)), free.betas)
+    return BodyParameters(_chain(rotvec_to_rotmat(free.turn) @ root, rotvec_to_rotmat(free.pose)), free.betas)

@@ -17,7 +17,8 @@ from torch import Generator, Tensor
 from pose2mesh.augmentation.hand_gestures import GESTURES, TEST_FAMILIES, gesture_pool
 from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler
 from pose2mesh.augmentation.poses import random_rotations
-from pose2mesh.body_models import AnnyBody, HandBody, body_vertices, load_anny_body, load_hand_body, world_to_relative
+from pose2mesh.body_models import AnnyBody, HandBody, body_vertices, load_anny_body, load_hand_body
+from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.geometry.mirroring import flip_faces
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.rendering.studio import render_studio
@@ -79,7 +80,7 @@ class HandStudio:
             world[self.body.bone_names.index(bone)] = rotation
         betas = torch.zeros(1, self.body.num_shape) if betas is None else betas
         with torch.inference_mode():
-            return self.body(betas, world_to_relative(view @ world[None], self.body.parents)).vertices[0]
+            return self.body(betas, relative_rotations(view @ world[None], self.body.parents)).vertices[0]
 
     def photograph(self, vertices: Tensor, side: str, distance: float, fill: float) -> HandScene:
         """The right arm of a body with vertices [V, 3], in the mirror for a left hand, from `distance` m."""

@@ -19,9 +19,10 @@ from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, TRAINING_FAMILIE
 from pose2mesh.augmentation.hand_noise import PROTOCOL_HAND_NOISE, add_hand_noise
 from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler, vary
 from pose2mesh.augmentation.poses import random_rotations
-from pose2mesh.body_models import HandBody, LinearBlendBody, world_to_relative
+from pose2mesh.body_models import HandBody, LinearBlendBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.errors import InputError
+from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.losses.targets import Batch
 from pose2mesh.npz import read_arrays
 from pose2mesh.synthesis.bodies import ADULT_YEARS, Mixture, seeded_generator
@@ -47,7 +48,7 @@ class PosedHands:
         if self.reduced is not None:
             joints, vertices = self.reduced.joints(betas, world_rotmat), self.reduced.skin(betas, world_rotmat)
         else:  # MANO: its pose blend shapes need the whole mesh
-            whole = self.body(betas, world_to_relative(world_rotmat, self.body.parents)).vertices
+            whole = self.body(betas, relative_rotations(world_rotmat, self.body.parents)).vertices
             joints, vertices = self.regressor @ whole, whole[:, self.vertex_ids]
         return joints - joints[:, :1], vertices - joints[:, :1]
 

@@ -13,9 +13,10 @@ from pose2mesh.augmentation.hand_gestures import TRAINING_FAMILIES, VALIDATION_F
 from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler
 from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
-from pose2mesh.body_models import load_hand_body, world_to_relative
+from pose2mesh.body_models import load_hand_body
 from pose2mesh.checkpoints import save_weights
 from pose2mesh.checkpoints.prior import BODY_BONES, KIND
+from pose2mesh.geometry.chains import relative_rotations, world_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.networks.pose_prior import PosePrior
 from pose2mesh.skeletons import MOTION_PARENTS
@@ -128,7 +129,7 @@ def _hand_material(config: PriorConfig) -> Material:
     sampler = HandPoseSampler(body, gesture_pool(TRAINING_FAMILIES), config.hands)
 
     def relative(angles: Tensor) -> Tensor:
-        return world_to_relative(sampler.rotations(angles), body.parents)[:, first:]
+        return relative_rotations(sampler.rotations(angles), body.parents)[:, first:]
 
     pool = relative(sampler.sample(_HAND_POOL, seeded_generator(config.seed, 0, 1)))  # collisions cost: drawn once
 
@@ -154,18 +155,11 @@ def prior_loss(
     """
     decoded, mean, deviation = prior(rotmat, generator)
     relative = (decoded - rotmat).square().sum((-1, -2)).mean()
-    world = (along_chain(decoded, parents) - along_chain(rotmat, parents)).square().sum((-1, -2)).mean()
+    above = [parent - 1 for parent in parents]  # the root is left out
+    world = (world_rotations(decoded, above) - world_rotations(rotmat, above)).square().sum((-1, -2)).mean()
     divergence = 0.5 * (mean.square() + deviation.square() - 1 - 2 * deviation.log()).sum(-1).mean()
     loss = (1 - world_share) * relative + world_share * world + kl_weight * divergence
     return loss, {"relative": relative.detach(), "world": world.detach(), "kl": divergence.detach()}
-
-
-def along_chain(relative: Tensor, parents: tuple[int, ...]) -> Tensor:
-    """Rotations [B,J,3,3] against the parents to rotations against the root; `parents` counts the root as 0."""
-    chain: list[Tensor] = []
-    for joint, parent in enumerate(parents):
-        chain.append(relative[:, joint] if parent <= 0 else chain[parent - 1] @ relative[:, joint])
-    return torch.stack(chain, 1)
 
 
 @torch.no_grad()

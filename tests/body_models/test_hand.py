@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from pose2mesh.body_models import HandBody, load_body_model, load_hand_body, world_to_relative
+from pose2mesh.body_models import HandBody, load_body_model, load_hand_body
 from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.geometry.surface import edges_from_faces
 from pose2mesh.npz import read_arrays, write_arrays
@@ -19,7 +20,7 @@ def right() -> HandBody:
 
 def posed(hand: HandBody, rotvec: torch.Tensor, betas: torch.Tensor):
     """The hand with every bone turned by rotation vectors [B,K,3] in world axes."""
-    return hand(betas, world_to_relative(rotvec_to_rotmat(rotvec), hand.parents))
+    return hand(betas, relative_rotations(rotvec_to_rotmat(rotvec), hand.parents))
 
 
 def test_sizes(right: HandBody) -> None:

@@ -5,8 +5,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from pose2mesh.body_models import LinearBlendBody, load_anny_body, load_body_model, world_to_relative
+from pose2mesh.body_models import LinearBlendBody, load_anny_body, load_body_model
 from pose2mesh.errors import InputError
+from pose2mesh.geometry.chains import relative_rotations
 
 PARENTS = [-1, 0, 1, 1, 3]
 V, K, S = 37, 5, 3
@@ -78,7 +79,7 @@ def test_identity_pose_is_the_rest_body(arrays: dict[str, np.ndarray]) -> None:
 
 def test_world_rotations_become_relative_ones() -> None:
     world = random_rotmats(3, K)
-    relative = world_to_relative(world, torch.tensor(PARENTS))
+    relative = relative_rotations(world, torch.tensor(PARENTS))
     for bone, parent in enumerate(PARENTS):  # following the chain again gives the world rotation
         chain = relative[:, bone] if parent < 0 else world[:, parent] @ relative[:, bone]
         torch.testing.assert_close(chain, world[:, bone], rtol=0, atol=1e-6)
@@ -100,7 +101,7 @@ def test_shipped_body_follows_the_formula_in_world_rotations() -> None:
         position[:, i] = step[..., 0] + (position[:, parent] if parent >= 0 else 0)
         moved = np.einsum("bij,bvj->bvi", turn[:, i], rest - heads[:, i, None]) + position[:, i, None]
         expected += weights[:, i, None] * moved
-    output = body(betas, world_to_relative(world, body.parents))
+    output = body(betas, relative_rotations(world, body.parents))
     assert np.abs(output.vertices.numpy() - expected).max() < 1e-5
     assert np.abs(output.joints.numpy() - position).max() < 1e-5
 

@@ -11,13 +11,12 @@ from interrupted_runs import digest, stop_after
 from scipy.spatial.transform import Rotation
 from tiny_pack import write_pack
 
-from pose2mesh.augmentation.poses import world_from_relative
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.cli.main import main
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.networks.pose_prior import PosePrior
 from pose2mesh.skeletons import MOTION_PARENTS
-from pose2mesh.training.prior import along_chain, angle_degrees, prior_loss
+from pose2mesh.training.prior import angle_degrees, prior_loss
 
 
 def write_config(folder, **changes):
@@ -58,14 +57,6 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(tmp_path, monkeypatch, c
 def test_unknown_settings_are_refused(tmp_path, capsys):
     assert main(["train", "--config", str(write_config(tmp_path, colour="red"))]) == 2
     assert "colour" in capsys.readouterr().err
-
-
-def test_rotations_along_the_chain_are_world_rotations_below_the_root():
-    pose = 0.5 * torch.randn(5, 19, 3, generator=torch.Generator().manual_seed(0))
-    pose[:, 0] = 0
-    relative = rotvec_to_rotmat(pose)
-    expected = world_from_relative(relative)[:, 1:]
-    torch.testing.assert_close(along_chain(relative[:, 1:], MOTION_PARENTS[1:]), expected, atol=1e-5, rtol=0)
 
 
 def test_the_divergence_is_that_of_two_normal_distributions():
