@@ -68,10 +68,10 @@ def test_muco_takes_the_nearest_person(tmp_path: Path) -> None:
     published = np.array(content["annotations"][1]["keypoints_cam"]) / 1000
     assert sample.joints.joint_set == "human36m17"
     np.testing.assert_allclose(sample.joints.points[0], [0, 0, 3])  # the pelvis, metres
-    rows = {1: 8, 3: 10, 4: 11, 6: 13, 11: 5, 13: 7, 14: 2, 16: 4}  # hips, ankles, shoulders, wrists
+    rows = {1: 8, 3: 10, 4: 11, 6: 13, 10: 16, 11: 5, 13: 7, 14: 2, 16: 4}  # hips, ankles, head, shoulders, wrists
     for ours, theirs in rows.items():
         np.testing.assert_allclose(sample.joints.points[ours], published[theirs], rtol=1e-6)
-    assert sample.joints.valid.tolist() == [True] * 7 + [False] * 4 + [True] * 6  # trunk and head are others' points
+    assert sample.joints.valid.tolist() == [True] * 7 + [False] * 3 + [True] * 7  # the trunk's are others
     np.testing.assert_allclose(sample.body.translation, [0, 0, 3])
     np.testing.assert_allclose([sample.camera.focal, sample.camera.center], [[1500, 1500], [512, 512]])
 
