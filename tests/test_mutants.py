@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from pose2mesh.ops import native
+
 
 @pytest.mark.slow
+@pytest.mark.timeout(4 * 3600)
+@pytest.mark.skipif(not native.is_available(), reason="no compiled kernels: pose2mesh build-kernels")
 def test_every_planted_bug_is_noticed() -> None:
     checkout = Path(__file__).resolve().parents[1]
     done = subprocess.run(

@@ -33,11 +33,10 @@ def test_only_the_extractor_changes_and_the_held_out_error_falls(tmp_path: Path,
 
 @pytest.mark.parametrize("critic", ["gradient_reversal", "bce", "none"])
 def test_the_other_critics_adapt_too(tmp_path: Path, critic: str):
-    config = adapt_config(tmp_path, key2mesh={"critic": critic, "hidden": 16, "critic_steps": 1, "supervision": 1.0})
-    weights, _ = adapt(config, "key2mesh")
-    assert not torch.equal(
-        read_weights(weights)[0]["lifter.stem.weight"], read_weights(config.weights)[0]["lifter.stem.weight"]
-    )
+    weak = {"critic": critic, "hidden": 16, "critic_steps": 1, "features": 0.1, "supervision": 0.1}
+    config = adapt_config(tmp_path, steps=20, validate_every=5, learning_rate=5e-3, key2mesh=weak)
+    _, outcome = adapt(config, "key2mesh")
+    assert outcome.best[1] < 0.97 * outcome.errors[0][1]
 
 
 def test_no_3d_label_of_the_target_is_read(tmp_path: Path):
