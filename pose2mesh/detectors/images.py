@@ -1,5 +1,6 @@
 """Read pictures, and list folders of them."""
 
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,11 +55,13 @@ def is_keypoint_file(path: Path) -> bool:
 def read_image(path: str | Path) -> np.ndarray:
     """Picture as uint8 [H, W, 3] RGB: upright by its EXIF tag, transparency on white, 16-bit scaled to 8.
 
+    A JPEG of more than `MOST_PIXELS`, up to twice as many, comes at half its width and height, with a warning.
     Raises InputError when there is no such file or it is too large, MissingDependencyError for HEIC without its
     package, FormatError when it is damaged or no picture.
     """
     path = Path(path)
     with open_picture(path) as picture:
+        _halve(path, picture)
         check_size(path, picture.size)
         array = _upright(to_rgb(picture), picture.getexif().get(0x0112, 1))
     return array
@@ -101,6 +104,17 @@ def _open(path: Path):
         pi_heif.register_heif_opener()
         names = ("HEIF", *_FORMATS)
     return Image.open(path, formats=[name for name in names if name in Image.OPEN])  # AVIF: not in each Pillow
+
+
+def _halve(path: Path, picture: Any) -> None:
+    """Let the decoder give a JPEG beyond the limit at half its size, which takes a quarter of the memory."""
+    width, height = picture.size
+    if picture.format == "JPEG" and picture.mode in ("L", "RGB") and MOST_PIXELS < width * height <= 2 * MOST_PIXELS:
+        picture.draft(None, (width // 2, height // 2))
+        logging.getLogger("pose2mesh").warning(
+            "%s: %.0f megapixels, read at half its size; pixels of results and of --focal are those of %dx%d",
+            path, width * height / 1e6, *picture.size,
+        )  # fmt: skip
 
 
 def check_size(path: Path, size: tuple[int, int]) -> None:

@@ -87,6 +87,25 @@ def test_pictures_that_take_too_much_memory_are_refused(tmp_path, monkeypatch):
         read_image(path)
 
 
+def test_large_jpegs_are_read_at_half_their_size(tmp_path, monkeypatch, caplog):
+    """The decoder's halves are the means of the picture's squares of four; the orientation is that of the file."""
+    smooth = np.linspace(0, 255, 33 * 60 * 3).reshape(33, 60, 3).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = save(tmp_path, Image.fromarray(smooth), "a.jpg", quality=95, exif=exif)
+    whole = read_image(path).astype(float)
+    monkeypatch.setattr("pose2mesh.detectors.images.MOST_PIXELS", 1000)
+    half = read_image(path)
+    assert half.shape == (30, 17, 3) and "read at half its size" in caplog.text and "30x17" in caplog.text
+    means = (
+        whole[:, 1:].reshape(30, 2, 16, 2, 3).mean((1, 3))
+    )  # the rows of the file were padded on what is now the left
+    np.testing.assert_allclose(half[:, 1:], means, atol=6)
+    monkeypatch.setattr("pose2mesh.detectors.images.MOST_PIXELS", 900)
+    with pytest.raises(InputError, match="megapixels"):
+        read_image(path)
+
+
 READ = """
 import resource, sys
 from pose2mesh.detectors.images import read_image
