@@ -28,10 +28,8 @@ _FOLDER = "pose2mesh/training/run_folder.py"
 
 _OF_ADVERSARIAL = ("tests/adaptation/test_adversarial.py",)
 _OF_DAPA = ("tests/adaptation/test_dapa.py",)
-_OF_RUN = tuple(
-    f"tests/adaptation/test_run_adaptation.py::test_{name}"
-    for name in ("the_backbone_ends_with_the_weights_of_the_smallest_error", "early_stopping")
-)
+_RUNS = "tests/adaptation/test_run_adaptation.py::test_"
+_OF_RUN = (f"{_RUNS}the_backbone_ends_with_the_weights_of_the_smallest_error", f"{_RUNS}early_stopping")
 _OF_OBJECTIVES = ("tests/losses/test_objective_values.py",)
 _OF_OPTIMIZATION = ("tests/training/test_optimization.py",)
 _OF_IMAGES = ("tests/losses/test_image_losses.py",)
