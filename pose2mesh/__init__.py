@@ -9,10 +9,11 @@
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["Pose2Mesh", "__version__"]
+__all__ = ["Pose2Mesh", "Subject", "__version__"]
 
 if TYPE_CHECKING:
     from pose2mesh.pipeline import Pose2Mesh
+    from pose2mesh.types import Subject
 
 
 def __getattr__(name: str):
@@ -21,4 +22,8 @@ def __getattr__(name: str):
         from pose2mesh.pipeline import Pose2Mesh
 
         return Pose2Mesh
+    if name == "Subject":
+        from pose2mesh.types import Subject
+
+        return Subject
     raise AttributeError(f"module 'pose2mesh' has no attribute {name!r}")

@@ -10,7 +10,7 @@ from pose2mesh.errors import InputError
 from pose2mesh.fitting.hand_attachment import attach_hand, find_arms, turn_between_rays
 from pose2mesh.fitting.people import Outputs, without_mesh
 from pose2mesh.pipeline import Pose2Mesh
-from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body
+from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body, joint_set
 from pose2mesh.types import Keypoints2D, Person
 
 FEWEST_HAND_JOINTS = 8  # visible joints of a hand; with fewer the body keeps the hand that its own network gave it
@@ -60,7 +60,7 @@ class BodyWithHands(Pose2Mesh):
             [
                 finished if outputs == "mesh" else replace(without_mesh(finished), parameters=None)
                 for person, *row in zip(found, frame.points, frame.confidence, strict=True)
-                for finished in [self._finish(person, *row)]
+                for finished in [self._finish(person, joint_set(frame.joint_set).joints, *row)]
             ]
             for found, frame in zip(people, frames, strict=True)
         ]
@@ -83,20 +83,25 @@ class BodyWithHands(Pose2Mesh):
         turn = turn_between_rays(body_ray / body_ray[2], hand_ray / hand_ray[2])
         return replace(person, vertices=attach_hand(person.vertices, hand.vertices @ turn.T, arm))
 
-    def _finish(self, person: Person, points: np.ndarray, confidence: np.ndarray) -> Person:
-        """With the joints of the hands and all keypoints: points [59, 2], confidence [59]."""
+    def _finish(
+        self, person: Person, keypoint_names: tuple[str, ...], points: np.ndarray, confidence: np.ndarray
+    ) -> Person:
+        """With the joints of the hands and all keypoints: names [J], points [J, 2], confidence [J]."""
+        rows = list(range(len(person.joint_names)))  # of the body's own joints: what is known of a hand is its wrist's
         joints, names = [person.joints], [person.joint_names]
-        seen = [] if person.seen is None else [person.seen]
         for side, arm in self._arms.items():
             joints.append((arm.joints @ person.vertices[arm.ids]).astype(np.float32))
             names.append(hand_of_body(side).joints)
-            if person.seen is not None:  # a hand is where its wrist is
-                seen.append(np.full(len(names[-1]), person.seen[person.joint_names.index(f"{side}_wrist")]))
-        keypoints = np.column_stack([points, confidence]).astype(np.float32)  # [59, 3]
-        names = tuple(name for part in names for name in part)
-        known = None if person.seen is None else np.concatenate(seen)
-        joints = np.concatenate(joints)
-        return replace(person, joints=joints, joint_names=names, keypoints=keypoints, uncertainty=None, seen=known)
+            rows += [person.joint_names.index(f"{side}_wrist")] * len(names[-1])
+        return replace(
+            person,
+            joints=np.concatenate(joints),
+            joint_names=tuple(name for part in names for name in part),
+            keypoints=np.column_stack([points, confidence]).astype(np.float32),
+            keypoint_names=keypoint_names,
+            uncertainty=None if person.uncertainty is None else person.uncertainty[rows],
+            seen=None if person.seen is None else person.seen[rows],
+        )
 
 
 def _check_mesh(model: Pose2Mesh, faces: np.ndarray, name: str) -> None:

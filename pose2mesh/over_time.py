@@ -19,7 +19,7 @@ from pose2mesh.detectors.videos import VideoFrame, is_video, read_video, video_i
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.fitting.people import Outputs
 from pose2mesh.tracking import IdentityTracker, Tracker
-from pose2mesh.types import Keypoints2D, Motion
+from pose2mesh.types import Keypoints2D, Motion, Subject
 
 if TYPE_CHECKING:
     from pose2mesh.tracking.motion import MotionBuilder
@@ -88,6 +88,7 @@ class OverTime:
         tracker: Tracker | None = None,
         start: int = 0,
         fit: bool = True,
+        subject: Subject | None = None,
     ) -> Iterator[Any]:
         """`FramePrediction`s of a video, a folder of numbered frames or a keypoint file, whose people have a `track`.
 
@@ -95,7 +96,7 @@ class OverTime:
         before number `start` are passed over. Other arguments as of `predict`; errors too, but a frame without anybody
         has no people.
         """
-        told = Told.checked(joint_set, detector, None, intrinsics, image_size)
+        told = Told.checked(joint_set, detector, None, intrinsics, image_size, subject)
         tracker = tracker or IdentityTracker()
         chunk, taken = [], 0
         find = _finder(self._detector(told.detector))

@@ -29,12 +29,13 @@ from pose2mesh.fitting.people import (
     rays_of,
 )
 from pose2mesh.fitting.quick_fit import quick_fit_of
+from pose2mesh.fitting.subject import known_shapes
 from pose2mesh.geometry.mirroring import mirror_where
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.prediction import check_keypoints
 from pose2mesh.over_time import OverTime
 from pose2mesh.skeletons import HAND21
-from pose2mesh.types import Keypoints2D, Person
+from pose2mesh.types import Keypoints2D, Person, Subject
 
 
 class MeshOutput(Protocol):
@@ -125,6 +126,7 @@ class Pose2Mesh(OverTime):
         image_size: tuple[int, int] | None = None,
         outputs: Outputs = "mesh",
         fit: bool = True,
+        subject: Subject | None = None,
     ) -> list[Person]:
         """People, or hands, of one picture.
 
@@ -138,12 +140,13 @@ class Pose2Mesh(OverTime):
         without them the camera is guessed (docs/conventions.md). `outputs`: "mesh" for everything, "parameters" for
         joints and body parameters, "joints" for joints alone; without the mesh a person takes a few kilobytes.
         `fit`: whether bodies are fitted to their keypoints (`fitting.quick_fit`); a person's mesh is then the body of
-        its parameters. Weights without body parameters are not fitted.
+        its parameters. Weights without body parameters are not fitted. `subject`: what is known of everybody here, age,
+        height, gender, weight or some of them; bodies get that size, so sizes and distances become metric.
 
         Raises NoPersonFoundError when there is nobody, InputError when keypoints are malformed or determine no mesh; of
         a file or picture, people with too few visible joints are left out as long as somebody remains.
         """
-        told = Told.checked(joint_set, detector, handedness, intrinsics, image_size)
+        told = Told.checked(joint_set, detector, handedness, intrinsics, image_size, subject)
         check_outputs(outputs)
         if isinstance(source, Tensor):
             source = source.detach().cpu().numpy()
@@ -173,13 +176,14 @@ class Pose2Mesh(OverTime):
         image_size: tuple[int, int] | None = None,
         outputs: Outputs = "mesh",
         fit: bool = True,
+        subject: Subject | None = None,
     ) -> Iterator[FramePrediction]:
         """Frames of pictures, folders, videos and keypoint files, one after another; arguments as of `predict`.
 
         A single picture or frame without usable people raises as in `predict`; within a video or a keypoint
         file of several frames such a frame has an empty list of people.
         """
-        told = Told.checked(joint_set, detector, handedness, intrinsics, image_size)
+        told = Told.checked(joint_set, detector, handedness, intrinsics, image_size, subject)
         check_outputs(outputs)
         for path in expand_inputs(inputs):
             frames = self._frames(path, told)
@@ -278,6 +282,7 @@ class Pose2Mesh(OverTime):
         is_left = np.array([side == "left" for f in frames for side in f.handedness or [""] * len(f)], bool)  # [P]
         names = tuple(self.network.output_joint_names)
         fitter = self._fit if fit and len(keypoints) else None
+        known = known_shapes(frames, fitter)
         rays = np.concatenate([rays_of(f, names) for f in frames if len(f)]) if fitter else keypoints  # [P, J_out, 3]
         answers: list[Answer] = []
         for start in range(0, len(keypoints), batch_size):
@@ -286,9 +291,8 @@ class Pose2Mesh(OverTime):
             with torch.inference_mode():
                 output = self.network(batch)
                 if fitter:
-                    output = fitter.to(self.device)(
-                        output, torch.from_numpy(rays[rows]).to(self.device), outputs == "mesh"
-                    )
+                    seen = torch.from_numpy(rays[rows]).to(self.device)  # [B, J_out, 3]
+                    output = fitter.to(self.device)(output, seen, outputs == "mesh", known and known[rows])
                 answers += answers_of(output, is_left[rows], outputs)
         waiting = iter(answers)
         return [assemble_people(f, [next(waiting) for _ in range(len(f))], names, self._faces) for f in frames]

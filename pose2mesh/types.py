@@ -10,6 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pose2mesh.errors import InputError
+
+GENDERS = ("female", "male")
+_RANGES = {"age": (2.0, 100.0, "years"), "height": (0.6, 2.4, "m"), "weight": (6.0, 300.0, "kg")}
+
 
 @dataclass(frozen=True)
 class Intrinsics:
@@ -17,6 +22,29 @@ class Intrinsics:
 
     focal: float  # pixels
     center: tuple[float, float] | None = None  # principal point (x, y), pixels; None: the middle of the picture
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is known of a person; None where nothing is. Raises InputError for values that nobody has."""
+
+    age: float | None = None  # years
+    height: float | None = None  # metres
+    gender: str | None = None  # female or male
+    weight: float | None = None  # kilograms
+
+    def __post_init__(self) -> None:
+        if self.gender not in (None, *GENDERS):
+            raise InputError(f"subject: gender is {self.gender!r}; give {' or '.join(GENDERS)}, or leave it out")
+        for name, (low, high, unit) in _RANGES.items():
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low <= value <= high:
+                raise InputError(f"subject: {name} is {value!r}; it goes from {low:g} to {high:g} {unit}")
+
+    def __str__(self) -> str:
+        return ",".join(f"{name}={value}" for name, value in vars(self).items() if value is not None)
 
 
 @dataclass(frozen=True)
@@ -30,6 +58,7 @@ class Keypoints2D:
     handedness: tuple[str, ...] | None = None  # [P] of left, right; None for bodies and where nobody told
     intrinsics: Intrinsics | None = None  # of the camera, if known
     tracks: tuple[int, ...] | None = None  # [P] the same number in every frame of a video; None where nobody followed
+    subject: Subject | None = None  # what is known of the people
 
     def __len__(self) -> int:
         return len(self.points)

@@ -78,6 +78,7 @@ def test_joints_and_keypoints_hold_body_and_hands(model, keypoints, tmp_path):
     hands = (*hand_of_body("left").joints, *hand_of_body("right").joints)
     assert person.joint_names == (*joint_set("coco19").joints, *hands)
     np.testing.assert_allclose(person.keypoints, keypoints)
+    assert person.keypoint_names == BODY_HANDS59.joints
     tip = person.joints[person.joint_names.index("right_hand_middle4")]
     wrist = person.joints[person.joint_names.index("right_wrist")]
     assert 0.1 < np.linalg.norm(tip - wrist) < 0.25  # metres
@@ -94,6 +95,24 @@ def test_a_hand_that_is_not_seen_stays_the_bodys_own(model, networks, keypoints)
     np.testing.assert_allclose(both[1].vertices[left], own[left], atol=1e-7)
     np.testing.assert_allclose(both[1].vertices[right], both[0].vertices[right], atol=1e-4)
     assert np.abs(both[0].vertices[left] - own[left]).max() > 0.01
+
+
+def test_what_is_told_of_a_hands_joints_is_what_is_told_of_its_wrist(model, keypoints):
+    (person,) = model.predict(keypoints)
+    bare = len(joint_set("coco19").joints)
+    told = dataclasses.replace(
+        person,
+        joints=person.joints[:bare],
+        joint_names=person.joint_names[:bare],
+        uncertainty=np.linspace(0.01, 0.02, bare),
+        seen=np.arange(bare) % 2 == 0,
+    )
+    whole = model._finish(told, BODY_HANDS59.joints, keypoints[:, :2], keypoints[:, 2])
+    for values in (whole.uncertainty, whole.seen):
+        assert len(values) == len(whole.joint_names)
+        for side in ("left", "right"):
+            wrist, tip = (whole.joint_names.index(f"{side}_{name}") for name in ("wrist", "hand_index4"))
+            assert values[tip] == values[wrist]
 
 
 def test_other_meshes_and_bare_bodies_are_refused(model, networks):

@@ -95,9 +95,9 @@ def _predict_file(model, file: Path, stem: str, names: FreeNames, options: argpa
     if _is_motion(file, options):
         return _predict_motion(model, file, stem, options, bar)
     what = "hand" if options.kind == "hand" else "person"
-    camera = {"intrinsics": options.intrinsics, "image_size": options.image_size}
+    told = {name: getattr(options, name) for name in ("intrinsics", "image_size", "fit", "subject")}
     frames = model.predict_frames(
-        [file], options.joint_set, options.detector, options.batch_size, options.handedness, **camera, fit=options.fit
+        [file], options.joint_set, options.detector, options.batch_size, options.handedness, **told
     )
     own: str | None = stem
     try:
@@ -176,6 +176,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
         joint_set(options.joint_set)
     options.intrinsics, options.image_size = camera_of(options)
+    if options.subject is not None:
+        from pose2mesh.fitting.subject import known_shape, parse_subject
+
+        options.subject = parse_subject(options.subject)
+        known_shape(options.subject)  # a contradiction is told before any work
     if options.max_people or options.min_score:
         options.detector = get_detector(options.detector, options.kind, options.max_people, options.min_score)
     if options.refine and options.kind != "body":
@@ -212,6 +217,7 @@ def _parser() -> Parser:
     add("--smooth", choices=("auto", "off"), default="auto", help="of motions: angles over time (default: auto)")
     add("--refine", action="store_true", help="go on to fit the body by descent (default weights: anny-key2mesh)")
     add("--no-fit", dest="fit", action="store_false", help="the network's answer, not fitted to its keypoints")
+    add("--subject", metavar="FACTS", help="of everybody: age=8,height=1.2,gender=female,weight=24 (m, kg), or some")
     add("--full_frame", action="store_true", help="accepted for habit: overlays always show the full picture")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--batch-size", "--batch_size", type=_positive, default=64, metavar="N", help="people per call")

@@ -63,7 +63,7 @@ def _all_rows(
         _remember(tracker, rows, model.network.joint_set)
         start = int(arrays["end"])
         yield rows
-    camera = {"intrinsics": options.intrinsics, "image_size": options.image_size}
+    told = {name: getattr(options, name) for name in ("intrinsics", "image_size", "fit", "subject")}
     frames = model.track(
         source,
         options.joint_set,
@@ -71,8 +71,7 @@ def _all_rows(
         options.batch_size,
         tracker=tracker,
         start=start,
-        fit=options.fit,
-        **camera,
+        **told,
     )
     bar.update(start)
     while part := [(f.index, f.time, f.people) for f in islice(frames, _PART) if bar.update() or True]:
@@ -91,7 +90,7 @@ def _expect(bar: Any, more: int) -> None:
 def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
     """Keep the parts of an earlier run of the same file with the same settings; others go."""
     changed = [f.stat() for f in (sorted(source.iterdir()) if source.is_dir() else [source])]
-    same = ("kind", "weights", "joint_set", "detector", "refine", "fit")
+    same = ("kind", "weights", "joint_set", "detector", "refine", "fit", "subject")
     settings = {name: str(getattr(options, name)) for name in (*same, "intrinsics", "image_size")}
     settings |= {"source": str(source.absolute()), "state": [[s.st_size, s.st_mtime_ns] for s in changed]}
     note = parts / "settings.json"

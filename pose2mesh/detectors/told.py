@@ -9,7 +9,7 @@ import numpy as np
 from pose2mesh.detectors import Detector
 from pose2mesh.detectors.intrinsics import IntrinsicsLike, as_intrinsics
 from pose2mesh.errors import InputError
-from pose2mesh.types import Intrinsics, Keypoints2D
+from pose2mesh.types import Intrinsics, Keypoints2D, Subject
 
 
 class Told(NamedTuple):
@@ -20,6 +20,7 @@ class Told(NamedTuple):
     handedness: str | Sequence[str] | None
     intrinsics: Intrinsics | None
     image_size: tuple[int, int] | None  # (width, height) pixels
+    subject: Subject | None
 
     @classmethod
     def checked(
@@ -29,6 +30,7 @@ class Told(NamedTuple):
         handedness: str | Sequence[str] | None,
         intrinsics: IntrinsicsLike | None,
         image_size: Any,
+        subject: Subject | None = None,
     ) -> "Told":
         """The arguments of a prediction. Raises InputError, FormatError."""
         known = None if intrinsics is None else as_intrinsics(intrinsics)
@@ -37,14 +39,15 @@ class Told(NamedTuple):
             if sides.shape != (2,) or sides.dtype.kind not in "iu" or sides.min() < 1:
                 raise InputError(f"image_size is {image_size!r}; it must be (width, height), whole numbers of pixels")
             image_size = int(sides[0]), int(sides[1])
-        return cls(joint_set, detector, handedness, known, image_size)
+        return cls(joint_set, detector, handedness, known, image_size, subject)
 
     def add_camera(self, keypoints: Keypoints2D, where: str) -> Keypoints2D:
-        """With the camera and the picture's size. Raises InputError where the picture has another size."""
+        """With the camera, the picture's size and the subject. Raises InputError where the picture has another size."""
         size = keypoints.image_size or self.image_size
         if size:
             self.check_size(size, where)
-        return replace(keypoints, image_size=size, intrinsics=self.intrinsics or keypoints.intrinsics)
+        camera = self.intrinsics or keypoints.intrinsics
+        return replace(keypoints, image_size=size, intrinsics=camera, subject=self.subject)
 
     def check_size(self, size: tuple[int, int], where: str) -> None:
         """Raise InputError where a picture of (width, height) pixels has another size than was said."""

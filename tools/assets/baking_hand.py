@@ -148,7 +148,7 @@ def _texture(model, chosen: np.ndarray, rim: np.ndarray, local: np.ndarray) -> t
 
 def sample_hands(model, cut: Cut, years: tuple[float, float], count: int, seed: int):
     """`sample_phenotypes` for the hand alone: (age [N], vertices [N,V,3], heads [N,K,3]), the wrist at the origin."""
-    ages, vertices, heads = sample_phenotypes(model, years, count, seed)
+    ages, vertices, heads, _ = sample_phenotypes(model, years, count, seed)
     wrist = heads[:, cut.bones[:1]]  # [N, 1, 3]
     skin = vertices[:, cut.body_vertices[:-1]] - wrist
     middle = skin[:, cut.ring].mean(1, keepdims=True)
