@@ -1,6 +1,7 @@
 """Pages say what the package has: names of the API, cards of the weights, links and numbers of the README."""
 
 import importlib
+import json
 import re
 import sys
 
@@ -57,3 +58,10 @@ def test_the_numbers_of_the_readme_s_table_are_those_of_the_results():
     results = set(NUMBER.findall((DOCS / "results.md").read_text()))
     values = [number for row in table.splitlines()[1:] for number in NUMBER.findall(row.split("|")[2])]
     assert len(values) >= 6 and [value for value in values if value not in results] == []
+
+
+def test_the_errors_in_the_card_of_the_body_are_those_of_the_results():
+    metrics = json.loads((CHECKOUT / "assets" / "weights" / "anny-body.json").read_text())["metrics_mm"]
+    results = set(NUMBER.findall((DOCS / "results.md").read_text()))
+    values = [f"{metrics[kind][name]:.1f}" for kind in ("clean", "noisy") for name in ("pa_mpjpe", "mpvpe")]
+    assert [value for value in values if value not in results] == []
