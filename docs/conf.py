@@ -1,5 +1,8 @@
 """Sphinx configuration: `make docs` builds the pages."""
 
+import contextlib
+import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -22,11 +25,26 @@ html_theme = "furo"
 exclude_patterns = ["_build"]
 
 
+FIELD = re.compile(r"^    (\w+): [^\n]*?  # (.+)$", re.MULTILINE)
+MARKUP, ESCAPED = re.compile(r"([|*`_])"), r"\\\1"
+
+
 def setup(app):
-    """The page of the model cards is made anew; bars in docstrings are absolute values, not substitutions."""
+    """The page of the model cards is made anew; docstrings are completed on their way into the API."""
     model_cards.PAGE.write_text(model_cards.written())
-    app.connect("autodoc-process-docstring", _keep_bars)
+    app.connect("autodoc-process-docstring", _complete)
+    app.connect("autodoc-skip-member", lambda app, what, name, thing, skip, options: skip or _is_alias(thing))
 
 
-def _keep_bars(app, what, name, obj, options, lines):
+def _complete(app, what, name, thing, options, lines):
+    """Fields of a class are listed with the comments beside them; bars are absolute values, not substitutions."""
     lines[:] = [line.replace("|", r"\|") for line in lines]
+    if what == "class":
+        with contextlib.suppress(OSError, TypeError):  # what has no source of its own, such as an alias
+            fields = FIELD.findall(inspect.getsource(thing))
+            lines += ["", *(f"* ``{field}``: {MARKUP.sub(ESCAPED, comment)}" for field, comment in fields), ""]
+
+
+def _is_alias(thing):
+    """Fields of a named tuple, which are listed above it already."""
+    return str(getattr(thing, "__doc__", "")).startswith("Alias for field number")
