@@ -100,9 +100,10 @@ def data_dir() -> Path:
 def atomic_write(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """Open `path` for binary writing; the file appears under its name only when the block ends without an error.
 
-    Temporary name in the same folder, fsync, rename. Parent folders are made; what killed writers left in the folder
-    goes; a link stays one, its target is written. A full disk raises MachineError and leaves the previous file as it
-    was; what exists and is no regular file (a folder, a device, a pipe) raises InputError and stays.
+    Temporary name in the same folder, hidden from what reads whole folders, fsync, rename. Parent folders are made;
+    what killed writers left in the folder goes; a link stays one, its target is written. A full disk raises
+    MachineError and leaves the previous file as it was; what exists and is no regular file (a folder, a device, a
+    pipe) raises InputError and stays.
     """
     path = Path(os.path.realpath(path))
     temporary, stream = _begin(path)
@@ -152,7 +153,7 @@ def _begin(path: Path) -> tuple[Path, BinaryIO]:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
         start = os.fsencode(path.name)[:_LONGEST_NAME].decode(errors="ignore")
-        temporary = path.with_name(f"{start}.tmp.{_HOST}.{os.getpid()}.{threading.get_ident()}")
+        temporary = path.with_name(f".{start}.tmp.{_HOST}.{os.getpid()}.{threading.get_ident()}")
         return temporary, temporary.open("wb")
     except OSError as error:
         raise explained(error, path) from error

@@ -19,6 +19,7 @@ from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.videos import is_video, read_video
 from pose2mesh.errors import InputError, NoPersonFoundError
+from pose2mesh.fitting.answering import fitted_answers
 from pose2mesh.fitting.people import (
     Answer,
     Outputs,
@@ -82,7 +83,7 @@ class Pose2Mesh(OverTime):
         self.kind = "hand" if is_hand else "body"
         self.joint_set = HAND21.name if is_hand else None  # of keypoints, unless the caller names another
         self._faces = faces_of_sides(network.faces)
-        self._fit = quick_fit_of(network)
+        self.fitter = quick_fit_of(network)
         self._detectors: dict[str, Detector] = {}
 
     @classmethod
@@ -281,18 +282,13 @@ class Pose2Mesh(OverTime):
         keypoints = np.concatenate(columns).astype(np.float32) if columns else np.zeros((0, 1, 3), np.float32)
         is_left = np.array([side == "left" for f in frames for side in f.handedness or [""] * len(f)], bool)  # [P]
         names = tuple(self.network.output_joint_names)
-        fitter = self._fit if fit and len(keypoints) else None
-        known = known_shapes(frames, fitter)
-        rays = np.concatenate([rays_of(f, names) for f in frames if len(f)]) if fitter else keypoints  # [P, J_out, 3]
+        fitter = self.fitter if fit and len(keypoints) else None
+        rays = np.concatenate([rays_of(f, names) for f in frames if len(f)]) if fitter else None  # [P, J_out, 3]
+        people = mirror_where(keypoints, is_left), rays
+        settings = {"batch_size": batch_size, "device": self.device, "with_mesh": outputs == "mesh"}
         answers: list[Answer] = []
-        for start in range(0, len(keypoints), batch_size):
-            rows = slice(start, start + batch_size)
-            batch = torch.from_numpy(mirror_where(keypoints[rows], is_left[rows])).to(self.device)  # [B, J, 3]
-            with torch.inference_mode():
-                output = self.network(batch)
-                if fitter:
-                    seen = torch.from_numpy(rays[rows]).to(self.device)  # [B, J_out, 3]
-                    output = fitter.to(self.device)(output, seen, outputs == "mesh", known and known[rows])
-                answers += answers_of(output, is_left[rows], outputs)
+        known = known_shapes(frames, fitter)
+        for start, output in fitted_answers(self.network, fitter, *people, **settings, known=known):
+            answers += answers_of(output, is_left[start : start + batch_size], outputs)
         waiting = iter(answers)
         return [assemble_people(f, [next(waiting) for _ in range(len(f))], names, self._faces) for f in frames]

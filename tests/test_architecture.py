@@ -44,11 +44,12 @@ OWNERS = {
     "anny": "tools/assets",
     "mediapipe": "pose2mesh/detectors",
     "pyarrow": "pose2mesh/batch",
+    "ray": "pose2mesh/batch",
 }
 
 # Optional or heavy: never at the top of a module, only in the function that needs them.
 LAZY_ONLY = {"anny", "smplx", "mediapipe", "rtmlib", "onnxruntime", "onnx", "openvino", "tensorboard"}
-LAZY_ONLY |= {"torch_geometric", "pyrender", "trimesh", "PIL", "skimage", "cv2"}
+LAZY_ONLY |= {"pyarrow", "ray", "torch_geometric", "pyrender", "trimesh", "PIL", "skimage", "cv2"}
 
 # Modules that run code while they read, and calls that do so with these arguments.
 UNSAFE_MODULES = ("pickle", "dill", "joblib", "shelve")

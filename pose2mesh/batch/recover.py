@@ -3,11 +3,18 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from pose2mesh.detectors.sources import array_to_keypoints, weakness
-from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.batch.rows import Rows, Size, read_rows
+from pose2mesh.detectors.sources import weakness
+from pose2mesh.errors import FormatError, InputError, MissingDependencyError
+from pose2mesh.fitting.answering import fitted_answers
+from pose2mesh.fitting.batched_camera import guess_intrinsics
+from pose2mesh.fitting.camera import fit_perspective
+from pose2mesh.geometry.projection import default_focal
+from pose2mesh.networks.prediction import BodyPrediction, UncertainPrediction
 from pose2mesh.pipeline import Pose2Mesh
-from pose2mesh.types import Keypoints2D, Person
+from pose2mesh.skeletons import JointSet, convert
 
 if TYPE_CHECKING:
     import pyarrow
@@ -15,9 +22,10 @@ if TYPE_CHECKING:
 COLUMNS = ("id", "keypoints", "joint_set", "width", "height")
 RESULTS = ("rotations", "betas", "joints", "translation", "focal", "uncertainty")
 WEIGHTS = "anny-key2mesh"  # those that give body parameters
+BATCH_SIZE = 64  # measured: docs/scale.md
 
 
-def recover(table: "pyarrow.Table", model: Pose2Mesh | None = None, batch_size: int = 64) -> "pyarrow.Table":
+def recover(table: "pyarrow.Table", model: Pose2Mesh | None = None, batch_size: int = BATCH_SIZE) -> "pyarrow.Table":
     """Body parameters of every row, in the order of the table; a row that cannot be used has its reason in `error`.
 
     In: `id` of any type, `keypoints` list of 3J numbers (x, y in pixels, confidence), `joint_set`, and `width` and
@@ -28,54 +36,99 @@ def recover(table: "pyarrow.Table", model: Pose2Mesh | None = None, batch_size: 
     Raises InputError for a table without the columns or a model without body parameters, MissingDependencyError
     without pyarrow.
     """
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        raise MissingDependencyError("tables need pyarrow: pip install 'pose2mesh[batch]'") from error
-    if missing := [name for name in COLUMNS if name not in table.column_names]:
-        raise InputError(f"the table has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
+    check_columns(table.column_names)
     model = model or Pose2Mesh.from_pretrained(WEIGHTS)
-    rows = zip(*(table.column(name).to_pylist() for name in COLUMNS[1:]), strict=True)
-    read = [_read(model, *row) for row in rows]
-    usable = [row for row in read if isinstance(row, Keypoints2D)]
-    found = iter(model.recover(usable, batch_size, "parameters"))
-    answers = [next(found)[0] if isinstance(row, Keypoints2D) else None for row in read]
-    values = [_values(answer) if answer else dict.fromkeys(RESULTS) for answer in answers]
+    rows = read_rows(table)
+    parts = [(of, _people(model, of, people, rows, batch_size)) for of, people in rows.groups]
+    good = np.array([reason is None for reason in rows.reasons], bool)
+    kept = np.concatenate([of[good[of]] for of, _ in parts] or [np.zeros(0, int)])
+    order = np.argsort(kept)
     columns: dict[str, Any] = {"id": table.column("id")}
     for name in RESULTS:
-        kind = pa.float32() if name == "focal" else pa.list_(pa.float32())
-        columns[name] = pa.array([row[name] for row in values], kind)
-    columns["error"] = pa.array([row if isinstance(row, str) else None for row in read], pa.string())
-    return pa.table(columns)
+        values = [part[name] for _, part in parts if part]
+        known = None if not values or values[0] is None else np.concatenate(values)[order]
+        columns[name] = _column(known, good, name == "focal")
+    return _table(columns, rows.reasons)
 
 
-def _read(model: Pose2Mesh, keypoints: Any, joint_set: Any, width: Any, height: Any) -> Keypoints2D | str:
-    """The person of a row, or why there is none."""
+def import_pyarrow() -> Any:
+    """Raises MissingDependencyError without it."""
     try:
-        flat = np.asarray(keypoints, np.float32)
-        if keypoints is None or flat.ndim != 1 or len(flat) % 3 or not len(flat):
-            return "keypoints are not a flat list of x, y, confidence for each joint"
-        if not isinstance(joint_set, str):
-            return f"joint_set is {joint_set!r}; name one, such as coco17"
-        if (width is None) != (height is None) or (width is not None and min(width, height) <= 0):
-            return f"width {width} and height {height} are no size of a picture; give both above 0, or neither"
-        size = None if width is None else (int(width), int(height))
-        person = array_to_keypoints(flat.reshape(-1, 3), joint_set, size)
-        converted = model.converted(person)
-        reason = weakness(converted.points[0], converted.confidence[0])
-        return reason + f" of {converted.joint_set}" if reason else person
-    except (InputError, TypeError, ValueError) as error:
-        return str(error)
+        import pyarrow
+    except ImportError as error:
+        raise MissingDependencyError("tables need pyarrow: pip install 'pose2mesh[batch]'") from error
+    return pyarrow
 
 
-def _values(person: Person) -> dict[str, Any]:
-    """The results of a person, by column."""
-    assert person.parameters is not None and person.camera is not None  # rows are checked: joints are seen
-    return {
-        "rotations": person.parameters["rotations"].ravel(),
-        "betas": person.parameters["betas"].ravel(),
-        "joints": person.joints.ravel(),
-        "translation": np.asarray(person.camera.translation, np.float32),
-        "focal": person.camera.focal,
-        "uncertainty": person.uncertainty,
-    }
+def check_columns(names: list[str], where: str = "the table") -> None:
+    """Raise InputError where one of COLUMNS is missing."""
+    import_pyarrow()
+    if missing := [name for name in COLUMNS if name not in names]:
+        raise InputError(f"{where} has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
+    if doubled := [name for name in COLUMNS if list(names).count(name) > 1]:
+        raise InputError(f"{where} has several columns {', '.join(doubled)}; give each one name")
+
+
+def _people(model: Pose2Mesh, of: np.ndarray, people: Any, rows: Rows, batch_size: int) -> dict[str, Any]:
+    """RESULTS of the people of one joint set, rows `of` [P], by column; those without an answer get their reason."""
+    converted = model.converted(people)
+    for row, points, confidence in zip(of, converted.points, converted.confidence, strict=True):
+        if reason := weakness(points, confidence):
+            rows.reasons[row] = f"{reason} of {converted.joint_set}"
+    keep = np.array([rows.reasons[row] is None for row in of], bool)
+    if not keep.any():
+        return {}
+    names = tuple(model.network.output_joint_names)
+    keypoints = np.concatenate([converted.points, converted.confidence[..., None]], -1)[keep].astype(np.float32)
+    # as `recover` of the pipeline: the cameras see the joints that the network was given
+    points, sure = convert(
+        converted.points[keep], converted.confidence[keep], converted.joint_set, JointSet("output", names, ())
+    )
+    focal, center = _cameras(points, sure, [rows.sizes[row] for row in of[keep]])
+    rays = np.where(sure[..., None] > 0, (points - center[:, None]) / focal[:, None, None], 0.0)
+    rays = np.concatenate([rays, sure[..., None]], -1).astype(np.float32)  # [P, J_out, 3]
+    found: dict[str, list[np.ndarray]] = {name: [] for name in ("rotations", "betas", "joints", "uncertainty")}
+    settings = {"batch_size": batch_size, "device": model.device, "with_mesh": False}
+    for _, output in fitted_answers(model.network, model.fitter, keypoints, rays, **settings):
+        if not isinstance(output, BodyPrediction | UncertainPrediction):
+            raise InputError("these weights give no body parameters; take others, such as anny-key2mesh")
+        parts = (*output.parameters, output.joints, getattr(output, "deviation", None))
+        for name, part in zip(found, parts, strict=True):
+            if part is not None:
+                found[name].append(part.float().cpu().numpy())
+    values: dict[str, Any] = {name: np.concatenate(parts) if parts else None for name, parts in found.items()}
+    if not np.isfinite(values["joints"]).all():
+        raise FormatError("the network returned numbers that are not finite: its weights are damaged; load others")
+    values["translation"] = fit_perspective(values["joints"], points, sure, focal, center)
+    return values | {"focal": focal}
+
+
+def _cameras(points: np.ndarray, sure: np.ndarray, sizes: list[Size | None]) -> tuple[np.ndarray, np.ndarray]:
+    """Focal lengths [P] and principal points [P, 2] as `fitting.camera.assume_intrinsics`, of each row alone."""
+    guess, middle = guess_intrinsics(torch.from_numpy(points), torch.from_numpy(sure > 0))
+    focal, center = guess.double().numpy(), middle.double().numpy()
+    for i, size in enumerate(sizes):
+        if size is not None:
+            focal[i], center[i] = default_focal(size), (size[0] / 2, size[1] / 2)
+    return focal, center
+
+
+def _column(values: np.ndarray | None, good: np.ndarray, is_scalar: bool) -> Any:
+    """A column of numbers, or of lists of them, with nulls where a row is not good; `values` are those of the good."""
+    pa = import_pyarrow()
+    kind = pa.float32() if is_scalar else pa.list_(pa.float32())
+    if values is None:
+        return pa.nulls(len(good), kind)
+    flat = values.astype(np.float32).reshape(len(values), -1)
+    if is_scalar:
+        column = np.zeros(len(good), np.float32)
+        column[good] = flat[:, 0]
+        return pa.array(column, kind, mask=~good)
+    offsets = np.concatenate([[0], np.cumsum(good * flat.shape[1])]).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, pa.array(flat.ravel()), mask=pa.array(~good))
+
+
+def _table(columns: dict[str, Any], reasons: list[str | None]) -> Any:
+    pa = import_pyarrow()
+    words = [reason and " ".join(reason.splitlines()) for reason in reasons]
+    return pa.table({**columns, "error": pa.array(words, pa.string())})

@@ -206,7 +206,7 @@ def _parser() -> Parser:
     add("--joint-set", metavar="NAME", help="joint set of the keypoints (default: told by their number)")
     add_camera_options(parser)
     add("--detector", choices=DETECTORS, default="auto")
-    add("--max-people", type=_positive, metavar="N", help="in a picture: the N largest")
+    add("--max-people", type=positive, metavar="N", help="in a picture: the N largest")
     add("--min-score", type=float, default=0.0, metavar="S", help="least mean confidence of a person's joints, 0 to 1")
     add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(ALL_FORMATS)}")
     add("--save_mesh", action="store_true", help="the same as adding obj to --save")
@@ -220,8 +220,8 @@ def _parser() -> Parser:
     add("--subject", metavar="FACTS", help="of everybody: age=8,height=1.2,gender=female,weight=24 (m, kg), or some")
     add("--full_frame", action="store_true", help="accepted for habit: overlays always show the full picture")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--batch-size", "--batch_size", type=_positive, default=64, metavar="N", help="people per call")
-    add("--shard", type=_shard, default=(0, 1), metavar="I/N", help="every N-th file from the I-th, I from 0")
+    add("--batch-size", "--batch_size", type=positive, default=64, metavar="N", help="people per call")
+    add("--shard", type=shard_of_text, default=(0, 1), metavar="I/N", help="every N-th file from the I-th, I from 0")
     return parser
 
 
@@ -232,13 +232,13 @@ def _formats(text: str) -> tuple[str, ...]:
     return formats
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10**6:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999999")
     return int(text)
 
 
-def _shard(text: str) -> tuple[int, int]:
+def shard_of_text(text: str) -> tuple[int, int]:
     index, _, count = text.partition("/")
     if not (index.isascii() and index.isdigit() and count.isascii() and count.isdigit()):
         raise argparse.ArgumentTypeError(f"{text!r} is not I/N, for example 0/4")

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from pose2mesh.fitting.batched_camera import guess_intrinsics
-from pose2mesh.geometry.projection import default_focal, project
+from pose2mesh.geometry.projection import default_focal
 from pose2mesh.types import Camera, Intrinsics
 
 NEAREST = 0.1  # metres: no joint may come closer to the camera
 FALLBACK_DEPTH = 5.0  # metres, when the keypoints say nothing about the distance
 ROBUST_STEPS = 5  # mean depth error, synthetic, 2 of 17 joints far off: 588 mm at 0 steps, 93 at 2, 73 at 5
+_LEAST_SPREAD = 1e-12  # squared focal lengths; below it the points say nothing about the distance
 HUBER_SIGMAS = 1.345  # 95 % efficient under Gaussian noise (Huber 1964)
 
 
@@ -41,26 +42,32 @@ def fit_perspective(
     joints: np.ndarray,
     points: np.ndarray,
     confidence: np.ndarray,
-    focal: float,
-    center: tuple[float, float],
+    focal: float | np.ndarray,
+    center: tuple[float, float] | np.ndarray,
 ) -> np.ndarray:
-    """Translation t [3] in metres for which joints + t project onto the points.
+    """Translations t [..., 3] in metres for which joints + t project onto the points.
 
     Starts from the linear system f·(X + tx) = (u − cx)·(Z + tz), likewise for y, weighted by confidence, and
     goes on with Huber-reweighted Gauss-Newton steps on the reprojection error, so that a few swapped or
     missed joints do not pull the body away. Where the joints do not determine a depth in front of the camera
     it comes from the weak-perspective scale.
 
-    Shapes: joints [J, 3] m; points [J, 2] px; confidence [J]; at least one joint must be seen.
+    Shapes: joints [..., J, 3] m; points [..., J, 2] px; confidence [..., J], at least one joint seen; focal [...] and
+    center [..., 2] px, or one for all.
     """
-    seen = confidence > 0
-    joints, points = joints[seen].astype(np.float64), points[seen].astype(np.float64)
-    weights = confidence[seen].astype(np.float64)
-    rays = (points - np.asarray(center)) / focal  # [J, 2]
-    translation = _linear_translation(joints, rays, weights)
-    if translation is None:
-        return _weak_translation(joints, points, weights, focal, center)
-    return _refine(translation, joints, rays, weights)
+    if joints.ndim == 2:
+        return fit_perspective(joints[None], points[None], confidence[None], focal, center)[0]
+    joints, weights = joints.astype(np.float64), confidence.astype(np.float64)
+    focal, center = np.broadcast_to(focal, len(joints)), np.broadcast_to(center, (len(joints), 2))
+    seen = confidence > 0  # [P, J]
+    rays = np.where(seen[..., None], (points - center[:, None]) / focal[:, None, None], 0.0)  # [P, J, 2]
+    translation, is_found = _linear_translation(joints, rays, weights)
+    for i in np.flatnonzero(~is_found):
+        person = (array[i, seen[i]].astype(np.float64) for array in (joints, points, weights))
+        translation[i] = _weak_translation(*person, focal[i], center[i])
+    refined = _refine(translation[is_found], joints[is_found], rays[is_found], weights[is_found])
+    translation[is_found] = refined
+    return translation
 
 
 def fit_cameras(
@@ -77,10 +84,9 @@ def fit_cameras(
     if not (confidence > 0).any():
         return [None] * len(joints)
     focal, center = assume_intrinsics(points.reshape(-1, 2), confidence.reshape(-1), image_size, intrinsics)
-    return [
-        Camera(focal, center, fit_perspective(*person, focal, center), image_size) if (person[2] > 0).any() else None
-        for person in zip(joints, points, confidence, strict=True)
-    ]
+    is_seen = (confidence > 0).any(1)  # [P]
+    places = iter(fit_perspective(joints[is_seen], points[is_seen], confidence[is_seen], focal, center))
+    return [Camera(focal, center, next(places), image_size) if seen else None for seen in is_seen]
 
 
 def assume_intrinsics(
@@ -110,22 +116,22 @@ def _weighted_means(
     return weights, weights @ joints, weights @ points
 
 
-def _linear_translation(joints: np.ndarray, rays: np.ndarray, weights: np.ndarray) -> np.ndarray | None:
-    """Solve tx − r·tz = r·Z − X for both axes; None when degenerate or behind the camera."""
-    if len(joints) < 2:
-        return None
-    count = len(joints)
-    system = np.zeros((2, count, 3))  # [axis, J, 3]
-    system[0, :, 0] = system[1, :, 1] = 1
-    system[:, :, 2] = -rays.T
-    target = rays.T * joints[:, 2] - joints[:, :2].T  # [axis, J]
-    root = np.sqrt(weights)  # [J]
-    solution, _, rank, _ = np.linalg.lstsq(
-        (system * root[:, None]).reshape(-1, 3), (target * root).reshape(-1), rcond=1e-6
-    )
-    if rank < 3 or solution[2] + joints[:, 2].min() < NEAREST:
-        return None
-    return solution
+def _linear_translation(joints: np.ndarray, rays: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Solve tx − r·tz = r·Z − X for both axes: [P, 3], and where that is neither degenerate nor behind the camera.
+
+    Eliminated as in `batched_camera.place_bodies`: for given tz the best tx, ty are weighted means.
+    """
+    seen = weights > 0
+    share = (weights / weights.sum(1, keepdims=True))[..., None]  # [P, J, 1]
+    excess = rays * joints[..., 2:] - joints[..., :2]  # [P, J, 2]
+    ray_mean, excess_mean = (share * rays).sum(1), (share * excess).sum(1)  # [P, 2]
+    offset = rays - ray_mean[:, None]
+    spread = (share * offset**2).sum((1, 2))  # [P]
+    is_spread = (seen.sum(1) >= 2) & (spread > _LEAST_SPREAD * (1 + (ray_mean**2).sum(1)))
+    depth = -(share * offset * (excess - excess_mean[:, None])).sum((1, 2)) / np.where(is_spread, spread, 1.0)
+    nearest = depth + np.where(seen, joints[..., 2], np.inf).min(1)
+    translation = np.concatenate([excess_mean + ray_mean * depth[:, None], depth[:, None]], 1)
+    return translation, is_spread & (nearest >= NEAREST)
 
 
 def _weak_translation(
@@ -141,19 +147,27 @@ def _weak_translation(
 
 
 def _refine(translation: np.ndarray, joints: np.ndarray, rays: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Huber-reweighted Gauss-Newton on the reprojection error in units of the focal length."""
+    """Huber-reweighted Gauss-Newton on the reprojection error in units of the focal length, until too near: [P, 3]."""
+    seen = weights > 0  # [P, J]
+    count = seen.sum(1)
+    middle = np.stack([(count - 1) // 2, count // 2], 1)  # [P, 2] of the sorted errors: the median is their mean
+    nearest = np.where(seen, joints[..., 2], np.inf).min(1)  # [P]
+    is_going = np.ones(len(joints), bool)
     for _ in range(ROBUST_STEPS):
-        placed = joints + translation  # [J, 3]
-        error = rays - project(placed, 1.0, (0.0, 0.0))  # [J, 2]
-        size = np.linalg.norm(error, axis=-1)  # [J]
-        limit = HUBER_SIGMAS * 1.4826 * np.median(size) + 1e-9
-        robust = weights * np.minimum(1, limit / np.maximum(size, limit))  # [J]
-        slope = np.zeros((len(joints), 2, 3))  # [J, axis, 3]
-        slope[:, 0, 0] = slope[:, 1, 1] = 1 / placed[:, 2]
-        slope[:, :, 2] = -placed[:, :2] / placed[:, 2:] ** 2
-        normal = np.einsum("j,jai,jak->ik", robust, slope, slope)  # [3, 3]
-        step = np.linalg.lstsq(normal, np.einsum("j,jai,ja->i", robust, slope, error), rcond=1e-12)[0]
-        if (joints[:, 2] + translation[2] + step[2]).min() < NEAREST:
-            break
-        translation = translation + step
+        x, y, z = np.moveaxis(joints + translation[:, None], -1, 0)  # each [P, J]
+        z = np.where(seen, z, 1.0)
+        error = np.stack([rays[..., 0] - x / z, rays[..., 1] - y / z], -1)  # [P, J, 2]
+        size = np.where(seen, np.linalg.norm(error, axis=-1), np.inf)  # [P, J]
+        median = np.take_along_axis(np.sort(size, 1), middle, 1).mean(1, keepdims=True)
+        limit = HUBER_SIGMAS * 1.4826 * median + 1e-9
+        robust = weights * np.minimum(1, limit / np.maximum(size, limit))  # [P, J]
+        o = np.zeros_like(z)
+        slope = np.stack([1 / z, o, -x / z**2, o, 1 / z, -y / z**2], -1)
+        slope = slope.reshape(len(z), 2 * z.shape[1], 3)  # [P, 2J, 3]
+        pull = (slope * np.repeat(robust, 2, 1)[..., None]).swapaxes(1, 2)  # [P, 3, 2J]
+        normal = pull @ slope
+        normal = normal + 1e-14 * np.trace(normal, axis1=1, axis2=2)[:, None, None] * np.eye(3)
+        step = np.linalg.solve(normal, pull @ error.reshape(len(z), 2 * z.shape[1], 1))[..., 0]  # [P, 3]
+        is_going = is_going & (nearest + translation[:, 2] + step[:, 2] >= NEAREST)
+        translation = np.where(is_going[:, None], translation + step, translation)
     return translation

@@ -99,11 +99,16 @@ class QuickFit(nn.Module):
         return answer._replace(**parts, parameters=state), prior
 
     def fit(self, answer: Answer, rays: Tensor, prior: Tensor | None = None) -> BodyParameters:
-        """Parameters after all steps, from the answer's own; as `forward`. `prior` [..., D, D] in place of its own."""
+        """Parameters after all steps, from the answer's own; as `forward`. An answer without mesh has that of those.
+
+        `prior` [..., D, D] in place of its own.
+        """
         prior = self.prior if prior is None else prior
         rays, confidence = rays[..., :2], rays[..., 2]
         given, count = self.settings, len(self.set)
-        goal = torch.cat([answer.joints, answer.vertices[:, self.mesh_points]], 1)  # [B, P, 3]
+        mesh = answer.vertices
+        mesh = mesh[:, self.mesh_points] if mesh.shape[1] else self.linearize(answer.parameters)[0][:, count:]
+        goal = torch.cat([answer.joints, mesh], 1)  # [B, P, 3]
         deviation = getattr(answer, "deviation", None)
         sigma = torch.full_like(goal[..., 0], given.vertex)  # [B, P]
         sigma[:, :count] = given.joint * (given.unknown if deviation is None else deviation)
@@ -113,14 +118,15 @@ class QuickFit(nn.Module):
         gone = goal.new_zeros(len(goal), prior.shape[-1], 1)
         for _ in range(given.steps):
             points, slopes = self.linearize(state)  # [B, P, 3], [B, P, 3, D-3]
-            slopes = torch.cat([slopes, slopes.new_zeros(*slopes.shape[:-1], 3)], -1)
-            errors, bent = _project(points[:, :count], slopes[:, :count], place, rays)
-            errors, bent = errors * distance, bent * distance[..., None]
+            errors, by_point = _project(points[:, :count], place, rays)
+            errors = errors * distance
             squared, limit = errors.square().sum(-1), given.robust**2
             trust = confidence.sqrt() * limit / (squared + limit) / given.keypoint  # [B, J] root of the weight
-            rows = torch.cat(
-                [(bent * trust[..., None, None]).flatten(1, 2), (slopes / sigma[..., None, None]).flatten(1, 2)], 1
-            )
+            by_point = by_point * (distance * trust[..., None])[..., None]
+            rows = slopes.new_zeros(len(goal), 2 * count + 3 * goal.shape[1], prior.shape[-1])  # written once
+            rows[:, : 2 * count, :-3] = (by_point @ slopes[:, :count]).flatten(1, 2)
+            rows[:, : 2 * count, -3:] = by_point.flatten(1, 2)
+            rows[:, 2 * count :, :-3] = (slopes / sigma[..., None, None]).flatten(1, 2)
             residual = torch.cat(
                 [(errors * trust[..., None]).flatten(1), ((points - goal) / sigma[..., None]).flatten(1)], 1
             )
@@ -142,12 +148,13 @@ class QuickFit(nn.Module):
         levers = torch.einsum("pgis,bs->bgip", self.levers, one)
         turned = groups @ levers  # [B, G, 3, P]
         by_bone = torch.einsum("gk,bgip->bpki", self.shares, turned)  # [B, P, 19, 3]
-        x, y, z = by_bone.unbind(-1)  # each [B, P, 19]
-        o = torch.zeros_like(x)
-        cross = torch.stack([o, z, -y, -z, o, x, y, -x, o], -1).unflatten(-1, (3, 3))  # [B, P, 19, 3, 3]: -[v]x
-        by_turn = cross.transpose(2, 3).flatten(3)  # [B, P, 3, 57]
-        by_shape = torch.einsum("bgij,pgjs->bpis", groups, self.levers[..., 1:])  # [B, P, 3, S]
-        return turned.sum(1).transpose(1, 2), torch.cat([by_turn, by_shape], -1)
+        slopes = by_bone.new_zeros(*by_bone.shape[:2], 3, 3 * BONES + state.betas.shape[1])
+        turns = slopes[..., : 3 * BONES].unflatten(-1, (BONES, 3))  # [B, P, 3, 19, 3]: -[v]x of each bone
+        for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+            turns[:, :, i, :, j] = by_bone[..., k]
+            turns[:, :, j, :, i] = -by_bone[..., k]
+        slopes[..., 3 * BONES :] = torch.einsum("bgij,pgjs->bpis", groups, self.levers[..., 1:])
+        return turned.sum(1).transpose(1, 2), slopes
 
 
 def quick_fit_of(network: Any) -> QuickFit | None:
@@ -190,13 +197,11 @@ def _prior(num_shape: int, settings: QuickFitSettings) -> Tensor:
     return prior + settings.damping * torch.eye(len(prior))
 
 
-def _project(points: Tensor, slopes: Tensor, place: Tensor, rays: Tensor) -> tuple[Tensor, Tensor]:
-    """Errors [B,J,2] in focal lengths and their Jacobian [B,J,2,D], whose last three columns are the place's."""
+def _project(points: Tensor, place: Tensor, rays: Tensor) -> tuple[Tensor, Tensor]:
+    """Errors [B,J,2] in focal lengths and their Jacobian [B,J,2,3] by the points, or by the place."""
     x, y, z = (points + place[:, None]).unbind(-1)  # [B, J]
     z = z.clamp(min=NEAREST / 2)
     flat = torch.stack([x / z, y / z], -1)  # [B, J, 2]
     o, near = torch.zeros_like(z), 1 / z
-    by_point = torch.stack([near, o, -x * near**2, o, near, -y * near**2], -1).unflatten(-1, (2, 3))  # [B, J, 2, 3]
-    bent = by_point @ slopes
-    bent[..., -3:] = by_point
-    return flat - rays, bent
+    by_point = torch.stack([near, o, -x * near**2, o, near, -y * near**2], -1).unflatten(-1, (2, 3))
+    return flat - rays, by_point

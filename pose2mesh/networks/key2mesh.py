@@ -79,6 +79,12 @@ class Key2Mesh(nn.Module):
         """keypoints [B,J,3] (x, y in any unit, confidence) to BodyPrediction in metres."""
         return self.decoder(self.estimate(self.lifter.features(keypoints)))
 
+    def without_mesh(self, keypoints: Tensor) -> BodyPrediction:
+        """As `forward`, with vertices [B,0,3]."""
+        parameters = self.estimate(self.lifter.features(keypoints))
+        joints = self.decoder.joints(parameters)
+        return BodyPrediction(joints[:, :0], joints, parameters)
+
 
 def normalize_box(keypoints: Tensor) -> Tensor:
     """Divide by the longer side of the box of the visible joints, center at 0.5; missing joints lie at the center.

@@ -56,9 +56,7 @@ def _place_run(
     rays = (keypoints[..., :2] - np.asarray(camera.center)) / camera.focal  # [T, J, 2]
     seen = keypoints[..., 2]  # [T, J]
     frames = np.flatnonzero((seen > 0).any(1))
-    guesses = np.array(
-        [fit_perspective(joints[f], keypoints[f, :, :2], seen[f], camera.focal, camera.center) for f in frames]
-    )
+    guesses = fit_perspective(joints[frames], keypoints[frames, :, :2], seen[frames], camera.focal, camera.center)
     translation = np.stack([np.interp(times, times[frames], axis) for axis in guesses.T], -1)  # [T, 3]
     deviation = _POINT_SHARE * _box_sides(rays, seen)  # [T]
     smoothness = _second_differences(times) / _ACCELERATION

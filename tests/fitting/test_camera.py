@@ -83,7 +83,9 @@ def test_the_start_is_the_weighted_least_squares_of_the_rays(seed):
     joints, points, confidence, _ = uncertain(seed)
     rays = (points - np.array(CENTER)) / FOCAL
     expected = place_bodies(*(torch.from_numpy(x)[None] for x in (joints, rays, confidence)))[0]
-    np.testing.assert_allclose(_linear_translation(joints, rays, confidence), expected, atol=1e-8)
+    (found,), (is_found,) = _linear_translation(joints[None], rays[None], confidence[None])
+    assert is_found
+    np.testing.assert_allclose(found, expected, atol=1e-8)
 
 
 def test_confidence_weighs_in_the_refined_camera():

@@ -1,0 +1,53 @@
+"""Keypoint files as a table for `recover`."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from pose2mesh.batch.recover import import_pyarrow
+from pose2mesh.detectors.readers import read_keypoints
+from pose2mesh.errors import InputError
+from pose2mesh.paths import atomic_write
+
+
+def write_keypoint_table(
+    files: Sequence[Path],
+    output: Path,
+    joint_set: str | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> int:
+    """One row for each person of each frame; returns their number. `id` is FILE/FRAME/PERSON.
+
+    Each file is a row group, and all that is in memory. Raises InputError as `read_keypoints` does, and where a file
+    is named twice.
+    """
+    pa = import_pyarrow()
+    import pyarrow.parquet as pq
+
+    lists = pa.list_(pa.float32())
+    kinds = {"id": pa.string(), "keypoints": lists, "joint_set": pa.string(), "width": pa.int32(), "height": pa.int32()}
+    schema = pa.schema(list(kinds.items()))
+    if len(set(files)) < len(files):
+        raise InputError(f"{next(f for f in files if files.count(f) > 1)}: named twice; name every file once")
+    count = 0
+    with atomic_write(output) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        for file in files:
+            rows = list(_rows(file, joint_set, image_size))
+            if rows:
+                writer.write_table(pa.Table.from_pylist(rows, schema))
+            count += len(rows)
+    return count
+
+
+def _rows(file: Path, joint_set: str | None, image_size: tuple[int, int] | None) -> Iterable[dict[str, Any]]:
+    names: set[str] = set()
+    for index, (name, found) in enumerate(read_keypoints(file, joint_set, image_size)):
+        name = f"{name}_{index}" if name in names else name  # pictures of one name in two folders
+        names.add(name)
+        width, height = found.image_size or (None, None)
+        for i, (points, sure) in enumerate(zip(found.points, found.confidence, strict=True)):
+            flat = [float(value) for (x, y), c in zip(points, sure, strict=True) for value in (x, y, c)]
+            yield {
+                **{"id": f"{file.as_posix()}/{name}/{i}", "keypoints": flat, "joint_set": found.joint_set},
+                **{"width": width, "height": height},
+            }

@@ -1,0 +1,25 @@
+"""`pose2mesh table`: keypoint files to a table for `pose2mesh batch`."""
+
+import sys
+from pathlib import Path
+
+from pose2mesh.cli.console import say
+from pose2mesh.cli.predict import Parser
+
+
+def run(arguments: list[str]) -> int:
+    """Write the table, say how many rows; errors are raised."""
+    parser = Parser(prog="pose2mesh table", description="One row for each person of keypoint files.")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="keypoints as JSON, NPY, NPZ")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="T.parquet")
+    parser.add_argument("--joint-set", metavar="NAME", help="of the keypoints (default: told by their number)")
+    parser.add_argument("--image-size", metavar="WxH", help="of the pictures, where files do not tell it")
+    options = parser.parse_args(arguments)
+
+    from pose2mesh.batch.keypoint_tables import write_keypoint_table
+    from pose2mesh.detectors.intrinsics import parse_size
+
+    size = None if options.image_size is None else parse_size(options.image_size)
+    rows = write_keypoint_table(options.files, options.output, options.joint_set, size)
+    say(f"{options.output}: {rows} rows", sys.stdout)
+    return 0

@@ -1,0 +1,36 @@
+"""A network's answers, batch by batch, with the body that fits in its place."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from pose2mesh.fitting.quick_fit import QuickFit
+
+
+def fitted_answers(
+    network: Any,
+    fitter: QuickFit | None,
+    keypoints: np.ndarray,
+    rays: np.ndarray | None,
+    *,
+    batch_size: int,
+    device: str,
+    with_mesh: bool,
+    known: Sequence[Any] | None = None,
+) -> Iterator[tuple[int, Any]]:
+    """The output of a network for people [P, J, 3] of its joint set, with the row where each batch begins.
+
+    Fitted to `rays` [P, J_out, 3] (`people.rays_of`) by a `fitter`; `known` [P] shapes as it takes them. Without the
+    mesh vertices may be [B, 0, 3].
+    """
+    call = network if with_mesh else getattr(network, "without_mesh", network)
+    for start in range(0, len(keypoints), batch_size):
+        rows = slice(start, start + batch_size)
+        with torch.inference_mode():
+            output = call(torch.from_numpy(keypoints[rows]).to(device))
+            if fitter and rays is not None:
+                seen = torch.from_numpy(rays[rows]).to(device)  # [B, J_out, 3]
+                output = fitter.to(device)(output, seen, with_mesh, known and known[rows])
+        yield start, output
