@@ -164,7 +164,9 @@ def _lifter(settings: dict[str, Any], joints_in: JointSet, joints_out: JointSet,
     if not isinstance(body, AnnyBody):
         raise InputError("network.lifter.heads: they are for anny-body; leave them out")
     decoder = AnnyDecoder(body, np.arange(1))
-    return Lifter(*sizes, deviation=True, rest=decoder.rest6d, num_shape=decoder.num_shape)
+    lifter = Lifter(*sizes, deviation=True, rest=decoder.rest6d, num_shape=decoder.num_shape)
+    lifter.deviation_scale = float(settings.get("deviation_scale", 1.0))  # of weights that were calibrated
+    return lifter
 
 
 def _build_key2mesh(settings: dict[str, Any], body: LinearBlendBody) -> Key2Mesh:

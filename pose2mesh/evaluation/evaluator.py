@@ -10,7 +10,7 @@ from tqdm import tqdm
 from pose2mesh.checkpoints.build import BodyNetwork
 from pose2mesh.geometry.procrustes import similarity_align
 from pose2mesh.metrics import MetricAccumulator, auc, f_score, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
-from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction
+from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction, UncertainPrediction
 from pose2mesh.skeletons import PELVIS_ROW
 from pose2mesh.synthesis.detections import conversion
 from pose2mesh.synthesis.hands import HandProtocol
@@ -18,6 +18,7 @@ from pose2mesh.synthesis.mocap import MocapProtocol, ProtocolBatch
 
 # COCO-17 and the pelvis, which comes next in COCO-19; the neck is left out.
 PROTOCOL_JOINTS = slice(PELVIS_ROW + 1)
+SURE_JOINTS = slice(PELVIS_ROW)  # without the pelvis, which is the origin and so always right
 
 
 def evaluate(
@@ -49,9 +50,18 @@ def shown(protocol: Any, batch_size: int, progress: bool) -> Iterator[ProtocolBa
             bar.update(len(batch.groups))
 
 
-def measure(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
-    """Per-sample errors [B] in metres, over the protocol's joints of COCO-19."""
-    return _errors(predicted, predicted.joints[:, PROTOCOL_JOINTS], joints[:, PROTOCOL_JOINTS], vertices)
+def measure(
+    predicted: MeshPrediction | BodyPrediction | UncertainPrediction, joints: Tensor, vertices: Tensor
+) -> dict[str, Tensor]:
+    """Per-sample errors [B] in metres, over the protocol's joints of COCO-19.
+
+    Of networks that tell deviations also `within_one_deviation`, the share of joints that are no farther off.
+    """
+    errors = _errors(predicted, predicted.joints[:, PROTOCOL_JOINTS], joints[:, PROTOCOL_JOINTS], vertices)
+    if isinstance(predicted, UncertainPrediction):
+        distance = (predicted.joints[:, SURE_JOINTS] - joints[:, SURE_JOINTS]).norm(dim=-1)
+        errors["within_one_deviation"] = (distance <= predicted.deviation[:, SURE_JOINTS]).float().mean(1)
+    return errors
 
 
 def measure_hands(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
@@ -66,7 +76,10 @@ def measure_hands(predicted: MeshPrediction | BodyPrediction, joints: Tensor, ve
 
 
 def _errors(
-    predicted: MeshPrediction | BodyPrediction, predicted_joints: Tensor, joints: Tensor, vertices: Tensor
+    predicted: MeshPrediction | BodyPrediction | UncertainPrediction,
+    predicted_joints: Tensor,
+    joints: Tensor,
+    vertices: Tensor,
 ) -> dict[str, Tensor]:
     return {
         "pa_mpjpe": pa_mpjpe(predicted_joints, joints),

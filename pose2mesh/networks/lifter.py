@@ -67,6 +67,7 @@ class Lifter(PoseFeatures):
         """`rest` [R,6]: the rest pose of a body with `num_shape` shape coefficients, if its parameters are wanted."""
         super().__init__(joints_in, width, blocks)
         self.joints_out = joints_out
+        self.deviation_scale = 1.0  # calibrated after training, in the settings of weights
         self.head = nn.Linear(width, 3 * joints_out)
         hidden = nn.Linear(width, _DEVIATION_WIDTH)
         self.deviation_head = (
@@ -93,7 +94,8 @@ class Lifter(PoseFeatures):
         if self.deviation_head is None:
             return None
         with torch.autocast(features.device.type, enabled=False):
-            return nn.functional.softplus(self.deviation_head(features.detach().float()) - _SMALL)
+            radius = nn.functional.softplus(self.deviation_head(features.detach().float()) - _SMALL)
+            return self.deviation_scale * radius
 
     def body(self, features: Tensor) -> BodyParameters | None:
         """Features [B,C] to rotations and shape of the body."""
