@@ -23,9 +23,10 @@ from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction, UncertainPrediction
-from pose2mesh.skeletons import MOTION_PARENTS, joint_set
+from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS, joint_set
 
 BONES = len(MOTION_PARENTS)
+_SHANKS = [i for i, bone in enumerate(MOTION_BONES) if bone.startswith("lowerleg")]
 _MESH_POINTS = 64  # vertices of the network's mesh that the body follows
 
 Answer = BodyPrediction | UncertainPrediction
@@ -43,6 +44,7 @@ class QuickFitSettings:
     unknown: float = 0.08  # m: deviation of the joints of networks that tell none
     vertex: float = 0.2  # m
     turn: float = 0.4  # rad of a bone, and of a bone against its parent
+    knee: float = 0.08  # rad of a shank against its thigh: a leg that looks short would always bend it
     shape: float = 0.5  # of shape coefficients, whose deviation among people is 1
     damping: float = 1e-3
 
@@ -191,7 +193,9 @@ def _prior(num_shape: int, settings: QuickFitSettings) -> Tensor:
     for bone, parent in enumerate(MOTION_PARENTS[1:], 1):
         between[bone, parent] = -1
     between[0, 0] = 0  # the root is free
-    turns = (between.T @ between + torch.eye(BONES) / 4) / settings.turn**2
+    deviation = torch.full((BONES, 1), settings.turn)
+    deviation[_SHANKS] = settings.knee
+    turns = (between / deviation).T @ (between / deviation) + torch.eye(BONES) / (2 * settings.turn) ** 2
     parts = torch.kron(turns, torch.eye(3)), torch.eye(num_shape) / settings.shape**2, torch.zeros(3, 3)
     prior = torch.block_diag(*parts)
     return prior + settings.damping * torch.eye(len(prior))

@@ -12,6 +12,7 @@ from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.fitting.quick_fit import QuickFit, QuickFitSettings, quick_fit_of, spread_points
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
+from pose2mesh.metrics import knee_flexion
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction, UncertainPrediction
 from pose2mesh.skeletons import MOTION_BONES
@@ -126,6 +127,26 @@ def test_limbs_without_keypoints_stay_as_the_network_said(fit):
     moved = (found.joints - start.joints)[0, legs].norm(dim=-1)
     assert moved.max() < 0.05
     assert torch.isfinite(found.vertices).all()
+
+
+def test_legs_that_look_short_do_not_bend_the_knees(fit):
+    """Ankles seen 4 % of a leg too high: by its length alone a straight knee would bend by 2 acos(0.96) = 33 degrees."""
+    turn = UPRIGHT.expand(1, len(MOTION_BONES), 3, 3).clone()
+    for side in "LR":
+        turn[:, MOTION_BONES.index(f"lowerleg01.{side}")] = UPRIGHT @ rotvec_to_rotmat(torch.tensor([0.2, 0.0, 0.0]))
+    truth = body_of(fit, BodyParameters(turn, torch.zeros(1, fit.body.num_shape)))
+    rays = rays_of(truth.joints)
+    for name in fit.set.joints:
+        if any(part in name for part in ("knee", "ankle", "heel", "toe")):
+            hip, joint = (fit.set.index(n) for n in (f"{name.split('_')[0]}_hip", name))
+            rays[0, joint, :2] += 0.04 * (rays[0, hip, :2] - rays[0, joint, :2])
+
+    def bend(found: BodyPrediction) -> float:
+        return float((knee_flexion(found.joints, fit.set.joints) - knee_flexion(truth.joints, fit.set.joints)).max())
+
+    loose = QuickFit(fit.body, "body32", QuickFitSettings(knee=QuickFitSettings().turn))
+    assert bend(loose(truth, rays)) > 4  # what it is there for
+    assert bend(fit(truth, rays)) < bend(loose(truth, rays)) / 2
 
 
 def test_one_wrong_keypoint_does_not_pull_the_body_away(fit):
