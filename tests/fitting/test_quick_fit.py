@@ -130,7 +130,7 @@ def test_limbs_without_keypoints_stay_as_the_network_said(fit):
 
 
 def test_legs_that_look_short_do_not_bend_the_knees(fit):
-    """Ankles seen 4 % of a leg too high: by its length alone a straight knee would bend by 2 acos(0.96) = 33 degrees."""
+    """Ankles seen 4 % of a leg too high: by length alone a straight knee would bend by 2 acos(0.96) = 33 degrees."""
     turn = UPRIGHT.expand(1, len(MOTION_BONES), 3, 3).clone()
     for side in "LR":
         turn[:, MOTION_BONES.index(f"lowerleg01.{side}")] = UPRIGHT @ rotvec_to_rotmat(torch.tensor([0.2, 0.0, 0.0]))
