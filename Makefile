@@ -1,4 +1,4 @@
-# make demo | test | lint | docs | wheels | clean: each does its own set-up into .venv with the versions of constraints.txt.
+# make demo | test | lint | docs | web | wheels | clean: each does its own set-up into .venv with the versions of constraints.txt.
 # make oldest: a few tests in .venv-oldest, with the oldest versions that pyproject.toml promises.
 # Another interpreter: make PYTHON=python3.12 demo.  More pytest options: make test ARGS="--slow -k hierarchy".
 
@@ -15,7 +15,7 @@ OLDEST_TESTS := tests/test_imports.py tests/test_free_path.py tests/test_pipelin
   tests/networks/test_compact.py tests/checkpoints/test_weights.py tests/hierarchy tests/exporters/test_archive.py \
   tests/exporters/test_person.py tests/detectors/test_exif.py
 
-.PHONY: demo test lint docs oldest wheels lock clean
+.PHONY: demo test lint docs oldest web wheels lock clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.demo
@@ -32,6 +32,11 @@ lint: $(VENV)/.dev
 docs: $(VENV)/.docs
 	@$(BIN)/sphinx-build -q -W -b html docs docs/_build
 	@echo "docs/_build/index.html"
+
+# The page that runs in a browser alone; needs node and npm, too.
+web: $(VENV)/.dev
+	@command -v npm >/dev/null || { echo "the page needs node and npm" >&2; exit 2; }
+	@$(BIN)/python tools/build_web.py
 
 oldest: $(OLDEST)/.ready
 	@$(OLDEST)/bin/python -m pytest -q $(OLDEST_TESTS)
@@ -55,7 +60,7 @@ lock: $(VENV)/.wheels
 	  -o requirements.lock
 
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist demo_out docs/_build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) build dist web/dist web/node_modules demo_out docs/_build .pytest_cache .ruff_cache .hypothesis
 	find pose2mesh tools tests -name __pycache__ -prune -exec rm -rf {} +
 
 # The stamps hold the sets of extras: a second call installs nothing unless the versions asked for changed.

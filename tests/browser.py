@@ -32,15 +32,15 @@ class Page:
         self.requests: list[str] = []  # addresses that are neither in the file nor the file
         self.downloads: list[str] = []  # file names
 
-    def open(self, path: Path) -> None:
-        """Show a file and wait until its own script says that it is ready."""
+    def open(self, page: Path | str) -> None:
+        """Show a file, or an address, and wait until its own script says that it is ready."""
         target = self.ask("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Runtime", "Log", "Network", "Page"):
             self.ask(f"{domain}.enable")
         width, height = WINDOW
         self.ask("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-        self.ask("Page.navigate", url=path.as_uri())
+        self.ask("Page.navigate", url=page.as_uri() if isinstance(page, Path) else page)
         self.wait("window.pose2mesh && (pose2mesh.ready || pose2mesh.errors.length > 0)")
 
     def ask(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -82,6 +82,12 @@ class Page:
         """Click into the middle of an element."""
         where = f"(() => {{ const box = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
         self.click(*self.run(f"{where} return [box.x + box.width / 2, box.y + box.height / 2]; }})()"))
+
+    def choose(self, selector: str, path: Path) -> None:
+        """Give a file to an input of the page."""
+        root = self.ask("DOM.getDocument")["root"]["nodeId"]
+        node = self.ask("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.ask("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
 
     def picture(self) -> bytes:
         """A PNG of what is shown."""

@@ -153,7 +153,9 @@ def _largest_difference(network: nn.Module, run: Callable[[Tensor], Any]) -> flo
     largest = 0.0
     for batch in _CHECKED_BATCHES:
         keypoints = example_keypoints(network, batch, seed=batch)
-        for ours, theirs in zip(network(keypoints), run(keypoints), strict=True):
+        prediction = network(keypoints)
+        for name, theirs in zip(OUTPUTS, run(keypoints), strict=True):
+            ours = getattr(prediction, name)
             largest = max(largest, float((ours - theirs).abs().max()))
     return largest
 

@@ -1,0 +1,157 @@
+"""The page of web/, built from the shipped weights, in a real browser: what it shows is what Python finds."""
+
+import functools
+import http.server
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from browser import Page, chromium
+from PIL import Image
+
+from pose2mesh.checkpoints import load_network
+from pose2mesh.detectors.blazepose import BlazePoseDetector
+from pose2mesh.detectors.conversion import in_joint_set
+from pose2mesh.skeletons import MEDIAPIPE33
+from pose2mesh.types import Keypoints2D
+
+ROOT = Path(__file__).resolve().parents[2]
+LARGEST = 25e6  # bytes
+KEYPOINT_SHARE = 0.02  # of the person's box, median over sure joints: weights are rounded
+_SIZE = (640, 480)  # of the camera's picture
+_CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *arguments) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory) -> Path:
+    for module in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(module)
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("node and npm are not installed")
+    out = tmp_path_factory.mktemp("web") / "dist"
+    command = [sys.executable, str(ROOT / "tools" / "build_web.py"), str(out)]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    if "npm ci failed" in built.stderr:
+        pytest.skip("npm cannot install the page's dependencies")
+    assert built.returncode == 0, built.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def address(dist) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=dist))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def photo() -> np.ndarray:
+    """The astronaut in a picture of the camera's size."""
+    astronaut = pytest.importorskip("skimage.data").astronaut()
+    picture = Image.new("RGB", _SIZE, (90, 90, 90))
+    picture.paste(Image.fromarray(astronaut).resize((_SIZE[1], _SIZE[1])), ((_SIZE[0] - _SIZE[1]) // 2, 0))
+    return np.asarray(picture)
+
+
+@pytest.fixture(scope="module")
+def page(address, photo, tmp_path_factory) -> Iterator[Page]:
+    folder = tmp_path_factory.mktemp("camera")
+    video = folder / "camera.y4m"
+    planes = [np.asarray(plane) for plane in Image.fromarray(photo).convert("YCbCr").split()]
+    frame = b"FRAME\n" + planes[0].tobytes() + b"".join(plane[::2, ::2].tobytes() for plane in planes[1:])
+    video.write_bytes(b"YUV4MPEG2 W640 H480 F30:1 Ip A1:1 C420jpeg\n" + 3 * frame)
+    with chromium(folder / "profile", *_CAMERA, f"--use-file-for-fake-video-capture={video}") as page:
+        page.open(address)
+        yield page
+
+
+def test_joints_of_the_same_keypoints_are_those_of_python(page):
+    keypoints = np.zeros((2, 33, 3), np.float32)
+    keypoints[..., 2] = 0.9
+    keypoints[..., :2] = np.array(_STANDING) * 200 + (320, 240)
+    keypoints[1, 15:23, 2] = 0  # hands not seen
+    answer = page.run(
+        f"pose2mesh.recover({keypoints.tolist()}, {list(_SIZE)})"
+        ".then((bodies) => bodies.map((body) => [[...body.joints], [...body.vertices]]))"
+    )
+    given = in_joint_set(Keypoints2D(keypoints[..., :2], keypoints[..., 2], MEDIAPIPE33.name), "union48")
+    with torch.inference_mode():
+        ours = load_network("anny-body")(torch.from_numpy(np.dstack([given.points, given.confidence])).float())
+    joints, vertices = (np.array(column).reshape(2, -1, 3) for column in zip(*answer, strict=True))
+    assert np.linalg.norm(joints - ours.joints.numpy(), axis=-1).max() < 0.002
+    assert np.linalg.norm(vertices - ours.vertices.numpy(), axis=-1).mean() < 0.002
+
+
+def test_a_file_gives_the_keypoints_of_python(page, photo, tmp_path):
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    page.choose("#file", tmp_path / "photo.png")
+    page.wait("pose2mesh.frames > 0 || pose2mesh.errors.length > 0")
+    theirs = np.array(page.run("pose2mesh.last.people.map((person) => person.keypoints)"))
+    ours = BlazePoseDetector().detect(photo)
+    assert theirs.shape == (len(ours), 33, 3)
+    shared = (ours.confidence[0] >= 0.5) & (theirs[0, :, 2] > 0)
+    distance = np.linalg.norm(ours.points[0] - theirs[0, :, :2], axis=-1)[shared]  # px
+    assert np.median(distance) < KEYPOINT_SHARE * np.ptp(ours.points[0][shared], axis=0).max()
+
+
+def test_the_camera_runs_frame_after_frame_and_bodies_are_drawn(page):
+    page.press("#camera")
+    page.wait("pose2mesh.frames >= 4 || pose2mesh.errors.length > 0")
+    assert page.run("pose2mesh.errors") == []
+    assert page.run("pose2mesh.last.people.length") == 1
+    drawn = page.run(
+        "(() => { const all = document.createElement('canvas'); const from = document.getElementById('bodies');"
+        " Object.assign(all, { width: from.width, height: from.height }); const brush = all.getContext('2d');"
+        " brush.drawImage(from, 0, 0); const { data } = brush.getImageData(0, 0, all.width, all.height);"
+        " let count = 0; for (let i = 3; i < data.length; i += 4) count += data[i] > 128;"
+        " return 4 * count / data.length; })()"
+    )
+    assert 0.05 < drawn < 0.8
+
+
+def test_a_file_that_is_no_picture_gets_one_notice(page, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"no picture")
+    page.choose("#file", tmp_path / "bad.png")
+    page.wait("!document.getElementById('notice').hidden")
+    assert "bad.png cannot be read" in page.run("document.getElementById('notice').textContent")
+
+
+def test_nothing_but_the_folder_is_asked_for_and_it_is_small(page, dist, address):
+    assert page.complaints == []
+    assert [request for request in page.requests if not request.startswith(address)] == []
+    assert sum(path.stat().st_size for path in dist.rglob("*")) <= LARGEST
+
+
+def test_a_refused_camera_gets_one_notice_and_a_narrow_screen_shows_all(address, tmp_path):
+    with chromium(tmp_path / "profile", "--use-fake-device-for-media-stream", "--deny-permission-prompts") as page:
+        page.open(address)
+        page.ask("Emulation.setDeviceMetricsOverride", width=360, height=640, deviceScaleFactor=1, mobile=True)
+        assert page.run("document.documentElement.scrollWidth") <= 360
+        parts = "[...document.querySelectorAll('nav > *')]"
+        assert page.run(f"Math.max(...{parts}.map((part) => part.getBoundingClientRect().right))") <= 360
+        page.press("#camera")
+        page.wait("!document.getElementById('notice').hidden")
+        assert "refused" in page.run("document.getElementById('notice').textContent")
+
+
+# x, y of MediaPipe's 33 joints of somebody who stands, arms a little away; y down, hips at 0
+_STANDING = [
+    *[(0, -0.72), (0.02, -0.75), (0.03, -0.75), (0.04, -0.75), (-0.02, -0.75), (-0.03, -0.75), (-0.04, -0.75)],
+    *[(0.07, -0.72), (-0.07, -0.72), (0.03, -0.68), (-0.03, -0.68), (0.18, -0.52), (-0.18, -0.52), (0.27, -0.27)],
+    *[(-0.27, -0.27), (0.32, -0.03), (-0.32, -0.03), (0.34, 0.05), (-0.34, 0.05), (0.33, 0.07), (-0.33, 0.07)],
+    *[(0.31, 0.04), (-0.31, 0.04), (0.1, 0), (-0.1, 0), (0.11, 0.42), (-0.11, 0.42), (0.12, 0.8), (-0.12, 0.8)],
+    *[(0.11, 0.85), (-0.11, 0.85), (0.15, 0.88), (-0.15, 0.88)],
+]

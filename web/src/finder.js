@@ -1,0 +1,49 @@
+// Where people are: MoveNet Multipose, as pose2mesh/detectors/finder.py.
+import { resize } from "./pixels.js";
+import { extent, tables, unlike } from "./poses.js";
+
+const { stride, whole, tile, leastScore, hint, small, sure, sameFind } = tables;
+
+/** Finds { pose: 17 joints, score }, best first; `isQuick`: by the first, small look only. */
+export async function findPeople(network, image, { withTiles = false, isQuick = false }) {
+  const found = [];
+  for (const side of isQuick ? whole.slice(0, 1) : whole) found.push(...(await look(network, image, [0, 0, image.width, image.height], side)));
+  let finds = best(found);
+  if (withTiles && wantsTiles(finds, Math.max(image.width, image.height))) {
+    for (const box of tiles(image.width, image.height)) found.push(...(await look(network, image, box, tile)));
+    finds = best(found);
+  }
+  return finds.filter((find) => find.score >= leastScore);
+}
+
+function best(found) {
+  return unlike([...found].sort((a, b) => b.score - a.score), sameFind, (find) => find.pose);
+}
+
+function wantsTiles(finds, longest) {
+  const likely = finds.filter((find) => find.score >= hint);
+  const least = Math.min(...likely.map((find) => extent(find.pose)), longest);
+  return !likely.some((find) => find.score >= sure) || least < small * longest;
+}
+
+function tiles(width, height) {
+  const starts = [0, 0.4];
+  return starts.flatMap((top) => starts.map((left) => [left * width, top * height, (left + 0.6) * width, (top + 0.6) * height]));
+}
+
+async function look(network, image, box, longest) {
+  const [left, top, right, bottom] = box.map(Math.round);
+  const scale = longest / Math.max(right - left, bottom - top);
+  const size = [right - left, bottom - top].map((side) => Math.max(1, Math.round(side * scale)));
+  const [width, height] = size.map((side) => Math.ceil(side / stride) * stride);
+  const part = resize(image, left, top, right, bottom, ...size);
+  const padded = new Int32Array(3 * width * height);
+  for (let y = 0; y < size[1]; y++) padded.set(part.data.subarray(3 * y * size[0], 3 * (y + 1) * size[0]), 3 * y * width);
+  const [{ data, dims }] = await network(padded, [1, height, width, 3]);
+  const across = (width / size[0]) * (right - left), down = (height / size[1]) * (bottom - top);
+  return Array.from({ length: dims[1] }, (_, person) => {
+    const row = data.subarray(person * dims[2], (person + 1) * dims[2]);
+    const pose = Array.from({ length: 17 }, (_, joint) => [row[3 * joint + 1] * across + left, row[3 * joint] * down + top, row[3 * joint + 2]]);
+    return { pose, score: row[55] };
+  });
+}

@@ -1,0 +1,160 @@
+// What people touch: camera or file in, picture and bodies out. Nothing leaves the page.
+import { complaintOf, missingParts } from "./notices.js";
+import { View } from "./view.js";
+
+const LONGEST = 1600, VIDEO = 640; // px: longest side of a photo, and of a camera's frame, that is looked at
+const at = (id) => document.getElementById(id);
+const state = { ready: false, errors: [], frames: 0, rate: 0, last: null, run: 0 };
+window.pose2mesh = state; // what tests and other scripts may look at
+const waiting = new Map();
+let worker, view, facts, size = [4, 3], count = 0;
+
+async function main() {
+  const missing = missingParts();
+  if (missing) return notice(missing);
+  listen();
+  try {
+    worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+    worker.onmessage = hear;
+    worker.onerror = (event) => notice(`The page's worker cannot start: ${event.message || "is a file missing?"}`);
+    const [faces, told] = await Promise.all([readFaces(), ask("load")]);
+    facts = told;
+    view = new View(at("bodies"), faces, facts.tints);
+  } catch (error) {
+    return notice(complaintOf(error));
+  }
+  state.recover = (keypoints, pictureSize) => ask("recover", { keypoints, size: pictureSize });
+  state.jointNames = facts.names;
+  for (const id of ["camera", "file", "turn"]) at(id).disabled = false;
+  say("Choose the camera or a file. Pictures stay on this device.");
+  state.ready = true;
+  if ("serviceWorker" in navigator && window.isSecureContext) navigator.serviceWorker.register("offline.js").catch(() => {});
+}
+
+async function readFaces() {
+  const answer = await fetch(new URL("data/faces.bin.gz", import.meta.url));
+  const packed = await answer.blob();
+  const stream = answer.headers.get("Content-Encoding") === "gzip" ? packed.stream() : packed.stream().pipeThrough(new DecompressionStream("gzip"));
+  return new Uint16Array(await new Response(stream).arrayBuffer());
+}
+
+function ask(task, given = {}, transfer = []) {
+  return new Promise((resolve, reject) => {
+    waiting.set(++count, { resolve, reject });
+    worker.postMessage({ id: count, task, ...given }, transfer);
+  });
+}
+
+function hear({ data }) {
+  if (data.loaded) return say(`Loading the networks: ${(data.loaded / 1e6).toFixed(1)} MB`);
+  const { resolve, reject } = waiting.get(data.id);
+  waiting.delete(data.id);
+  if (data.error) reject(new Error(data.error));
+  else resolve(data.answer);
+}
+
+function notice(text) {
+  state.errors.push(text);
+  at("notice").textContent = text;
+  at("notice").hidden = false;
+}
+
+function say(text) {
+  at("facts").textContent = text;
+}
+
+async function startCamera() {
+  const run = stop();
+  try {
+    if (!navigator.mediaDevices) throw new DOMException("", "SecurityError");
+    const stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: VIDEO }, facingMode: "user" }, audio: false });
+    await play(run, { srcObject: stream });
+  } catch (error) {
+    notice(complaintOf(error));
+  }
+}
+
+async function openFile(file) {
+  const run = stop();
+  if (!file) return;
+  const url = URL.createObjectURL(file);
+  try {
+    if (file.type.startsWith("video/")) return await play(run, { src: url, loop: true });
+    say("Looking");
+    await look(run, await scaled(await createImageBitmap(file), LONGEST), { isStill: true });
+  } catch (error) {
+    notice(complaintOf(error, file.name));
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}
+
+/** Stop what runs; the number of what begins. */
+function stop() {
+  const video = at("video");
+  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+  video.srcObject = null;
+  video.removeAttribute("src");
+  at("notice").hidden = true;
+  state.frames = 0;
+  return ++state.run;
+}
+
+async function play(run, source) {
+  const video = Object.assign(at("video"), source);
+  await video.play();
+  say("Looking");
+  for (let isFirst = true; run === state.run; isFirst = false) {
+    const start = performance.now();
+    await look(run, await scaled(await createImageBitmap(video), VIDEO), { isFirst });
+    const rate = 1000 / (performance.now() - start);
+    state.rate = state.frames > 2 ? 0.9 * state.rate + 0.1 * rate : rate;
+  }
+}
+
+async function scaled(bitmap, longest) {
+  const scale = longest / Math.max(bitmap.width, bitmap.height);
+  if (scale >= 1) return bitmap;
+  const small = await createImageBitmap(bitmap, {
+    resizeWidth: Math.max(1, Math.round(scale * bitmap.width)), resizeHeight: Math.max(1, Math.round(scale * bitmap.height)), resizeQuality: "high",
+  });
+  bitmap.close();
+  return small;
+}
+
+async function look(run, bitmap, how) {
+  const shown = await createImageBitmap(bitmap);
+  const answer = await ask("frame", { bitmap, ...how }, [bitmap]);
+  if (run !== state.run) return;
+  const picture = at("picture");
+  Object.assign(picture, { width: shown.width, height: shown.height });
+  picture.getContext("2d").drawImage(shown, 0, 0);
+  shown.close();
+  if (size.join() !== answer.size.join() || !state.last) {
+    size = answer.size;
+    fit();
+  }
+  state.last = answer;
+  state.frames++;
+  view.show(answer.people);
+  const number = answer.people.length, whom = number ? `${number} ${number === 1 ? "person" : "people"}` : "nobody found";
+  say(how.isStill ? whom : `${whom}, ${state.rate.toFixed(0)} frames a second`);
+}
+
+function fit() {
+  at("picture").style.aspectRatio = `${size[0]} / ${size[1]}`;
+  if (view) view.fit(size, facts.focal * Math.hypot(...size));
+}
+
+function listen() {
+  at("camera").addEventListener("click", startCamera);
+  at("file").addEventListener("change", () => openFile(at("file").files[0]));
+  at("turn").addEventListener("input", () => {
+    const yaw = Number(at("turn").value);
+    at("picture").style.opacity = Math.abs(yaw) < 0.05 ? 1 : 0.15;
+    view.turn(yaw);
+  });
+  window.addEventListener("resize", fit);
+}
+
+main();
