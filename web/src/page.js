@@ -138,7 +138,7 @@ async function look(run, bitmap, how) {
   state.frames++;
   view.show(answer.people);
   const number = answer.people.length, whom = number ? `${number} ${number === 1 ? "person" : "people"}` : "nobody found";
-  say(how.isStill ? whom : `${whom}, ${state.rate.toFixed(0)} frames a second`);
+  say(how.isStill ? whom : `${whom}, ${state.rate.toFixed(state.rate < 9.5 ? 1 : 0)} frames a second`);
 }
 
 function fit() {
