@@ -147,6 +147,16 @@ def test_a_refused_camera_gets_one_notice_and_a_narrow_screen_shows_all(address,
         assert "refused" in page.run("document.getElementById('notice').textContent")
 
 
+def test_a_browser_without_wasm_simd_gets_one_notice(address, tmp_path):
+    with chromium(tmp_path / "profile") as page:
+        page.open(address)
+        page.ask("Page.addScriptToEvaluateOnNewDocument", source="WebAssembly.validate = () => false")
+        page.ask("Page.reload")
+        page.wait("window.pose2mesh && pose2mesh.errors.length > 0")
+        assert "no WebAssembly SIMD" in page.run("document.getElementById('notice').textContent")
+        assert page.complaints == []
+
+
 # x, y of MediaPipe's 33 joints of somebody who stands, arms a little away; y down, hips at 0
 _STANDING = [
     *[(0, -0.72), (0.02, -0.75), (0.03, -0.75), (0.04, -0.75), (-0.02, -0.75), (-0.03, -0.75), (-0.04, -0.75)],

@@ -5,7 +5,6 @@ const VECTORS = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 
 
 /** What this browser lacks; nothing where it lacks nothing. */
 export function missingParts() {
-  if (location.protocol === "file:") return "Browsers load no networks from a file: serve this folder, for instance with python -m http.server, and open its address.";
   if (typeof WebAssembly !== "object" || !WebAssembly.validate(VECTORS)) return "This browser has no WebAssembly SIMD, which the networks need. Any browser since 2023 has it.";
   if (typeof OffscreenCanvas === "undefined" || typeof DecompressionStream === "undefined") return "This browser is too old: it has no OffscreenCanvas or no DecompressionStream. Any browser since 2023 has them.";
   const context = document.createElement("canvas").getContext("webgl2");
