@@ -14,7 +14,7 @@ def run(arguments: list[str]) -> int:
     add = parser.add_argument
     add("table", type=Path, metavar="TABLE.parquet", help="columns id, keypoints, joint_set, width, height")
     add("-o", "--output", type=Path, required=True, metavar="OUT.parquet", help="folder of Parquet files, one table")
-    add("--engine", choices=("local", "ray"), default="local", help="this process (default), or Ray")
+    add("--engine", choices=("local", "ray"), default="local", help="this process (default), or Ray (experimental)")
     add("--shard", type=shard_of_text, default=(0, 1), metavar="I/N", help="local: the I-th of N parts, I from 0")
     add("--actors", type=positive, metavar="N", help="ray: processes (default: one for each processor but one)")
     add("--weights", metavar="NAME|PATH", help="shipped name or file (default: anny-key2mesh)")
