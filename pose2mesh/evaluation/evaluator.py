@@ -8,8 +8,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pose2mesh.checkpoints.build import BodyNetwork
-from pose2mesh.geometry.procrustes import similarity_align
-from pose2mesh.metrics import MetricAccumulator, auc, f_score, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
+from pose2mesh.metrics import MetricAccumulator, hand_errors, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
 from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction, UncertainPrediction
 from pose2mesh.skeletons import PELVIS_ROW
 from pose2mesh.synthesis.detections import conversion
@@ -66,13 +65,9 @@ def measure(
 
 def measure_hands(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
     """Per-sample errors [B] in metres over all 21 joints, and FreiHAND's scores in [0, 1] after alignment."""
-    aligned = similarity_align(predicted.vertices, vertices)
-    return {
-        **_errors(predicted, predicted.joints, joints, vertices),
-        "f_at_5": f_score(aligned, vertices, 0.005),
-        "f_at_15": f_score(aligned, vertices, 0.015),
-        "auc": auc(similarity_align(predicted.joints, joints), joints),
-    }
+    scores = hand_errors(predicted.joints, predicted.vertices, joints, vertices)
+    del scores["auc_vertices"]  # asked for by FreiHAND's server alone
+    return scores | {"mpjpe": mpjpe(predicted.joints, joints), "mpvpe": mpvpe(predicted.vertices, vertices)}
 
 
 def _errors(

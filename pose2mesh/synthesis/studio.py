@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose2mesh.augmentation.cameras import SMPL_TO_CAMERA, CameraRange, sample_views
-from pose2mesh.augmentation.figures import figure, figure_pool
-from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses, world_rotmats
+from pose2mesh.augmentation.cameras import SMPL_TO_CAMERA
+from pose2mesh.augmentation.figures import figure
+from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.rendering.software import render
 from pose2mesh.rendering.studio import SKIN_TONE, render_studio
 from pose2mesh.skeletons import COCO_ROWS, joint_set
-from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
-from pose2mesh.synthesis.mocap import MocapProtocol, test_shapes
+from pose2mesh.synthesis.bodies import seeded_generator
+from pose2mesh.synthesis.mocap import MocapProtocol
 from pose2mesh.types import Camera, Person
 
 SIDE = 512  # pixels of a picture's side
@@ -45,18 +45,6 @@ def figure_scene(body: AnnyBody, name: str, yaw_degrees: float = 0.0, distance: 
     turn = rotvec_to_rotmat(torch.tensor([0.0, math.radians(yaw_degrees), 0.0]))
     vertices, joints = _pose(body, torch.zeros(1, body.num_shape), figure(name)[None], SMPL_TO_CAMERA @ turn)
     return _take(body, vertices, joints, distance, 0.85, "figures")
-
-
-def random_scenes(body: AnnyBody, count: int, seed: int = 0) -> Iterator[StudioScene]:
-    """Adults in recombined and perturbed figures, seen by the cameras of the protocol; needs no motion data."""
-    pool, shapes = figure_pool(), test_shapes(ADULT_YEARS)
-    for row in range(count):
-        generator = seeded_generator(seed, row, 0)
-        pose = sample_poses(pool, 1, PoseAugmentation(tumble=0.0), generator)
-        betas = shapes[torch.randint(len(shapes), (1,), generator=generator)]
-        view = sample_views(1, CameraRange(), generator)
-        vertices, joints = _pose(body, betas, pose, view.rotation)
-        yield _take(body, vertices, joints, float(view.distance), _fill(seed, row), "figures")
 
 
 def protocol_scenes(protocol: MocapProtocol) -> Iterator[StudioScene]:

@@ -1,6 +1,7 @@
 """From a picture to the mesh and back: bodies that are known exactly, through the detector and the shipped weights."""
 
 import pytest
+from studio_figures import random_scenes
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.weights import find_weights
@@ -8,7 +9,7 @@ from pose2mesh.errors import MissingFileError
 from pose2mesh.evaluation.closed_loop import measure_closed_loop
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.synthesis.mocap import MocapProtocol
-from pose2mesh.synthesis.studio import protocol_scenes, random_scenes
+from pose2mesh.synthesis.studio import protocol_scenes
 
 pytest.importorskip("mediapipe", reason="mediapipe is not installed; pip install 'pose2mesh[mediapipe]'")
 pytestmark = pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter

@@ -3,10 +3,11 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from studio_figures import random_scenes
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.synthesis.mocap import MocapProtocol
-from pose2mesh.synthesis.studio import FILL, SIDE, figure_scene, protocol_scenes, random_scenes
+from pose2mesh.synthesis.studio import FILL, SIDE, figure_scene, protocol_scenes
 
 
 @pytest.fixture(scope="module")
