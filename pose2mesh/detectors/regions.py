@@ -21,10 +21,6 @@ class Region(NamedTuple):
         """Points [..., 2] of the square, each axis in [0, 1], in picture pixels."""
         return (points - 0.5) * self.side @ self.axes + self.center
 
-    def from_picture(self, points: np.ndarray) -> np.ndarray:
-        """The way back of `to_picture`."""
-        return (points - self.center) @ self.axes.T / self.side + 0.5
-
     def cut(self, image: np.ndarray, size: int) -> np.ndarray:
         """The square out of image uint8 [H, W, 3] as float32 [size, size, 3] in [0, 1]; black outside of the picture.
 

@@ -2,7 +2,7 @@
 
 from pose2mesh.metrics.acceleration import acceleration_error
 from pose2mesh.metrics.accumulator import MetricAccumulator
-from pose2mesh.metrics.correct_points import auc, f_score, pck_2d
+from pose2mesh.metrics.correct_points import auc, f_score
 from pose2mesh.metrics.hand_errors import hand_errors
 from pose2mesh.metrics.knee_flexion import knee_flexion
 from pose2mesh.metrics.position_errors import mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
@@ -18,5 +18,4 @@ __all__ = [
     "mpvpe",
     "pa_mpjpe",
     "pa_mpvpe",
-    "pck_2d",
 ]

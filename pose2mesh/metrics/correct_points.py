@@ -20,17 +20,6 @@ def f_score(pred: Tensor, target: Tensor, threshold: float) -> Tensor:
     return torch.tensor(scores, dtype=pred.dtype, device=pred.device)
 
 
-def pck_2d(pred: Tensor, target: Tensor, confidence: Tensor, reference_length: Tensor, threshold: float) -> Tensor:
-    """Share of visible 2D joints within `threshold` times the reference length; NaN where none is visible.
-
-    Shapes: pred and target [B, J, 2] px; confidence [B, J], 0 = hidden; reference_length [B] px; returns [B].
-    """
-    distance = (pred - target).norm(dim=-1)  # [B, J]
-    visible = confidence > 0
-    is_correct = visible & (distance <= threshold * reference_length[:, None])
-    return is_correct.sum(-1) / visible.sum(-1)
-
-
 def auc(pred: Tensor, target: Tensor, *, max_threshold: float = 0.05, steps: int = 100) -> Tensor:
     """Area under the curve of correct 3D points over thresholds from 0 to `max_threshold`, scaled to [0, 1].
 

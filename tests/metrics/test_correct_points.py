@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose2mesh.metrics import auc, f_score, pck_2d
+from pose2mesh.metrics import auc, f_score
 
 
 def test_f_score_matches_all_pairs():
@@ -28,16 +28,6 @@ def test_f_score_punishes_what_is_missing_and_what_is_too_much():
     # half of the target found: precision 1, recall 1/2
     assert f_score(line[:, :5], line, 0.5).item() == pytest.approx(2 / 3)
     assert f_score(line, line[:, :5], 0.5).item() == pytest.approx(2 / 3)
-
-
-def test_pck_counts_visible_joints_relative_to_the_reference():
-    target = torch.zeros(3, 4, 2)
-    pred = torch.tensor([[[3.0, 4.0], [6.0, 8.0], [0.0, 0.0], [0.0, 50.0]]]).repeat(3, 1, 1)  # 5, 10, 0, 50 px
-    confidence = torch.tensor([[1, 1, 1, 1], [0.2, 1, 0, 0], [0, 0, 0, 0]])
-    pck = pck_2d(pred, target, confidence, torch.tensor([10.0, 10.0, 10.0]), 0.5)
-    assert pck[:2].tolist() == [0.5, 0.5]
-    assert pck[2].isnan()
-    assert pck_2d(pred, target, confidence, torch.tensor([20.0, 9.0, 1.0]), 0.5)[:2].tolist() == [0.75, 0.0]
 
 
 def test_auc_is_the_mean_distance_below_the_limit():
