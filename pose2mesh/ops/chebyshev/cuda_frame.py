@@ -21,8 +21,8 @@ class Epilogue(NamedTuple):
     is_relu: bool = False
 
     def contiguous(self) -> "Epilogue":
-        parts = (None if t is None else t.contiguous() for t in self[:3])
-        return Epilogue(*parts, self.is_relu)
+        scale, bias, residual = (None if t is None else t.contiguous() for t in self[:3])
+        return Epilogue(scale, bias, residual, self.is_relu)
 
     def result_dtype(self, x: Tensor) -> torch.dtype:
         return x.dtype if self.residual is None else torch.promote_types(x.dtype, self.residual.dtype)
