@@ -64,8 +64,11 @@ class Backbone(nn.Module, ABC):
         return self.from_coco(batch.keypoints)
 
     def align(self, keypoints: Tensor, joints: Tensor) -> tuple[Tensor, Tensor]:
-        """The joints that input and output have in common: keypoints [B,K,3] and joints [B,K,3] m."""
-        rows, columns = zip(*self.shared, strict=True)
+        """The joints that input and output have in common: keypoints [B,K,3] and joints [B,K,3] m.
+
+        `joints` may be the first of the output's alone: those of a decoder, with which every set of outputs begins.
+        """
+        rows, columns = zip(*(pair for pair in self.shared if pair[1] < joints.shape[1]), strict=True)
         return keypoints[:, list(rows)], joints[:, list(columns)]
 
     @abstractmethod

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from pose2mesh.detectors.images import open_picture
 from pose2mesh.geometry.projection import default_focal
 from pose2mesh.types import Intrinsics
 
@@ -15,10 +16,8 @@ def exif_focal(path: str | Path, shape: tuple[int, ...]) -> Intrinsics | None:
 
     A crop that keeps the tag of the whole picture cannot be told from the whole.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path) as picture:
+        with open_picture(Path(path)) as picture:
             millimetres = float(picture.getexif().get_ifd(_EXIF).get(_FOCAL_35MM, 0))
     except Exception:  # damaged tags raise whatever their parser meets; the picture itself was read
         return None

@@ -71,6 +71,21 @@ def test_synthetic_keypoints_are_projections_of_what_is_true(keypoints):
     assert torch.equal(found[..., 2], keypoints[..., 2])
 
 
+def test_the_shipped_network_of_every_joint_set_is_adapted(keypoints):
+    """It tells more joints than the body that is synthesized, whose camera is found all the same."""
+    network = load_backbone("anny-body", CPU)
+    found = network.from_coco(keypoints)
+    config = AdaptConfig.model_validate({"batch_size": 24})
+    steps = DomainAdaptiveAugmentation(network, TargetSet(found, found[:4], 0.3), config, CPU)
+    with torch.no_grad():
+        predicted = network.parameters_of(network.features(found))
+        place = torch.randn(24, 3) * 0.3 + torch.tensor([0, 0, 4.0])
+        seen = network.from_coco(steps._truth(predicted, place).keypoints)
+        torch.testing.assert_close(steps._cameras(predicted, seen), place, atol=2e-3, rtol=0)
+    parts = steps.step(0, None, found)
+    assert parts is not None and 0 < parts["reprojection"] < 1 and 0 < parts["synthetic"] < 1
+
+
 def test_missing_joints_are_missing_in_what_is_synthesized(keypoints):
     target = keypoints.clone()
     target[:, 9:11, 2] = 0
