@@ -89,6 +89,7 @@ class OverTime:
         start: int = 0,
         fit: bool = True,
         subject: Subject | None = None,
+        outputs: Outputs = "mesh",
     ) -> Iterator[Any]:
         """`FramePrediction`s of a video, a folder of numbered frames or a keypoint file, whose people have a `track`.
 
@@ -110,20 +111,27 @@ class OverTime:
             chunk.append((timed, self._numbered(frame, timed.time, told, tracker, str(source))))
             taken += max(1, len(chunk[-1][1].keypoints))
             if taken >= batch_size or (timed.image is not None and len(chunk) * timed.image.nbytes > _CHUNK_BYTES):
-                yield from self._recover_chunk(chunk, batch_size, fit)
+                yield from self._recover_chunk(chunk, batch_size, fit, outputs)
                 chunk, taken = [], 0
-        yield from self._recover_chunk(chunk, batch_size, fit)
+        yield from self._recover_chunk(chunk, batch_size, fit, outputs)
 
     def follow(
-        self, frames: Iterable[VideoFrame], detector: str | Detector = "auto", *, intrinsics=None
+        self, frames: Iterable[VideoFrame], detector: str | Detector = "auto", *, intrinsics=None, smooth: str = "auto"
     ) -> Iterator[Any]:
-        """`FramePrediction`s of frames as they come, one by one and without delay, whose people have a `track`."""
+        """`FramePrediction`s of frames as they come, one by one and without delay, whose people have a `track`.
+
+        `smooth`: auto steadies everybody by what was seen of him so far, for weights that have a network over time.
+        """
+        from pose2mesh.tracking.stream import SteadyStream
+
+        stream = SteadyStream.of(self.network) if smooth == "auto" else None
         told = Told.checked(None, detector, None, intrinsics, None)
         find, tracker = _finder(self._detector(detector)), IdentityTracker()
         for index, time, image in frames:
             frame = Frame(f"live_{index:06d}", replace(find(image, time), tracks=None))
             chunk = [(TimedFrame(index, time, image, None), self._numbered(frame, time, told, tracker, "live"))]
-            yield from self._recover_chunk(chunk, 64, fit=True)
+            for found in self._recover_chunk(chunk, 64, fit=stream is None, outputs="parameters" if stream else "mesh"):
+                yield found._replace(people=stream(found.people, time)) if stream else found
 
     def motion(self, source: str | Path, smooth: str = "auto", **options: Any) -> Motion:
         """The people of a video over time: one shape each, smooth, in their places, on the ground.
@@ -131,10 +139,10 @@ class OverTime:
         `smooth`: auto, or off for the angles as the network gave them; other arguments as of `track`. Raises
         NoPersonFoundError when nobody is found in any frame, and InputError for weights that recover no body.
         """
-        builder = self.motion_builder()
-        frames = ((frame.index, frame.time, frame.people) for frame in self.track(source, **options))
-        rows = [builder.rows([frame]) for frame in frames]
-        return builder.build(builder.join(rows), sequence_info(Path(source))[0], smooth)
+        builder, fit = self.motion_builder(), options.pop("fit", True)
+        found = self.track(source, **options, **builder.wants(smooth, fit, options.get("subject")))
+        rows = [builder.rows([(frame.index, frame.time, frame.people)]) for frame in found]
+        return builder.build(builder.join(rows), sequence_info(Path(source))[0], smooth, fit, options.get("subject"))
 
     def motion_builder(self) -> "MotionBuilder":
         """What makes motions of this network's answers."""
@@ -142,9 +150,11 @@ class OverTime:
 
         return MotionBuilder(self.network)
 
-    def _recover_chunk(self, chunk: list[tuple[TimedFrame, Frame]], batch_size: int, fit: bool) -> Iterator[Any]:
+    def _recover_chunk(
+        self, chunk: list[tuple[TimedFrame, Frame]], batch_size: int, fit: bool, outputs: Outputs
+    ) -> Iterator[Any]:
         entries = [(timed.image, frame) for timed, frame in chunk]
-        predictions = self._predict_many(entries, batch_size, "mesh", fit)
+        predictions = self._predict_many(entries, batch_size, outputs, fit)
         for (timed, _), prediction in zip(chunk, predictions, strict=True):
             yield prediction._replace(index=timed.index, time=timed.time)
 

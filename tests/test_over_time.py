@@ -86,6 +86,28 @@ def test_motion_of_a_video(model, video):
     assert one.translation[-1, 0] > one.translation[0, 0] + 0.5  # walks to the right
 
 
+@pytest.mark.parametrize("fit", [True, False])
+def test_the_network_over_time_steadies_a_motion(video, fit):
+    model = Pose2Mesh.from_pretrained("anny-body")
+    steady, rough = (model.motion(video, smooth, detector=Trembling(), fit=fit) for smooth in ("auto", "off"))
+    assert len(steady) == len(rough) == 2 * FRAMES and len(np.unique(steady.betas, axis=0)) == 2
+    jitter = [
+        np.linalg.norm(np.diff(motion.only(track).joints, 2, axis=0), axis=-1).mean()
+        for motion in (steady, rough)
+        for track in motion.tracks
+    ]
+    assert max(jitter[:2]) < min(jitter[2:]) / 2
+
+
+class Trembling(WalkDetector):
+    """The same, a little off."""
+
+    def detect(self, image, time):
+        found = super().detect(image, time)
+        noise = np.random.default_rng(round(1000 * time)).normal(0, 1.5, found.points.shape)
+        return replace(found, points=found.points + noise.astype(np.float32))
+
+
 def test_the_command_writes_one_folder(detector, video, tmp_path, capsys):
     assert predict(video, tmp_path / "out", "--save", "mp4,npz,glb,bvh") == 0
     names = sorted(path.name for path in (tmp_path / "out" / "walk").iterdir())

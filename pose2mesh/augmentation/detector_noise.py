@@ -27,7 +27,7 @@ _TRUNCATIONS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (  # (sides,
 )
 
 
-class _Structure(NamedTuple):
+class Structure(NamedTuple):
     """What errors of a joint set depend on."""
 
     flip: Tensor  # [J] mirror partners
@@ -36,7 +36,7 @@ class _Structure(NamedTuple):
 
 
 @cache
-def _structure(joints: JointSet) -> _Structure:
+def structure(joints: JointSet) -> Structure:
     def is_of(joint: str, sides: tuple[str, ...], parts: tuple[str, ...]) -> bool:
         side = joint.partition("_")[0] if joint.startswith(("left_", "right_")) else ""
         point = joint.removeprefix(f"{side}_")
@@ -46,7 +46,7 @@ def _structure(joints: JointSet) -> _Structure:
 
     limbs = [not is_of(joint, ("left", "right", ""), _HEAD) for joint in joints.joints]
     truncations = [[is_of(joint, *group) for joint in joints.joints] for group in _TRUNCATIONS]
-    return _Structure(torch.tensor(joints.flip_permutation), torch.tensor(limbs), torch.tensor(truncations))
+    return Structure(torch.tensor(joints.flip_permutation), torch.tensor(limbs), torch.tensor(truncations))
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def add_detector_noise(
 ) -> Tensor:
     """Exact projections [B,J,2] to detections [B,J,3] (x, y, confidence; absent joints are zero)."""
     batch, joints = points.shape[:2]
-    flip, limbs, truncations = _structure(joint_set)
+    flip, limbs, truncations = structure(joint_set)
 
     def uniform(*shape: int) -> Tensor:
         return torch.rand(*shape, generator=generator)

@@ -23,6 +23,8 @@ _PARTS = {  # bones that always travel together when limbs are recombined
     "trunk": (1, 2, 3, 4), "left_arm": (5, 6, 7, 8), "right_arm": (12, 13, 14, 15),
     "left_leg": (9, 10, 11), "right_leg": (16, 17, 18),
 }  # fmt: skip
+LEGS = (*_PARTS["left_leg"], *_PARTS["right_leg"])
+UNRECORDED = ((5, 12), (8, 15))  # clavicles and wrists: their own motion is not in the recordings
 # Largest rotation against the parent, radians: the limits that cleaned the packs, tightened for the trunk.
 _LIMIT_DEGREES = {
     "spine03": 75, "spine01": 55, "neck01": 60, "head": 70, "clavicle": 35, "upperarm01": 165, "lowerarm01": 155,
@@ -91,8 +93,7 @@ def sample_poses(pool: Tensor, count: int, recipe: PoseAugmentation, generator: 
     limbs, other = chance(recipe.recombine_limbs), draw()
     for bones in _PARTS.values():
         pose[:, bones] = torch.where(limbs & chance(0.6), draw()[:, bones], pose[:, bones])
-    legs = _PARTS["left_leg"] + _PARTS["right_leg"]
-    pose[:, legs] = torch.where(chance(recipe.swap_halves), other[:, legs], pose[:, legs])
+    pose[:, LEGS] = torch.where(chance(recipe.swap_halves), other[:, LEGS], pose[:, LEGS])
     pose = torch.where(chance(recipe.mix_joints), _mix_joints(pool, count, generator), pose)
     along = torch.rand(count, 1, 1, generator=generator) * 1.2 - 0.1
     pose = torch.where(chance(recipe.interpolate), torch.lerp(pose, other, along), pose)
@@ -129,6 +130,6 @@ def _joint_noise(count: int, recipe: PoseAugmentation, generator: Generator) -> 
 
 def _unrecorded_motion(count: int, recipe: PoseAugmentation, generator: Generator) -> Tensor:
     noise = torch.zeros(count, len(MOTION_BONES), 3)
-    for bones, degrees in (((5, 12), recipe.clavicle_degrees), ((8, 15), recipe.wrist_degrees)):
+    for bones, degrees in zip(UNRECORDED, (recipe.clavicle_degrees, recipe.wrist_degrees), strict=True):
         noise[:, bones] = np.deg2rad(degrees) * torch.randn(count, 2, 3, generator=generator)
     return noise

@@ -3,23 +3,19 @@
 import platform
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.console import say
 from pose2mesh.cli.live_page import LivePage
-from pose2mesh.cli.predict import REFINED_WEIGHTS, Parser, load_model
+from pose2mesh.cli.predict import DEFAULT_WEIGHTS, Parser, load_model
 from pose2mesh.errors import InputError
 from pose2mesh.types import Person
 
 _CAMERAS = {"Linux": ("v4l2", "/dev/video{}"), "Darwin": ("avfoundation", "{}"), "Windows": ("dshow", "video={}")}
-_WINDOW = 15  # frames that angles are smoothed over, all of them past
-_SHAPES = 60  # frames that the shape is the median of
+_SHAPES = 30  # frames between two looks at an avatar's shape
 
 
 def run(arguments: list[str]) -> int:
@@ -33,8 +29,9 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--vmc", metavar="HOST:PORT", help="send the first person's bones by the VMC protocol")
     parser.add_argument("--record", type=Path, metavar="OUT", help="folder for overlay.mp4 and motion.npz")
     parser.add_argument("--port", type=int, default=8765, help="of the page on localhost (0: any that is free)")
-    parser.add_argument("--weights", default=REFINED_WEIGHTS, metavar="NAME|PATH")
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS["body"], metavar="NAME|PATH")
     parser.add_argument("--detector", default="auto")
+    parser.add_argument("--smooth", choices=("auto", "off"), default="auto", help="people over time (default: auto)")
     parser.add_argument("--focal", type=float, metavar="PX", help="focal length of the camera in pixels")
     options = parser.parse_args(arguments)
     if options.source is not None and options.camera is not None:
@@ -56,16 +53,16 @@ def _show(model, frames: Iterator, page: LivePage, sender, options) -> None:
     from pose2mesh.rendering import render_overlay
     from pose2mesh.rendering.video import video_writer
 
-    builder, rows, steady = model.motion_builder(), [], Steady()
+    builder, rows, puppet = model.motion_builder(), [], Puppet()
     with ExitStack() as stack:
         video = stack.enter_context(video_writer(options.record / "overlay.mp4", 30.0)) if options.record else None
         started, count, worst = time.monotonic(), 0, 0.0
         try:
-            for frame in model.follow(frames, options.detector, intrinsics=options.focal):
+            for frame in model.follow(frames, options.detector, intrinsics=options.focal, smooth=options.smooth):
                 picture = render_overlay(frame.image, frame.people)
                 page.show(picture)
                 if sender and frame.people:
-                    sender.send(steady.bones(min(frame.people, key=lambda p: p.track or 0)), frame.time)
+                    sender.send(puppet.bones(min(frame.people, key=lambda p: p.track or 0)), frame.time)
                 if video:
                     video.add(picture, frame.time)
                     rows.append(builder.rows([(frame.index, frame.time, frame.people)]))
@@ -78,7 +75,7 @@ def _show(model, frames: Iterator, page: LivePage, sender, options) -> None:
     seconds = max(time.monotonic() - started, 1e-6)
     say(f"{count} frames in {seconds:.1f} s, {count / seconds:.1f} a second", sys.stdout)
     if rows and any(len(part.frame) for part in rows):
-        builder.build(builder.join(rows), count / seconds).save(options.record / "motion.npz")
+        builder.build(builder.join(rows), count / seconds, "off").save(options.record / "motion.npz")
 
 
 def played(path: Path) -> Iterator:
@@ -116,33 +113,20 @@ def camera_frames(number: int) -> Iterator:
             yield VideoFrame(index, time.monotonic() - started, frame.to_ndarray(format="rgb24"))
 
 
-class Steady:
-    """One person's bones: angles smoothed over the past, the shape's median over the last seconds."""
+class Puppet:
+    """One person's bones; the body is that of the shape as it was known a while ago."""
 
     def __init__(self) -> None:
-        self._forms: deque[np.ndarray] = deque(maxlen=_WINDOW)  # [19, 6] each
-        self._betas: deque[np.ndarray] = deque(maxlen=_SHAPES)
         self._track: int | None = None
-        self._body = load_anny_body()
+        self._body, self._frames = load_anny_body(), 0
 
     def bones(self, person: Person) -> list:
         """Of the next frame of somebody; another person starts anew. The person has parameters and a camera."""
-        import torch
-
         from pose2mesh.exporters.vmc import Avatar
-        from pose2mesh.geometry.one_euro import one_euro
-        from pose2mesh.geometry.rotation import rot6d_to_rotmat, rotmat_to_rot6d
 
         if person.parameters is None or person.camera is None:
-            raise InputError("avatars need body parameters; take weights that give them, such as anny-key2mesh")
-        if person.track != self._track:
-            self._forms.clear()
-            self._betas.clear()
-            self._track = person.track
-        self._forms.append(rotmat_to_rot6d(torch.from_numpy(person.parameters["rotations"])).numpy())
-        self._betas.append(person.parameters["betas"])
-        smooth = one_euro(np.stack(self._forms), min_cutoff=1.5, beta=2.0, interval=1 / 30)[-1]
-        if len(self._betas) == 1 or len(self._betas) % 10 == 0:
-            self._avatar = Avatar(np.median(np.stack(self._betas), 0), self._body)
-        rotations = rot6d_to_rotmat(torch.from_numpy(smooth)).numpy()
-        return self._avatar.bones(rotations, person.camera.translation)
+            raise InputError("avatars need body parameters; take weights that give them, such as anny-body")
+        if person.track != self._track or self._frames % _SHAPES == 0:
+            self._avatar, self._track = Avatar(person.parameters["betas"], self._body), person.track
+        self._frames += 1
+        return self._avatar.bones(person.parameters["rotations"], person.camera.translation)

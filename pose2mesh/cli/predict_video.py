@@ -42,7 +42,7 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
     _expect(bar, (count or 1) * (1 + ("mp4" in formats)) - known)
     builder = model.motion_builder()
     rows = builder.join(list(_all_rows(model, builder, source, folder / ".parts", options, bar)))
-    motion = builder.build(rows, fps, options.smooth)
+    motion = builder.build(rows, fps, options.smooth, options.fit, options.subject)
     _save(motion, source, folder, formats, options, bar)
     shutil.rmtree(folder / ".parts")
     return motion
@@ -71,7 +71,7 @@ def _all_rows(
         options.batch_size,
         tracker=tracker,
         start=start,
-        **told,
+        **{**told, **builder.wants(options.smooth, options.fit, options.subject)},
     )
     bar.update(start)
     while part := [(f.index, f.time, f.people) for f in islice(frames, _PART) if bar.update() or True]:
@@ -90,7 +90,7 @@ def _expect(bar: Any, more: int) -> None:
 def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
     """Keep the parts of an earlier run of the same file with the same settings; others go."""
     changed = [f.stat() for f in (sorted(source.iterdir()) if source.is_dir() else [source])]
-    same = ("kind", "weights", "joint_set", "detector", "refine", "fit", "subject")
+    same = ("kind", "weights", "joint_set", "detector", "refine", "fit", "subject", "smooth")
     settings = {name: str(getattr(options, name)) for name in (*same, "intrinsics", "image_size")}
     settings |= {"source": str(source.absolute()), "state": [[s.st_size, s.st_mtime_ns] for s in changed]}
     note = parts / "settings.json"

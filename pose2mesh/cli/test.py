@@ -44,6 +44,10 @@ def run(arguments: list[str]) -> int:
     for path in (options.json, options.keypoints, options.predictions):
         if path:
             check_writable(path)  # not after hours of measuring
+    if protocol == "motion":
+        from pose2mesh.cli.motion_table import run_motion
+
+        return run_motion(options.config, options.overrides, options.json)
     if protocol == "photos":
         from pose2mesh.cli.photos_report import run_photos
 

@@ -45,4 +45,10 @@ def _task(name: Any) -> tuple[type, Callable[..., Any]]:
         from pose2mesh.training.prior import PriorConfig, train_prior
 
         return PriorConfig, train_prior
-    raise InputError(f"task: {name!r} is neither pose_prior nor image_backbone; leave it out for networks in stages")
+    if name == "motion":
+        from pose2mesh.training.motion import MotionConfig, train_motion
+
+        return MotionConfig, train_motion
+    raise InputError(
+        f"task: {name!r} is none of pose_prior, image_backbone, motion; leave it out for networks in stages"
+    )

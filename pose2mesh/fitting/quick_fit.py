@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.body_models.anny import AnnyBody, load_anny_body
+from pose2mesh.body_models.levers import point_levers
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.fitting.batched_camera import NEAREST, place_bodies
 from pose2mesh.fitting.subject import KnownShape
@@ -27,7 +28,6 @@ from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS, joint_set
 
 BONES = len(MOTION_PARENTS)
 _SHANKS = [i for i, bone in enumerate(MOTION_BONES) if bone.startswith("lowerleg")]
-_MESH_POINTS = 64  # vertices of the network's mesh that the body follows
 
 Answer = BodyPrediction | UncertainPrediction
 Known = Sequence[KnownShape | None]
@@ -56,15 +56,18 @@ class QuickFit(nn.Module):
     shares: Tensor  # [G, 19] of each captured bone's turn in a group's
     prior: Tensor  # [D, D] precision, D = 57 turns, S shape, 3 place
 
-    def __init__(self, body: AnnyBody, output_joints: str, settings: QuickFitSettings | None = None):
+    def __init__(
+        self, body: AnnyBody, output_joints: str, settings: QuickFitSettings | None = None, mesh_points: int = 64
+    ):
+        """`mesh_points`: how many vertices of the network's mesh the body follows."""
         super().__init__()
         self.settings = settings or QuickFitSettings()
         self.body, self.set = body, joint_set(output_joints)
         self.reduced = ReducedBody(body, np.arange(len(body.v_template)), output_joints)
         assert self.set.root is not None  # all sets that networks return have one
         self.root = self.set.index(self.set.root)
-        self.mesh_points = spread_points(body.v_template.numpy(), _MESH_POINTS)
-        levers = _point_levers(self.reduced, self.mesh_points)
+        self.mesh_points = spread_points(body.v_template.numpy(), mesh_points)
+        levers = point_levers(self.reduced, self.mesh_points)
         self.register_buffer("levers", levers - levers[self.root], persistent=False)
         self.register_buffer("shares", body.turn_shares(), persistent=False)
         self.register_buffer("prior", _prior(body.num_shape, self.settings), persistent=False)
@@ -106,7 +109,6 @@ class QuickFit(nn.Module):
         `prior` [..., D, D] in place of its own.
         """
         prior = self.prior if prior is None else prior
-        rays, confidence = rays[..., :2], rays[..., 2]
         given, count = self.settings, len(self.set)
         mesh = answer.vertices
         mesh = mesh[:, self.mesh_points] if mesh.shape[1] else self.linearize(answer.parameters)[0][:, count:]
@@ -114,9 +116,17 @@ class QuickFit(nn.Module):
         deviation = getattr(answer, "deviation", None)
         sigma = torch.full_like(goal[..., 0], given.vertex)  # [B, P]
         sigma[:, :count] = given.joint * (given.unknown if deviation is None else deviation)
-        place = place_bodies(answer.joints, rays, confidence)  # [B, 3]
+        return self.solve(answer.parameters, goal, sigma, rays, prior)
+
+    def solve(
+        self, state: BodyParameters, goal: Tensor, sigma: Tensor, rays: Tensor, prior: Tensor | None = None
+    ) -> BodyParameters:
+        """From `state` towards points `goal` [B,P,3], each with a deviation `sigma` [B,P] m, and the rays."""
+        prior = self.prior if prior is None else prior
+        rays, confidence = rays[..., :2], rays[..., 2]
+        given, count = self.settings, len(self.set)
+        place = place_bodies(goal[:, :count], rays, confidence)  # [B, 3]
         distance = place[:, None, 2:]  # [B, 1, 1] turns rays to metres
-        state = answer.parameters
         gone = goal.new_zeros(len(goal), prior.shape[-1], 1)
         for _ in range(given.steps):
             points, slopes = self.linearize(state)  # [B, P, 3], [B, P, 3, D-3]
@@ -175,16 +185,7 @@ def spread_points(points: np.ndarray, count: int) -> np.ndarray:
     while len(chosen) < count:
         distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
         chosen.append(int(distance.argmax()))
-    return np.array(chosen)
-
-
-def _point_levers(reduced: ReducedBody, mesh_points: np.ndarray) -> Tensor:
-    """[P,G,3,1+S]: a point is the sum over groups of its rotated levers, up to where the root group's head is."""
-    weights = reduced.weights[mesh_points]  # [n, G]
-    own = weights[..., None, None] * (reduced.vertices[mesh_points][:, None] - reduced.heads)
-    levers, share = torch.cat([reduced.lever, own]), torch.cat([reduced.share, weights])  # [P, G, 3, 1+S], [P, G]
-    onward = (share @ reduced.chain)[..., None, None] * reduced.offsets  # [P, G, 3, 1+S], turned by the parent
-    return levers.index_add(1, reduced.parents, onward * reduced.has_parent)
+    return np.array(chosen[:count])
 
 
 def _prior(num_shape: int, settings: QuickFitSettings) -> Tensor:

@@ -15,6 +15,17 @@ class Batch(NamedTuple):
     betas: Tensor  # [B, S]
 
 
+class SequenceBatch(NamedTuple):
+    """Camera axes, metres, relative to the pelvis."""
+
+    keypoints: Tensor  # [B, T, J, 3] x, y in focal lengths and confidence, in the network's joint set
+    times: Tensor  # [B, T] s
+    present: Tensor  # [B, T] bool: recorded, and seen by the detector
+    points: Tensor  # [B, T, J_out + n, 3] output joints, then points of the mesh
+    rotations: Tensor  # [B, T, 19, 3, 3]
+    betas: Tensor  # [B, S]
+
+
 class Targets(NamedTuple):
     """Camera axes, metres. Rows that are not valid hold finite numbers that mean nothing."""
 

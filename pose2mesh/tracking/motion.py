@@ -1,7 +1,7 @@
 """From the people of single frames to a motion: one shape each, smooth, in their places, on the ground."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,15 +9,20 @@ import torch
 from pose2mesh.body_models import AnnyBody, LicensedBody, load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.body_models.soles import sole_vertices
+from pose2mesh.checkpoints.temporal import temporal_of
 from pose2mesh.errors import InputError, NoPersonFoundError
+from pose2mesh.fitting.frame_answers import FrameFit
 from pose2mesh.fitting.parameters import ParameterFit
+from pose2mesh.fitting.steady_fit import SteadyFit
 from pose2mesh.networks.body_decoders import AnnyDecoder, SkinnedDecoder
 from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.networks.temporal import FrameAnswers
 from pose2mesh.skeletons import MOTION_BONES, JointSet, convert, joint_set
 from pose2mesh.tracking.ground import ground_plane, world_from_camera
 from pose2mesh.tracking.placing import place
 from pose2mesh.tracking.smoothing import smooth_rotations
-from pose2mesh.types import Camera, Motion, Person
+from pose2mesh.tracking.steady import steady_motion
+from pose2mesh.types import Camera, Motion, Person, Subject
 
 GHOST_SECONDS = 0.2  # somebody seen for less, in a video that is longer, is a false find
 _FIT_STRIDE = 8  # of vertices that parameters are fitted to, for networks that give none
@@ -32,6 +37,8 @@ class Rows(NamedTuple):
     track: np.ndarray  # [N] int64
     rotations: np.ndarray  # [N, B, 3, 3]
     betas: np.ndarray  # [N, S]
+    joints: np.ndarray  # [N, J, 3] m
+    deviation: np.ndarray  # [N, J] m; zeros where the network tells none
     keypoints: np.ndarray  # [N, K, 3]
     camera: np.ndarray  # [N, 5] focal, center, width and height; 0 where unknown
 
@@ -42,12 +49,13 @@ class MotionBuilder:
     def __init__(self, network) -> None:
         """Raises InputError for networks whose answers have no bones: hands, and other meshes than Anny's."""
         decoder = getattr(network, "decoder", None)
+        self.temporal = temporal_of(network)  # None: angles are filtered instead
         if not isinstance(decoder, AnnyDecoder | SkinnedDecoder):
             body = load_anny_body()
             if len(network.faces) != len(body.faces):
                 raise InputError("a motion needs a body's parameters; these weights recover another mesh")
             decoder = AnnyDecoder(body, np.arange(0, len(body.v_template), _FIT_STRIDE))
-        self.decoder, self.joint_set = decoder, network.joint_set
+        self.decoder, self.joint_set, self.output_names = decoder, network.joint_set, network.output_joint_names
         body = decoder.body
         self.body_name = body.name if isinstance(body, LicensedBody) else "anny-body"
         self.bone_names = MOTION_BONES if isinstance(body, AnnyBody) else body.bone_names
@@ -55,6 +63,8 @@ class MotionBuilder:
         if isinstance(body, AnnyBody):
             self._anny, self._fit = body, ParameterFit(body, np.arange(0, len(body.v_template), _FIT_STRIDE))
             self._soles = ReducedBody(body, sole_vertices(body).ravel(), "coco19")
+        if self.temporal is not None and isinstance(body, AnnyBody):
+            self._frame_fit, self._steady_fit = FrameFit(body, "body32"), SteadyFit(body, "body32")
 
     def rows(self, frames: Iterable[tuple[int, float, list[Person]]]) -> Rows:
         """Rows of frames: number, seconds, and people who have a track."""
@@ -62,6 +72,9 @@ class MotionBuilder:
         people = [person for *_, person in flat]
         rotations, betas = self._parameters(people)
         cameras = [_camera_row(person.camera) for person in people]
+        width = len(self.output_names)
+        none = np.zeros(width, np.float32)
+        deviation = [none if person.uncertainty is None else person.uncertainty for person in people]
         points = np.array([person.keypoints for person in people], np.float32)  # [N, K, 3]
         return Rows(
             frame=np.array([index for index, *_ in flat], np.int64),
@@ -69,6 +82,8 @@ class MotionBuilder:
             track=np.array([-1 if person.track is None else person.track for person in people], np.int64),
             rotations=rotations,
             betas=betas,
+            joints=np.array([person.joints for person in people], np.float32).reshape(-1, width, 3),
+            deviation=np.array(deviation, np.float32).reshape(-1, width),
             keypoints=points.reshape(len(people), len(joint_set(self.joint_set)), 3),
             camera=np.array(cameras, np.float64).reshape(len(people), 5),
         )
@@ -91,7 +106,18 @@ class MotionBuilder:
         parameters = self._fit(meshes)
         return parameters.rotations.numpy(), parameters.betas.numpy()
 
-    def build(self, rows: Rows, fps: float, smooth: str = "auto") -> Motion:
+    def wants(self, smooth: str, fit: bool, subject: Subject | None = None) -> dict[str, Any]:
+        """Options of `track` for the people of rows: fitted one by one, unless `build` fits what it has smoothed.
+
+        What is known of a `subject` comes in by the fit of single frames.
+        """
+        if self.temporal is None or smooth == "off" or subject is not None:
+            return {"fit": fit}
+        return {"fit": False, "outputs": "parameters"}
+
+    def build(
+        self, rows: Rows, fps: float, smooth: str = "auto", fit: bool = True, subject: Subject | None = None
+    ) -> Motion:
         """The motion of all rows. Raises NoPersonFoundError without any, InputError for another smoother."""
         if smooth not in SMOOTHERS:
             raise InputError(f"smooth {smooth!r} is none of {', '.join(SMOOTHERS)}")
@@ -105,13 +131,16 @@ class MotionBuilder:
         standing = []
         for track in np.unique(rows.track):
             own = np.flatnonzero(rows.track == track)
-            betas[own] = np.median(betas[own], 0)
-            if smooth == "auto":
-                rotations[own] = smooth_rotations(rotations[own], rows.time[own])
+            if smooth == "auto" and self.temporal is not None:
+                own_rows = Rows(*(column[own] for column in rows))
+                rotations[own], betas[own] = self._steady(own_rows, camera, fit, subject is not None)
+            else:
+                betas[own] = np.median(betas[own], 0)
+                if smooth == "auto":
+                    rotations[own] = smooth_rotations(rotations[own], rows.time[own])
             joints[own], soles = self._pose(rotations[own], betas[own])
-            path = place(
-                joints[own].astype(np.float64), self._targets(rows.keypoints[own]), soles, rows.time[own], camera
-            )
+            targets = self._targets(rows.keypoints[own], self.decoder.joint_set.joints)
+            path = place(joints[own].astype(np.float64), targets, soles, rows.time[own], camera)
             translation[own], contacts[own] = path
             if soles is not None:
                 standing.append((soles + path.translation[:, None, None])[path.contacts].reshape(-1, 3))
@@ -134,6 +163,23 @@ class MotionBuilder:
             contacts=contacts if self._soles is not None else None,
         )
 
+    def _steady(self, rows: Rows, camera: Camera, fit: bool, keeps_shape: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Rotations [T,19,3,3] and betas [T,S] of one person by the network over time."""
+        assert self.temporal is not None  # asked before
+        times = torch.from_numpy(rows.time)
+        targets = self._targets(rows.keypoints, tuple(self.output_names))
+        targets[..., :2] = (targets[..., :2] - np.asarray(camera.center)) / camera.focal
+        rays = torch.from_numpy(targets.astype(np.float32))
+        columns = rows.keypoints, rows.joints, rows.deviation, rows.rotations, rows.betas
+        keypoints, joints, deviation, rotations, betas = map(torch.from_numpy, columns)
+        answers = FrameAnswers(keypoints, joints, deviation, rotations, betas, rays[..., :2])
+        steady = steady_motion(self.temporal, self._frame_fit(answers, rays), times)
+        if keeps_shape:
+            steady = steady._replace(betas=torch.from_numpy(rows.betas).median(0).values.expand(len(times), -1))
+        if fit:
+            steady = self._steady_fit(steady, answers.deviation, rays, times)
+        return steady.rotations.numpy(), steady.betas.numpy()
+
     def _pose(self, rotations: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Joints [T, J, 3] and soles [T, 2, 2, 3] m, both relative to the root."""
         parameters = BodyParameters(torch.from_numpy(rotations), torch.from_numpy(betas))
@@ -146,9 +192,9 @@ class MotionBuilder:
             soles = self._soles.skin(parameters.betas, groups) - root  # [T, 4, 3]
         return joints, soles.numpy().astype(np.float64).reshape(-1, 2, 2, 3)
 
-    def _targets(self, keypoints: np.ndarray) -> np.ndarray:
-        """Keypoints [T, J, 3] in the order of the output joints."""
-        output = JointSet("output", self.decoder.joint_set.joints, ())
+    def _targets(self, keypoints: np.ndarray, joints: tuple[str, ...]) -> np.ndarray:
+        """Keypoints [T, J, 3] in the order of other joints."""
+        output = JointSet("output", joints, ())
         points, seen = convert(keypoints[..., :2], keypoints[..., 2], self.joint_set, output)
         return np.concatenate([points, seen[..., None]], -1).astype(np.float64)
 

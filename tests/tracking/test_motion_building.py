@@ -27,7 +27,9 @@ FACES = BODY.faces.numpy()
 @pytest.fixture(scope="module")
 def builder():
     decoder = AnnyDecoder(BODY, np.zeros(0, np.int64))
-    return MotionBuilder(SimpleNamespace(decoder=decoder, joint_set="coco17", faces=FACES))
+    return MotionBuilder(
+        SimpleNamespace(decoder=decoder, joint_set="coco17", output_joint_names=TRUTH.joint_names, faces=FACES)
+    )
 
 
 def answers(motion: Motion, degrees: float = 3.0, pixels: float = 2.0, seed: int = 0):
@@ -145,7 +147,7 @@ def test_absent_keypoints_and_gaps(builder):
 
 def test_networks_without_parameters_are_fitted():
     """Meshes alone give the same motion as the parameters that made them."""
-    bare = MotionBuilder(SimpleNamespace(joint_set="coco17", faces=FACES))
+    bare = MotionBuilder(SimpleNamespace(joint_set="coco17", output_joint_names=TRUTH.joint_names, faces=FACES))
     few = TRUTH.select(TRUTH.frame < 8)
     meshes = AnnyDecoder(BODY)(BodyParameters(torch.from_numpy(few.rotations), torch.from_numpy(few.betas))).vertices
     frames = [

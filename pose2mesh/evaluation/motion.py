@@ -1,0 +1,185 @@
+"""The motion protocol: recorded sequences before a camera that stands, and how well they are recovered over time.
+
+`single` is the frame network by itself, `fitted` with each frame fitted to its keypoints; `one_euro` filters what the
+network over time is given, `centered` and `causal` are that network's modes, fitted to the keypoints as users get them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+from tqdm import tqdm
+
+from pose2mesh.augmentation.cameras import CameraRange, project, sample_views
+from pose2mesh.augmentation.ranges import NotNegative
+from pose2mesh.augmentation.sequence_noise import EXACT, RATE, SequenceNoise, add_sequence_noise
+from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.checkpoints import load_network
+from pose2mesh.errors import InputError
+from pose2mesh.fitting.frame_answers import AnsweringNetwork
+from pose2mesh.fitting.quick_fit import QuickFit
+from pose2mesh.fitting.steady_fit import SteadyFit
+from pose2mesh.geometry.chains import world_rotations
+from pose2mesh.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe
+from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.networks.temporal import FrameAnswers, TemporalNetwork
+from pose2mesh.settings import Strict
+from pose2mesh.skeletons import MOTION_PARENTS
+from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
+from pose2mesh.synthesis.detections import conversion
+from pose2mesh.synthesis.mocap import test_shapes
+from pose2mesh.synthesis.sequences import recorded_runs
+from pose2mesh.tracking.smoothing import smooth_rotations
+from pose2mesh.tracking.steady import steady_motion
+
+_JOINTS = slice(0, 18)  # COCO-17 and the pelvis, of COCO-19 and of all sets that begin with it
+_BATCH = 256  # frames
+_LONGEST = 1000  # frames of a run; longer ones are cut
+Points = tuple[Tensor, Tensor]  # joints [T, 19, 3] m, vertices [T, V, 3] m
+INPUTS = {"clean": EXACT, "noisy": SequenceNoise()}
+
+
+class MotionData(Strict):
+    """Which recordings, on whose bodies."""
+
+    motion: str = "mocap2_test_public.npz"
+    ages: tuple[NotNegative, NotNegative] = ADULT_YEARS
+
+
+class MotionTestConfig(Strict):
+    """The protocol `motion`."""
+
+    protocol: str = "motion"
+    weights: str = "anny-body"
+    temporal: str = "anny-motion"
+    data: MotionData = MotionData()
+    limit: int | None = Field(default=None, ge=1)  # of runs, evenly spread
+    seed: int = Field(default=0, ge=0)
+
+
+class TrueMotion(NamedTuple):
+    """One run of frames; camera axes, metres, relative to the pelvis."""
+
+    keypoints: dict[str, Tensor]  # [T, 17, 3] by the names of INPUTS
+    times: Tensor  # [T] s
+    rotations: Tensor  # [T, 19, 3, 3]
+    betas: Tensor  # [1, S]
+
+
+@dataclass(frozen=True)
+class MotionProtocol:
+    """All runs of three frames or more of a pack, at most a thousand each. Run r is a function of (seed, r) alone."""
+
+    body: AnnyBody
+    motion: str | Path
+    ages: tuple[float, float] = ADULT_YEARS
+    seed: int = 0
+    limit: int | None = None  # runs, evenly spread
+
+    def runs(self) -> Iterator[TrueMotion]:
+        """One after another."""
+        runs, shapes = recorded_runs([self.motion], longest=_LONGEST), test_shapes(self.ages)
+        reduced = ReducedBody(self.body, np.arange(1), "coco19")
+        chosen = np.arange(len(runs.start))
+        if self.limit:
+            chosen = np.unique(np.linspace(0, len(chosen) - 1, min(self.limit, len(chosen))).round().astype(int))
+        for run in chosen.tolist():
+            generator = seeded_generator(self.seed, run, 0)
+            frames = slice(int(runs.start[run]), int(runs.start[run] + runs.count[run]))
+            betas = shapes[torch.randint(len(shapes), (1,), generator=generator)]
+            view = sample_views(1, CameraRange(), generator)
+            rotations = view.rotation @ world_rotations(runs.rotations[frames], MOTION_PARENTS)
+            joints = reduced.joints(betas.expand(len(rotations), -1), self.body.expand_groups(rotations))
+            exact = project(joints[:, :17] - joints[:, 17:18], view.translation)[None]  # [1, T, 17, 2]
+            rate = torch.tensor([RATE])
+            seen = {}
+            for name, noise in INPUTS.items():
+                generator = seeded_generator(self.seed, run, 1)
+                seen[name] = add_sequence_noise(exact, noise, rate, generator)[0]
+            yield TrueMotion(seen, torch.arange(len(rotations)) / RATE, rotations, betas)
+
+
+def frame_network(name: str) -> CompactPose2Mesh:
+    """The frame network of a weights file. Raises InputError unless a network over time knows its answers."""
+    network = load_network(name)
+    if not isinstance(network, CompactPose2Mesh) or network.lifter.parameter_head is None:
+        raise InputError(f"weights={name}: a network over time needs a frame network with lifter.heads")
+    return network
+
+
+def evaluate_motion(
+    frames: CompactPose2Mesh,
+    temporal: TemporalNetwork,
+    protocol: MotionProtocol,
+    *,
+    with_mesh: bool = True,
+    progress: bool = False,
+) -> dict[str, dict[str, dict[str, float]]]:
+    """{"single": {"clean": {"pa_mpjpe", "mpjpe", "mpvpe", "accel", "count"}, "noisy": ...}, "one_euro": ...}.
+
+    Means over frames in millimetres, `accel` in mm per squared frame. Without meshes `mpvpe` counts one vertex, and
+    `fitted` is left out.
+    """
+    body = protocol.body
+    reduced = ReducedBody(body, np.arange(len(body.v_template) if with_mesh else 1), "coco19")
+    answer, fit, frame_fit = AnsweringNetwork(frames, "body32"), SteadyFit(body, "body32"), QuickFit(body, "body32")
+    sums: dict[tuple[str, str], dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
+
+    def pose(rotations: Tensor, betas: Tensor) -> Points:
+        """Joints [T,19,3] and vertices [T,V,3], from the pelvis."""
+        parts = []
+        for some, shape in zip(rotations.split(_BATCH), betas.split(_BATCH), strict=True):
+            groups = body.expand_groups(some)
+            joints = reduced.joints(shape, groups)
+            parts.append((joints - joints[:, 17:18], reduced.skin(shape, groups) - joints[:, 17:18]))
+        joints, vertices = (torch.cat(column) for column in zip(*parts, strict=True))
+        return joints, vertices
+
+    def recovered(answers: FrameAnswers, rays: Tensor, times: Tensor) -> Iterator[tuple[str, Points]]:
+        """By each way, of answers [T,...] and rays [T,J,3]."""
+        if with_mesh:
+            single = [frames(some) for some in answers.keypoints.split(_BATCH)]
+            yield "single", (answers.joints, torch.cat([some.vertices for some in single]))
+            parts = [frame_fit.fit(some, seen) for some, seen in zip(single, rays.split(_BATCH), strict=True)]
+            yield "fitted", pose(*(torch.cat(column) for column in zip(*parts, strict=True)))
+        else:
+            yield "single", (answers.joints, answers.joints[:, :1])
+        filtered = torch.from_numpy(smooth_rotations(answers.rotations.numpy(), times.numpy()))
+        yield "one_euro", pose(filtered, answers.betas.median(0).values.expand(len(times), -1))
+        for mode, causal in (("centered", False), ("causal", True)):
+            steady = steady_motion(temporal, answers, times, causal)
+            yield mode, pose(*fit(steady, answers.deviation, rays, times, causal))
+
+    with torch.inference_mode():
+        for run in tqdm(protocol.runs(), disable=not progress, desc="test", unit="run"):
+            truth = pose(run.rotations, run.betas.expand(len(run.times), -1))
+            for name, seen in run.keypoints.items():
+                keypoints, rays = (conversion("coco17", target)(seen) for target in (frames.joint_set, "body32"))
+                answers = FrameAnswers(*(column[0] for column in answer(keypoints[None], rays[None])))
+                for mode, found in recovered(answers, rays, run.times):
+                    errors, collected = _errors(found, truth), sums[mode, name]
+                    for measure, values in errors.items():
+                        collected[measure].append(values)
+    result: dict[str, Any] = defaultdict(dict)
+    for (mode, name), collected in sums.items():
+        means = {measure: 1000 * float(torch.cat(values).double().mean()) for measure, values in collected.items()}
+        result[mode][name] = {**means, "count": sum(map(len, collected["mpjpe"]))}
+    return dict(result)
+
+
+def _errors(found: Points, truth: Points) -> dict[str, Tensor]:
+    """Per frame [T] in metres, the acceleration's [T - 2]."""
+    joints, true_joints = found[0][:, _JOINTS], truth[0][:, _JOINTS]
+    return {
+        "pa_mpjpe": pa_mpjpe(joints, true_joints),
+        "mpjpe": mpjpe(joints, true_joints),
+        "mpvpe": mpvpe(found[1], truth[1]),
+        "accel": acceleration_error(joints, true_joints),
+    }

@@ -1,0 +1,117 @@
+"""People as they come, frame by frame and without delay: each steadied by what was seen of him or her so far."""
+
+from collections import deque
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.checkpoints.temporal import temporal_of
+from pose2mesh.fitting.camera import fit_perspective
+from pose2mesh.fitting.frame_answers import FrameFit
+from pose2mesh.fitting.steady_fit import SteadyFit, slow
+from pose2mesh.geometry.rotation import rotvec_to_rotmat
+from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.networks.temporal import FrameAnswers, TemporalNetwork
+from pose2mesh.skeletons import JointSet, convert
+from pose2mesh.types import Person
+
+_SECONDS = 2.0  # that are looked back at
+_FRAMES = 64  # at most
+_DEPTH_SECONDS = 0.3  # a frame tells depth badly
+
+
+class _Past:
+    """What is remembered of one person."""
+
+    def __init__(self, num_shape: int) -> None:
+        self.frames: deque[tuple[float, FrameAnswers]] = deque(maxlen=_FRAMES)
+        self.shape, self.weight = torch.zeros(num_shape), torch.zeros(())  # sums of weighed shapes and of weights
+        self.turns: deque[Tensor] = deque(maxlen=_FRAMES)  # [1, 19, 3] of the fit
+        self.depth: float | None = None  # m
+
+
+class SteadyStream:
+    """Call it with the people of every frame, as the network answered them, not fitted."""
+
+    def __init__(self, temporal: TemporalNetwork, names: tuple[str, ...]):
+        """`names`: of the joints that answers have."""
+        self.temporal, self.names, self.body = temporal, names, load_anny_body()
+        self.frame_fit, self.steady_fit = FrameFit(self.body, "body32"), SteadyFit(self.body, "body32")
+        self.reduced = self.steady_fit.fit.reduced
+        self._past: dict[int, _Past] = {}
+
+    @classmethod
+    def of(cls, network: Any) -> "SteadyStream | None":
+        """For the answers of a frame network; None where no network over time knows them."""
+        temporal = temporal_of(network)
+        return None if temporal is None else cls(temporal, tuple(network.output_joint_names))
+
+    @torch.inference_mode()
+    def __call__(self, people: list[Person], time: float) -> list[Person]:
+        """The same people, with meshes, steady; `time` s ascends."""
+        for track in [track for track, past in self._past.items() if time - past.frames[-1][0] > _SECONDS]:
+            del self._past[track]
+        return [self._steadied(person, time) for person in people]
+
+    def _steadied(self, person: Person, time: float) -> Person:
+        if person.camera is None or person.track is None:
+            return person
+        past = self._past.setdefault(person.track, _Past(self.temporal.num_shape))
+        rays, targets, seen = self._rays(person)
+        answer = self.frame_fit(_answer(person), rays)
+        gone = time - past.frames[-1][0] if past.frames else np.inf
+        past.frames.append((time, answer))
+        times = torch.tensor([[moment for moment, _ in past.frames]], dtype=torch.float64)
+        sequence = FrameAnswers(*(torch.cat(column)[None] for column in zip(*(a for _, a in past.frames), strict=True)))
+        steady = self.temporal(sequence, times, torch.ones_like(times, dtype=torch.bool), causal=True)
+        weight = steady.weight[0, -1]
+        past.shape, past.weight = past.shape + weight * steady.betas[0, -1], past.weight + weight
+        now = BodyParameters(steady.rotations[:, -1], (past.shape / past.weight)[None])
+        past.turns.append(self.steady_fit.turns(now, answer.deviation, rays))
+        turns = slow(torch.cat(tuple(past.turns)), times[0], causal=True)[-1]
+        rotations = rotvec_to_rotmat(turns) @ now.rotations[0]
+        return self._person(person, past, rotations, now.betas, targets, seen, gone)
+
+    def _rays(self, person: Person) -> tuple[Tensor, np.ndarray, np.ndarray]:
+        """Rays [1,J,3] in focal lengths, points [J,2] px and confidence [J], in the order of the output joints."""
+        camera = person.camera
+        assert camera is not None  # asked before
+        given, output = (JointSet("own", names, ()) for names in (person.keypoint_names, self.names))
+        points, seen = convert(person.keypoints[:, :2], person.keypoints[:, 2], given, output)
+        rays = np.where(seen[:, None] > 0, (points - np.asarray(camera.center)) / camera.focal, 0.0)
+        rays = np.concatenate([rays, seen[:, None]], -1)
+        return torch.from_numpy(rays.astype(np.float32))[None], points, seen
+
+    def _person(
+        self, person: Person, past: _Past, rotations: Tensor, betas: Tensor, targets: np.ndarray, seen: np.ndarray,
+        gone: float,
+    ) -> Person:  # fmt: skip
+        groups = self.body.expand_groups(rotations[None])
+        joints = self.reduced.joints(betas, groups)
+        pelvis = joints[:, self.steady_fit.fit.root, None]
+        vertices, joints = (self.reduced.skin(betas, groups) - pelvis)[0].numpy(), (joints - pelvis)[0].numpy()
+        camera = person.camera
+        assert camera is not None
+        place = fit_perspective(joints, targets, seen, camera.focal, camera.center)
+        fresh = 1 - np.exp(-gone / _DEPTH_SECONDS)
+        past.depth = place[2] if past.depth is None else past.depth + fresh * (place[2] - past.depth)
+        place = place * past.depth / place[2]
+        return replace(
+            person,
+            vertices=vertices,
+            joints=joints,
+            faces=self.body.faces.numpy(),
+            camera=replace(camera, translation=place),
+            parameters={"rotations": rotations.numpy(), "betas": betas[0].numpy()},
+        )
+
+
+def _answer(person: Person) -> FrameAnswers:
+    """Of one frame, [1,...]."""
+    assert person.parameters is not None and person.uncertainty is not None  # networks over time know no others
+    columns = person.keypoints, person.joints, person.uncertainty, *person.parameters.values(), person.joints[:, :2]
+    return FrameAnswers(*(torch.from_numpy(np.asarray(column, np.float32))[None] for column in columns))

@@ -1,0 +1,190 @@
+"""Train the network over time (`networks.temporal`) on the answers of a trained frame network.
+
+The frame network answers a chunk of fresh sequences at once, then some steps learn from it; chunk number c is a
+function of (seed, c) alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from pose2mesh.augmentation.framing import Framing
+from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
+from pose2mesh.augmentation.sequence_noise import SequenceNoise
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.body_models.levers import point_levers
+from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.checkpoints import read_weights, save_weights
+from pose2mesh.checkpoints.temporal import build_temporal, temporal_settings
+from pose2mesh.evaluation.motion import MotionProtocol, evaluate_motion, frame_network
+from pose2mesh.fitting.frame_answers import AnsweringNetwork
+from pose2mesh.fitting.quick_fit import spread_points
+from pose2mesh.losses.motion import MotionLoss, MotionLossConfig
+from pose2mesh.losses.targets import SequenceBatch
+from pose2mesh.networks.temporal import FrameAnswers
+from pose2mesh.settings import Strict
+from pose2mesh.synthesis.bodies import seeded_generator
+from pose2mesh.synthesis.detections import conversion
+from pose2mesh.synthesis.sequences import (
+    MotionVariation,
+    SequenceMixture,
+    SyntheticSequences,
+    recorded_runs,
+)
+from pose2mesh.training.config import CameraShare, DetectorShare, RunConfig, StageConfig
+from pose2mesh.training.distributed import Processes
+from pose2mesh.training.optimization import Average, descend, learning_rate, make_optimizer
+from pose2mesh.training.run_folder import Stateful
+from pose2mesh.training.run_loop import Parts, Task, carry_out
+
+_MESH_POINTS = 32  # vertices that the loss looks at
+_FOCAL_GUESS = 0.2  # deviation of the logarithm of focal lengths that are guessed
+
+
+class SequenceNoiseShare(Strict):
+    """A kind of errors and the share of sequences that get it."""
+
+    share: Positive
+    detector: SequenceNoise = SequenceNoise()
+
+
+class MotionConfig(RunConfig):
+    """A network over time and how it is trained."""
+
+    task: Literal["motion"]
+    weights: str = "anny-body"  # the frame network
+    initial: str | None = None  # weights of a network over time to start from
+    motion: tuple[str, ...] = ("mocap2_train.npz",)
+    validation: str = "mocap2_val.npz"
+    variation: MotionVariation = MotionVariation()
+    noise: tuple[SequenceNoiseShare, ...] = Field(default=(SequenceNoiseShare(share=1.0),), min_length=1)
+    cameras: tuple[CameraShare, ...] = Field(default=(CameraShare(share=1.0),), min_length=1)
+    detectors: tuple[DetectorShare, ...] = Field(default=(DetectorShare(share=1.0, joint_set="coco17"),), min_length=1)
+    framing: Framing | None = None
+    width: int = Field(default=256, ge=16)
+    layers: int = Field(default=3, ge=1)
+    length: int = Field(default=64, ge=3)  # frames of a sequence
+    chunk: int = Field(default=512, ge=2)  # sequences that the frame network answers at once
+    passes: int = Field(default=3, ge=1)  # over a chunk
+    batch_size: int = Field(default=16, ge=1)  # sequences
+    steps: int = Field(default=6000, ge=1)
+    learning_rate: Positive = 1e-3
+    weight_decay: NotNegative = 0.01
+    warmup: int = Field(default=100, ge=0)
+    ema_decay: Fraction = 0.998
+    loss: MotionLossConfig = MotionLossConfig()
+    validate_every: int = Field(default=1000, ge=1)
+    output: str = "runs/motion"
+
+
+def train_motion(config: MotionConfig, resume: bool = False, overwrite: bool = False) -> Path:
+    """Train, write OUTPUT/weights.safetensors. Resumes, overwrites and raises as `carry_out` does."""
+    return carry_out(config, partial(MotionTraining, config), resume=resume, overwrite=overwrite)[1]
+
+
+class Material(NamedTuple):
+    """Sequences with the frame network's answers."""
+
+    truth: SequenceBatch
+    answers: FrameAnswers
+
+    def rows(self, rows: Tensor) -> "Material":
+        truth, answers = ([column[rows] for column in part] for part in self)
+        return Material(SequenceBatch(*truth), FrameAnswers(*answers))
+
+
+class MotionTraining(Task):
+    """One run."""
+
+    def __init__(self, config: MotionConfig, group: Processes):
+        """Raises MissingFileError without the motion, InputError for frame networks without deviations."""
+        self.config, self.device = config, group.device
+        self.frames = frame_network(config.weights).to(self.device)
+        self.settings = temporal_settings(read_weights(config.weights)[1], config.width, config.layers)
+        body = load_anny_body()
+        points = spread_points(body.v_template.numpy(), _MESH_POINTS)
+        mixture = SequenceMixture(
+            config.variation,
+            tuple((n.share, n.detector) for n in config.noise),
+            tuple((c.share, c.photo or c.range) for c in config.cameras),
+            tuple((d.share, d.joint_set) for d in config.detectors),
+            config.framing,
+        )
+        sets = self.settings["joint_set"], self.settings["output_set"]
+        self.sequences = SyntheticSequences(body, recorded_runs(config.motion), mixture, *sets, points, config.seed)
+        self.answer = AnsweringNetwork(self.frames, sets[1], self.device)
+        self.to_output = conversion(*sets)
+        self.protocol = MotionProtocol(body, config.validation, limit=20)
+        self.network = build_temporal(self.settings, body.num_shape).to(self.device)
+        if config.initial:
+            self.network.load_state_dict(read_weights(config.initial)[0])
+        reduced = ReducedBody(body, points, sets[1])
+        self.loss = MotionLoss(body, point_levers(reduced, torch.arange(len(points)).numpy()), sets[1], config.loss)
+        self.loss.to(self.device)
+        self.stage = StageConfig(
+            name="motion", steps=config.steps, batch_size=config.batch_size * config.length,
+            learning_rate=config.learning_rate, weight_decay=config.weight_decay, warmup=config.warmup,
+        )  # fmt: skip
+        self.stages = (self.stage,)
+        self.validate_every = config.validate_every
+        self.optimizer = make_optimizer(self.stage, list(self.network.parameters()))
+        self.average = Average(self.network, config.ema_decay)
+
+    def batches(self, start: int) -> Iterator[Material]:
+        """Each pass over a chunk takes its sequences in another order."""
+        config, number = self.config, -1
+        a_pass = config.chunk // config.batch_size
+        for step in range(start, config.steps):
+            if step // (a_pass * config.passes) != number:
+                number = step // (a_pass * config.passes)
+                material = self.material(number)
+            generator = seeded_generator(config.seed, step // a_pass, 3)
+            order = torch.randperm(config.chunk, generator=generator).view(-1)
+            rows = order[step % a_pass * config.batch_size :][: config.batch_size]
+            yield material.rows(rows)
+
+    def material(self, number: int) -> Material:
+        """A chunk and what the frame network says of it."""
+        truth = self.sequences.make(number, self.config.chunk, self.config.length)
+        truth = SequenceBatch(*(column.to(self.device) for column in truth))
+        rays = self.to_output(truth.keypoints.flatten(0, 1)).unflatten(0, truth.times.shape)
+        guess = torch.randn(len(rays), 1, 1, 1, generator=seeded_generator(self.config.seed, number, 4))
+        scale = torch.cat([(_FOCAL_GUESS * guess).exp().expand(-1, -1, -1, 2), torch.ones(len(rays), 1, 1, 1)], -1)
+        return Material(truth, self.answer(truth.keypoints, rays * scale.to(self.device)))
+
+    def step(self, index: int, batch: Material) -> Parts | None:
+        for settings in self.optimizer.param_groups:
+            settings["lr"] = learning_rate(self.stage, index)
+        self.network.train()
+        total, shown = torch.zeros((), device=self.device), {}
+        for causal, rows in zip((False, True), torch.arange(len(batch.truth.times)).chunk(2), strict=True):
+            truth, answers = batch.rows(rows)
+            steady = self.network(answers, truth.times, truth.present, causal)
+            loss, parts = self.loss(steady, truth, causal)
+            total = total + loss / 2
+            shown |= {f"{'causal' if causal else 'centred'}_{name}": parts[name] for name in ("joint", "acceleration")}
+        if not descend(total, [self.optimizer], clip_norm=1.0):
+            return None
+        self.average.update(index)
+        return shown
+
+    def validate(self, done: int) -> Iterable[dict[str, Any]]:
+        with self.average.in_place():
+            rows = evaluate_motion(self.frames, self.network, self.protocol, with_mesh=False)
+        for mode, inputs in rows.items():
+            yield {
+                f"{mode}_{name}_{k}": v for name, values in inputs.items() for k, v in values.items() if k != "mpvpe"
+            }
+
+    def parts(self) -> dict[str, Stateful]:
+        return {"network": self.network, "optimizer": self.optimizer, "average": self.average}
+
+    def save_weights(self, path: Path) -> nn.Module:
+        with self.average.in_place() as network:
+            save_weights(path, network, self.settings, torch.float16)
+        return self.network
