@@ -13,7 +13,7 @@ PROGRAMS = [*SOURCES, *sorted((CHECKOUT / "tools").rglob("*.py"))]
 
 # From the bottom up. A part may import from its own layer and from those below it.
 LAYERS = (
-    ("types", "errors", "paths", "npz", "settings"),
+    ("types", "errors", "paths", "npz", "settings", "plugins", "kinds"),
     ("geometry", "skeletons"),
     ("body_models", "hierarchy", "ops"),
     ("networks", "losses", "metrics", "augmentation"),

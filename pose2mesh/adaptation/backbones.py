@@ -94,7 +94,7 @@ class ParameterBackbone(Backbone):
 
     def __init__(self, network: Key2Mesh, settings: dict[str, Any]):
         super().__init__(network, settings)
-        self.loss = ParameterLoss(load_anny_body(), self.vertex_ids, LossConfig())
+        self.loss = ParameterLoss(network.decoder.of_vertices(self.vertex_ids), LossConfig())
 
     def parameters_of(self, features: Tensor) -> BodyParameters:
         return self.network.estimate(features)

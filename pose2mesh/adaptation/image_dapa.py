@@ -13,9 +13,10 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.errors import InputError
 from pose2mesh.evaluation.images import predict_images
+from pose2mesh.geometry.weak_perspective import project_to_crop, scale_penalty
 from pose2mesh.losses.images import full_loss
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.spin import ImagePrediction, Spin, project_to_crop, scale_penalty
+from pose2mesh.networks.spin import ImagePrediction, Spin
 from pose2mesh.skeletons import COCO_ROWS
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from pose2mesh.augmentation.ranges import Fraction
 from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.geometry.weak_perspective import FOCAL, SIDE, camera_translation
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
-from pose2mesh.networks.spin import FOCAL, SIDE, camera_translation
 from pose2mesh.rendering.photo_texture import PhotoTexture
 from pose2mesh.settings import Strict
 

@@ -14,7 +14,7 @@ from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.detectors.told import Told
 from pose2mesh.errors import InputError
 from pose2mesh.geometry.crop import crop_image, keypoint_box, square_box
-from pose2mesh.networks.spin import SIDE
+from pose2mesh.geometry.weak_perspective import SIDE
 from pose2mesh.skeletons import convert
 
 FEWEST_CONFIDENT = 4  # joints of a person

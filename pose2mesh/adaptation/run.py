@@ -24,7 +24,7 @@ from pose2mesh.training.distributed import Processes
 from pose2mesh.training.prior_poses import training_poses
 from pose2mesh.training.run_folder import Stateful
 from pose2mesh.training.run_loop import Parts, RunLoop, Task, carry_out
-from pose2mesh.training.stage_data import mixture_of
+from pose2mesh.training.samplers import mixture_of
 
 MethodFactory = Callable[[Backbone, TargetSet, AdaptConfig, torch.device], Method]
 METHODS: dict[str, tuple[MethodFactory, ...]] = {  # what `--method` names: the methods that take turns

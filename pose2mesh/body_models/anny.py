@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose2mesh import paths
+from pose2mesh import kinds, paths
 from pose2mesh.body_models.baked_files import read_baked
 from pose2mesh.body_models.linear_blend import LinearBlendBody
 from pose2mesh.geometry.chains import relative_rotations
@@ -26,6 +26,8 @@ _TWISTED = {f"lowerarm02.{s}": (f"lowerarm01.{s}", f"wrist.{s}") for s in "LR"} 
 class AnnyBody(LinearBlendBody):
     """Anny with 104 bones and 16 shape components; poses come from the 19 captured bones."""
 
+    kind = kinds.BODY
+    captured = MOTION_BONES  # those whose rotations make a pose
     group_of: Tensor  # [K]
     forearm_axes: Tensor  # [2, 3]
     uv: Tensor  # [T, 2] in [0, 1], corners of the surface laid flat

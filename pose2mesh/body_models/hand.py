@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose2mesh import paths
+from pose2mesh import kinds, paths
 from pose2mesh.body_models.baked_files import read_baked
 from pose2mesh.body_models.linear_blend import LinearBlendBody
 from pose2mesh.errors import InputError
@@ -23,11 +23,12 @@ _MIRROR = np.array([-1.0, 1.0, 1.0])
 class HandBody(LinearBlendBody):
     """Anny's hand with 21 bones, the first of them the end of the forearm, and ten shape components."""
 
+    kind = kinds.HAND
     group_of: Tensor  # [K]
 
     def __init__(self, arrays: dict[str, np.ndarray], bone_names, keypoint_rows):
         super().__init__(arrays, bone_names, keypoint_rows)
-        self.groups = bone_names  # every bone turns by itself
+        self.groups = self.captured = bone_names  # every bone turns by itself
         self.register_buffer("group_of", torch.arange(len(bone_names)), persistent=False)
 
     def expand_groups(self, world_rotmat: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pose2mesh import kinds
 from pose2mesh.body_models.licensed_files import (
     FAMILIES,
     MANO,
@@ -63,7 +64,7 @@ class LicensedBody(LinearBlendBody):
         mean = np.concatenate([np.zeros(3), arrays["hands_mean"]]) if "hands_mean" in arrays else None
         mean_rotvec = None if mean is None else torch.as_tensor(mean, dtype=torch.float32).view(-1, 3)  # [K, 3]
         self.register_buffer("mean_rotvec", mean_rotvec, persistent=False)
-        self.name, self.path = name, path
+        self.name, self.path, self.kind = name, path, kinds.MANO if is_hand else kinds.SMPL
 
     def forward(self, betas: Tensor, pose_rotmat: Tensor) -> BodyOutput:
         """Shape and pose to vertices.

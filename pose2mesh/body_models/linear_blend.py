@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.body_models.joint_regressors import compose_regressor
+from pose2mesh.kinds import Kind
 from pose2mesh.skeletons import JointSet
 
 
@@ -29,6 +30,7 @@ class LinearBlendBody(nn.Module):
     directions), weights [V,K], parents [K], faces [F,3].
     """
 
+    kind: Kind
     v_template: Tensor
     shapedirs: Tensor
     J_regressor: Tensor

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pose2mesh.body_models import AnnyBody, HandBody, LinearBlendBody, load_body_model
+from pose2mesh import kinds
+from pose2mesh.body_models import LinearBlendBody, load_body_model
 from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.hierarchy import Hierarchy, hierarchy_digest, load_hierarchy
+from pose2mesh.kinds import Kind
 from pose2mesh.networks.ablations.classic_heads import (
     DIRECT_PLAN,
     GRAPH_CHANNELS,
@@ -21,19 +23,18 @@ from pose2mesh.networks.ablations.classic_heads import (
     VertexHead,
 )
 from pose2mesh.networks.ablations.heads import FullyConnectedHead, ParameterHead
-from pose2mesh.networks.body_decoders import AnnyDecoder, BodyDecoder, SkinnedDecoder
+from pose2mesh.networks.body_decoders import SkinnedDecoder
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
-from pose2mesh.networks.compact_hand import CompactHand
 from pose2mesh.networks.key2mesh import Key2Mesh, PublishedFeatures, PublishedHead
 from pose2mesh.networks.lifter import Lifter, PoseFeatures
 from pose2mesh.networks.meshnet import BODY_PLAN, HAND_PLAN, MeshNet, narrowed
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
+from pose2mesh.plugins import make, register, resolve
 from pose2mesh.skeletons import JointSet, joint_set
 
-OUTPUT_JOINTS = "coco19"  # of the body; a hand comes out as it goes in
 HAND_JOINTS = "hand21"
 DIGEST = "hierarchy_digest"  # in the settings of trained weights
 _PAPER = {"head": "graph", "width": 4096, "divide_channels": 1, "keeps_fake_rows": False}
@@ -42,10 +43,7 @@ BodyNetwork = CompactPose2Mesh | ClassicBody | Key2Mesh
 
 def build_network(settings: dict[str, Any]) -> BodyNetwork:
     """A network with fresh weights from the `network` section of a configuration (a plain dictionary)."""
-    body = load_body_model(settings["body"])
-    if settings["kind"] == "key2mesh":
-        return _build_key2mesh(settings, body)
-    return _build_classic(settings, body) if settings["kind"] == "classic" else _build_compact(settings, body)
+    return make("network", settings["kind"], settings, load_body_model(settings["body"]))
 
 
 def _build_classic(settings: dict[str, Any], body: LinearBlendBody) -> ClassicBody:
@@ -80,7 +78,7 @@ def _classic_head(
         return MeshNet.from_hierarchy(hierarchy, narrowed(plan, divisor), keeps_fake_rows=fakes)
     if kind == "fully_connected":
         return VertexHead(Perceptron(count, VERTEX_WIDTH // divisor, 3 * hierarchy.num_vertices))
-    if isinstance(body, AnnyBody):
+    if body.kind not in (kinds.SMPL, kinds.MANO):
         raise InputError(f"network.classic.head: {kind} is for SMPL and MANO, not for {name}")
     decoder = SkinnedDecoder(body, joints if joints in ("smpl24", HAND_JOINTS) else "human36m17")
     outputs = ParameterMeshHead.outputs(decoder)
@@ -130,18 +128,20 @@ def with_digest(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPose2Mesh:
-    if not isinstance(body, AnnyBody | HandBody):
+    kind = body.kind
+    if not kind.network:
         raise InputError(
             f"network.body: the compact network is built on anny-body or anny-hand, not {settings['body']!r}"
         )
-    is_hand = isinstance(body, HandBody)
-    joints_in, joints_out = joint_set(settings["joint_set"]), joint_set(output_set(settings))
-    if is_hand != (joints_in.name == HAND_JOINTS):
+    joints_in, joints_out = joint_set(settings["joint_set"]), joint_set(output_set(settings, kind))
+    if kind.input_set and (kind.input_set == HAND_JOINTS) != (joints_in.name == HAND_JOINTS):
         raise InputError(f"network: joint set {joints_in.name} does not belong to {settings['body']}")
+    if joints_out.root is None:
+        raise InputError(f"network.output_set: {joints_out.name} has no root; name another set, such as coco19")
     mesh = settings["mesh"]
     hierarchy = _hierarchy(settings, body)
     lifter = _lifter(settings["lifter"], joints_in, joints_out, body)
-    return (CompactHand if is_hand else CompactPose2Mesh)(
+    return resolve(kind.network)(
         lifter,
         _mesh_head(mesh, settings["lifter"]["width"], hierarchy, body),
         hierarchy.upsample[0],
@@ -152,18 +152,18 @@ def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPo
     )
 
 
-def output_set(settings: dict[str, Any]) -> str:
+def output_set(settings: dict[str, Any], kind: Kind) -> str:
     """The joints that the compact network of these settings returns."""
-    return settings.get("output_set") or (HAND_JOINTS if settings["joint_set"] == HAND_JOINTS else OUTPUT_JOINTS)
+    return settings.get("output_set") or kind.output_set or settings["joint_set"]
 
 
-def _lifter(settings: dict[str, Any], joints_in: JointSet, joints_out: JointSet, body: AnnyBody | HandBody) -> Lifter:
+def _lifter(settings: dict[str, Any], joints_in: JointSet, joints_out: JointSet, body: Any) -> Lifter:
     sizes = len(joints_in), len(joints_out), settings["width"], settings["blocks"]
     if not settings.get("heads"):  # weights of version 0.1 do not name them
         return Lifter(*sizes)
-    if not isinstance(body, AnnyBody):
+    if not body.kind.is_sampled_with_parameters:
         raise InputError("network.lifter.heads: they are for anny-body; leave them out")
-    decoder = AnnyDecoder(body, np.arange(1))
+    decoder = resolve(body.kind.decoder)(body, np.arange(1))
     lifter = Lifter(*sizes, deviation=True, rest=decoder.rest6d, num_shape=decoder.num_shape)
     lifter.deviation_scale = float(settings.get("deviation_scale", 1.0))  # of weights that were calibrated
     return lifter
@@ -171,8 +171,10 @@ def _lifter(settings: dict[str, Any], joints_in: JointSet, joints_out: JointSet,
 
 def _build_key2mesh(settings: dict[str, Any], body: LinearBlendBody) -> Key2Mesh:
     """The parameter network for any body: features of the compact network or the published ones."""
+    if not body.kind.decoder:
+        raise InputError(f"network.body: {settings['body']} has no parameters to estimate; use network.kind=compact")
     joints, lifter, parameters = joint_set(settings["joint_set"]), settings["lifter"], settings["parameters"]
-    decoder = _decoder(settings["body"], body)
+    decoder = resolve(body.kind.decoder)(body)
     outputs = decoder.num_shape + decoder.rest6d.numel()
     if parameters["features"] == "published":
         dropout = parameters["dropout"]
@@ -184,13 +186,6 @@ def _build_key2mesh(settings: dict[str, Any], body: LinearBlendBody) -> Key2Mesh
     return Key2Mesh(features, head, decoder, joint_set=joints.name)
 
 
-def _decoder(name: str, body: LinearBlendBody) -> BodyDecoder:
-    """Joints come out as COCO-19 for Anny, else in the set that the body's own files determine."""
-    if isinstance(body, AnnyBody):
-        return AnnyDecoder(body)
-    return SkinnedDecoder(body, "hand21" if name.startswith("mano") else "smpl24")
-
-
 def finest_vertex_ids(settings: dict[str, Any]) -> np.ndarray:
     """Rows of the full mesh that the network computes before the fixed map to the full mesh (`classic`: all).
 
@@ -199,15 +194,15 @@ def finest_vertex_ids(settings: dict[str, Any]) -> np.ndarray:
     hierarchy = load_hierarchy(settings["mesh"]["hierarchy"])
     if settings["kind"] == "key2mesh":
         return np.asarray(hierarchy.vertex_ids[-1])
-    if settings["kind"] == "classic":
-        return np.arange(hierarchy.num_vertices)
-    return np.asarray(hierarchy.vertex_ids[1])
+    return np.asarray(hierarchy.vertex_ids[1]) if settings["kind"] == "compact" else np.arange(hierarchy.num_vertices)
 
 
-def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: AnnyBody | HandBody) -> nn.Module:
+def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: Any) -> nn.Module:
     if mesh["kind"] == "fully_connected":
         return FullyConnectedHead(features, hierarchy.sizes[1], mesh["latent"])
     if mesh["kind"] == "parameters":
+        if not body.kind.decoder:
+            raise InputError("network.mesh.kind: this mesh has no body model, so no parameters")
         return ParameterHead(features, body, np.asarray(hierarchy.vertex_ids[1]))
     channels, blocks = tuple(mesh["channels"]), tuple(mesh["blocks"])
     inputs = tuple(mesh.get("inputs", ("vertices", "nodes")))  # weights of version 0.1 do not name it
@@ -230,3 +225,8 @@ def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: 
         inputs=inputs,
         conv=mesh.get("conv", "chebyshev"),  # nor this
     )
+
+
+register("network", "compact", _build_compact)
+register("network", "classic", _build_classic)
+register("network", "key2mesh", _build_key2mesh)

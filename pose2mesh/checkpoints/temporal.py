@@ -6,6 +6,7 @@ from typing import Any
 from pose2mesh.checkpoints.build import BodyNetwork, output_set
 from pose2mesh.checkpoints.weights import read_weights
 from pose2mesh.errors import FormatError, InputError
+from pose2mesh.kinds import BODY
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.temporal import TemporalNetwork
 from pose2mesh.skeletons import MOTION_BONES, joint_set
@@ -16,7 +17,7 @@ SHIPPED = "anny-motion"
 
 def temporal_settings(frame: dict[str, Any], width: int, layers: int) -> dict[str, Any]:
     """Settings of a temporal network over the answers of a frame network with the settings `frame`."""
-    sets = {"joint_set": frame["joint_set"], "output_set": output_set(frame)}
+    sets = {"joint_set": frame["joint_set"], "output_set": output_set(frame, BODY)}
     return {"kind": KIND, "body": "anny-body", **sets, "width": width, "layers": layers}
 
 

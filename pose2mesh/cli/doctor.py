@@ -57,6 +57,7 @@ def examine() -> list[Finding]:
         _licensed_skinning,
         _licensed_files,
         _motion_packs,
+        _plug_ins,
     )
     return [finding for probe in probes for finding in probe()]
 
@@ -67,7 +68,7 @@ def format_report(findings: list[Finding]) -> str:
     for finding in findings:
         state = "ok     " if finding.ok else "missing"
         remedy = f"  -> {finding.remedy}" if finding.remedy else ""
-        lines.append(f"{finding.topic:<11}{finding.name:<13}{state}  {finding.detail}{remedy}")
+        lines.append(f"{finding.topic:<11}{finding.name:<12} {state}  {finding.detail}{remedy}")
     return "\n".join(lines)
 
 
@@ -207,3 +208,12 @@ def _motion_packs() -> Iterator[Finding]:
     detail = ", ".join(packs) or "no motion packs (only training on real motion needs them)"
     remedy = "" if packs else "set POSE2MESH_DATA to the folder that holds mocap_train.npz"
     yield Finding("data", "motion", bool(packs), detail, remedy)
+
+
+def _plug_ins() -> Iterator[Finding]:
+    """What others registered; the code of each is loaded."""
+    from pose2mesh.plugins import plug_ins
+
+    for found in plug_ins():
+        detail, remedy = found.fault or f"{found.kind}, {found.source}", "mend it or uninstall its package"
+        yield Finding("plug-in", found.name, not found.fault, detail, remedy if found.fault else "")

@@ -9,8 +9,9 @@ from pose2mesh.cli.camera import add_camera_options, camera_of
 from pose2mesh.cli.console import say
 from pose2mesh.cli.predict_video import MOTION_FORMATS
 from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
-from pose2mesh.detectors import DETECTORS, get_detector
+from pose2mesh.detectors import get_detector
 from pose2mesh.errors import InputError, MachineError, Pose2MeshError
+from pose2mesh.plugins import check_name
 from pose2mesh.rendering.scene import OVERLAYS
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         from pose2mesh.skeletons import joint_set
 
         joint_set(options.joint_set)
+    check_name("detector", options.detector)
     options.intrinsics, options.image_size = camera_of(options)
     if options.subject is not None:
         from pose2mesh.fitting.subject import known_shape, parse_subject
@@ -205,7 +207,7 @@ def _parser() -> Parser:
     add("--handedness", choices=("left", "right"), help="of the hands in keypoint files that do not tell it")
     add("--joint-set", metavar="NAME", help="joint set of the keypoints (default: told by their number)")
     add_camera_options(parser)
-    add("--detector", choices=DETECTORS, default="auto")
+    add("--detector", default="auto", metavar="NAME", help="auto, blazepose, mediapipe, ... (default: auto)")
     add("--max-people", type=positive, metavar="N", help="in a picture: the N largest")
     add("--min-score", type=float, default=0.0, metavar="S", help="least mean confidence of a person's joints, 0 to 1")
     add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(ALL_FORMATS)}")

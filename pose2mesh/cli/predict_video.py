@@ -136,11 +136,11 @@ def write_overlay_video(motion: Motion, source: Path, path: Path, options: argpa
     from pose2mesh.over_time import frames_of
     from pose2mesh.rendering import draw_keypoints, render_overlay
     from pose2mesh.rendering.video import video_writer
-    from pose2mesh.skeletons import JOINT_SETS
+    from pose2mesh.skeletons import joint_sets
     from pose2mesh.tracking.bodies import MotionBodies
 
     bodies = MotionBodies(motion)
-    sets = [s for s in JOINT_SETS.values() if len(s) == motion.keypoints.shape[1]]
+    sets = [s for s in joint_sets() if len(s) == motion.keypoints.shape[1]]
     with video_writer(path, motion.fps, None if source.is_dir() else source) as video:
         for index, time, image in frames_of(source):
             people = bodies.people(index)

@@ -5,15 +5,17 @@ from typing import Protocol
 import numpy as np
 
 from pose2mesh.errors import InputError
+from pose2mesh.plugins import check_name, find, make, register
 from pose2mesh.types import Keypoints2D
 
-__all__ = ["DETECTORS", "Detector", "get_detector"]
-
-DETECTORS = ("auto", "blazepose", "blazepose-heavy", "mediapipe", "rtmlib", "none")
+__all__ = ["Detector", "get_detector"]
 
 
 class Detector(Protocol):
-    """Anything that finds the joints of people in a picture."""
+    """Anything that finds the joints of people in a picture.
+
+    A class of them whose `kind` is hand, or body+hands, finds these; without a `kind` it finds bodies.
+    """
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """People in image uint8 [H, W, 3] RGB; P = 0 when there is nobody."""
@@ -55,37 +57,25 @@ def get_detector(
     at least `min_score`. Raises MissingDependencyError with the line to type when a package is missing, InputError for
     unknown names and for detectors that find no hands.
     """
-    if name not in DETECTORS:
-        raise InputError(f"unknown detector {name!r}; known: {', '.join(DETECTORS)}")
-    detector = _bodies(name) if kind == "body" or name == "none" else _hands(name, kind)
+    check_name("detector", name)
+    name = _BLAZEPOSE[kind] if name in ("auto", "blazepose") else name
+    finds = getattr(find("detector", name), "kind", "body")
+    if name != "none" and finds != kind:
+        what = "no hands, or does not tell left hands from right ones" if finds == "body" else f"{finds}, not {kind}"
+        raise InputError(f"detector {name} finds {what}; use --detector auto")
+    detector = make("detector", name)
     return Chosen(detector, max_people, min_score) if max_people or min_score else detector
 
 
-def _bodies(name: str) -> Detector:
-    if name == "none":
-        return NoDetector()
-    if name == "mediapipe":
-        from pose2mesh.detectors.mediapipe import MediaPipeDetector
-
-        return MediaPipeDetector()
-    if name == "rtmlib":
-        from pose2mesh.detectors.rtmlib import RTMLibDetector
-
-        return RTMLibDetector()
-    from pose2mesh.detectors.blazepose import BlazePoseDetector
-
-    return BlazePoseDetector("heavy" if name == "blazepose-heavy" else "full")
-
-
-def _hands(name: str, kind: str) -> Detector:
-    if name not in ("auto", "blazepose"):
-        raise InputError(
-            f"detector {name} finds no hands or does not tell left hands from right ones; use --detector auto"
-        )
-    from pose2mesh.detectors.hands import HandDetector
-
-    if kind == "hand":
-        return HandDetector()
-    from pose2mesh.detectors.body_with_hands import BodyWithHandsDetector
-
-    return BodyWithHandsDetector()
+_BLAZEPOSE = {"body": "blazepose", "hand": "blazepose-hands", "body+hands": "blazepose-with-hands"}
+for _name, _place in {
+    "auto": "blazepose:BlazePoseDetector",  # with hands, that of _BLAZEPOSE
+    "blazepose": "blazepose:BlazePoseDetector",
+    "blazepose-heavy": "blazepose:HeavyBlazePoseDetector",
+    "blazepose-hands": "hands:HandDetector",
+    "blazepose-with-hands": "body_with_hands:BodyWithHandsDetector",
+    "mediapipe": "mediapipe:MediaPipeDetector",
+    "rtmlib": "rtmlib:RTMLibDetector",
+}.items():
+    register("detector", _name, f"pose2mesh.detectors.{_place}")
+register("detector", "none", NoDetector)

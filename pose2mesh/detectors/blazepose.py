@@ -63,6 +63,13 @@ class BlazePoseDetector:
         return distinct([person for person in people if person is not None])
 
 
+class HeavyBlazePoseDetector(BlazePoseDetector):
+    """With the larger of BlazePose's networks: slower, a little more exact."""
+
+    def __init__(self) -> None:
+        super().__init__("heavy")
+
+
 def closest(pose: np.ndarray, candidates: list[Landmarks]) -> Landmarks:
     """The first of the candidates that is of the find's person, else the one that is most alike."""
     agreements = [agreement(found, pose) for found in candidates]

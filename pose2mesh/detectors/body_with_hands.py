@@ -12,6 +12,8 @@ from pose2mesh.types import Keypoints2D
 class BodyWithHandsDetector:
     """Finds people; the joints of hands that were not found are missing. Raises MissingDependencyError."""
 
+    kind = "body+hands"
+
     def __init__(self) -> None:
         self._bodies, self._hands = BlazePoseDetector(), HandDetector()
 

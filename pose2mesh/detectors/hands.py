@@ -45,6 +45,8 @@ class Hand(NamedTuple):
 class HandDetector:
     """MediaPipe Hands' networks on onnxruntime, for several hands; hand21 out. Raises as `sessions.load_session`."""
 
+    kind = "hand"
+
     def __init__(self) -> None:
         self._networks = HandNetworks(DETECTION_SCORE, HANDS_PER_WINDOW)
         self._bodies = BlazePoseDetector()

@@ -12,8 +12,7 @@ from pose2mesh.metrics import MetricAccumulator, hand_errors, mpjpe, mpvpe, pa_m
 from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction, UncertainPrediction
 from pose2mesh.skeletons import PELVIS_ROW
 from pose2mesh.synthesis.detections import conversion
-from pose2mesh.synthesis.hands import HandProtocol
-from pose2mesh.synthesis.mocap import MocapProtocol, ProtocolBatch
+from pose2mesh.synthesis.mocap import ProtocolBatch
 
 # COCO-17 and the pelvis, which comes next in COCO-19; the neck is left out.
 PROTOCOL_JOINTS = slice(PELVIS_ROW + 1)
@@ -22,22 +21,23 @@ SURE_JOINTS = slice(PELVIS_ROW)  # without the pelvis, which is the origin and s
 
 def evaluate(
     network: BodyNetwork,
-    protocol: MocapProtocol | HandProtocol,
+    protocol: Any,
     *,
     batch_size: int = 64,
     device: str | torch.device = "cpu",
     progress: bool = False,
 ) -> dict[str, Any]:
-    """{"clean": {...}, "noisy": {...}} in millimetres, means over samples, with subjects or families as groups."""
-    of_hands = isinstance(protocol, HandProtocol)
+    """{"clean": {...}, "noisy": {...}} in millimetres, means over samples, with subjects or families as groups.
+
+    `protocol`: a MocapProtocol, HandProtocol or MeshProtocol; its `kind` says what is measured.
+    """
     accumulators = {"clean": MetricAccumulator(), "noisy": MetricAccumulator()}
     with torch.inference_mode():
         for batch in shown(protocol, batch_size, progress):
             joints, vertices = batch.joints.to(device), batch.vertices.to(device)
             for name, accumulator in accumulators.items():
                 predicted = network(conversion(batch.joint_set, network.joint_set)(getattr(batch, name)).to(device))
-                errors = measure_hands if of_hands else measure
-                accumulator.update(errors(predicted, joints, vertices), batch.groups)
+                accumulator.update(MEASURES[protocol.kind](predicted, joints, vertices), batch.groups)
     return {name: accumulator.summary() for name, accumulator in accumulators.items()}
 
 
@@ -70,6 +70,11 @@ def measure_hands(predicted: MeshPrediction | BodyPrediction, joints: Tensor, ve
     return scores | {"mpjpe": mpjpe(predicted.joints, joints), "mpvpe": mpvpe(predicted.vertices, vertices)}
 
 
+def measure_all(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
+    """Per-sample errors [B] in metres over all joints."""
+    return _errors(predicted, predicted.joints, joints, vertices)
+
+
 def _errors(
     predicted: MeshPrediction | BodyPrediction | UncertainPrediction,
     predicted_joints: Tensor,
@@ -82,3 +87,6 @@ def _errors(
         "pa_mpvpe": pa_mpvpe(predicted.vertices, vertices),
         "mpvpe": mpvpe(predicted.vertices, vertices),
     }
+
+
+MEASURES = {"body": measure, "hand": measure_hands, "mesh": measure_all}

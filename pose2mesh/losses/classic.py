@@ -1,5 +1,7 @@
 """The paper's loss of the classic network, on synthetic bodies and on annotated people."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -7,8 +9,8 @@ from torch import Tensor, nn
 from pose2mesh.losses.coordinates import lifting_loss
 from pose2mesh.losses.mesh_loss import MeshLoss, MeshLossWeights, MeshTarget
 from pose2mesh.losses.targets import AnnotatedBatch, Batch
+from pose2mesh.losses.terms import Compared, weigh
 from pose2mesh.losses.weights import LossConfig
-from pose2mesh.networks.classic_body import ClassicBody
 
 
 class ClassicObjective(nn.Module):
@@ -18,13 +20,15 @@ class ClassicObjective(nn.Module):
 
     def __init__(
         self,
-        network: ClassicBody,
+        network: Any,
         weights: LossConfig,
         faces: np.ndarray,
         joint_regressor: np.ndarray | None = None,
         lifting_only: bool = False,
     ):
-        """`joint_regressor` [J, V] of the joints that meshes are compared in; the network's own set by default."""
+        """`network` gives vertices and joints, and has `lift` if that is trained alone; `joint_regressor` [J, V] of the
+        joints that meshes are compared in, the network's own by default.
+        """
         super().__init__()
         self.network, self.weights, self.lifting_only = network, weights, lifting_only
         regressor = network.joint_regressor if joint_regressor is None else torch.as_tensor(joint_regressor)
@@ -40,15 +44,24 @@ class ClassicObjective(nn.Module):
         predicted = self.network(keypoints)
         joints = self.joint_regressor @ predicted.vertices
         parts = self.mesh_loss(predicted.vertices, joints, predicted.joints, target, epoch=int(has_edges))
-        return parts.pop("total"), {name: value.detach() for name, value in parts.items()}
+        total = parts.pop("total")
+        if self.weights.added:
+            more, added = weigh(*_of_valid(predicted, target, self.mesh_loss.faces), self.weights.added)
+            total, parts = total + more, parts | added
+        return total, {name: value.detach() for name, value in parts.items()}
 
-    def _unpack(self, batch: Batch | AnnotatedBatch) -> tuple[Tensor, MeshTarget, bool]:
+    def _unpack(self, batch: Any) -> tuple[Tensor, MeshTarget, bool]:
         """Keypoints in the network's set, what they should give, and whether edges count yet."""
-        if isinstance(batch, AnnotatedBatch):
-            valid = batch.vertices_valid, batch.joints_valid, batch.lifted_valid
-            return (
-                batch.keypoints,
-                MeshTarget(batch.vertices, batch.joints, batch.lifted, *valid),
-                bool(batch.has_edges),
-            )
-        return batch.keypoints, MeshTarget(batch.vertices, batch.joints, batch.joints), True
+        if not hasattr(batch, "lifted"):
+            return batch.keypoints, MeshTarget(batch.vertices, batch.joints, batch.joints), True
+        valid = batch.vertices_valid, batch.joints_valid, batch.lifted_valid
+        return batch.keypoints, MeshTarget(batch.vertices, batch.joints, batch.lifted, *valid), bool(batch.has_edges)
+
+
+def _of_valid(predicted: Any, target: MeshTarget, faces: Tensor) -> tuple[Compared, Compared]:
+    """Those people of a batch whose mesh and lifted joints are known."""
+    known = torch.ones(len(target.vertices), dtype=torch.bool, device=target.vertices.device)
+    for valid in (target.vertices_valid, target.lifted_valid):
+        known = known if valid is None else known & valid
+    pair = (predicted.joints, predicted.vertices), (target.lifted, target.vertices)
+    return tuple(Compared(joints[known], vertices[known], faces=faces) for joints, vertices in pair)  # pyright: ignore

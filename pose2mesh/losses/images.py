@@ -1,11 +1,11 @@
 """SPIN's loss of an image backbone against full truth (Kolotouros et al. 2019)."""
 
+from typing import Any
+
 from torch import Tensor
 
 from pose2mesh.augmentation.ranges import NotNegative
-from pose2mesh.networks.body_decoders import AnnyDecoder
-from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.spin import ImagePrediction, project_to_crop, scale_penalty
+from pose2mesh.geometry.weak_perspective import project_to_crop, scale_penalty
 from pose2mesh.settings import Strict
 
 
@@ -19,14 +19,16 @@ class ImageLoss(Strict):
 
 
 def full_loss(
-    found: ImagePrediction,
+    found: Any,
     joints: Tensor,
-    truth: BodyParameters,
+    truth: Any,
     camera: Tensor,
-    decoder: AnnyDecoder,
+    decoder: Any,
     weights: ImageLoss,
 ) -> Tensor:
-    """The loss where everything is known: joints [B,19,3] m, parameters and the camera [B,3] of the crop."""
+    """The loss of an ImagePrediction where everything is known: joints [B,19,3] m, BodyParameters, the crop's camera
+    [B,3]; `decoder`: a BodyDecoder.
+    """
     predicted = decoder.joints(found.parameters)
     points = project_to_crop(predicted, found.camera) - project_to_crop(joints, camera)
     return (

@@ -1,5 +1,7 @@
 """A steady body over time against the truth."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -7,7 +9,6 @@ from pose2mesh.augmentation.ranges import NotNegative
 from pose2mesh.augmentation.sequence_noise import RATE
 from pose2mesh.body_models import AnnyBody
 from pose2mesh.losses.targets import SequenceBatch
-from pose2mesh.networks.temporal import SteadyBody, one_shape
 from pose2mesh.settings import Strict
 from pose2mesh.skeletons import joint_set
 
@@ -36,9 +37,9 @@ class MotionLoss(nn.Module):
         root = outputs.index(outputs.root or outputs.joints[0])
         self.register_buffer("levers", levers - levers[root], persistent=False)
 
-    def forward(self, steady: SteadyBody, truth: SequenceBatch, causal: bool) -> tuple[Tensor, dict[str, Tensor]]:
-        """(total, the parts by name)."""
-        betas = one_shape(steady.betas, steady.weight, causal)
+    def forward(self, steady: Any, truth: SequenceBatch, causal: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        """(total, the parts by name) of a SteadyBody."""
+        betas = steady.shape(causal)
         rotations = steady.rotations
         groups = self.body.expand_groups(rotations.flatten(0, 1))  # [BT, G, 3, 3]
         shape = torch.cat([torch.ones_like(betas[..., :1]), betas], -1).flatten(0, 1)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.linear_blend import LinearBlendBody
 from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.errors import InputError
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.skeletons import MOTION_BONES, joint_set
 
@@ -36,6 +37,12 @@ class BodyDecoder(nn.Module, ABC):
     def joints(self, parameters: BodyParameters) -> Tensor:
         """Joints [B,J,3] m, root-relative."""
 
+    def of_vertices(self, vertex_ids: np.ndarray) -> "BodyDecoder":
+        """The same of some vertices alone, for training on samples. Raises InputError where there are none."""
+        raise InputError(
+            "network.body: the parameter network is trained on anny-body; take published weights for others"
+        )
+
     @abstractmethod
     def forward(self, parameters: BodyParameters) -> BodyPrediction:
         """The whole mesh and its joints."""
@@ -49,6 +56,10 @@ class AnnyDecoder(BodyDecoder):
         super().__init__([UPRIGHT_6D] * len(MOTION_BONES), body.num_shape, body.faces.numpy(), "coco19")
         ids = np.arange(len(body.v_template)) if vertex_ids is None else vertex_ids
         self.body, self.reduced = body, ReducedBody(body, ids, self.joint_set.name)
+
+    def of_vertices(self, vertex_ids: np.ndarray) -> "AnnyDecoder":
+        """The same of some vertices alone."""
+        return AnnyDecoder(self.body, vertex_ids)
 
     def joints(self, parameters: BodyParameters) -> Tensor:
         """Joints [B,19,3] m of COCO-19, relative to the pelvis."""
@@ -67,7 +78,9 @@ class SkinnedDecoder(BodyDecoder):
 
     regressor: Tensor  # [J, V]
 
-    def __init__(self, body: LinearBlendBody, output_joints: str):
+    def __init__(self, body: LinearBlendBody, output_joints: str = ""):
+        """`output_joints`: a set of joints, by default that of the body's kind."""
+        output_joints = output_joints or body.kind.output_set
         bones = len(body.parents)
         super().__init__([UPRIGHT_6D] + [IDENTITY_6D] * (bones - 1), body.num_shape, body.faces.numpy(), output_joints)
         self.body = body

@@ -1,9 +1,13 @@
 """The classic network behind the interface of the compact one: detections with missing joints in, faces beside it."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.errors import InputError
+from pose2mesh.losses.classic import ClassicObjective
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.networks.prediction import MeshPrediction
@@ -38,6 +42,12 @@ class ClassicBody(nn.Module):
     def lift(self, keypoints: Tensor) -> Tensor:
         """Only the joints: keypoints [B,J,3] to [B,J,3] m, for training PoseNet by itself."""
         return self.network.lift(fill_missing(keypoints))
+
+    def objective(self, stage: Any, data: Any) -> nn.Module:
+        """The loss of a stage of training, as `CompactPose2Mesh.objective`. Raises InputError for a frozen lifter."""
+        if stage.frozen_lifter:
+            raise InputError(f"stage {stage.name}: frozen_lifter is for the compact network")
+        return ClassicObjective(self, stage.loss, data.faces, data.joint_regressor, stage.lifting_only)
 
 
 class ClassicLifter(nn.Module):

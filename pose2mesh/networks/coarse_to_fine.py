@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.hierarchy import Hierarchy
-from pose2mesh.networks.graph_layers import graph_layer, graph_operator
 from pose2mesh.ops import SparseOperator
+from pose2mesh.plugins import find
 
 
 class GraphBlock(nn.Module):
@@ -93,7 +93,7 @@ class CoarseToFine(nn.Module):
     ):
         """Levels `first_level`.. of the hierarchy carry graph layers; there are as many as `channels`.
 
-        `conv` and `order` as `graph_layer` takes them.
+        `conv` is a registered convolution, `order` what it takes (`graph_layers`).
         """
         super().__init__()
         used = range(first_level + len(channels) - 1, first_level - 1, -1)  # coarse to fine
@@ -102,9 +102,10 @@ class CoarseToFine(nn.Module):
         self.base = nn.Linear(features, 3 * sizes[0])
         self.latent = nn.Linear(features, latent)
         self.seed = nn.Linear(latent, sizes[0] * channels[0])
-        layer = partial(graph_layer, conv, order=order)
+        convolution = find("convolution", conv)
+        layer = partial(convolution, order=order)
         self.levels = nn.ModuleList(
-            Level(layer, graph_operator(conv, hierarchy, level, order), n, c_in, c, b, latent, inputs)
+            Level(layer, convolution.operator(hierarchy, level, order), n, c_in, c, b, latent, inputs)
             for level, n, c_in, c, b in zip(used, sizes, (channels[0], *channels), channels, blocks, strict=False)
         )
         self.carries = nn.ModuleList(SparseOperator.from_scipy(hierarchy.upsample[level]) for level in used[1:])

@@ -1,9 +1,13 @@
 """The default network: keypoints to joints and the full mesh, any of the mesh heads behind one lifter."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.losses.compact import CompactObjective
+from pose2mesh.losses.targets import Batch
 from pose2mesh.networks.lifter import Lifted, Lifter
 from pose2mesh.networks.prediction import MeshPrediction, UncertainPrediction
 from pose2mesh.ops import SparseOperator
@@ -78,6 +82,22 @@ class CompactPose2Mesh(nn.Module):
         joints = (lifted.joints[:batch] + self._mirror(lifted.joints[batch:], self.flip_out)) / 2
         return Lifted(joints, lifted.features[:batch])
 
+    def as_lifted(self, batch: Batch) -> Batch:
+        """Training samples in the frame of the lifter's answers."""
+        return batch
+
+    def objective(self, stage: Any, data: Any) -> nn.Module:
+        """The loss of a stage of training (`training.config.StageConfig`) on its samples (`training.stage_data`)."""
+        self.lifter.requires_grad_(not stage.frozen_lifter)
+        return CompactObjective(self, stage.loss, data.rows, data.faces, stage.lifting_only)
+
     def _mirror(self, points: Tensor, permutation: Tensor) -> Tensor:
         """Left-right mirror image of joints [B,J,3]: x negated, partners exchanged."""
         return points.index_select(1, permutation) * self.mirror_signs
+
+
+class CompactMesh(CompactPose2Mesh):
+    """The same for any mesh, whose mirror image may be another thing: no second view of the joints."""
+
+    def _lift(self, keypoints: Tensor) -> Lifted:
+        return self.lifter(keypoints)

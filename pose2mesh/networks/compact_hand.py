@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from pose2mesh.losses.targets import Batch
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.prediction import MeshPrediction
 
@@ -24,6 +25,12 @@ class CompactHand(CompactPose2Mesh):
         vertices = self.to_full.matmul(finest)
         back = turn.transpose(-1, -2)
         return MeshPrediction(turned(vertices, back), turned(lifted.joints, back))
+
+    def as_lifted(self, batch: Batch) -> Batch:
+        """Picture and target turned together."""
+        turn = upright_turn(batch.keypoints)
+        parts = {name: turned(getattr(batch, name), turn) for name in ("keypoints", "joints", "vertices")}
+        return batch._replace(**parts)
 
 
 def upright_turn(keypoints: Tensor) -> Tensor:

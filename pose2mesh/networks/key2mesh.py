@@ -4,9 +4,12 @@ Two feature extractors behind one interface: the compact network's (confidences 
 and the published one (`PublishedFeatures`: no confidences, batch norms, PReLU, dropout), whose checkpoints load.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.losses.parameters import ParameterObjective
 from pose2mesh.networks.body_decoders import BodyDecoder
 from pose2mesh.networks.lifter import PoseFeatures
 from pose2mesh.networks.parameter_head import estimate_parameters, start_at_rest
@@ -84,6 +87,11 @@ class Key2Mesh(nn.Module):
         parameters = self.estimate(self.lifter.features(keypoints))
         joints = self.decoder.joints(parameters)
         return BodyPrediction(joints[:, :0], joints, parameters)
+
+    def objective(self, stage: Any, data: Any) -> nn.Module:
+        """The loss of a stage of training, as `CompactPose2Mesh.objective`."""
+        self.lifter.requires_grad_(not stage.frozen_lifter)
+        return ParameterObjective(self, self.decoder.of_vertices(data.vertex_ids), stage.loss)
 
 
 def normalize_box(keypoints: Tensor) -> Tensor:

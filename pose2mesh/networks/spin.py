@@ -14,8 +14,6 @@ from pose2mesh.geometry.rotation import rot6d_to_rotmat
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.resnet import STAGES, ResNet
 
-SIDE = 224  # pixels of a picture's side
-FOCAL = 5000.0  # pixels at that side, the convention of HMR: nearly parallel rays
 PIXEL_MEAN, PIXEL_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values in [0, 1]
 ITERATIONS = 3
 
@@ -88,20 +86,3 @@ def normalize_images(images: Tensor, shrink: int = 1) -> Tensor:
         pixels = F.avg_pool2d(pixels, shrink)
     mean, deviation = (255 * pixels.new_tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_DEVIATION))
     return pixels.sub_(mean).div_(deviation)
-
-
-def camera_translation(camera: Tensor) -> Tensor:
-    """Translations [B,3] m of a pinhole of `FOCAL` that sees what the weak-perspective camera [B,3] does."""
-    scale = camera[:, :1].clamp(min=1e-3)
-    return torch.cat([camera[:, 1:], 2 * FOCAL / (SIDE * scale)], 1)
-
-
-def project_to_crop(points: Tensor, camera: Tensor) -> Tensor:
-    """Root-relative points [B,J,3] m to the crop [B,J,2], in half sides from its center."""
-    placed = points + camera_translation(camera)[:, None]
-    return 2 * FOCAL / SIDE * placed[..., :2] / placed[..., 2:]
-
-
-def scale_penalty(camera: Tensor) -> Tensor:
-    """exp(-10 s)², the published term that keeps the scale [B,3] positive; its mean."""
-    return torch.exp(-10 * camera[:, 0]).square().mean()

@@ -38,6 +38,10 @@ class SteadyBody(NamedTuple):
     betas: Tensor  # [B, T, S]
     weight: Tensor  # [B, T] of this frame's shape
 
+    def shape(self, causal: bool = False) -> Tensor:
+        """The one shape [B,T,S] of a sequence."""
+        return one_shape(self.betas, self.weight, causal)
+
 
 class Block(nn.Module):
     """Attention, then a perceptron, both residual with norms first."""

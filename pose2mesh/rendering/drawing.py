@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pose2mesh.errors import InputError
-from pose2mesh.skeletons.joint_sets import JOINT_SETS
+from pose2mesh.skeletons import joint_sets
 from pose2mesh.types import Person
 
 _OF_PICTURE, _OF_PERSON = 0.004, 0.01  # half the width of a bone, of the longer side: the thinner one is drawn
@@ -24,7 +24,7 @@ def check_image(image: np.ndarray) -> None:
 
 def bones_of(person: Person) -> tuple[tuple[int, int], ...]:
     """Bones between a person's keypoints; none where these have no names."""
-    return next((s.bone_indices for s in JOINT_SETS.values() if s.joints == person.keypoint_names), ())
+    return next((s.bone_indices for s in joint_sets() if s.joints == person.keypoint_names), ())
 
 
 def draw_keypoints(

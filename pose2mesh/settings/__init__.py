@@ -1,5 +1,5 @@
 """Configurations: pydantic models, read from YAML, overridden by `key=value`."""
 
-from pose2mesh.settings.loading import Strict, load_config
+from pose2mesh.settings.loading import Strict, as_value_error, load_config, registered
 
-__all__ = ["Strict", "load_config"]
+__all__ = ["Strict", "as_value_error", "load_config", "registered"]

@@ -1,17 +1,33 @@
 """Settings, read from YAML, overridden by `key=value`. Unknown keys are errors."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from pose2mesh.errors import InputError
+from pose2mesh.plugins import check_name
 from pose2mesh.settings.base import read_recipe
 from pose2mesh.settings.yaml_files import NO_YAML, parse_yaml
 
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+def registered(kind: str) -> AfterValidator:
+    """For a setting that is the name of something registered."""
+
+    return AfterValidator(lambda name: as_value_error(check_name, kind, name))
+
+
+def as_value_error(check: Callable[..., Any], *arguments: Any) -> Any:
+    """What a check returns; its InputError becomes a ValueError, which pydantic collects."""
+    try:
+        return check(*arguments)
+    except InputError as error:
+        raise ValueError(str(error)) from error
 
 
 def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str]) -> Any:

@@ -8,13 +8,13 @@ from pose2mesh.skeletons.joint_sets import (
     COCO23,
     COCO_ROWS,
     HAND21,
-    JOINT_SETS,
     MEDIAPIPE33,
     PELVIS_ROW,
     UNION48,
     WITH_HANDS,
     hand_of_body,
     joint_set,
+    joint_sets,
 )
 from pose2mesh.skeletons.motion_bones import MOTION_BONES, MOTION_PARENTS
 from pose2mesh.skeletons.structure import JointSet, mirror_name
@@ -26,7 +26,6 @@ __all__ = [
     "COCO23",
     "COCO_ROWS",
     "HAND21",
-    "JOINT_SETS",
     "MEDIAPIPE33",
     "MOTION_BONES",
     "MOTION_PARENTS",
@@ -37,5 +36,6 @@ __all__ = [
     "convert",
     "hand_of_body",
     "joint_set",
+    "joint_sets",
     "mirror_name",
 ]

@@ -4,7 +4,7 @@ Equal names mean the same point of the body in every set, so conversion between 
 (`pose2mesh.skeletons.conversion`).
 """
 
-from pose2mesh.errors import InputError
+from pose2mesh.plugins import find, names, register
 from pose2mesh.skeletons.structure import JointSet, both_sides
 
 _COCO = (
@@ -240,14 +240,12 @@ WITH_HANDS = {
     "openpose25": _with_hands("openpose67", OPENPOSE25),
 }
 
-JOINT_SETS = {
-    s.name: s
-    for s in (
-        *(COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33, HAND21),
-        *(COCO23, CROWDPOSE14, AIC14, LSP14, MPII16, BODY32, UNION48),
-        *WITH_HANDS.values(),
-    )
-}
+for _set in (
+    *(COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33, HAND21),
+    *(COCO23, CROWDPOSE14, AIC14, LSP14, MPII16, BODY32, UNION48),
+    *WITH_HANDS.values(),
+):
+    register("joint_set", _set.name, _set)
 # Of COCO-19 and of every set that begins with it: the joints of COCO-17, and the pelvis.
 COCO_ROWS, PELVIS_ROW = slice(len(COCO17.joints)), COCO19.index("pelvis")
 _ALIASES = {
@@ -269,7 +267,9 @@ _ALIASES = {
 
 def joint_set(name: str) -> JointSet:
     """Look a joint set up by name or alias. Raises InputError naming the known ones."""
-    key = _ALIASES.get(name.lower(), name.lower())
-    if key not in JOINT_SETS:
-        raise InputError(f"unknown joint set {name!r}; known: {', '.join(sorted(JOINT_SETS))}")
-    return JOINT_SETS[key]
+    return find("joint_set", _ALIASES.get(name.lower(), name.lower()))
+
+
+def joint_sets() -> list[JointSet]:
+    """All sets: the package's own, and those of plug-ins after them."""
+    return [joint_set(name) for name in names("joint_set")]

@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from pose2mesh.augmentation.cameras import project
 from pose2mesh.augmentation.detector_noise import DetectorNoise, add_detector_noise
 from pose2mesh.augmentation.framing import Framing, crop_to_frame, report_outside
-from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models import AnnyBody, MeshBody
 from pose2mesh.skeletons import JointSet
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import conversion_sources
@@ -72,7 +72,7 @@ class Detections:
 
     def __init__(
         self,
-        body: AnnyBody,
+        body: AnnyBody | MeshBody,
         target: str,
         output: str,
         sources: Sequence[tuple[float, str]],

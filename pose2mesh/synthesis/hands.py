@@ -6,6 +6,7 @@ A right hand is seen from any direction. Batch number `step` is a function of (s
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -146,6 +147,7 @@ class HandProtocol:
     The first samples go through all gestures, so that a limited measurement sees them all.
     """
 
+    kind: ClassVar[str] = "hand"
     body: LinearBlendBody
     families: tuple[str, ...] = TEST_FAMILIES
     variants: int = 50

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ class ProtocolBatch(NamedTuple):
 class MocapProtocol:
     """Every `every`-th frame of a pack. Sample i is a function of (seed, i) alone."""
 
+    kind: ClassVar[str] = "body"
     body: AnnyBody
     motion: str | Path
     every: int = 3

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from pose2mesh.augmentation.poses import MIRROR_BONES
 from pose2mesh.augmentation.ranges import STRICT, NotNegative, Positive
-from pose2mesh.networks.spin import FOCAL, SIDE, camera_translation
+from pose2mesh.geometry.weak_perspective import FOCAL, SIDE, camera_translation
 from pose2mesh.rendering.software import rasterize
 from pose2mesh.rendering.textures import VertexColors
 from pose2mesh.synthesis.batches import batches

@@ -11,8 +11,9 @@ from pose2mesh.body_models import LicensedBody, load_body_model
 from pose2mesh.datasets.annotated import read_samples
 from pose2mesh.datasets.annotated.meshes import BodySurfaces
 from pose2mesh.datasets.annotated.table import SampleTable, collect
-from pose2mesh.datasets.annotated.targets import RULES, TARGET_SETS, make_targets
+from pose2mesh.datasets.annotated.targets import TARGET_SETS, make_targets
 from pose2mesh.errors import InputError
+from pose2mesh.plugins import find
 from pose2mesh.synthesis.annotated import AnnotatedSamples, Recipe
 from pose2mesh.training.config import SourceConfig, TrainConfig, ValidationSource
 from pose2mesh.training.stage_data import StageData
@@ -86,7 +87,7 @@ def check_sources(config: TrainConfig) -> None:
                 f"validation: {source} is motion, which is put on anny-body only; with data.sources name datasets, "
                 "validation='[{dataset: pw3d, folder: data/PW3D, split: validation}]', or none, validation=[]"
             )
-        if (source.dataset == "freihand") != is_hand or network.body.startswith("mano-") != is_hand:
+        if find("dataset", source.dataset).is_hand != is_hand or network.body.startswith("mano-") != is_hand:
             where = "validation" if isinstance(source, ValidationSource) else "data.sources"
             raise InputError(
                 f"{where}: {source.dataset} does not go with network.body={network.body} and "
@@ -112,7 +113,7 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
 
 def _share_of_fits(source: SourceConfig, table: SampleTable, surfaces: BodySurfaces, input_set: str) -> float | None:
     """Of some people of a dataset; None where it has no rule. Raises InputError where not one fit is good."""
-    rules = RULES[source.dataset]
+    rules = find("dataset", source.dataset).rules
     if math.isinf(rules.largest_misfit_m) and math.isinf(rules.largest_misfit_px):
         return None
     people = table.rows(torch.linspace(0, len(table) - 1, min(len(table), _JUDGED)).long())
@@ -129,7 +130,7 @@ def _share_of_fits(source: SourceConfig, table: SampleTable, surfaces: BodySurfa
 
 def _read(source: SourceConfig, input_set: str, target_set: str, exact: bool) -> SampleTable:
     options = {"subsets": source.subsets} if source.dataset == "amass" else {}
-    sees = RULES[source.dataset].sees_detections and not exact
+    sees = find("dataset", source.dataset).rules.sees_detections and not exact
     samples = read_samples(source.dataset, source.folder, source.split, with_detections=sees, **options)
     first = next(samples, None)
     if first is None:

@@ -13,7 +13,7 @@ from pose2mesh.augmentation.hand_poses import HandPoses
 from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
 from pose2mesh.losses.weights import LossConfig
-from pose2mesh.settings import Strict
+from pose2mesh.settings import Strict, registered
 
 
 class RunConfig(Strict):
@@ -53,7 +53,7 @@ class MeshConfig(Strict):
     hierarchy: str = "anny_body_qem"
     channels: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(64, 48, 32), min_length=1)  # coarse to fine
     blocks: tuple[Annotated[int, Field(ge=0)], ...] = (2, 2, 1)
-    conv: Literal["chebyshev", "gcn", "gat", "sage", "feast", "spiral"] = "chebyshev"  # graph convolution
+    conv: Annotated[str, registered("convolution")] = "chebyshev"  # graph convolution
     order: int = Field(default=3, ge=1, le=16)  # Chebyshev order K; heads of gat and feast; length of a spiral
     latent: int = Field(default=96, ge=1)
     inputs: tuple[Literal["vertices", "nodes", "pose"], ...] = ("vertices", "nodes")  # fed at every level
@@ -76,7 +76,7 @@ class ClassicConfig(Strict):
 
 
 class NetworkConfig(Strict):
-    kind: Literal["compact", "classic", "key2mesh"] = "compact"
+    kind: Annotated[str, registered("network")] = "compact"
     joint_set: str = "coco17"
     output_set: str = ""  # joints that a free body comes with: coco19 or body32; "" for coco19, or those of the hand
     body: str = "anny-body"
@@ -122,7 +122,7 @@ class DetectorShare(Strict):
 class SourceConfig(Strict):
     """An annotation dataset of docs/data.md."""
 
-    dataset: Literal["human36m", "coco", "muco", "amass", "surreal", "pw3d", "freihand"]
+    dataset: Annotated[str, registered("dataset")]
     folder: str  # the dataset's own, such as data/Human36M in the layout of the Pose2Mesh release
     share: Positive = 1.0  # chance that the next person is one of these, against the other sources'
     split: Literal["train", "validation", "test"] = "train"

@@ -26,7 +26,7 @@ from pose2mesh.synthesis.pictures import (
 )
 from pose2mesh.training.config import DataConfig, RunConfig
 from pose2mesh.training.prior_poses import training_poses
-from pose2mesh.training.stage_data import mixture_of
+from pose2mesh.training.samplers import mixture_of
 
 _UNSEEN_SEED = 900_000  # added to the seed of validation pictures
 _AS_RECORDED = PoseAugmentation(*[0.0] * 10)

@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
-from pose2mesh.body_models import AnnyBody, LinearBlendBody
 from pose2mesh.checkpoints import finest_vertex_ids
-from pose2mesh.checkpoints.build import output_set
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy, load_hierarchy
 from pose2mesh.synthesis.batches import Samples
-from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies
-from pose2mesh.synthesis.hands import SyntheticHands
-from pose2mesh.training.config import DataConfig, StageConfig, TrainConfig
+from pose2mesh.training.config import StageConfig, TrainConfig
+from pose2mesh.training.samplers import Sampler
 
 
 @dataclass(frozen=True)
@@ -24,41 +20,18 @@ class StageData:
     rows: list[np.ndarray]  # of each vertex set that the network predicts, coarse to fine: its rows in Batch.vertices
     faces: np.ndarray  # [F, 3] of the finest set
     joint_regressor: np.ndarray | None = None  # [J, V] of the joints to compare meshes in, if not the network's own
+    vertex_ids: np.ndarray | None = None  # [n] which vertices of the mesh Batch.vertices are
 
 
-def stage_data(config: TrainConfig, index: int, body: LinearBlendBody, pool: Tensor, rank: int) -> StageData:
-    """The samples of stage `index`; `pool` of `pose_pool` or `hand_pose_pool`. Every stage and rank has its stream."""
+def stage_data(config: TrainConfig, index: int, sampler: Sampler, rank: int) -> StageData:
+    """The samples of stage `index`. Every stage and rank has its stream."""
     stage = config.stages[index]
     hierarchy = load_hierarchy(config.network.mesh.hierarchy)
     ids = _vertex_sets(config, hierarchy, stage)
     finest = ids[-1]
     faces = hierarchy.faces if len(finest) == hierarchy.num_vertices else hierarchy.level_faces[1]
-    mixture = mixture_of(config.data)
-    stream = {"batch_size": stage.batch_size, "seed": 1000 * config.seed + index, "rank": rank}
-    if isinstance(body, AnnyBody):
-        settings = config.network.model_dump(mode="json")
-        joint_set, outputs = str(settings["joint_set"]), output_set(settings)
-        samples: Samples = SyntheticBodies(
-            body, pool, mixture, vertex_ids=finest, joint_set=joint_set, output_set=outputs, **stream
-        )
-    else:
-        samples = SyntheticHands(body, pool, mixture, vertex_ids=finest, **stream)
-    return StageData(samples, [_rows_in(finest, part) for part in ids], faces)
-
-
-def mixture_of(data: DataConfig) -> Mixture:
-    """The `data` section of a configuration as the dataset takes it."""
-    return Mixture(
-        children=data.children,
-        poses=data.poses,
-        noise=tuple((n.share, n.detector) for n in data.noise),
-        cameras=tuple((c.share, c.photo or c.range) for c in data.cameras),
-        everyday=data.everyday,
-        everyday_poses=data.everyday_poses,
-        framing=data.framing,
-        everyday_framing=data.everyday_framing,
-        detectors=tuple((d.share, d.joint_set) for d in data.detectors),
-    )
+    samples = sampler.samples(finest, batch_size=stage.batch_size, seed=1000 * config.seed + index, rank=rank)
+    return StageData(samples, [_rows_in(finest, part) for part in ids], faces, vertex_ids=finest)
 
 
 def _vertex_sets(config: TrainConfig, hierarchy: Hierarchy, stage: StageConfig) -> list[np.ndarray]:

@@ -9,28 +9,20 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from pose2mesh.augmentation.hand_gestures import gesture_pool
-from pose2mesh.body_models import AnnyBody, load_body_model
-from pose2mesh.checkpoints import build_network, finest_vertex_ids, save_weights
-from pose2mesh.checkpoints.build import HAND_JOINTS, with_digest
-from pose2mesh.datasets.motion import load_motion
+from pose2mesh.body_models import load_body_model
+from pose2mesh.checkpoints import build_network, save_weights
+from pose2mesh.checkpoints.build import with_digest
 from pose2mesh.errors import InputError
-from pose2mesh.losses.classic import ClassicObjective
-from pose2mesh.losses.compact import CompactObjective
-from pose2mesh.losses.parameters import ParameterObjective
-from pose2mesh.networks.classic_body import ClassicBody
-from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.synthesis.batches import batches
-from pose2mesh.synthesis.bodies import find_motion
-from pose2mesh.synthesis.hands import RIGHT_HANDS, hand_pose_pool
 from pose2mesh.training.annotated_data import check_sources, load_material
-from pose2mesh.training.config import StageConfig, TrainConfig
+from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.initial import load_initial
 from pose2mesh.training.optimization import Average, descend, learning_rate, make_optimizer
-from pose2mesh.training.prior_poses import for_want_of_motion, training_poses
+from pose2mesh.training.prior_poses import for_want_of_motion
 from pose2mesh.training.run_folder import Stateful
 from pose2mesh.training.run_loop import Parts, Task, carry_out
+from pose2mesh.training.samplers import sampler_of
 from pose2mesh.training.stage_data import StageData, stage_data
 from pose2mesh.training.validation import AnnotatedValidation, SyntheticValidation
 
@@ -75,32 +67,17 @@ class Trainer(Task):
         config = self.config
         if any(stage.epochs for stage in config.stages):
             raise InputError("stages: samples made on the fly have no epochs; give steps")
-        self.body = load_body_model(config.network.body)
         names = [name for name in config.validation if isinstance(name, str)]
         if len(names) < len(config.validation):
             raise InputError("validation: datasets go with data.sources; without those, name motion")
-        self.validation = SyntheticValidation(self.body, names)
-        if config.network.joint_set == HAND_JOINTS:
-            if config.network.body not in RIGHT_HANDS:
-                known = " or ".join(RIGHT_HANDS)
-                raise InputError(f"network.body: hands are trained on {known}, not {config.network.body}")
-            gesture_pool(tuple(names))
-            self.pool = hand_pose_pool(self.body, config.data.gestures, config.data.hand_poses, config.seed)
-            return
-        if not isinstance(self.body, AnnyBody):
-            raise InputError(
-                f"network.body: samples are made of anny-body, not of {config.network.body}, unless data.sources names "
-                "annotation datasets"
-            )
-        self.pool = training_poses(config.data, config.seed)
-        for motion in names:
-            load_motion(find_motion(motion))
+        self.sampler = sampler_of(config, load_body_model(config.network.body), names)
+        self.validation = SyntheticValidation(self.sampler, names)
 
     # ---- one stage
 
     def begin(self, stage: int) -> None:
         self.stage, self.data = self.config.stages[stage], self._stage_data(stage)
-        self.objective = self.group.wrap(self._objective(self.stage, self.data).to(self.device))
+        self.objective = self.group.wrap(self.network.objective(self.stage, self.data).to(self.device))
         self.network.train()
         self.optimizer = make_optimizer(self.stage, [p for p in self.network.parameters() if p.requires_grad])
 
@@ -141,14 +118,4 @@ class Trainer(Task):
     def _stage_data(self, index: int) -> StageData:
         if self.material:
             return self.material.stage(self.config, index, self.group.rank)
-        return stage_data(self.config, index, self.body, self.pool, self.group.rank)
-
-    def _objective(self, stage: StageConfig, data: StageData) -> nn.Module:
-        if isinstance(self.network, ClassicBody):
-            if stage.frozen_lifter:
-                raise InputError(f"stage {stage.name}: frozen_lifter is for the compact network")
-            return ClassicObjective(self.network, stage.loss, data.faces, data.joint_regressor, stage.lifting_only)
-        self.network.lifter.requires_grad_(not stage.frozen_lifter)
-        if isinstance(self.network, Key2Mesh):
-            return ParameterObjective(self.network, self.body, finest_vertex_ids(self.settings), stage.loss)  # pyright: ignore[reportArgumentType]
-        return CompactObjective(self.network, stage.loss, data.rows, data.faces, stage.lifting_only)
+        return stage_data(self.config, index, self.sampler, self.group.rank)

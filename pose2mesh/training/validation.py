@@ -6,37 +6,29 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from pose2mesh.body_models import AnnyBody, LinearBlendBody
 from pose2mesh.checkpoints.build import BodyNetwork
 from pose2mesh.datasets.sample import Sample
 from pose2mesh.errors import InputError
 from pose2mesh.evaluation.config import TestConfig, TestData
 from pose2mesh.evaluation.evaluator import evaluate
 from pose2mesh.evaluation.protocols import DatasetProtocol
-from pose2mesh.synthesis.hands import HandProtocol
-from pose2mesh.synthesis.mocap import MocapProtocol
 from pose2mesh.training.config import StageConfig, TrainConfig, ValidationSource
+from pose2mesh.training.samplers import Sampler
 
-VALIDATION_SAMPLES = 512
 # {"clean": {measure: millimetres}, ...} of one entry of `validation`, and what the entry is
 Results = Iterator[tuple[dict[str, str], dict[str, dict[str, Any]]]]
 
 
 class SyntheticValidation:
-    """Short measurements on bodies made of motion, or on families of gestures."""
+    """Short measurements on what a sampler makes of motion, of families of gestures, of sequences of a mesh."""
 
-    def __init__(self, body: LinearBlendBody, names: list[str]):
-        self.body, self.names = body, names
+    def __init__(self, sampler: Sampler, names: list[str]):
+        self.sampler, self.names = sampler, names
 
     def results(self, network: BodyNetwork, stage: StageConfig, device: torch.device) -> Results:
         """One for each name, whatever the stage trains."""
         for name in self.names:
-            yield {"motion": name}, evaluate(network, self._protocol(name), device=device)
-
-    def _protocol(self, name: str) -> MocapProtocol | HandProtocol:
-        if isinstance(self.body, AnnyBody):
-            return MocapProtocol(self.body, name, every=7, limit=VALIDATION_SAMPLES)
-        return HandProtocol(self.body, (name,), limit=VALIDATION_SAMPLES)
+            yield {"motion": name}, evaluate(network, self.sampler.protocol(name), device=device)
 
 
 class AnnotatedValidation:

@@ -20,8 +20,8 @@ from pose2mesh.checkpoints.image_backbone import (
 from pose2mesh.checkpoints.prior import BODY_BONES, KIND
 from pose2mesh.cli.main import main
 from pose2mesh.errors import FormatError, InputError
+from pose2mesh.geometry.weak_perspective import SIDE
 from pose2mesh.networks.pose_prior import PosePrior
-from pose2mesh.networks.spin import SIDE
 
 SMALL = {**ANNY, "stages": [1, 1], "base": 4, "width": 16}
 

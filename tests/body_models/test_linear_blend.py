@@ -107,5 +107,5 @@ def test_shipped_body_follows_the_formula_in_world_rotations() -> None:
 
 
 def test_unknown_bodies_are_refused() -> None:
-    with pytest.raises(InputError, match=r"unknown body model 'smiley'; known: .*anny-body"):
+    with pytest.raises(InputError, match=r"unknown body 'smiley'; known: .*anny-body"):
         load_body_model("smiley")

@@ -52,7 +52,7 @@ def test_hem_of_plain_arrays(tmp_path):
         (["--mesh", "{text}", "-o", "x.npz"], "cannot be read as a triangle mesh"),
         (["--mesh", "{ball}", "--sizes", "9,12", "-o", "x.npz"], "sizes must fall"),
         (["--mesh", "{ball}", "--joint-set", "cat", "-o", "x.npz"], "unknown joint set"),
-        (["--body", "nobody", "-o", "x.npz"], "unknown body model"),
+        (["--body", "nobody", "-o", "x.npz"], "unknown body 'nobody'"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(arguments, message, ball, tmp_path, monkeypatch, capsys):

@@ -111,7 +111,7 @@ def test_other_faults(folder: Path, tmp_path: Path) -> None:
         list(read_samples("human36m", tmp_path))
     with pytest.raises(InputError, match="human36m has no split 'validation'"):
         read_samples("human36m", folder, "validation")
-    with pytest.raises(InputError, match="unknown dataset 'h36m'; known: human36m, coco"):
+    with pytest.raises(InputError, match="unknown dataset 'h36m'; did you mean human36m"):
         read_samples("h36m", folder)
     cut = edited(folder, tmp_path, "", lambda c: None) / "annotations" / "Human36M_subject6_joint_3d.json"
     cut.write_text(cut.read_text()[:-100])

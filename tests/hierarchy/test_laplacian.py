@@ -13,7 +13,7 @@ from pose2mesh.hierarchy.laplacian import (
     scale_laplacian,
     skeleton_laplacian,
 )
-from pose2mesh.skeletons import JOINT_SETS
+from pose2mesh.skeletons import joint_set, joint_sets
 
 
 def dense_laplacian(adjacency: np.ndarray) -> np.ndarray:
@@ -73,9 +73,9 @@ def test_scaling_none_is_a_copy_and_an_unknown_one_is_refused():
         scale_laplacian(laplacian, 1.4, "kipf")
 
 
-@pytest.mark.parametrize("name", JOINT_SETS)
+@pytest.mark.parametrize("name", [joints.name for joints in joint_sets()])
 def test_skeleton_laplacian_holds_bones_partners_and_self_loops(name):
-    joints = JOINT_SETS[name]
+    joints = joint_set(name)
     adjacency = np.eye(len(joints))
     fingers = [(i, i + 4) for i in range(1, 17)] if name == "hand21" else []
     for a, b in (*joints.bone_indices, *joints.flip_pairs, *fingers):

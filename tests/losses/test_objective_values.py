@@ -14,6 +14,7 @@ from pose2mesh.losses.compact import CompactObjective
 from pose2mesh.losses.parameters import ParameterLoss
 from pose2mesh.losses.targets import Batch
 from pose2mesh.losses.weights import LossConfig
+from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.compact_hand import _ALONG
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import joint_set
@@ -114,7 +115,7 @@ def trainer(tmp_path: Path) -> Trainer:
 
 
 def test_the_graph_network_s_loss(trainer: Trainer) -> None:
-    data = stage_data(trainer.config, 1, trainer.body, trainer.pool, rank=0)  # type: ignore[arg-type]
+    data = stage_data(trainer.config, 1, trainer.sampler, rank=0)  # type: ignore[arg-type]
     objective = CompactObjective(trainer.network, LOSS, data.rows, data.faces)  # type: ignore[arg-type]
     batch = data.samples[0]
     assert len(data.rows) > 3  # several coarse levels, or their mean could be their sum
@@ -122,7 +123,7 @@ def test_the_graph_network_s_loss(trainer: Trainer) -> None:
 
 
 def test_lifting_alone_counts_joints_and_the_coarsest_level(trainer: Trainer) -> None:
-    data = stage_data(trainer.config, 0, trainer.body, trainer.pool, rank=0)  # type: ignore[arg-type]
+    data = stage_data(trainer.config, 0, trainer.sampler, rank=0)  # type: ignore[arg-type]
     objective = CompactObjective(trainer.network, LOSS, data.rows, data.faces, lifting_only=True)  # type: ignore[arg-type]
     batch = data.samples[0]
     network = trainer.network
@@ -175,7 +176,7 @@ def upright(batch: Batch) -> Batch:
 def test_the_parameter_network_s_loss(weigh_limbs: bool) -> None:
     ids = np.arange(0, 13000, 400)
     weights = LossConfig.model_validate({**PARAMETERS, "weigh_limbs": weigh_limbs})
-    loss = ParameterLoss(load_anny_body(), ids, weights)
+    loss = ParameterLoss(AnnyDecoder(load_anny_body(), ids), weights)
     generator = torch.Generator().manual_seed(0)
     rotations = torch.linalg.qr(torch.randn(4, 19, 3, 3, generator=generator)).Q
     parameters = BodyParameters(rotations, torch.randn(4, 16, generator=generator))

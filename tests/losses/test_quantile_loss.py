@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from pose2mesh.losses.compact import ONE_DEVIATION
 from pose2mesh.losses.coordinates import quantile_loss
+from pose2mesh.losses.terms import ONE_DEVIATION
 
 
 def test_least_at_the_quantile_of_the_errors() -> None:

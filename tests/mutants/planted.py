@@ -16,8 +16,8 @@ class Mutant(NamedTuple):
 _ADVERSARIAL = "pose2mesh/adaptation/adversarial.py"
 _DAPA = "pose2mesh/adaptation/dapa.py"
 _RUN = "pose2mesh/adaptation/run.py"
-_OBJECTIVE = "pose2mesh/losses/compact.py"
 _PARAMETERS = "pose2mesh/losses/parameters.py"
+_TERMS = "pose2mesh/losses/terms.py"
 _OPTIMIZATION = "pose2mesh/training/optimization.py"
 _IMAGES = "pose2mesh/losses/images.py"
 _PRIOR = "pose2mesh/training/prior.py"
@@ -77,30 +77,30 @@ AUDIT = (
     ),
     Mutant(
         "normal loss times nothing",
-        _OBJECTIVE,
-        'parts["normal"] = normal_loss(finest, target, self.faces)',
-        'parts["normal"] = 0 * normal_loss(finest, target, self.faces)',
+        _TERMS,
+        "return normal_loss(predicted.vertices, true.vertices, true.faces)",
+        "return 0 * normal_loss(predicted.vertices, true.vertices, true.faces)",
         _OF_OBJECTIVES,
     ),
     Mutant(
         "coarse loss summed over levels",
-        _OBJECTIVE,
-        "torch.stack(errors[:-1]).mean()",
-        "torch.stack(errors[:-1]).sum()",
+        _TERMS,
+        "torch.stack(errors).mean()",
+        "torch.stack(errors).sum()",
         _OF_OBJECTIVES,
     ),
     Mutant(
         "vertices of hands not turned upright",
-        _OBJECTIVE,
-        "vertices=turned(batch.vertices, turn),",
-        "vertices=batch.vertices,",
+        "pose2mesh/networks/compact_hand.py",
+        'for name in ("keypoints", "joints", "vertices")}',
+        'for name in ("keypoints", "joints")}',
         _OF_OBJECTIVES,
     ),
     Mutant(
         "rotation loss squared",
-        _PARAMETERS,
-        "(parameters.rotations - batch.rotations).abs().mean()",
-        "(parameters.rotations - batch.rotations).square().mean()",
+        _TERMS,
+        "else (predicted - true).abs().mean()",
+        "else (predicted - true).square().mean()",
         _OF_OBJECTIVES,
     ),
     Mutant("weights of limbs not normalised", _PARAMETERS, "share / share.mean()", "share", _OF_OBJECTIVES),
@@ -220,23 +220,23 @@ MORE = (
     ),
     Mutant(
         "finest vertices count as coarse",
-        _OBJECTIVE,
-        "torch.stack(errors[:-1]).mean()",
-        "torch.stack(errors).mean()",
+        _TERMS,
+        "zip(predicted.coarse, true.coarse, strict=True)",
+        "zip((*predicted.coarse, predicted.vertices), (*true.coarse, true.vertices), strict=True)",
         _OF_OBJECTIVES,
     ),
     Mutant(
         "edges of the target instead of the prediction",
-        _OBJECTIVE,
-        'parts["edge"] = edge_loss(finest, target, self.faces)',
-        'parts["edge"] = edge_loss(target, target, self.faces)',
+        _TERMS,
+        "return edge_loss(predicted.vertices, true.vertices, true.faces)",
+        "return edge_loss(true.vertices, true.vertices, true.faces)",
         _OF_OBJECTIVES,
     ),
     Mutant(
         "shape loss squared",
-        _PARAMETERS,
-        "(parameters.betas - batch.betas).abs().mean()",
-        "(parameters.betas - batch.betas).square().mean()",
+        _TERMS,
+        "_difference(predicted.betas, true.betas)",
+        "_difference(predicted.betas**2, true.betas**2)",
         _OF_OBJECTIVES,
     ),
     Mutant(

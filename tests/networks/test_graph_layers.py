@@ -12,12 +12,14 @@ from pose2mesh.errors import InputError, MissingDependencyError
 from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.hierarchy.spirals import spiral_sequences
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
-from pose2mesh.networks.graph_layers import CONVOLUTIONS, Edges, Spirals, graph_layer, graph_operator
+from pose2mesh.networks.graph_layers import Edges, Spirals
 from pose2mesh.networks.graph_layers.spiral import SpiralLayer
 from pose2mesh.ops import SparseOperator
+from pose2mesh.plugins import find
 
-OTHERS = [conv for conv in CONVOLUTIONS if conv != "chebyshev"]
 ORDERS = {"chebyshev": 3, "gcn": 1, "sage": 1, "gat": 2, "feast": 3, "spiral": 7}
+CONVOLUTIONS = list(ORDERS)
+OTHERS = [conv for conv in CONVOLUTIONS if conv != "chebyshev"]
 LEVEL = 3  # of the shipped hierarchy, 108 nodes
 GEOMETRIC = [conv for conv in OTHERS if conv != "spiral"]
 
@@ -42,8 +44,8 @@ def adjacency() -> torch.Tensor:
 def layer_and_operator(conv: str, channels_in: int = 5, channels_out: int = 4):
     need(conv)
     torch.manual_seed(0)
-    layer = graph_layer(conv, channels_in, channels_out, ORDERS[conv])
-    return layer, graph_operator(conv, load_hierarchy("anny_body_qem"), LEVEL, ORDERS[conv])
+    layer = find("convolution", conv)(channels_in, channels_out, ORDERS[conv])
+    return layer, find("convolution", conv).operator(load_hierarchy("anny_body_qem"), LEVEL, ORDERS[conv])
 
 
 def features(nodes: int, channels: int = 5, batch: int = 3) -> torch.Tensor:
@@ -212,18 +214,18 @@ def test_without_pytorch_geometric_the_extra_is_named(conv: str, monkeypatch: py
     monkeypatch.setitem(sys.modules, "torch_geometric", None)
     monkeypatch.setitem(sys.modules, "torch_geometric.nn", None)
     with pytest.raises(MissingDependencyError, match=r"pose2mesh\[graph\]"):
-        graph_layer(conv, 4, 4, 1)
-    graph_layer("spiral", 4, 4, 3)  # needs nothing
-    graph_layer("chebyshev", 4, 4, 3)
+        find("convolution", conv)(4, 4, 1)
+    find("convolution", "spiral")(4, 4, 3)  # needs nothing
+    find("convolution", "chebyshev")(4, 4, 3)
 
 
 def test_spirals_need_the_faces_of_every_level() -> None:
     with pytest.raises(InputError, match="qem"):
-        graph_operator("spiral", load_hierarchy("anny_body_hem"), 1, 9)
+        SpiralLayer.operator(load_hierarchy("anny_body_hem"), 1, 9)
 
 
 def test_spirals_of_a_level_are_those_of_its_faces() -> None:
     hierarchy = load_hierarchy("anny_body_qem")
-    operator = graph_operator("spiral", hierarchy, LEVEL, 7)
+    operator = SpiralLayer.operator(hierarchy, LEVEL, 7)
     expected = spiral_sequences(hierarchy.level_faces[LEVEL], hierarchy.sizes[LEVEL], 7)
     assert np.array_equal(operator.indices.numpy(), expected)

@@ -3,16 +3,9 @@
 import pytest
 import torch
 
+from pose2mesh.geometry.weak_perspective import FOCAL, SIDE, camera_translation, project_to_crop, scale_penalty
 from pose2mesh.networks.resnet import Bottleneck, ResNet
-from pose2mesh.networks.spin import (
-    FOCAL,
-    SIDE,
-    Spin,
-    camera_translation,
-    normalize_images,
-    project_to_crop,
-    scale_penalty,
-)
+from pose2mesh.networks.spin import Spin, normalize_images
 
 IDENTITY = torch.tensor([[1.0, 0, 0, 0, 1, 0]])
 

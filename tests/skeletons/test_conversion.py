@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose2mesh.skeletons import JOINT_SETS, JointSet, convert, joint_set
+from pose2mesh.skeletons import JointSet, convert, joint_set, joint_sets
 
-names = st.sampled_from(sorted(JOINT_SETS))
+names = st.sampled_from(sorted(joints.name for joints in joint_sets()))
 seeds = st.integers(0, 2**32 - 1)
 
 

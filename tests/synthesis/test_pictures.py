@@ -6,9 +6,9 @@ import torch
 
 from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.geometry.weak_perspective import SIDE, project_to_crop
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.spin import SIDE, project_to_crop
 from pose2mesh.skeletons import joint_set
 from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies
 from pose2mesh.synthesis.pictures import (

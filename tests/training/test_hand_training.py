@@ -51,7 +51,7 @@ def measure(weights: Path, folder: Path, *overrides: str) -> dict:
 
 
 def test_train_and_test(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pose2mesh.training.validation.VALIDATION_SAMPLES", 6)
+    monkeypatch.setattr("pose2mesh.training.samplers.VALIDATION_SAMPLES", 6)
     weights = train(tmp_path, validation=["signs"], validate_every=100, data={**FEW_POSES, "children": 0.5})
     metrics = measure(weights, tmp_path)
     assert "f_at_5" in capsys.readouterr().out

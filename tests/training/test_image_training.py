@@ -11,7 +11,7 @@ from tiny_pack import write_pack
 
 from pose2mesh.checkpoints.image_backbone import is_image_backbone, load_image_backbone
 from pose2mesh.cli.main import main
-from pose2mesh.networks.spin import SIDE
+from pose2mesh.geometry.weak_perspective import SIDE
 from pose2mesh.training.state import load_state
 
 STEPS = 4

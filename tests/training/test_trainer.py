@@ -39,7 +39,7 @@ def run(trainer: Trainer) -> None:
 def total_loss(trainer: Trainer) -> float:
     """The last stage's loss on a batch that training never sees."""
     index, stage = len(trainer.config.stages) - 1, trainer.config.stages[-1]
-    data = stage_data(trainer.config, index, trainer.body, trainer.pool, rank=5)
+    data = stage_data(trainer.config, index, trainer.sampler, rank=5)
     objective = CompactObjective(trainer.network, stage.loss, data.rows, data.faces, stage.lifting_only)
     with torch.inference_mode():
         return objective(data.samples[0])[0].item()

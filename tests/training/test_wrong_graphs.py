@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from lenient_fits import set_misfits
 from test_paper_configs import config_of
 
 from pose2mesh.checkpoints import build_network, load_network, official, read_weights, save_weights
 from pose2mesh.checkpoints.build import DIGEST
-from pose2mesh.datasets.annotated import targets
 from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy, load_hierarchy, save_hierarchy
+from pose2mesh.plugins import find
 from pose2mesh.training import annotated_data, trainer
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.initial import load_initial
@@ -59,14 +60,14 @@ def test_a_convolution_without_graph_layers() -> None:
 
 def test_fits_of_which_none_agrees(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As files in other units would show it."""
-    monkeypatch.setitem(targets.RULES, "coco", dataclasses.replace(targets.RULES["coco"], largest_misfit_px=1e-6))
+    set_misfits(monkeypatch, 1e-6, "coco")
     with pytest.raises(InputError, match=r"of 3 fitted bodies of coco in data/COCO none comes within"):
         annotated_data.load_material(config_of("human36m_coco", f"output={tmp_path}"))
 
 
 def test_the_share_of_fits_is_told(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     config = config_of("human36m_coco", f"output={tmp_path}")
-    rules = targets.RULES["coco"]
+    rules = find("dataset", "coco").rules
     table = annotated_data.load_material(config).tables[1]
     surfaces = annotated_data.load_material(config).surfaces
     targets_of = annotated_data.make_targets(table, surfaces, "human36m17", needs_mesh=True)

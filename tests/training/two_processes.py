@@ -32,7 +32,7 @@ def main(config: str, folder: str) -> None:
     for name, tensors in (("network", trainer.network.state_dict()), ("ema", trainer.average.weights)):
         content = b"".join(value.numpy().tobytes() for value in tensors.values())
         (Path(folder) / f"{name}{rank}").write_text(hashlib.sha256(content).hexdigest())
-    samples = stage_data(settings, 0, trainer.body, trainer.pool, rank).samples
+    samples = stage_data(settings, 0, trainer.sampler, rank).samples
     assert isinstance(samples, SyntheticBodies)
     (Path(folder) / f"stream{rank}").write_text(hashlib.sha256(make(samples, 0).betas.numpy().tobytes()).hexdigest())
 

@@ -17,7 +17,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import load_network, read_weights, save_weights
 from pose2mesh.errors import InputError
 from pose2mesh.evaluation.evaluator import SURE_JOINTS
-from pose2mesh.losses.compact import ONE_DEVIATION
+from pose2mesh.losses.terms import ONE_DEVIATION
 from pose2mesh.networks.prediction import UncertainPrediction
 from pose2mesh.synthesis.detections import conversion
 from pose2mesh.synthesis.mocap import MocapProtocol, ProtocolBatch

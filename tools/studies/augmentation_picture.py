@@ -19,8 +19,8 @@ from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.detectors.images import read_image
 from pose2mesh.fitting.parameters import ParameterFit
 from pose2mesh.geometry.crop import crop_image, keypoint_box, square_box
+from pose2mesh.geometry.weak_perspective import FOCAL, SIDE, camera_translation
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.spin import FOCAL, SIDE, camera_translation
 from pose2mesh.paths import write_with
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering import contact_sheet

@@ -16,11 +16,12 @@ from pose2mesh.body_models import AnnyBody, load_anny_body
 from pose2mesh.evaluation.evaluator import PROTOCOL_JOINTS, measure
 from pose2mesh.evaluation.images import predict_bodies, predict_images
 from pose2mesh.fitting.batched_camera import person_size
+from pose2mesh.geometry.weak_perspective import project_to_crop
 from pose2mesh.losses.images import full_loss
 from pose2mesh.metrics import MetricAccumulator
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.spin import Spin, project_to_crop
+from pose2mesh.networks.spin import Spin
 from pose2mesh.skeletons import COCO_ROWS, joint_set
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend

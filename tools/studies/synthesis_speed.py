@@ -14,8 +14,9 @@ from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.image_backbone import ANNY, new_image_backbone
+from pose2mesh.geometry.weak_perspective import SIDE
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.spin import SIDE, normalize_images
+from pose2mesh.networks.spin import normalize_images
 from tools.studies.timed_rows import options_of, write_json
 
 

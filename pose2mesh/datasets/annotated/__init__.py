@@ -1,10 +1,11 @@
 """Readers of annotation files by the name of the dataset; each yields `pose2mesh.datasets.sample.Sample`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from pose2mesh.datasets.annotated.amass import read_amass
 from pose2mesh.datasets.annotated.coco import read_coco_fits
+from pose2mesh.datasets.annotated.dataset import Dataset, Rules
 from pose2mesh.datasets.annotated.freihand import read_freihand
 from pose2mesh.datasets.annotated.human36m import read_human36m
 from pose2mesh.datasets.annotated.muco import read_muco
@@ -12,18 +13,21 @@ from pose2mesh.datasets.annotated.pw3d import read_pw3d
 from pose2mesh.datasets.annotated.surreal import read_surreal
 from pose2mesh.datasets.sample import Sample
 from pose2mesh.errors import InputError
+from pose2mesh.plugins import find, register
 
-READERS: dict[str, Callable[..., Iterator[Sample]]] = {
-    "human36m": read_human36m,
-    "coco": read_coco_fits,
-    "muco": read_muco,
-    "amass": read_amass,
-    "surreal": read_surreal,
-    "pw3d": read_pw3d,
-    "freihand": read_freihand,
-}
-_WITH_DETECTIONS = ("human36m", "surreal", "pw3d", "freihand")
-SPLITS = ("train", "validation", "test")
+__all__ = ["Dataset", "Rules", "read_samples"]
+
+_WITH_VALIDATION = ("train", "validation", "test")
+for _name, _dataset in {
+    "human36m": Dataset(read_human36m, Rules(joints_are_measured=True, largest_misfit_m=0.025), has_detections=True),
+    "coco": Dataset(read_coco_fits, Rules(largest_misfit_px=3.0)),
+    "muco": Dataset(read_muco, Rules(largest_misfit_m=0.045)),
+    "amass": Dataset(read_amass),
+    "surreal": Dataset(read_surreal, Rules(sees_detections=True), has_detections=True),
+    "pw3d": Dataset(read_pw3d, splits=_WITH_VALIDATION, has_detections=True),
+    "freihand": Dataset(read_freihand, Rules(sees_detections=True), is_hand=True, has_detections=True),
+}.items():
+    register("dataset", _name, _dataset)
 
 
 def read_samples(
@@ -36,10 +40,9 @@ def read_samples(
 
     Raises InputError for an unknown dataset or split, MissingFileError, FormatError.
     """
-    if dataset not in READERS:
-        raise InputError(f"unknown dataset {dataset!r}; known: {', '.join(READERS)}")
-    if split not in SPLITS or (split == "validation" and dataset != "pw3d"):
-        raise InputError(f"{dataset} has no split {split!r}; give train or test (pw3d also: validation)")
-    if dataset in _WITH_DETECTIONS:
+    found: Dataset = find("dataset", dataset)
+    if split not in found.splits:
+        raise InputError(f"{dataset} has no split {split!r}; give {' or '.join(found.splits)}")
+    if found.has_detections:
         options["with_detections"] = with_detections
-    return READERS[dataset](Path(folder), split, **options)
+    return found.read(Path(folder), split, **options)

@@ -6,46 +6,25 @@ the joints that it is compared in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from pose2mesh.datasets.annotated.dataset import Rules
 from pose2mesh.datasets.annotated.meshes import BodySurfaces, project
 from pose2mesh.datasets.annotated.table import SampleTable
 from pose2mesh.losses.targets import Targets
+from pose2mesh.plugins import find
 from pose2mesh.skeletons import joint_set
 
 TARGET_SETS = {"human36m17": "human36m17", "coco19": "human36m17", "smpl24": "smpl24", "hand21": "hand21"}
 _FIT_PIXELS = 64.0  # side of the box in which COCO's fits are judged
 
 
-@dataclass(frozen=True)
-class Rules:
-    """How the release treats a dataset."""
-
-    sees_detections: bool = False  # the network sees published detections instead of projections
-    joints_are_measured: bool = False  # joints and root of the mesh are the dataset's, not the fit's
-    largest_misfit_m: float = torch.inf  # mean distance of fitted and measured joints, beyond which a fit is not used
-    largest_misfit_px: float = torch.inf  # the same in the picture, in a box of 64 pixels
-
-
-RULES = {
-    "human36m": Rules(joints_are_measured=True, largest_misfit_m=0.025),
-    "coco": Rules(largest_misfit_px=3.0),
-    "muco": Rules(largest_misfit_m=0.045),
-    "amass": Rules(),
-    "surreal": Rules(sees_detections=True),
-    "pw3d": Rules(),
-    "freihand": Rules(sees_detections=True),
-}
-
-
 def make_targets(
     people: SampleTable, surfaces: BodySurfaces, input_set: str, *, needs_mesh: bool, exact: bool = False
 ) -> Targets:
     """Inputs without synthesized errors and targets of some people; `exact` projects where there are detections too."""
-    rules, target_set = RULES[people.dataset], TARGET_SETS[input_set]
+    rules, target_set = find("dataset", people.dataset).rules, TARGET_SETS[input_set]
     sees_detections = rules.sees_detections and not exact
     measures = rules.joints_are_measured and bool(people.measured_valid.all())
     if measures and input_set == target_set and not needs_mesh:  # no body is needed

@@ -5,7 +5,7 @@ from functools import lru_cache
 import numpy as np
 
 from pose2mesh.errors import InputError
-from pose2mesh.skeletons import HAND21, JOINT_SETS, WITH_HANDS, JointSet
+from pose2mesh.skeletons import HAND21, WITH_HANDS, JointSet, joint_sets
 from pose2mesh.skeletons import joint_set as find_joint_set
 
 # Joint counts that name a set. 17 is also human36m17: only the caller can tell, COCO is by far the commoner.
@@ -64,12 +64,14 @@ def by_number(values: np.ndarray, joint_set: str | None, where: str) -> tuple[np
     count = values.shape[1]
     if count in _WHOLE_BODIES:
         name, rows = _WHOLE_BODIES[count]
-        return values[:, rows], JOINT_SETS[name]
+        return values[:, rows], find_joint_set(name)
     if joint_set is not None:
         wanted = find_joint_set(joint_set)
-        known = SET_OF_COUNT.get(count)
-        if count == len(wanted) or (known and has_hands(JOINT_SETS[known]) and holds(JOINT_SETS[known], wanted)):
-            return values, wanted if count == len(wanted) else JOINT_SETS[str(known)]
+        if count == len(wanted):
+            return values, wanted
+        known = find_joint_set(SET_OF_COUNT[count]) if count in SET_OF_COUNT else None
+        if known and has_hands(known) and holds(known, wanted):
+            return values, known
         if wanted is HAND21 and count == 42:
             raise InputError(f"{where}: 42 joints are two hands in one array; give each its own 21, as [2, 21, 2 or 3]")
         raise InputError(f"{where}: {count} joints, but joint set {wanted.name} has {len(wanted)}")
@@ -80,7 +82,7 @@ def by_number(values: np.ndarray, joint_set: str | None, where: str) -> tuple[np
         numbers |= {n: f"whole body as {name}" for n, (name, _) in _WHOLE_BODIES.items()}
         known = ", ".join(f"{n} ({name})" for n, name in sorted(numbers.items()))
         raise InputError(f"{where}: {count} joints belong to no known joint set; expected one of {known}")
-    return values, JOINT_SETS[SET_OF_COUNT[count]]
+    return values, find_joint_set(SET_OF_COUNT[count])
 
 
 def by_name(values: np.ndarray, names: tuple[str, ...], where: str) -> tuple[np.ndarray, JointSet]:
@@ -111,12 +113,12 @@ def _order(names: tuple[str, ...]) -> tuple[JointSet, dict[int, int]]:
     words = {row: word for row, word in words.items() if not word.startswith("face_")}
     if not words:
         raise InputError("no joint of a person is named")
-    for target in sorted(JOINT_SETS.values(), key=len):
+    for target in sorted(joint_sets(), key=len):
         own = _OF_SET.get(target.name, {})
         rows = {row: own.get(word, _WORDS.get(word, word)) for row, word in words.items()}
         if set(rows.values()) <= set(target.joints) and len(set(rows.values())) == len(rows):
             return target, {row: target.index(joint) for row, joint in rows.items()}
-    known = {joint for joints in JOINT_SETS.values() for joint in joints.joints}
+    known = {joint for joints in joint_sets() for joint in joints.joints}
     known |= _WORDS.keys() | {word for own in _OF_SET.values() for word in own}
     unknown = [names[row] for row, word in words.items() if word not in known]
     if unknown:

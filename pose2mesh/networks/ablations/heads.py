@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from pose2mesh.body_models import AnnyBody, HandBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.geometry.rotation import rot6d_to_rotmat
-from pose2mesh.skeletons import MOTION_BONES
-
-_PELVIS, _WRIST = 17, 0  # of COCO-19, of hand21
+from pose2mesh.skeletons import joint_set
 
 
 class FullyConnectedHead(nn.Module):
@@ -35,10 +33,9 @@ class ParameterHead(nn.Module):
     def __init__(self, features: int, body: AnnyBody | HandBody, vertex_ids):
         super().__init__()
         self.body = body  # moves along to the device; its buffers are no part of the weights
-        is_hand = isinstance(body, HandBody)
-        self.reduced = ReducedBody(body, vertex_ids, "hand21" if is_hand else "coco19")
-        self.root = _WRIST if is_hand else _PELVIS
-        self.bones = len(body.bone_names if is_hand else MOTION_BONES)
+        outputs = joint_set(body.kind.output_set)
+        self.reduced = ReducedBody(body, vertex_ids, outputs.name)
+        self.root, self.bones = outputs.index(outputs.root or ""), len(body.captured)
         self.rotations = nn.Linear(features, 6 * self.bones)
         self.betas = nn.Linear(features, body.num_shape)
         nn.init.normal_(self.rotations.weight, std=0.01)

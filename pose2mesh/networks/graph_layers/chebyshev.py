@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.hierarchy import Hierarchy
 from pose2mesh.ops import SparseOperator, chebyshev_conv
 
 
@@ -14,6 +15,11 @@ class ChebyshevLayer(nn.Module):
         bound = scale * (6.0 / (channels_in * order + channels_out)) ** 0.5  # Glorot
         self.weight = nn.Parameter(torch.empty(channels_out, channels_in * order).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(channels_out))
+
+    @staticmethod
+    def operator(hierarchy: Hierarchy, level: int, order: int) -> SparseOperator:
+        """The level's scaled Laplacian."""
+        return SparseOperator.from_scipy(hierarchy.scaled_laplacian(level, "chebyshev"))
 
     def forward(self, x: Tensor, operator: SparseOperator, **epilogue) -> Tensor:
         return chebyshev_conv(x, operator, self.weight, self.bias, **epilogue)

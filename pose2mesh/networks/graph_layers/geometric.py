@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.errors import MissingDependencyError
+from pose2mesh.hierarchy import Hierarchy
 from pose2mesh.networks.graph_layers.epilogue import finish
 
 
@@ -29,7 +30,8 @@ class Edges(nn.Module):
 class GeometricLayer(nn.Module):
     """A convolution of PyTorch Geometric on every sample of a batch, computed in float32.
 
-    Initialized as there, but values times `scale` and without a bias: a new layer of a small scale moves little.
+    Subclasses raise MissingDependencyError without it. Initialized as there, but values times `scale` and without a
+    bias: a new layer of a small scale moves little.
     """
 
     def __init__(self, conv: nn.Module, values: tuple[str, ...], takes_batches: bool, scale: float = 1.0):
@@ -42,6 +44,13 @@ class GeometricLayer(nn.Module):
                     weight.mul_(scale)
                 elif name.endswith("bias"):
                     weight.zero_()
+
+    @staticmethod
+    def operator(hierarchy: Hierarchy, level: int, order: int) -> Edges:
+        """The level's edges."""
+        laplacian = hierarchy.laplacians[level].tocoo()
+        linked = laplacian.row != laplacian.col
+        return Edges(np.stack([laplacian.col[linked], laplacian.row[linked]]), hierarchy.sizes[level])
 
     def forward(
         self, x: Tensor, operator: Edges, *, activation: str | None = None, residual: Tensor | None = None
@@ -56,20 +65,35 @@ class GeometricLayer(nn.Module):
         return finish(y, activation, residual)
 
 
-def geometric_layer(conv: str, channels_in: int, channels_out: int, heads: int, scale: float = 1.0) -> GeometricLayer:
-    """gcn (Kipf and Welling 2017), sage (Hamilton et al. 2017), gat (v2, Brody et al. 2022), feast (Verma et al. 2018).
+class GCN(GeometricLayer):
+    """Kipf and Welling 2017."""
 
-    `heads` is of gat, where they are averaged, and of feast. Raises MissingDependencyError.
-    """
-    layers = _import_layers()
-    if conv == "gcn":
-        return GeometricLayer(layers.GCNConv(channels_in, channels_out), ("lin.weight",), True, scale)
-    if conv == "sage":
-        return GeometricLayer(layers.SAGEConv(channels_in, channels_out), ("lin_l.weight", "lin_r.weight"), True, scale)
-    if conv == "gat":
-        gat = layers.GATv2Conv(channels_in, channels_out, heads, concat=False)
-        return GeometricLayer(gat, ("lin_l.weight",), False, scale)
-    return GeometricLayer(layers.FeaStConv(channels_in, channels_out, heads), ("lin.weight",), False, scale)
+    def __init__(self, channels_in: int, channels_out: int, order: int, scale: float = 1.0):
+        super().__init__(_import_layers().GCNConv(channels_in, channels_out), ("lin.weight",), True, scale)
+
+
+class SAGE(GeometricLayer):
+    """Hamilton et al. 2017."""
+
+    def __init__(self, channels_in: int, channels_out: int, order: int, scale: float = 1.0):
+        conv = _import_layers().SAGEConv(channels_in, channels_out)
+        super().__init__(conv, ("lin_l.weight", "lin_r.weight"), True, scale)
+
+
+class GAT(GeometricLayer):
+    """Version 2, Brody et al. 2022, with `order` heads, which are averaged."""
+
+    def __init__(self, channels_in: int, channels_out: int, order: int, scale: float = 1.0):
+        conv = _import_layers().GATv2Conv(channels_in, channels_out, order, concat=False)
+        super().__init__(conv, ("lin_l.weight",), False, scale)
+
+
+class FeaSt(GeometricLayer):
+    """Verma et al. 2018, with `order` heads."""
+
+    def __init__(self, channels_in: int, channels_out: int, order: int, scale: float = 1.0):
+        conv = _import_layers().FeaStConv(channels_in, channels_out, order)
+        super().__init__(conv, ("lin.weight",), False, scale)
 
 
 def _import_layers() -> Any:

@@ -4,6 +4,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.errors import InputError
+from pose2mesh.hierarchy import Hierarchy
+from pose2mesh.hierarchy.spirals import spiral_sequences
 from pose2mesh.networks.graph_layers.epilogue import finish
 
 
@@ -18,13 +21,20 @@ class Spirals(nn.Module):
 
 
 class SpiralLayer(nn.Module):
-    """y_i = W [x_i, x_s1(i), x_s2(i), ...] + b; what lies beyond the end of a spiral counts as zero."""
+    """y_i = W [x_i, x_s1(i), x_s2(i), ...] + b; `order` nodes; what lies beyond a spiral's end counts as zero."""
 
-    def __init__(self, channels_in: int, channels_out: int, length: int, scale: float = 1.0):
+    def __init__(self, channels_in: int, channels_out: int, order: int, scale: float = 1.0):
         super().__init__()
-        bound = scale * (6.0 / (channels_in * length + channels_out)) ** 0.5  # Glorot
-        self.weight = nn.Parameter(torch.empty(channels_out, channels_in * length).uniform_(-bound, bound))
+        bound = scale * (6.0 / (channels_in * order + channels_out)) ** 0.5  # Glorot
+        self.weight = nn.Parameter(torch.empty(channels_out, channels_in * order).uniform_(-bound, bound))
         self.bias = nn.Parameter(torch.zeros(channels_out))
+
+    @staticmethod
+    def operator(hierarchy: Hierarchy, level: int, order: int) -> Spirals:
+        """The level's spirals of `order` nodes. Raises InputError where it has no faces."""
+        if not hierarchy.level_faces:
+            raise InputError("network.mesh.conv: spirals need the faces of every level; use a `qem` hierarchy")
+        return Spirals(spiral_sequences(hierarchy.level_faces[level], hierarchy.sizes[level], order))
 
     def forward(
         self, x: Tensor, operator: Spirals, *, activation: str | None = None, residual: Tensor | None = None

@@ -1,0 +1,83 @@
+"""The terms of the training losses, by name in the registry of plug-ins, and their weighted sum."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pose2mesh.losses.coordinates import distance_loss, quantile_loss
+from pose2mesh.losses.surface import edge_loss, normal_loss
+from pose2mesh.plugins import find, register
+
+ONE_DEVIATION = 0.6827  # share of a normal distribution within one deviation
+_COSTLY = ("normal", "edge")  # not computed at weight 0
+
+
+class Compared(NamedTuple):
+    """What a network says, or what is true, of a batch: metres, root-relative, camera axes. None: nothing is told."""
+
+    joints: Tensor | None = None  # [B, J, 3]
+    vertices: Tensor | None = None  # [B, N, 3], the finest that the network computes
+    coarse: tuple[Tensor, ...] = ()  # each [B, n, 3], of the coarser levels
+    mesh_joints: Tensor | None = None  # [B, J, 3], regressed from the vertices
+    deviation: Tensor | None = None  # [B, J], how far off the joints may be
+    rotations: Tensor | None = None  # [B, R, 3, 3]
+    betas: Tensor | None = None  # [B, S]
+    faces: Tensor | None = None  # [F, 3] of the vertices
+
+
+def weigh(predicted: Compared, true: Compared, weights: dict[str, float]) -> tuple[Tensor, dict[str, Tensor]]:
+    """(total, terms by name): every term that has a weight and something to compare."""
+    parts: dict[str, Tensor] = {}
+    for name, weight in weights.items():
+        value = find("loss", name)(predicted, true) if weight or name not in _COSTLY else None
+        if value is not None:
+            parts[name] = value
+    total = sum((weights[name] * value for name, value in parts.items()), torch.zeros(()))
+    return total, {name: value.detach() for name, value in parts.items()}
+
+
+def _distance(predicted: Tensor | None, true: Tensor | None) -> Tensor | None:
+    return None if predicted is None or true is None else distance_loss(predicted, true)
+
+
+def _difference(predicted: Tensor | None, true: Tensor | None) -> Tensor | None:
+    return None if predicted is None or true is None else (predicted - true).abs().mean()
+
+
+def _coarse(predicted: Compared, true: Compared) -> Tensor | None:
+    errors = [distance_loss(p, t) for p, t in zip(predicted.coarse, true.coarse, strict=True)]
+    return torch.stack(errors).mean() if errors else None
+
+
+def _deviation(predicted: Compared, true: Compared) -> Tensor | None:
+    if predicted.deviation is None or predicted.joints is None or true.joints is None:
+        return None
+    errors = (predicted.joints.detach() - true.joints).norm(dim=-1)  # [B, J]
+    return quantile_loss(predicted.deviation, errors, ONE_DEVIATION)
+
+
+def _normal(predicted: Compared, true: Compared) -> Tensor | None:
+    if predicted.vertices is None or true.vertices is None or true.faces is None:
+        return None
+    return normal_loss(predicted.vertices, true.vertices, true.faces)
+
+
+def _edge(predicted: Compared, true: Compared) -> Tensor | None:
+    if predicted.vertices is None or true.vertices is None or true.faces is None:
+        return None
+    return edge_loss(predicted.vertices, true.vertices, true.faces)
+
+
+for _name, _term in {
+    "joint": lambda predicted, true: _distance(predicted.joints, true.joints),
+    "deviation": _deviation,
+    "rotation": lambda predicted, true: _difference(predicted.rotations, true.rotations),
+    "shape": lambda predicted, true: _difference(predicted.betas, true.betas),
+    "vertex": lambda predicted, true: _distance(predicted.vertices, true.vertices),
+    "mesh_joint": lambda predicted, true: _distance(predicted.mesh_joints, true.joints),
+    "coarse": _coarse,
+    "normal": _normal,
+    "edge": _edge,
+}.items():
+    register("loss", _name, _term)

@@ -1,0 +1,116 @@
+"""Samples made on the fly, one sampler for each kind of body: what is read before, batches, and what is measured."""
+
+from typing import Any, Protocol
+
+import numpy as np
+
+from pose2mesh.augmentation.hand_gestures import gesture_pool
+from pose2mesh.body_models import AnnyBody, LinearBlendBody, MeshBody, load_body_model
+from pose2mesh.checkpoints.build import output_set
+from pose2mesh.datasets.motion import load_motion
+from pose2mesh.errors import InputError
+from pose2mesh.plugins import resolve
+from pose2mesh.synthesis.batches import Samples
+from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies, find_motion
+from pose2mesh.synthesis.hands import RIGHT_HANDS, HandProtocol, SyntheticHands, hand_pose_pool
+from pose2mesh.synthesis.meshes import MeshProtocol, MeshSamples
+from pose2mesh.synthesis.mocap import MocapProtocol
+from pose2mesh.training.config import DataConfig, TrainConfig
+from pose2mesh.training.prior_poses import training_poses
+
+VALIDATION_SAMPLES = 512
+
+
+class Sampler(Protocol):
+    """Made of a configuration, a body and `names`, what `validation` lists. Raises InputError, MissingFileError."""
+
+    def samples(self, vertex_ids: np.ndarray, *, batch_size: int, seed: int, rank: int) -> Samples:
+        """Training batches that hold these vertices."""
+        ...
+
+    def protocol(self, name: str) -> Any:
+        """A short measurement on one of `names`."""
+        ...
+
+
+def sampler_of(config: TrainConfig, body: Any, names: list[str]) -> Sampler:
+    """The sampler of a body's kind. Raises InputError where it has none, MissingFileError."""
+    if not body.kind.sampler:
+        raise InputError(
+            f"network.body: samples are made of anny-body, not of {config.network.body}, unless data.sources names "
+            "annotation datasets"
+        )
+    return resolve(body.kind.sampler)(config, body, names)
+
+
+class BodySampler:
+    """Recorded or drawn poses on the free body."""
+
+    def __init__(self, config: TrainConfig, body: AnnyBody, names: list[str]):
+        self.body, self.sets, self.mixture = body, _sets(config, body), mixture_of(config.data)
+        self.pool = training_poses(config.data, config.seed)
+        for name in names:
+            load_motion(find_motion(name))
+
+    def samples(self, vertex_ids: np.ndarray, **stream: int) -> Samples:
+        return SyntheticBodies(self.body, self.pool, self.mixture, vertex_ids=vertex_ids, **self.sets, **stream)  # pyright: ignore[reportArgumentType]
+
+    def protocol(self, name: str) -> MocapProtocol:
+        return MocapProtocol(self.body, name, every=7, limit=VALIDATION_SAMPLES)
+
+
+class HandSampler:
+    """Gestures and what lies between them on a right hand."""
+
+    def __init__(self, config: TrainConfig, body: LinearBlendBody, names: list[str]):
+        if config.network.body not in RIGHT_HANDS:
+            raise InputError(
+                f"network.body: hands are trained on {' or '.join(RIGHT_HANDS)}, not {config.network.body}"
+            )
+        gesture_pool(tuple(names))
+        self.body, self.mixture = body, mixture_of(config.data)
+        self.pool = hand_pose_pool(body, config.data.gestures, config.data.hand_poses, config.seed)
+
+    def samples(self, vertex_ids: np.ndarray, **stream: int) -> Samples:
+        return SyntheticHands(self.body, self.pool, self.mixture, vertex_ids=vertex_ids, **stream)
+
+    def protocol(self, name: str) -> HandProtocol:
+        return HandProtocol(self.body, (name,), limit=VALIDATION_SAMPLES)
+
+
+class MeshSampler:
+    """Frames of a sequence of one mesh; what is measured are other sequences of it."""
+
+    def __init__(self, config: TrainConfig, body: MeshBody, names: list[str]):
+        self.body, self.sets, self.mixture = body, _sets(config, body), mixture_of(config.data)
+        self.held_out = {name: load_body_model(name) for name in names}
+        for name, other in self.held_out.items():
+            if not np.array_equal(other.faces, body.faces):
+                raise InputError(f"validation: {name} is of another mesh than {config.network.body}")
+
+    def samples(self, vertex_ids: np.ndarray, **stream: int) -> Samples:
+        return MeshSamples(self.body, self.mixture, vertex_ids=vertex_ids, **self.sets, **stream)  # pyright: ignore[reportArgumentType]
+
+    def protocol(self, name: str) -> MeshProtocol:
+        return MeshProtocol(self.held_out[name], **self.sets, limit=VALIDATION_SAMPLES)  # pyright: ignore[reportArgumentType]
+
+
+def mixture_of(data: DataConfig) -> Mixture:
+    """The `data` section of a configuration as the samples take it."""
+    return Mixture(
+        children=data.children,
+        poses=data.poses,
+        noise=tuple((n.share, n.detector) for n in data.noise),
+        cameras=tuple((c.share, c.photo or c.range) for c in data.cameras),
+        everyday=data.everyday,
+        everyday_poses=data.everyday_poses,
+        framing=data.framing,
+        everyday_framing=data.everyday_framing,
+        detectors=tuple((d.share, d.joint_set) for d in data.detectors),
+    )
+
+
+def _sets(config: TrainConfig, body: Any) -> dict[str, str]:
+    """Joints that the network takes and returns."""
+    settings = config.network.model_dump(mode="json")
+    return {"joint_set": config.network.joint_set, "output_set": output_set(settings, body.kind)}
