@@ -9,12 +9,14 @@ from pose2mesh import paths
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.evaluation import config as measuring
+from pose2mesh.evaluation.motion import MotionTestConfig
 from pose2mesh.evaluation.photos import PhotosConfig
 from pose2mesh.settings import load_config
 from pose2mesh.settings.base import read_recipe
 from pose2mesh.settings.yaml_files import read_yaml
 from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.image_training import ImageTrainConfig
+from pose2mesh.training.motion import MotionConfig
 from pose2mesh.training.prior import PriorConfig
 from tools.studies.gap_study import StudyConfig
 
@@ -56,10 +58,12 @@ def _kind_of(path: Path) -> type:
     """What a command makes of a file: told by its name, and by `task` and `protocol` inside."""
     content = read_recipe(path)
     if path.stem.startswith("train"):
-        return {None: TrainConfig, "pose_prior": PriorConfig, "image_backbone": ImageTrainConfig}[content.get("task")]
+        tasks = {"pose_prior": PriorConfig, "image_backbone": ImageTrainConfig, "motion": MotionConfig}
+        return {None: TrainConfig, **tasks}[content.get("task")]
     if path.stem.startswith("adapt"):
         return AdaptConfig
-    return {"domain_gap": StudyConfig, "photos": PhotosConfig}.get(str(content.get("protocol")), measuring.TestConfig)
+    protocols = {"domain_gap": StudyConfig, "photos": PhotosConfig, "motion": MotionTestConfig}
+    return protocols.get(str(content.get("protocol")), measuring.TestConfig)
 
 
 def test_protocol_is_the_default_of_its_configuration() -> None:
