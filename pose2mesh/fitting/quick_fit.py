@@ -38,13 +38,13 @@ class QuickFitSettings:
     """Standard deviations of what the fit trusts."""
 
     steps: int = 3
-    keypoint: float = 0.012  # m at the person's distance, for confidence 1
+    keypoint: float = 0.011  # m at the person's distance, for confidence 1
     robust: float = 0.06  # m: keypoints farther off hardly pull
     joint: float = 1.0  # of the network's deviations
     unknown: float = 0.08  # m: deviation of the joints of networks that tell none
     vertex: float = 0.2  # m
     turn: float = 0.4  # rad of a bone, and of a bone against its parent
-    knee: float = 0.08  # rad of a shank against its thigh: a leg that looks short would always bend it
+    knee: float = 0.05  # rad of a shank against its thigh: a leg that looks short would always bend it
     shape: float = 0.5  # of shape coefficients, whose deviation among people is 1
     damping: float = 1e-3
 
