@@ -23,8 +23,8 @@ def temporal_settings(frame: dict[str, Any], width: int, layers: int) -> dict[st
 
 def build_temporal(settings: dict[str, Any], num_shape: int = 16) -> TemporalNetwork:
     """With fresh weights."""
-    joints = (len(joint_set(settings[name])) for name in ("joint_set", "output_set"))
-    return TemporalNetwork(*joints, len(MOTION_BONES), num_shape, settings["width"], settings["layers"])
+    inputs, outputs = (len(joint_set(settings[name])) for name in ("joint_set", "output_set"))
+    return TemporalNetwork(inputs, outputs, len(MOTION_BONES), num_shape, settings["width"], settings["layers"])
 
 
 def load_temporal(name_or_path: str | Path = SHIPPED) -> TemporalNetwork:

@@ -63,8 +63,10 @@ def fit_perspective(
     rays = np.where(seen[..., None], (points - center[:, None]) / focal[:, None, None], 0.0)  # [P, J, 2]
     translation, is_found = _linear_translation(joints, rays, weights)
     for i in np.flatnonzero(~is_found):
-        person = (array[i, seen[i]].astype(np.float64) for array in (joints, points, weights))
-        translation[i] = _weak_translation(*person, focal[i], center[i])
+        shown = seen[i]
+        translation[i] = _weak_translation(
+            joints[i, shown], points[i, shown].astype(np.float64), weights[i, shown], focal[i], center[i]
+        )
     refined = _refine(translation[is_found], joints[is_found], rays[is_found], weights[is_found])
     translation[is_found] = refined
     return translation
@@ -84,7 +86,7 @@ def fit_cameras(
     if not (confidence > 0).any():
         return [None] * len(joints)
     focal, center = assume_intrinsics(points.reshape(-1, 2), confidence.reshape(-1), image_size, intrinsics)
-    is_seen = (confidence > 0).any(1)  # [P]
+    is_seen = np.any(confidence > 0, axis=1)  # [P]
     places = iter(fit_perspective(joints[is_seen], points[is_seen], confidence[is_seen], focal, center))
     return [Camera(focal, center, next(places), image_size) if seen else None for seen in is_seen]
 

@@ -131,8 +131,8 @@ AUDIT = (
     Mutant(
         "confidence ignored in the camera's start",
         _CAMERA,
-        "root = np.sqrt(weights)  # [J]",
-        "root = np.ones_like(weights)  # [J]",
+        "share = (weights / weights.sum(1, keepdims=True))[..., None]",
+        "share = (seen / seen.sum(1, keepdims=True))[..., None]",
         _OF_CAMERA,
     ),
     Mutant(
