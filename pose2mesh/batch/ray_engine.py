@@ -25,9 +25,9 @@ def run_ray(
     and for an output that another engine wrote, MissingDependencyError without Ray.
     """
     try:
-        import ray
-        from ray.data import ActorPoolStrategy, DataContext
-        from ray.data.checkpoint import CheckpointConfig
+        import ray  # pyright: ignore[reportMissingImports]
+        from ray.data import ActorPoolStrategy, DataContext  # pyright: ignore[reportMissingImports]
+        from ray.data.checkpoint import CheckpointConfig  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise MissingDependencyError("--engine ray needs Ray: pip install 'pose2mesh[ray]'") from error
     files = table_files(table)
