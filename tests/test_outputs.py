@@ -30,11 +30,11 @@ def test_fewer_outputs_are_the_same_numbers(with_parameters, tmp_path):
         outputs: with_parameters.predict(people(3), outputs=outputs) for outputs in ("mesh", "parameters", "joints")
     }
     for whole, parameters, joints in zip(*found.values(), strict=True):
-        np.testing.assert_array_equal(parameters.joints, whole.joints)
-        np.testing.assert_array_equal(joints.joints, whole.joints)
-        np.testing.assert_array_equal(joints.camera.translation, whole.camera.translation)
+        np.testing.assert_allclose(parameters.joints, whole.joints, atol=1e-6)  # skinned in another order
+        np.testing.assert_allclose(joints.joints, whole.joints, atol=1e-6)
+        np.testing.assert_allclose(joints.camera.translation, whole.camera.translation, rtol=1e-5)
         for name, value in whole.parameters.items():
-            np.testing.assert_array_equal(parameters.parameters[name], value)
+            np.testing.assert_allclose(parameters.parameters[name], value, atol=1e-5)
         assert whole.vertices.shape == (13718, 3) and joints.parameters is None
         assert parameters.vertices.shape == joints.vertices.shape == joints.faces.shape == (0, 3)
     assert parameters.save(tmp_path / "a.npz").is_file() and parameters.save(tmp_path / "a.json").is_file()

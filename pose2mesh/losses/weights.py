@@ -1,6 +1,8 @@
 """The weights of all terms of a stage of training."""
 
-from pydantic import ConfigDict, Field, model_validator
+from typing import TYPE_CHECKING
+
+from pydantic import ConfigDict, model_validator
 
 from pose2mesh.augmentation.ranges import NotNegative
 from pose2mesh.plugins import check_name
@@ -11,7 +13,8 @@ class LossConfig(Strict):
     """Weights; lengths in metres. Other names are losses that plug-ins registered."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, NotNegative] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+    if not TYPE_CHECKING:  # checkers take it for a field, pydantic for the type of what is added
+        __pydantic_extra__: dict[str, NotNegative]
 
     joint: NotNegative = 1.0  # lifted joints
     deviation: NotNegative = 0.1  # how far off lifted joints may be
