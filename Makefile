@@ -36,7 +36,7 @@ docs: $(VENV)/.docs
 # The page that runs in a browser alone; needs node and npm, too.
 web: $(VENV)/.dev
 	@command -v npm >/dev/null || { echo "the page needs node and npm" >&2; exit 2; }
-	@$(BIN)/python tools/build_web.py
+	@$(BIN)/python tools/assets/build_web.py
 
 oldest: $(OLDEST)/.ready
 	@$(OLDEST)/bin/python -m pytest -q $(OLDEST_TESTS)

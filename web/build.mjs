@@ -1,4 +1,4 @@
-// Bundle the page and its worker into the folder given, beside what tools/build_web.py writes there.
+// Bundle the page and its worker into the folder given, beside what tools/assets/build_web.py writes there.
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";

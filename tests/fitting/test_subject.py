@@ -105,13 +105,13 @@ def test_children_of_exact_truth_come_out_in_their_size_pose_and_place(children)
     assert known["pose"] < plain["pose"] + 0.001
     assert known["reprojection"] < plain["reprojection"] + 0.5  # pixels
     assert known["joints"] < 0.8 * plain["joints"]
-    assert known["depth"] < 0.04 < plain["depth"]
+    assert known["depth"] < min(0.04, 0.8 * plain["depth"])
 
 
 def test_people_who_are_known_and_unknown_share_a_batch(children):
     frames = children[0][:3]
     model = Pose2Mesh.from_pretrained("anny-body")
-    told = [frames[0], Keypoints2D(**{**vars(frames[1]), "subject": Subject(age=9)}), frames[2]]
+    told = [frames[0], Keypoints2D(**{**vars(frames[1]), "subject": Subject(age=4)}), frames[2]]
     together = [found[0] for found in model.recover(told, 64, "parameters")]
     alone = [model.recover([frame], 64, "parameters")[0][0] for frame in told]
     for one, other in zip(together, alone, strict=True):

@@ -40,7 +40,7 @@ def dist(tmp_path_factory) -> Path:
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     out = tmp_path_factory.mktemp("web") / "dist"
-    command = [sys.executable, str(ROOT / "tools" / "build_web.py"), str(out)]
+    command = [sys.executable, str(ROOT / "tools" / "assets" / "build_web.py"), str(out)]
     built = subprocess.run(command, capture_output=True, text=True, timeout=900)
     if "npm ci failed" in built.stderr:
         pytest.skip("npm cannot install the page's dependencies")
