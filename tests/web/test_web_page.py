@@ -33,6 +33,9 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+pytestmark = pytest.mark.slow  # builds the page with npm, and a browser has to come up on whatever else runs
+
+
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory) -> Path:
     for module in ("onnx", "onnxscript", "onnxruntime"):
