@@ -1,7 +1,7 @@
 """Files of torch: what training and releases write is read, what would crash or fill the process is refused before."""
 
 import io
-import pickle
+import pickletools
 import zipfile
 
 import pytest
@@ -57,8 +57,8 @@ def hostile(path, kind):
     elif kind == "deep legacy":
         torch.save(CONTENT, path, _use_new_zipfile_serialization=False)
         first = io.BytesIO(path.read_bytes())
-        for _ in range(3):
-            pickle.load(first)
+        for _ in range(3):  # the parts before the content, read without running them
+            list(pickletools.genops(first))
         path.write_bytes(path.read_bytes()[: first.tell()] + deep_pickle())
     elif kind == "inflated":
         write_zip(path, bytes(10**8), zipfile.ZIP_DEFLATED, "data/0")
