@@ -18,7 +18,7 @@ from pose2mesh.metrics import mpjpe, pa_mpjpe
 from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.synthesis.bodies import find_motion
 from pose2mesh.synthesis.mocap import MocapProtocol
-from tools.studies.timed_rows import options_of, write_json
+from tools.studies.timed_rows import options_of, report
 
 _DESCENTS = (30, 100, 300)  # iterations from nothing
 
@@ -103,10 +103,7 @@ def _ms(run: Callable[[Tensor], Tensor], points: Tensor, clock: Callable[[], flo
 def main(arguments: Sequence[str] | None = None) -> int:
     options = options_of(__doc__, arguments, motion="mocap_val.npz")
     rows = measure_fitting(options.motion, 8 if options.quick else 64, is_cpu_time=options.cpu_time)
-    print(table(rows))
-    if options.json:
-        write_json(rows, options.json)
-    return 0
+    return report(table(rows), rows, options)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pose2mesh.checkpoints.image_backbone import ANNY, new_image_backbone
 from pose2mesh.geometry.weak_perspective import SIDE
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.spin import normalize_images
-from tools.studies.timed_rows import options_of, write_json
+from tools.studies.timed_rows import options_of, report
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,7 @@ def _row(name: str, run: Callable[[], object], batch: int, clock: Callable[[], f
 def main(arguments: Sequence[str] | None = None) -> int:
     options = options_of(__doc__, arguments)
     rows = measure_synthesis(1 if options.quick else 4, options.cpu_time)
-    print(table(rows))
-    if options.json:
-        write_json(rows, options.json)
-    return 0
+    return report(table(rows), rows, options)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,11 @@ def options_of(description: str | None, arguments: Sequence[str] | None, **more:
     return options
 
 
-def write_json(rows: Sequence[Any], path: Path) -> None:
-    """Dataclass rows, and the machine that they were measured on."""
-    report = {"machine": describe_machine(torch.device("cpu")), "rows": [asdict(row) for row in rows]}
-    content = json.dumps(report, indent=1).encode()
-    write_with(path, lambda stream: stream.write(content))
+def report(table: str, rows: Sequence[Any], options: argparse.Namespace) -> int:
+    """Print the table, and write the dataclass rows with their machine where `--json` says; the exit code."""
+    print(table)
+    if options.json:
+        content = {"machine": describe_machine(torch.device("cpu")), "rows": [asdict(row) for row in rows]}
+        data = json.dumps(content, indent=1).encode()
+        write_with(options.json, lambda stream: stream.write(data))
+    return 0
