@@ -38,6 +38,7 @@ from pose2mesh.skeletons import JointSet, joint_set
 HAND_JOINTS = "hand21"
 DIGEST = "hierarchy_digest"  # in the settings of trained weights
 _PAPER = {"head": "graph", "width": 4096, "divide_channels": 1, "keeps_fake_rows": False}
+_WITHOUT_GRAPHS = ("key2mesh", "learned_descent")
 BodyNetwork = CompactPose2Mesh | ClassicBody | Key2Mesh
 
 
@@ -122,7 +123,7 @@ def _how_to_build(settings: dict[str, Any]) -> str:
 
 def with_digest(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a network that is to be trained, with the digest of the graphs it is trained on."""
-    if settings["kind"] == "key2mesh":  # has none
+    if settings["kind"] in _WITHOUT_GRAPHS:
         return settings
     return {**settings, DIGEST: hierarchy_digest(load_hierarchy(settings["mesh"]["hierarchy"]))}
 
@@ -189,10 +190,10 @@ def _build_key2mesh(settings: dict[str, Any], body: LinearBlendBody) -> Key2Mesh
 def finest_vertex_ids(settings: dict[str, Any]) -> np.ndarray:
     """Rows of the full mesh that the network computes before the fixed map to the full mesh (`classic`: all).
 
-    The parameter network needs no mesh to learn; its losses look at the coarsest level.
+    Networks of parameters need no mesh to learn; their losses look at the coarsest level.
     """
     hierarchy = load_hierarchy(settings["mesh"]["hierarchy"])
-    if settings["kind"] == "key2mesh":
+    if settings["kind"] in _WITHOUT_GRAPHS:
         return np.asarray(hierarchy.vertex_ids[-1])
     return np.asarray(hierarchy.vertex_ids[1]) if settings["kind"] == "compact" else np.arange(hierarchy.num_vertices)
 
@@ -230,3 +231,4 @@ def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: 
 register("network", "compact", _build_compact)
 register("network", "classic", _build_classic)
 register("network", "key2mesh", _build_key2mesh)
+register("network", "learned_descent", "pose2mesh.fitting.learned_descent:build_learned_descent")

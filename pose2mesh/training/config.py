@@ -60,10 +60,11 @@ class MeshConfig(Strict):
 
 
 class ParameterConfig(Strict):
-    """The parameter network (Key2Mesh). `lifter` gives width and number of blocks of its features."""
+    """The parameter network (Key2Mesh), and learned descent. `lifter` gives width and number of blocks."""
 
     features: Literal["residual", "published"] = "residual"  # the compact network's, or the paper's
     dropout: Fraction = 0.2  # of the published features
+    steps: int = Field(default=4, ge=1, le=100)  # of learned descent
 
 
 class ClassicConfig(Strict):
@@ -92,6 +93,9 @@ class NetworkConfig(Strict):
             changed = getattr(self, section).model_dump(exclude_defaults=True, exclude={"hierarchy"})
             if changed:
                 raise ValueError(f"{section}.{next(iter(changed))}: kind=classic has none of it (network.classic has)")
+        changed = self.parameters.model_dump(exclude_defaults=True)
+        for name in changed.keys() & ({"features", "dropout"} if self.kind == "learned_descent" else {"steps"}):
+            raise ValueError(f"parameters.{name}: kind={self.kind} has none of it")
         if self.mesh.conv != "chebyshev" and self.mesh.kind not in ("coarse_to_fine", "direct"):
             raise ValueError(f"mesh.conv={self.mesh.conv}: mesh.kind={self.mesh.kind} has no graph layers")
         return self
