@@ -38,7 +38,7 @@ from pose2mesh.skeletons import JointSet, joint_set
 HAND_JOINTS = "hand21"
 DIGEST = "hierarchy_digest"  # in the settings of trained weights
 _PAPER = {"head": "graph", "width": 4096, "divide_channels": 1, "keeps_fake_rows": False}
-_WITHOUT_GRAPHS = ("key2mesh", "learned_descent")
+WITHOUT_GRAPHS = ("key2mesh", "learned_descent")
 BodyNetwork = CompactPose2Mesh | ClassicBody | Key2Mesh
 
 
@@ -123,7 +123,7 @@ def _how_to_build(settings: dict[str, Any]) -> str:
 
 def with_digest(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a network that is to be trained, with the digest of the graphs it is trained on."""
-    if settings["kind"] in _WITHOUT_GRAPHS:
+    if settings["kind"] in WITHOUT_GRAPHS:
         return settings
     return {**settings, DIGEST: hierarchy_digest(load_hierarchy(settings["mesh"]["hierarchy"]))}
 
@@ -193,7 +193,7 @@ def finest_vertex_ids(settings: dict[str, Any]) -> np.ndarray:
     Networks of parameters need no mesh to learn; their losses look at the coarsest level.
     """
     hierarchy = load_hierarchy(settings["mesh"]["hierarchy"])
-    if settings["kind"] in _WITHOUT_GRAPHS:
+    if settings["kind"] in WITHOUT_GRAPHS:
         return np.asarray(hierarchy.vertex_ids[-1])
     return np.asarray(hierarchy.vertex_ids[1]) if settings["kind"] == "compact" else np.arange(hierarchy.num_vertices)
 

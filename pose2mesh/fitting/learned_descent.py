@@ -1,6 +1,6 @@
 """Learned gradient descent (Song et al. 2020, ECCV, "Human Body Model Fitting by Learned Gradient Descent").
 
-Instead of a step along the gradient of the re-projection error E, a network proposes one: the same network at every step,
+Instead of a step along the gradient of the re-projection error E, a network proposes one, the same at every step:
 
     Θ' = Θ + N(x, Θ, ∂E/∂Θ),
 
@@ -114,7 +114,7 @@ class LearnedDescent(nn.Module):
 
 
 class DescentObjective(nn.Module):
-    """The parameter network's loss, mean over the steps, as the paper looks at each; shown are the parts of the last."""
+    """The parameter network's loss, mean over the steps, for the paper looks at each; shown: the parts of the last."""
 
     def __init__(self, network: LearnedDescent, loss: ParameterLoss):
         super().__init__()

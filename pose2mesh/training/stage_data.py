@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pose2mesh.checkpoints import finest_vertex_ids
+from pose2mesh.checkpoints.build import WITHOUT_GRAPHS
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy, load_hierarchy
 from pose2mesh.synthesis.batches import Samples
@@ -38,6 +39,8 @@ def _vertex_sets(config: TrainConfig, hierarchy: Hierarchy, stage: StageConfig) 
     """Vertex ids of every set that the network predicts, coarse to fine."""
     mesh, settings = config.network.mesh, config.network.model_dump(mode="json")
     if config.network.kind != "compact":
+        if stage.lifting_only and config.network.kind in WITHOUT_GRAPHS:
+            raise InputError(f"stage {stage.name}: kind={config.network.kind} has no coarsest level to lift to")
         return [finest_vertex_ids(settings)]
     if mesh.kind not in ("coarse_to_fine", "direct"):
         if stage.lifting_only:
