@@ -79,14 +79,27 @@ def split_target(
 def load_target(target: TargetConfig, joint_set: str) -> TargetSet:
     """Read a keypoint file for a network of `joint_set`; what the file does not tell is told as to `predict`.
 
-    Raises MissingFileError, FormatError; InputError for an empty target, one without confident joints, or a joint set
-    that shares too few joints with the network's.
+    Raises MissingFileError, FormatError, and as `target_of`.
+    """
+    if not target.keypoints:
+        raise InputError("no target: give target.keypoints=FILE, 2D keypoints of the people to adapt to")
+    return target_of(read_target(target), target, joint_set)
+
+
+def read_target(target: TargetConfig) -> list[Keypoints2D]:
+    """The people of a keypoint file by picture. Raises MissingFileError, FormatError, InputError."""
+    path = target.keypoints
+    told = Told.checked(target.joint_set, "none", None, target.intrinsics, target.image_size)
+    return [told.add_camera(frame, path) for frame in _read(find_motion(path), told)]
+
+
+def target_of(frames: list[Keypoints2D], target: TargetConfig, joint_set: str) -> TargetSet:
+    """People of pictures for a network of `joint_set`.
+
+    Raises InputError for too few of them, none with confident joints, or a joint set that shares too few joints with
+    the network's.
     """
     path = target.keypoints
-    if not path:
-        raise InputError("no target: give target.keypoints=FILE, 2D keypoints of the people to adapt to")
-    told = Told.checked(target.joint_set, "none", None, target.intrinsics, target.image_size)
-    frames = [told.add_camera(frame, path) for frame in _read(find_motion(path), told)]
     people, groups = [], []
     for index, frame in enumerate(frames):
         _check_shared(frame.joint_set, joint_set, path)

@@ -1,4 +1,7 @@
-"""Accuracy against time, networks beside fitting by descent: `python -m tools.studies.fitting_speed`."""
+"""Accuracy against time, networks beside fitting by descent: `python -m tools.studies.fitting_speed`.
+
+`--learned WEIGHTS` adds learned descent (train_learned_descent.yaml), whose weights do not ship.
+"""
 
 import sys
 import time
@@ -35,7 +38,7 @@ class FittingRow:
 
 
 def measure_fitting(
-    motion: str, people: int = 64, weights: str = "anny-key2mesh", is_cpu_time: bool = False
+    motion: str, people: int = 64, weights: str = "anny-key2mesh", is_cpu_time: bool = False, learned: str = ""
 ) -> list[FittingRow]:
     """Networks, the refined network, and descents from nothing on `people` spread over a motion pack."""
     every = max(1, len(load_motion(find_motion(motion))) // people)
@@ -45,7 +48,7 @@ def measure_fitting(
     )
     clock = time.process_time if is_cpu_time else time.perf_counter
     rows = []
-    for name, run in _ways(weights).items():
+    for name, run in _ways(weights, learned).items():
         errors = [_errors(run(1000 * points * torch.tensor([1, 1, 1e-3])), joints) for points in (clean, noisy)]
         rows.append(FittingRow(name, _ms(run, clean[:1], clock), _ms(run, clean, clock) / len(clean), *errors))
     return rows
@@ -63,7 +66,7 @@ def table(rows: list[FittingRow]) -> str:
     return "\n".join(lines)
 
 
-def _ways(weights: str) -> dict[str, Callable[[Tensor], Tensor]]:
+def _ways(weights: str, learned: str) -> dict[str, Callable[[Tensor], Tensor]]:
     """By name: keypoints [B,17,3] px to joints [B,19,3] m."""
     graph, network = load_network("anny-body"), cast(Key2Mesh, load_network(weights))
     fitter: Any = BodyFitter(network.decoder, network.joint_set)  # type: ignore[arg-type]
@@ -75,9 +78,17 @@ def _ways(weights: str) -> dict[str, Callable[[Tensor], Tensor]]:
 
     return {
         "graph network (anny-body)": lambda points: graph(points).joints,
-        f"parameter network ({weights})": lambda points: network(points).joints,
+        **_with_and_without_mesh(f"parameter network ({weights})", network),
+        **(_with_and_without_mesh("learned descent", load_network(learned)) if learned else {}),
         f"parameter network, refined by {REFINEMENT.iterations} steps": lambda points: refined(points).joints,
         **{f"descent from nothing, {n} steps": descend(n) for n in _DESCENTS},
+    }
+
+
+def _with_and_without_mesh(name: str, network: Any) -> dict[str, Callable[[Tensor], Tensor]]:
+    return {
+        name: lambda points: network(points).joints,
+        f"{name}, without the mesh": lambda points: network.without_mesh(points).joints,
     }
 
 
@@ -101,8 +112,9 @@ def _ms(run: Callable[[Tensor], Tensor], points: Tensor, clock: Callable[[], flo
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    options = options_of(__doc__, arguments, motion="mocap_val.npz")
-    rows = measure_fitting(options.motion, 8 if options.quick else 64, is_cpu_time=options.cpu_time)
+    options = options_of(__doc__, arguments, motion="mocap2_val.npz", learned="")
+    people = 8 if options.quick else 64
+    rows = measure_fitting(options.motion, people, is_cpu_time=options.cpu_time, learned=options.learned)
     return report(table(rows), rows, options)
 
 
