@@ -82,10 +82,13 @@ def example_keypoints(network: nn.Module, batch: int, seed: int = 0) -> Tensor:
 def _trace(network: nn.Module) -> torch.export.ExportedProgram:
     chain = _Chain(with_tiled_operators(network)).eval()
     shapes = {"keypoints": {0: torch.export.Dim("batch", min=1)}}
-    with use_backend("reference"), torch.no_grad():
-        return torch.export.export(
-            chain, (example_keypoints(network, _EXAMPLE_BATCH),), dynamic_shapes=shapes, strict=False
-        )
+    example = (example_keypoints(network, _EXAMPLE_BATCH),)
+    try:
+        with use_backend("reference"), torch.no_grad():
+            return torch.export.export(chain, example, dynamic_shapes=shapes, strict=False)
+    except RuntimeError as error:  # such as learned descent, which differentiates while it runs
+        reason = str(error).splitlines()[0]
+        raise InputError(f"a {type(network).__name__} cannot be exported ({reason}); take other weights") from error
 
 
 def _to_torch(program: torch.export.ExportedProgram) -> tuple[Callable[[Any], object], Runs]:

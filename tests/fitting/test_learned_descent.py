@@ -11,6 +11,7 @@ from tiny_pack import write_pack
 from tiny_run import tiny_run
 
 from pose2mesh.checkpoints import build_network, load_network
+from pose2mesh.checkpoints.export import export_network
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.learned_descent import LearnedDescent
 from pose2mesh.settings import load_config
@@ -106,6 +107,12 @@ def test_position_size_missing_joints_and_neighbors_do_not_matter():
     torch.testing.assert_close(found.joints, other.joints, atol=2e-4, rtol=0)
     torch.testing.assert_close(found.joints[1:2], alone.joints, atol=1e-5, rtol=0)
     assert torch.equal(joints.joints, found.joints) and joints.vertices.shape == (3, 0, 3)
+
+
+def test_it_is_not_exported(tmp_path: Path):
+    with pytest.raises(InputError, match="a LearnedDescent cannot be exported"):
+        export_network(fresh(), tmp_path / "out.pt2", "torch-export")
+    assert not list(tmp_path.iterdir())
 
 
 def config_of(folder: Path, **changes) -> TrainConfig:
