@@ -18,10 +18,13 @@ class Kind:
     network: str = ""  # class of the compact network; "": none is built on it
     sampler: str = ""  # makes training samples, their noise and a validation protocol (`training.samplers`)
     decoder: str = ""  # parameters to joints and vertices (`networks.body_decoders`)
+    drawn: str = ""  # random shapes and poses as vertices, for fitting upsampling (`augmentation.bodies`)
+    shapes: str = ""  # asset with shapes of people and their ages; "": coefficients are normal
     is_sampled_with_parameters: bool = False  # samples tell rotations and shape as the decoder takes them
 
 
 _DECODERS, _SAMPLERS = "pose2mesh.networks.body_decoders", "pose2mesh.training.samplers"
+_DRAWN = "pose2mesh.augmentation.bodies"
 BODY = Kind(
     name="body",
     weights="anny-body",
@@ -30,6 +33,8 @@ BODY = Kind(
     network="pose2mesh.networks.compact:CompactPose2Mesh",
     sampler=f"{_SAMPLERS}:BodySampler",
     decoder=f"{_DECODERS}:AnnyDecoder",
+    drawn=f"{_DRAWN}:random_bodies",
+    shapes="statistics/anny_shapes.npz",
     is_sampled_with_parameters=True,
 )
 HAND = Kind(
@@ -40,6 +45,8 @@ HAND = Kind(
     network="pose2mesh.networks.compact_hand:CompactHand",
     sampler=f"{_SAMPLERS}:HandSampler",
     decoder=f"{_DECODERS}:SkinnedDecoder",
+    drawn=f"{_DRAWN}:random_hands",
+    shapes="statistics/anny_hand_shapes.npz",
 )
 # Licensed ones: samples of bodies come from annotation datasets.
 SMPL = Kind("body", input_set="smpl24", output_set="smpl24", decoder=f"{_DECODERS}:SkinnedDecoder")

@@ -32,7 +32,7 @@ from pose2mesh.fitting.people import (
 from pose2mesh.fitting.quick_fit import quick_fit_of
 from pose2mesh.fitting.subject import known_shapes
 from pose2mesh.geometry.mirroring import mirror_where
-from pose2mesh.networks.classic_body import ClassicBody
+from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.prediction import check_keypoints
 from pose2mesh.over_time import OverTime
 from pose2mesh.skeletons import HAND21
@@ -269,7 +269,7 @@ class Pose2Mesh(OverTime):
 
     def converted(self, keypoints: Keypoints2D) -> Keypoints2D:
         """In the network's joint set."""
-        return in_joint_set(keypoints, self.network.joint_set, needs_all=isinstance(self.network, ClassicBody))
+        return in_joint_set(keypoints, self.network.joint_set, needs_all=abilities_of(self.network).needs_all_joints)
 
     def recover(
         self, frames: list[Keypoints2D], batch_size: int, outputs: Outputs, fit: bool = True

@@ -18,20 +18,8 @@ LAYERS = (
     ("body_models", "hierarchy", "ops"),
     ("networks", "losses", "metrics", "augmentation"),
     ("datasets", "synthesis", "detectors", "tracking", "fitting", "checkpoints", "rendering", "exporters"),
-    (
-        *(
-            "pipeline",
-            "batch",
-            "over_time",
-            "body_with_hands",
-            "training",
-            "adaptation",
-            "benchmarks",
-            "evaluation",
-            "viewer",
-        ),
-        *("cli", "__main__"),
-    ),
+    ("pipeline", "batch", "over_time", "body_with_hands", "training", "adaptation", "benchmarks", "evaluation")
+    + ("viewer", "cli", "__main__"),
 )
 LAYER_OF = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 
@@ -251,3 +239,52 @@ def test_no_module_is_called_utils():
 
 def test_every_folder_with_code_is_a_package():
     assert {str(path.parent) for path in SOURCES if not (path.parent / "__init__.py").is_file()} == set()
+
+
+# Where a body or a network is made, its class is known.
+REGISTRIES = {"body_models/__init__.py", "checkpoints/build.py", "checkpoints/official.py"}
+
+
+def classes_of(*folders: str) -> set[str]:
+    """Names of the modules and bodies that the package's folders define."""
+    return {
+        node.name
+        for folder in folders
+        for path in (PACKAGE / folder).rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def decisions_by_class(path: Path, classes: set[str]) -> Iterator[int]:
+    """Lines that ask whether something is of one of these classes, by any of the language's ways."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, asked]):
+                pass
+            case ast.Compare(left=ast.Call(func=ast.Name(id="type"))) as asked:
+                pass
+            case ast.MatchClass(cls=asked):
+                pass
+            case _:
+                continue
+        words = {name.id if isinstance(name, ast.Name) else getattr(name, "attr", "") for name in ast.walk(asked)}
+        if words & classes:
+            yield getattr(node, "lineno", 0)
+
+
+def test_nobody_asks_for_the_class_of_a_body_or_a_network():
+    """They say what they can do: `Kind`, `Abilities`, and the attributes of bodies, decoders and predictions."""
+    classes = classes_of("body_models", "networks")
+    files = [path for path in SOURCES if path.relative_to(PACKAGE).as_posix() not in REGISTRIES]
+    assert [where(path, line) for path in files for line in decisions_by_class(path, classes)] == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["isinstance(x, Hand)", "isinstance(x, int | bodies.Hand)", "type(x) is Hand", "match x:\n    case Hand(): pass"],
+)
+def test_the_check_itself_sees_a_decision_by_class(line, tmp_path):
+    path = tmp_path / "sample.py"
+    path.write_text(f"isinstance(x, str)\n{line}\n")
+    assert list(decisions_by_class(path, {"Hand"})) == [2 if "match" not in line else 3]

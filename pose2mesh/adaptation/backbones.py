@@ -18,8 +18,7 @@ from pose2mesh.losses.coordinates import distance_loss
 from pose2mesh.losses.parameters import ParameterLoss
 from pose2mesh.losses.targets import Batch
 from pose2mesh.losses.weights import LossConfig
-from pose2mesh.networks.coarse_to_fine import CoarseToFine
-from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import joint_set as find_joint_set
@@ -138,6 +137,9 @@ class GraphBackbone(Backbone):
         return np.asarray(load_hierarchy(mesh["hierarchy"]).vertex_ids[len(mesh["channels"])])
 
 
+_VIEWS = {"parameters": ParameterBackbone, "vertices": GraphBackbone}
+
+
 def backbone_of(network: nn.Module, settings: dict[str, Any]) -> Backbone:
     """The view of a network; `settings` as its weights file holds them.
 
@@ -145,10 +147,8 @@ def backbone_of(network: nn.Module, settings: dict[str, Any]) -> Backbone:
     """
     if settings.get("body") != "anny-body":
         raise InputError(f"adaptation: source samples are made of anny-body, not of {settings.get('body')!r}")
-    if isinstance(network, Key2Mesh):
-        return ParameterBackbone(network, settings)
-    if isinstance(network, CompactPose2Mesh) and isinstance(network.mesh_head, CoarseToFine):
-        return GraphBackbone(network, settings)
+    if view := _VIEWS.get(abilities_of(network).adapted):
+        return view(network, settings)
     raise InputError(
         f"adaptation: a {type(network).__name__} of kind {settings.get('kind')!r} has no features to adapt; give "
         "weights such as anny-key2mesh or anny-body"

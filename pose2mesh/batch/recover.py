@@ -12,7 +12,6 @@ from pose2mesh.fitting.answering import fitted_answers
 from pose2mesh.fitting.batched_camera import guess_intrinsics
 from pose2mesh.fitting.camera import fit_perspective
 from pose2mesh.geometry.projection import default_focal
-from pose2mesh.networks.prediction import BodyPrediction, UncertainPrediction
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import JointSet, convert
 
@@ -90,9 +89,9 @@ def _people(model: Pose2Mesh, of: np.ndarray, people: Any, rows: Rows, batch_siz
     found: dict[str, list[np.ndarray]] = {name: [] for name in ("rotations", "betas", "joints", "uncertainty")}
     settings = {"batch_size": batch_size, "device": model.device, "with_mesh": False}
     for _, output in fitted_answers(model.network, model.fitter, keypoints, rays, **settings):
-        if not isinstance(output, BodyPrediction | UncertainPrediction):
+        if output.parameters is None:
             raise InputError("these weights give no body parameters; take others, such as anny-key2mesh")
-        parts = (*output.parameters, output.joints, getattr(output, "deviation", None))
+        parts = (*output.parameters, output.joints, output.deviation)
         for name, part in zip(found, parts, strict=True):
             if part is not None:
                 found[name].append(part.float().cpu().numpy())

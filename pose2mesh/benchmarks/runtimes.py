@@ -6,14 +6,14 @@ from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pose2mesh.benchmarks.workloads import JOINT_SET, Workload
 from pose2mesh.networks.classic_body import ClassicBody
-from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.ops import use_backend, with_tiled_operators
 from pose2mesh.skeletons import joint_set
 
@@ -41,10 +41,10 @@ def add_exported(workload: Workload) -> Workload:
         return replace(workload, paths=workload.paths | {name: load(path) for name, load in usable.items()})
 
 
-def _export(network: nn.Module, path: Path) -> None:
+def _export(network: Any, path: Path) -> None:
     from pose2mesh.checkpoints.export import export_network
 
-    if isinstance(network, ClassicPose2Mesh):
+    if not hasattr(network, "joint_set"):  # the bare network of the paper
         names = joint_set(JOINT_SET).joints
         unused = {"faces": np.empty((0, 3)), "joint_regressor": np.empty((0, 0))}
         network = ClassicBody(network, joint_set=JOINT_SET, output_joint_names=names, **unused)

@@ -26,7 +26,7 @@ _TWISTED = {f"lowerarm02.{s}": (f"lowerarm01.{s}", f"wrist.{s}") for s in "LR"} 
 class AnnyBody(LinearBlendBody):
     """Anny with 104 bones and 16 shape components; poses come from the 19 captured bones."""
 
-    kind = kinds.BODY
+    kind, name = kinds.BODY, "anny-body"
     captured = MOTION_BONES  # those whose rotations make a pose
     group_of: Tensor  # [K]
     forearm_axes: Tensor  # [2, 3]

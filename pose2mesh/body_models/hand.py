@@ -28,6 +28,7 @@ class HandBody(LinearBlendBody):
 
     def __init__(self, arrays: dict[str, np.ndarray], bone_names, keypoint_rows):
         super().__init__(arrays, bone_names, keypoint_rows)
+        self.name = "anny-hand-left" if bone_names[0].endswith(".L") else "anny-hand"
         self.groups = self.captured = bone_names  # every bone turns by itself
         self.register_buffer("group_of", torch.arange(len(bone_names)), persistent=False)
 

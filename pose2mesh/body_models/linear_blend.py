@@ -31,6 +31,8 @@ class LinearBlendBody(nn.Module):
     """
 
     kind: Kind
+    name: str  # as `load_body_model` takes it
+    captured: tuple[str, ...] = ()  # bones whose world rotations make a pose by `expand_pose`; (): all make it together
     v_template: Tensor
     shapedirs: Tensor
     J_regressor: Tensor

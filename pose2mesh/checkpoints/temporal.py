@@ -7,7 +7,7 @@ from pose2mesh.checkpoints.build import BodyNetwork, output_set
 from pose2mesh.checkpoints.weights import read_weights
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.kinds import BODY
-from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.temporal import TemporalNetwork
 from pose2mesh.skeletons import MOTION_BONES, joint_set
 
@@ -42,7 +42,7 @@ def load_temporal(name_or_path: str | Path = SHIPPED) -> TemporalNetwork:
 
 def temporal_of(network: BodyNetwork) -> TemporalNetwork | None:
     """The shipped network over time for a frame network's answers; None where it does not know such answers."""
-    if not isinstance(network, CompactPose2Mesh) or network.lifter.parameter_head is None:
+    if not abilities_of(network).is_uncertain:
         return None
     settings = read_weights(SHIPPED)[1]
     outputs = joint_set(settings["output_set"]).joints

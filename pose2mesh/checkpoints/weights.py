@@ -17,6 +17,7 @@ from pose2mesh import paths
 from pose2mesh.checkpoints import official
 from pose2mesh.checkpoints.build import BodyNetwork, build_network
 from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.classic_body import ClassicLifter
 from pose2mesh.ops import freeze
 from pose2mesh.paths import write_with
@@ -79,12 +80,12 @@ def load_network(name_or_path: str | Path = "anny-body", device: str | torch.dev
     Raises MissingFileError, FormatError, and InputError for PoseNet alone, which gives no mesh.
     """
     network = load_network_or_lifter(name_or_path, device)
-    if isinstance(network, ClassicLifter):
+    if not abilities_of(network).gives_mesh:
         raise InputError(
             f"{name_or_path} holds PoseNet alone, which gives no mesh; convert the checkpoint of both stages (PoseNet "
             "alone can be measured with `pose2mesh test` on a dataset, and training can start from it: initial=FILE)"
         )
-    return network
+    return network  # pyright: ignore[reportReturnType]
 
 
 def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device) -> BodyNetwork | ClassicLifter:

@@ -155,15 +155,14 @@ def _fit_upsampling(hierarchy: "Hierarchy", options: argparse.Namespace) -> "Hie
     """Replace every level's barycentric matrix by one that is fitted on random shapes and poses of the body."""
     import numpy as np
 
-    from pose2mesh.augmentation.bodies import random_bodies, random_hands
-    from pose2mesh.body_models import AnnyBody, HandBody, load_body_model
+    from pose2mesh.body_models import load_body_model
     from pose2mesh.hierarchy import fit_upsampling
+    from pose2mesh.plugins import resolve
 
     body = load_body_model(options.body) if options.body else None
-    if hierarchy.pooling != "qem" or not isinstance(body, AnnyBody | HandBody):
+    if hierarchy.pooling != "qem" or body is None or not body.kind.drawn:
         raise InputError("--fit-upsampling needs --pooling qem and --body anny-body or anny-hand: it samples that body")
-    sample = random_hands if isinstance(body, HandBody) else random_bodies
-    bodies = sample(body, options.fit_upsampling)  # pyright: ignore[reportArgumentType]  # [S, V, 3]
+    bodies = resolve(body.kind.drawn)(body, options.fit_upsampling)  # [S, V, 3]
     for level in range(hierarchy.num_levels - 1):
         ids, coarse_ids = hierarchy.vertex_ids[level], hierarchy.vertex_ids[level + 1]
         within = np.searchsorted(ids, coarse_ids)

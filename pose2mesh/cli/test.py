@@ -112,12 +112,12 @@ def _dataset(config, predictions: Path | None) -> dict[str, Any]:
     from pose2mesh.checkpoints import load_network_or_lifter
     from pose2mesh.datasets.annotated.freihand import missing_truth
     from pose2mesh.evaluation.protocols import DatasetProtocol
-    from pose2mesh.networks.classic_body import ClassicLifter
+    from pose2mesh.networks.abilities import abilities_of
     from pose2mesh.training.distributed import pick_device
 
     device, name = pick_device(config.device), config.protocol
     network = load_network_or_lifter(config.weights, device)
-    is_lifter = isinstance(network, ClassicLifter)
+    is_lifter = not abilities_of(network).gives_mesh
     if is_lifter:
         print(f"{config.weights} holds PoseNet alone: errors are of the {network.joint_set} joints that it lifts")
     protocol = DatasetProtocol(config, str(network.joint_set), needs_joints=is_lifter)

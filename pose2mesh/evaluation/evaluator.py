@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pose2mesh.checkpoints.build import BodyNetwork
 from pose2mesh.metrics import MetricAccumulator, hand_errors, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
-from pose2mesh.networks.prediction import BodyPrediction, MeshPrediction, UncertainPrediction
+from pose2mesh.networks.prediction import Prediction
 from pose2mesh.skeletons import PELVIS_ROW
 from pose2mesh.synthesis.detections import conversion
 from pose2mesh.synthesis.mocap import ProtocolBatch
@@ -49,38 +49,31 @@ def shown(protocol: Any, batch_size: int, progress: bool) -> Iterator[ProtocolBa
             bar.update(len(batch.groups))
 
 
-def measure(
-    predicted: MeshPrediction | BodyPrediction | UncertainPrediction, joints: Tensor, vertices: Tensor
-) -> dict[str, Tensor]:
+def measure(predicted: Prediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
     """Per-sample errors [B] in metres, over the protocol's joints of COCO-19.
 
     Of networks that tell deviations also `within_one_deviation`, the share of joints that are no farther off.
     """
     errors = _errors(predicted, predicted.joints[:, PROTOCOL_JOINTS], joints[:, PROTOCOL_JOINTS], vertices)
-    if isinstance(predicted, UncertainPrediction):
+    if predicted.deviation is not None:
         distance = (predicted.joints[:, SURE_JOINTS] - joints[:, SURE_JOINTS]).norm(dim=-1)
         errors["within_one_deviation"] = (distance <= predicted.deviation[:, SURE_JOINTS]).float().mean(1)
     return errors
 
 
-def measure_hands(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
+def measure_hands(predicted: Prediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
     """Per-sample errors [B] in metres over all 21 joints, and FreiHAND's scores in [0, 1] after alignment."""
     scores = hand_errors(predicted.joints, predicted.vertices, joints, vertices)
     del scores["auc_vertices"]  # asked for by FreiHAND's server alone
     return scores | {"mpjpe": mpjpe(predicted.joints, joints), "mpvpe": mpvpe(predicted.vertices, vertices)}
 
 
-def measure_all(predicted: MeshPrediction | BodyPrediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
+def measure_all(predicted: Prediction, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
     """Per-sample errors [B] in metres over all joints."""
     return _errors(predicted, predicted.joints, joints, vertices)
 
 
-def _errors(
-    predicted: MeshPrediction | BodyPrediction | UncertainPrediction,
-    predicted_joints: Tensor,
-    joints: Tensor,
-    vertices: Tensor,
-) -> dict[str, Tensor]:
+def _errors(predicted: Prediction, predicted_joints: Tensor, joints: Tensor, vertices: Tensor) -> dict[str, Tensor]:
     return {
         "pa_mpjpe": pa_mpjpe(predicted_joints, joints),
         "mpjpe": mpjpe(predicted_joints, joints),

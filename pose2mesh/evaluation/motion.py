@@ -28,6 +28,7 @@ from pose2mesh.fitting.quick_fit import QuickFit
 from pose2mesh.fitting.steady_fit import SteadyFit
 from pose2mesh.geometry.chains import world_rotations
 from pose2mesh.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe
+from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.temporal import FrameAnswers, TemporalNetwork
 from pose2mesh.settings import Strict
@@ -109,9 +110,9 @@ class MotionProtocol:
 def frame_network(name: str) -> CompactPose2Mesh:
     """The frame network of a weights file. Raises InputError unless a network over time knows its answers."""
     network = load_network(name)
-    if not isinstance(network, CompactPose2Mesh) or network.lifter.parameter_head is None:
+    if not abilities_of(network).is_uncertain:
         raise InputError(f"weights={name}: a network over time needs a frame network with lifter.heads")
-    return network
+    return network  # pyright: ignore[reportReturnType] - the compact one is the only such network of the package
 
 
 def evaluate_motion(

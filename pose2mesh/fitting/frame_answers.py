@@ -11,7 +11,7 @@ from pose2mesh.body_models.anny import AnnyBody, load_anny_body
 from pose2mesh.fitting.batched_camera import place_bodies, project_rays
 from pose2mesh.fitting.quick_fit import QuickFit, QuickFitSettings
 from pose2mesh.networks.compact import CompactPose2Mesh
-from pose2mesh.networks.prediction import BodyParameters, UncertainPrediction
+from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.temporal import FrameAnswers
 
 _BATCH = 512  # frames at once
@@ -61,7 +61,7 @@ class AnsweringNetwork:
         answers = []
         for some in keypoints.flatten(0, 1).split(_BATCH):
             found = self.network.without_mesh(some)
-            assert isinstance(found, UncertainPrediction)  # networks over time know no others
+            assert found.deviation is not None and found.parameters is not None  # networks over time know no others
             answers.append(FrameAnswers(some, found.joints, found.deviation, *found.parameters, found.joints[..., :2]))
         flat = FrameAnswers(*(torch.cat(column) for column in zip(*answers, strict=True)))
         fitted = self.fit(flat, rays.flatten(0, 1))

@@ -16,8 +16,8 @@ from pose2mesh.fitting.batched_camera import guess_rays, reprojection_errors
 from pose2mesh.fitting.pose_mixture import PoseMixture, load_mixture
 from pose2mesh.geometry.chains import relative_rotations, world_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.body_decoders import AnnyDecoder
-from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.skeletons import MOTION_PARENTS, joint_set
 
@@ -130,7 +130,8 @@ class RefinedNetwork:
     """
 
     def __init__(self, network: Any, settings: FitSettings = REFINEMENT):
-        if not isinstance(network, Key2Mesh) or not isinstance(network.decoder, AnnyDecoder):
+        abilities = abilities_of(network)
+        if not abilities.fitted_set or abilities.adapted != "parameters":
             raise InputError("refining needs the parameters of anny-body; use weights such as anny-key2mesh")
         self.network, self.settings = network, settings
         self.joint_set, self.output_joint_names = network.joint_set, network.output_joint_names

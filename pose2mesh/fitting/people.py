@@ -9,7 +9,7 @@ import numpy as np
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.fitting.camera import assume_intrinsics, fit_cameras
 from pose2mesh.geometry.mirroring import flip_faces, mirror_where
-from pose2mesh.networks.prediction import BodyPrediction, UncertainPrediction
+from pose2mesh.networks.prediction import Prediction
 from pose2mesh.skeletons import BODY32, JointSet, convert
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import DERIVED
@@ -40,7 +40,7 @@ def check_outputs(outputs: str) -> None:
         raise InputError(f"outputs {outputs!r} is none of {', '.join(OUTPUTS)}")
 
 
-def answers_of(output: Any, is_left: np.ndarray, outputs: Outputs) -> list[Answer]:
+def answers_of(output: Prediction, is_left: np.ndarray, outputs: Outputs) -> list[Answer]:
     """The answers of a batch, one by one, in memory of their own; `is_left` bool [B] are mirrored back to left hands.
 
     `output` holds tensors as `Pose2Mesh.network` returns them. Raises InputError where parameters are wanted and the
@@ -50,18 +50,17 @@ def answers_of(output: Any, is_left: np.ndarray, outputs: Outputs) -> list[Answe
     vertices = _array(output.vertices) if outputs == "mesh" else np.zeros((len(joints), 0, 3), np.float32)
     if not (np.isfinite(joints).all() and np.isfinite(vertices).all()):
         raise FormatError("the network returned numbers that are not finite: its weights are damaged; load others")
-    has_parameters = isinstance(output, BodyPrediction | UncertainPrediction)
-    if outputs == "parameters" and not has_parameters:
+    if outputs == "parameters" and output.parameters is None:
         raise InputError(
             "these weights give no body parameters; take others, such as anny-key2mesh, or outputs='joints'"
         )
     parameters: list[dict[str, np.ndarray] | None] = [None] * len(joints)
-    if has_parameters and outputs != "joints":
+    if output.parameters is not None and outputs != "joints":
         arrays = {name: _array(values) for name, values in output.parameters._asdict().items()}
         arrays["rotations"] = np.where(is_left[:, None, None, None], arrays["rotations"] * _MIRROR, arrays["rotations"])
         parameters = [{name: values[row].copy() for name, values in arrays.items()} for row in range(len(joints))]
     mirrored = (mirror_where(points, is_left) for points in (vertices, joints))
-    deviation = getattr(output, "deviation", None)
+    deviation = output.deviation
     deviations = [None] * len(joints) if deviation is None else [row.copy() for row in _array(deviation)]
     return [Answer(v.copy(), j.copy(), p, d) for v, j, p, d in zip(*mirrored, parameters, deviations, strict=True)]
 

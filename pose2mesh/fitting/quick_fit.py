@@ -20,9 +20,7 @@ from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.fitting.batched_camera import NEAREST, place_bodies
 from pose2mesh.fitting.subject import KnownShape
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
-from pose2mesh.networks.body_decoders import AnnyDecoder
-from pose2mesh.networks.compact import CompactPose2Mesh
-from pose2mesh.networks.key2mesh import Key2Mesh
+from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction, UncertainPrediction
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS, joint_set
 
@@ -99,7 +97,7 @@ class QuickFit(nn.Module):
         scale = (own * joints).sum((1, 2)) / joints.square().sum((1, 2))  # [B], least squares
         scale = torch.where(torch.tensor([shape is None for shape in known], device=scale.device), 1.0, scale)
         parts = {"vertices": answer.vertices * scale[:, None, None], "joints": joints * scale[:, None, None]}
-        if isinstance(answer, UncertainPrediction):
+        if answer.deviation is not None:
             parts["deviation"] = answer.deviation * scale[:, None]
         return answer._replace(**parts, parameters=state), prior
 
@@ -113,7 +111,7 @@ class QuickFit(nn.Module):
         mesh = answer.vertices
         mesh = mesh[:, self.mesh_points] if mesh.shape[1] else self.linearize(answer.parameters)[0][:, count:]
         goal = torch.cat([answer.joints, mesh], 1)  # [B, P, 3]
-        deviation = getattr(answer, "deviation", None)
+        deviation = answer.deviation
         sigma = torch.full_like(goal[..., 0], given.vertex)  # [B, P]
         sigma[:, :count] = given.joint * (given.unknown if deviation is None else deviation)
         return self.solve(answer.parameters, goal, sigma, rays, prior)
@@ -171,11 +169,8 @@ class QuickFit(nn.Module):
 
 def quick_fit_of(network: Any) -> QuickFit | None:
     """The fit for a network's answers; None where it gives no parameters of the free body, or fits by itself."""
-    if isinstance(network, Key2Mesh) and isinstance(network.decoder, AnnyDecoder):
-        return QuickFit(network.decoder.body, network.decoder.joint_set.name)
-    if isinstance(network, CompactPose2Mesh) and network.lifter.parameter_head is not None:
-        return QuickFit(load_anny_body(), "body32")
-    return None
+    joints = abilities_of(network).fitted_set
+    return QuickFit(load_anny_body(), joints) if joints else None
 
 
 def spread_points(points: np.ndarray, count: int) -> np.ndarray:

@@ -21,14 +21,17 @@ IDENTITY_6D = (1.0, 0, 0, 0, 1, 0)
 class BodyDecoder(nn.Module, ABC):
     """What turns parameters into a body; `rest6d` [R, 6] is its rest pose, upright before the camera."""
 
+    is_fitted = False  # whether `fitting` knows how its bones turn
     rest6d: Tensor
     num_shape: int
     faces: np.ndarray  # [F, 3]
+    bone_names: tuple[str, ...]  # [R]
 
-    def __init__(self, rest: list[tuple[float, ...]], num_shape: int, faces: np.ndarray, output_joints: str):
+    def __init__(self, rest: list[tuple[float, ...]], body: LinearBlendBody, output_joints: str):
         super().__init__()
         self.register_buffer("rest6d", torch.tensor(rest), persistent=False)
-        self.num_shape, self.faces = num_shape, faces
+        self.num_shape, self.faces = body.num_shape, body.faces.numpy()
+        self.bone_names = body.captured or body.bone_names
         self.joint_set = joint_set(output_joints)
         assert self.joint_set.root is not None  # output sets are chosen by `build`, all have one
         self.root = self.joint_set.index(self.joint_set.root)
@@ -51,9 +54,11 @@ class BodyDecoder(nn.Module, ABC):
 class AnnyDecoder(BodyDecoder):
     """World rotations of the 19 captured bones and 16 shape components; joints cost no vertices."""
 
+    is_fitted = True
+
     def __init__(self, body: AnnyBody, vertex_ids: np.ndarray | None = None):
         """`vertex_ids`: the vertices to decode, by default all."""
-        super().__init__([UPRIGHT_6D] * len(MOTION_BONES), body.num_shape, body.faces.numpy(), "coco19")
+        super().__init__([UPRIGHT_6D] * len(MOTION_BONES), body, "coco19")
         ids = np.arange(len(body.v_template)) if vertex_ids is None else vertex_ids
         self.body, self.reduced = body, ReducedBody(body, ids, self.joint_set.name)
 
@@ -81,8 +86,7 @@ class SkinnedDecoder(BodyDecoder):
     def __init__(self, body: LinearBlendBody, output_joints: str = ""):
         """`output_joints`: a set of joints, by default that of the body's kind."""
         output_joints = output_joints or body.kind.output_set
-        bones = len(body.parents)
-        super().__init__([UPRIGHT_6D] + [IDENTITY_6D] * (bones - 1), body.num_shape, body.faces.numpy(), output_joints)
+        super().__init__([UPRIGHT_6D] + [IDENTITY_6D] * (len(body.parents) - 1), body, output_joints)
         self.body = body
         rows = torch.as_tensor(body.joint_regressor(output_joints), dtype=torch.float32)
         self.register_buffer("regressor", rows, persistent=False)

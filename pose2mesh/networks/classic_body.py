@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from pose2mesh.errors import InputError
 from pose2mesh.losses.classic import ClassicObjective
+from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.networks.prediction import MeshPrediction
@@ -16,6 +17,7 @@ from pose2mesh.networks.prediction import MeshPrediction
 class ClassicBody(nn.Module):
     """ClassicPose2Mesh for one mesh topology."""
 
+    abilities = Abilities(needs_all_joints=True)
     joint_regressor: Tensor
 
     def __init__(
@@ -52,6 +54,8 @@ class ClassicBody(nn.Module):
 
 class ClassicLifter(nn.Module):
     """PoseNet alone, as the first stage of training leaves it. Its weights fit the lifter of a ClassicBody."""
+
+    abilities = Abilities(needs_all_joints=True, gives_mesh=False)
 
     def __init__(self, posenet: PoseNet, joint_set: str):
         super().__init__()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from pose2mesh.losses.compact import CompactObjective
 from pose2mesh.losses.targets import Batch
+from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.lifter import Lifted, Lifter
 from pose2mesh.networks.prediction import MeshPrediction, UncertainPrediction
 from pose2mesh.ops import SparseOperator
@@ -50,6 +51,16 @@ class CompactPose2Mesh(nn.Module):
         self.register_buffer("mirror_signs", torch.tensor([-1.0, 1.0, 1.0]), persistent=False)
         finest_regressor = torch.as_tensor(np.asarray(to_full.T @ joint_regressor.T).T, dtype=torch.float32)
         self.register_buffer("joint_regressor", finest_regressor.contiguous(), persistent=False)  # [J_out, N]
+
+    @property
+    def abilities(self) -> Abilities:
+        has_heads = self.lifter.parameter_head is not None
+        is_adapted = hasattr(self.mesh_head, "coarsest")
+        return Abilities(
+            fitted_set="body32" if has_heads else "",
+            is_uncertain=has_heads,
+            adapted="vertices" if is_adapted else "",
+        )
 
     def regress_joints(self, finest: Tensor) -> Tensor:
         """Joints [B,J_out,3] m of the finest vertices [B,N,3]: those of the full mesh, without computing it."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.losses.parameters import ParameterObjective
+from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.body_decoders import BodyDecoder
 from pose2mesh.networks.lifter import PoseFeatures
 from pose2mesh.networks.parameter_head import estimate_parameters, start_at_rest
@@ -72,6 +73,8 @@ class Key2Mesh(nn.Module):
         self.lifter, self.head, self.decoder = lifter, head, decoder
         self.joint_set, self.output_joint_names = joint_set, decoder.joint_set.joints
         self.faces = decoder.faces
+        fitted_set = decoder.joint_set.name if decoder.is_fitted else ""
+        self.abilities = Abilities(fitted_set=fitted_set, adapted="parameters")
         start_at_rest(head, decoder.rest6d, decoder.num_shape)
 
     def estimate(self, features: Tensor) -> BodyParameters:

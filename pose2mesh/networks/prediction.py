@@ -25,6 +25,14 @@ class MeshPrediction(NamedTuple):
     vertices: Tensor  # [B, V, 3] metres
     joints: Tensor  # [B, J, 3] metres
 
+    @property
+    def parameters(self) -> None:
+        """None: the network knows a mesh alone."""
+
+    @property
+    def deviation(self) -> None:
+        """None: the network does not say how sure it is."""
+
 
 class UncertainPrediction(NamedTuple):
     """A mesh with what its network knows besides; frames as in MeshPrediction."""
@@ -41,6 +49,13 @@ class BodyPrediction(NamedTuple):
     vertices: Tensor  # [B, V, 3] metres
     joints: Tensor  # [B, J, 3] metres
     parameters: BodyParameters
+
+    @property
+    def deviation(self) -> None:
+        """None, as of MeshPrediction."""
+
+
+Prediction = MeshPrediction | BodyPrediction | UncertainPrediction
 
 
 def check_keypoints(keypoints: Any, joint_set: str) -> None:

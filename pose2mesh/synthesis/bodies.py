@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from pose2mesh import paths
+from pose2mesh import kinds, paths
 from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras, sample_views
 from pose2mesh.augmentation.detector_noise import DetectorNoise
 from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
@@ -147,7 +147,7 @@ def find_motion(source: str | Path) -> Path:
 
 def shape_table() -> tuple[Tensor, Tensor]:
     """(age in years [N], betas [N,16]) of people sampled from Anny's calibrated distribution."""
-    arrays = read_arrays(paths.asset("statistics/anny_shapes.npz"), ("age_years", "betas"), remedy="restore it")
+    arrays = read_arrays(paths.asset(kinds.BODY.shapes), ("age_years", "betas"), remedy="restore it")
     return torch.from_numpy(arrays["age_years"]), torch.from_numpy(arrays["betas"])
 
 

@@ -20,7 +20,7 @@ from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, TRAINING_FAMILIE
 from pose2mesh.augmentation.hand_noise import PROTOCOL_HAND_NOISE, add_hand_noise
 from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler, vary
 from pose2mesh.augmentation.poses import random_rotations
-from pose2mesh.body_models import HandBody, LinearBlendBody
+from pose2mesh.body_models import LinearBlendBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.errors import InputError
 from pose2mesh.geometry.chains import relative_rotations
@@ -41,7 +41,7 @@ class PosedHands:
 
     def __init__(self, body: LinearBlendBody, vertex_ids: np.ndarray):
         self.body, self.vertex_ids = body, torch.as_tensor(vertex_ids)
-        self.reduced = ReducedBody(body, vertex_ids, "hand21") if isinstance(body, HandBody) else None
+        self.reduced = ReducedBody(body, vertex_ids, "hand21") if body.captured else None  # pyright: ignore[reportArgumentType]
         self.regressor = torch.as_tensor(body.joint_regressor("hand21"), dtype=torch.float32)
 
     def __call__(self, betas: Tensor, world_rotmat: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,9 +120,9 @@ def hand_shapes(body: LinearBlendBody, years: tuple[float, float], first: int) -
 
     MANO's directions are scaled to deviations of its scans, so its betas are normal, whatever the age.
     """
-    if not isinstance(body, HandBody):
+    if not body.kind.shapes:
         return torch.randn(2048, body.num_shape, generator=seeded_generator(first, 10))
-    table = read_arrays(paths.asset("statistics/anny_hand_shapes.npz"), ("age_years", "betas"), remedy="restore it")
+    table = read_arrays(paths.asset(body.kind.shapes), ("age_years", "betas"), remedy="restore it")
     age, betas = table["age_years"][first::2], table["betas"][first::2]
     chosen = betas[(age >= years[0]) & (age <= years[1])]
     if not len(chosen):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from pose2mesh.body_models import AnnyBody, load_body_model
-from pose2mesh.networks.body_decoders import AnnyDecoder, SkinnedDecoder
+from pose2mesh.body_models import load_body_model
 from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.plugins import resolve
 from pose2mesh.types import Camera, Motion, Person
 
 
@@ -17,7 +17,7 @@ class MotionBodies:
     def __init__(self, motion: Motion) -> None:
         body = load_body_model(motion.body)
         self.motion = motion
-        self.decoder = AnnyDecoder(body) if isinstance(body, AnnyBody) else SkinnedDecoder(body, "coco19")
+        self.decoder = resolve(body.kind.decoder)(body)
         self._first = np.searchsorted(
             motion.frame, np.arange(motion.frame[-1] + 2)
         )  # rows of frame f: first[f : f + 2]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from pose2mesh.body_models import AnnyBody, LicensedBody, load_anny_body
+from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.body_models.soles import sole_vertices
 from pose2mesh.checkpoints.temporal import temporal_of
@@ -14,10 +14,10 @@ from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.fitting.frame_answers import FrameFit
 from pose2mesh.fitting.parameters import ParameterFit
 from pose2mesh.fitting.steady_fit import SteadyFit
-from pose2mesh.networks.body_decoders import AnnyDecoder, SkinnedDecoder
+from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.temporal import FrameAnswers
-from pose2mesh.skeletons import MOTION_BONES, JointSet, convert, joint_set
+from pose2mesh.skeletons import JointSet, convert, joint_set
 from pose2mesh.tracking.ground import ground_plane, world_from_camera
 from pose2mesh.tracking.placing import place
 from pose2mesh.tracking.smoothing import smooth_rotations
@@ -50,20 +50,19 @@ class MotionBuilder:
         """Raises InputError for networks whose answers have no bones: hands, and other meshes than Anny's."""
         decoder = getattr(network, "decoder", None)
         self.temporal = temporal_of(network)  # None: angles are filtered instead
-        if not isinstance(decoder, AnnyDecoder | SkinnedDecoder):
+        if decoder is None:
             body = load_anny_body()
             if len(network.faces) != len(body.faces):
                 raise InputError("a motion needs a body's parameters; these weights recover another mesh")
             decoder = AnnyDecoder(body, np.arange(0, len(body.v_template), _FIT_STRIDE))
         self.decoder, self.joint_set, self.output_names = decoder, network.joint_set, network.output_joint_names
         body = decoder.body
-        self.body_name = body.name if isinstance(body, LicensedBody) else "anny-body"
-        self.bone_names = MOTION_BONES if isinstance(body, AnnyBody) else body.bone_names
+        self.body_name, self.bone_names = body.name, decoder.bone_names
         self._anny = self._fit = self._soles = None
-        if isinstance(body, AnnyBody):
+        if decoder.is_fitted:
             self._anny, self._fit = body, ParameterFit(body, np.arange(0, len(body.v_template), _FIT_STRIDE))
             self._soles = ReducedBody(body, sole_vertices(body).ravel(), "coco19")
-        if self.temporal is not None and isinstance(body, AnnyBody):
+        if self.temporal is not None and decoder.is_fitted:
             self._frame_fit, self._steady_fit = FrameFit(body, "body32"), SteadyFit(body, "body32")
 
     def rows(self, frames: Iterable[tuple[int, float, list[Person]]]) -> Rows:
@@ -155,7 +154,7 @@ class MotionBuilder:
             betas=betas,
             keypoints=np.where(rows.keypoints[..., 2:] > 0, rows.keypoints, np.float32(0)),
             joint_names=self.decoder.joint_set.joints,
-            bone_names=tuple(self.bone_names),
+            bone_names=self.bone_names,
             fps=fps,
             body=self.body_name,
             camera=camera,

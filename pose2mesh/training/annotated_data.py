@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 import torch
 
-from pose2mesh.body_models import LicensedBody, load_body_model
+from pose2mesh.body_models import load_licensed_body
 from pose2mesh.datasets.annotated import read_samples
 from pose2mesh.datasets.annotated.meshes import BodySurfaces
 from pose2mesh.datasets.annotated.table import SampleTable, collect
@@ -101,7 +101,7 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
     exact = config.data.exact_input
     tables = [_read(source, network.joint_set, target_set, exact) for source in config.data.sources]
     names = dict.fromkeys((network.body, *(name for table in tables for name in table.models)))
-    bodies = {name: _body(name) for name in names}
+    bodies = {name: load_licensed_body(name) for name in names}
     needed = (network.joint_set, target_set, *_sets_of_fits(tables))
     body = bodies[network.body]
     surfaces = BodySurfaces(bodies, needed)
@@ -144,9 +144,3 @@ def _read(source: SourceConfig, input_set: str, target_set: str, exact: bool) ->
 def _sets_of_fits(tables: list[SampleTable]) -> tuple[str, ...]:
     """Sets in which fits are judged, beside those of input and target."""
     return ("coco17",) if any(table.dataset == "coco" for table in tables) else ()
-
-
-def _body(name: str) -> LicensedBody:
-    body = load_body_model(name)
-    assert isinstance(body, LicensedBody)  # readers and check_sources name no others
-    return body

@@ -1,0 +1,20 @@
+"""What a network says of itself, so that nobody has to ask for its class."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """Of a network in its attribute `abilities`; one without it, such as somebody's own, has these."""
+
+    needs_all_joints: bool = False  # it cannot leave a missing joint out
+    gives_mesh: bool = True  # False: it is not called, only `lift`ed with
+    fitted_set: str = ""  # joints of answers that carry parameters of the free body, where a fit may start; "": none
+    is_uncertain: bool = False  # its answers are UncertainPrediction
+    adapted: Literal["", "parameters", "vertices"] = ""  # what its `lifter.features`, which may be adapted, lead to
+
+
+def abilities_of(network: Any) -> Abilities:
+    """What a network can do."""
+    return getattr(network, "abilities", Abilities())
