@@ -252,7 +252,7 @@ def classes_of(*folders: str) -> set[str]:
         for folder in folders
         for path in (PACKAGE / folder).rglob("*.py")
         for node in ast.parse(path.read_text()).body
-        if isinstance(node, ast.ClassDef)
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     }
 
 
