@@ -18,8 +18,10 @@ LAYERS = (
     ("body_models", "hierarchy", "ops"),
     ("networks", "losses", "metrics", "augmentation"),
     ("datasets", "synthesis", "detectors", "tracking", "fitting", "checkpoints", "rendering", "exporters"),
-    ("pipeline", "batch", "over_time", "body_with_hands", "training", "adaptation", "benchmarks", "evaluation")
-    + ("viewer", "cli", "__main__"),
+    (
+        *("pipeline", "batch", "over_time", "body_with_hands", "training", "adaptation", "benchmarks"),
+        *("evaluation", "viewer", "cli", "__main__"),
+    ),
 )
 LAYER_OF = {part: height for height, parts in enumerate(LAYERS) for part in parts}
 

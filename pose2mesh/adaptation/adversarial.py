@@ -7,19 +7,18 @@ for one of the extractor, gradient penalty 50, hence WGAN-GP; the adapted extrac
 """
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.adaptation.method import make_adam, reprojection_loss
 from pose2mesh.adaptation.target import TargetSet
+from pose2mesh.losses.domains import critic_loss, domain_loss
 from pose2mesh.losses.targets import Batch
-from pose2mesh.networks.critic import DomainCritic, gradient_penalty, reverse_gradient
+from pose2mesh.networks.critic import DomainCritic
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
 from pose2mesh.training.run_folder import Stateful
-
-_binary = nn.functional.binary_cross_entropy_with_logits
 
 
 class AdversarialAdaptation:
@@ -46,7 +45,7 @@ class AdversarialAdaptation:
         adapted = self.backbone.features(target).float()  # [B, C]
         weights = self.target.confident(target)
         parts = {
-            "domain": self._domain_loss(frozen, adapted),
+            "domain": domain_loss(self.settings.critic, self.critic, frozen, adapted),
             "reprojection": reprojection_loss(self.backbone, adapted, target, weights),
             "features": (self.backbone.features(source_points).float() - frozen).square().mean(),
         }
@@ -74,24 +73,8 @@ class AdversarialAdaptation:
             fresh = target if turn == 0 else self.target.draw(len(target), self.config.seed + 1, 1000 * index + turn)
             with torch.no_grad():
                 adapted = self.backbone.features(fresh.to(self.device)).float()
-            real, fake = self.critic(frozen), self.critic(adapted)
-            if self.settings.critic == "bce":
-                loss = _binary(real, torch.ones_like(real)) + _binary(fake, torch.zeros_like(fake))
-            else:
-                penalty = gradient_penalty(self.critic, frozen, adapted, generator)
-                loss = fake.mean() - real.mean() + self.settings.gradient_penalty * penalty
-            distance = float((real.mean() - fake.mean()).detach())
+            settings = self.settings.critic, self.critic, frozen, adapted, self.settings.gradient_penalty
+            loss, distance = critic_loss(*settings, generator)
             if not descend(loss, [self.critic_optimizer], self.config.clip_norm):
                 return None
         return distance
-
-    def _domain_loss(self, frozen: Tensor, adapted: Tensor) -> Tensor:
-        """What the extractor minimizes so that its target features [B,C] pass for source features."""
-        kind = self.settings.critic
-        if kind == "none":
-            return torch.zeros((), device=self.device)
-        if kind == "gradient_reversal":
-            real, fake = self.critic(frozen), self.critic(reverse_gradient(adapted))
-            return _binary(real, torch.ones_like(real)) + _binary(fake, torch.zeros_like(fake))
-        fake = self.critic(adapted)
-        return -fake.mean() if kind == "wgan_gp" else _binary(fake, torch.ones_like(fake))

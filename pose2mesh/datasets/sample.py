@@ -49,7 +49,7 @@ class SampleCamera:
 
 
 @dataclass(frozen=True)
-class BodyParameters:
+class FittedBody:
     """SMPL or MANO parameters in the dataset's world.
 
     The mesh is `camera.to_camera(model(rotvec, betas) + translation)`. With `turns_about_root` the camera's rotation
@@ -77,7 +77,7 @@ class Sample:
     group: str  # what results are listed by: action or sequence
     frame: int  # counts from the file's own start; 0 where there is no sequence
     camera: SampleCamera
-    body: BodyParameters | None = None
+    body: FittedBody | None = None
     joints: Joints3D | None = None  # measured, not made from `body`
     labels: Joints2D | None = None  # marked by people or projected from `joints`
     detections: Joints2D | None = None  # found by the detector whose output the release publishes

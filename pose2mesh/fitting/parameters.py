@@ -6,6 +6,7 @@ from torch import Tensor
 
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.geometry.procrustes import best_rotation
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import MOTION_BONES
 
@@ -41,11 +42,7 @@ class ParameterFit:
     def _turns(self, start: Tensor, end: Tensor) -> Tensor:
         """Rotations [B,19,3,3] that best turn each bone's vertices from `start` to `end`, [B,n,3] both."""
         centered = start[:, None] - (self.weights @ start)[:, :, None]  # [B, 19, n, 3]
-        moments = torch.einsum("kn,bkni,bnj->bkij", self.weights, centered, end)  # [B, 19, 3, 3]
-        left, _, right = torch.linalg.svd(moments)
-        sign = torch.ones_like(left[..., 0])
-        sign[..., 2] = torch.det(right.transpose(-1, -2) @ left.transpose(-1, -2))
-        return right.transpose(-1, -2) @ (sign[..., None] * left.transpose(-1, -2))
+        return best_rotation(torch.einsum("kn,bni,bknj->bkij", self.weights, end, centered))[0]
 
     def _shape(self, vertices: Tensor, rotations: Tensor) -> Tensor:
         """Shape [B,S] for known rotations; where the mesh stands is not looked at."""

@@ -19,6 +19,17 @@ class Similarity(NamedTuple):
         return self.scale[..., None, None] * turned + self.translation[..., None, :]
 
 
+def best_rotation(covariance: Tensor) -> tuple[Tensor, Tensor]:
+    """The rotation R [..., 3, 3] nearest to a matrix [..., 3, 3], which maximizes tr(Rᵀ C), and that maximum [...].
+
+    Of Σ target sourceᵀ it is the rotation that best turns the source's points onto the target's (Kabsch 1976).
+    """
+    u, singular, v_transposed = torch.linalg.svd(covariance)
+    sign = torch.ones_like(singular)
+    sign[..., 2] = (torch.linalg.det(u) * torch.linalg.det(v_transposed)).sign()  # −1 forbids the reflection
+    return (u * sign[..., None, :]) @ v_transposed, (singular * sign).sum(-1)
+
+
 def fit_similarity(source: Tensor, target: Tensor) -> Similarity:
     """The similarity that minimizes Σ ‖target − (s R source + t)‖² (Umeyama 1991, eq. 40 to 43).
 
@@ -30,15 +41,12 @@ def fit_similarity(source: Tensor, target: Tensor) -> Similarity:
     source_centered = source - source_mean[..., None, :]
     target_centered = target - target_mean[..., None, :]
     covariance = target_centered.transpose(-1, -2) @ source_centered  # [..., 3, 3]
-    u, singular, v_transposed = torch.linalg.svd(covariance)
-    sign = torch.ones_like(singular)
-    sign[..., 2] = (torch.linalg.det(u) * torch.linalg.det(v_transposed)).sign()  # −1 forbids the reflection
-    rotmat = (u * sign[..., None, :]) @ v_transposed
+    rotmat, overlap = best_rotation(covariance)
     spread = source_centered.square().sum((-2, -1))  # [...]
     rounding = source.shape[-2] * (4 * torch.finfo(source.dtype).eps * source_mean).square().sum(-1)
     is_point = spread <= rounding  # [...]; what is left of equal points after subtracting their mean
     safe_spread = torch.where(is_point, torch.ones_like(spread), spread)
-    scale = torch.where(is_point, torch.zeros_like(spread), (singular * sign).sum(-1) / safe_spread)
+    scale = torch.where(is_point, torch.zeros_like(spread), overlap / safe_spread)
     turned_mean = (rotmat @ source_mean[..., None])[..., 0]
     return Similarity(scale, rotmat, target_mean - scale[..., None] * turned_mean)
 

@@ -113,14 +113,14 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
 
 def _share_of_fits(source: SourceConfig, table: SampleTable, surfaces: BodySurfaces, input_set: str) -> float | None:
     """Of some people of a dataset; None where it has no rule. Raises InputError where not one fit is good."""
-    rules = find("dataset", source.dataset).rules
-    if math.isinf(rules.largest_misfit_m) and math.isinf(rules.largest_misfit_px):
+    dataset = find("dataset", source.dataset)
+    if math.isinf(dataset.largest_misfit_m) and math.isinf(dataset.largest_misfit_px):
         return None
     people = table.rows(torch.linspace(0, len(table) - 1, min(len(table), _JUDGED)).long())
     share = float(make_targets(people, surfaces, input_set, needs_mesh=True).vertices_valid.float().mean())
     if share == 0:
-        in_picture = rules.largest_misfit_px < math.inf
-        limit = f"{rules.largest_misfit_px:g} px (of 64)" if in_picture else f"{1000 * rules.largest_misfit_m:g} mm"
+        in_picture = dataset.largest_misfit_px < math.inf
+        limit = f"{dataset.largest_misfit_px:g} px (of 64)" if in_picture else f"{1000 * dataset.largest_misfit_m:g} mm"
         raise InputError(
             f"data.sources: of {len(people)} fitted bodies of {source.dataset} in {source.folder} none comes within "
             f"{limit} of what was measured or labeled; are its units or its versions others? (docs/data.md)"
@@ -130,7 +130,7 @@ def _share_of_fits(source: SourceConfig, table: SampleTable, surfaces: BodySurfa
 
 def _read(source: SourceConfig, input_set: str, target_set: str, exact: bool) -> SampleTable:
     options = {"subsets": source.subsets} if source.dataset == "amass" else {}
-    sees = find("dataset", source.dataset).rules.sees_detections and not exact
+    sees = find("dataset", source.dataset).sees_detections and not exact
     samples = read_samples(source.dataset, source.folder, source.split, with_detections=sees, **options)
     first = next(samples, None)
     if first is None:

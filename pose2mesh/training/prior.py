@@ -16,8 +16,9 @@ from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
 from pose2mesh.body_models import load_hand_body
 from pose2mesh.checkpoints import save_weights
 from pose2mesh.checkpoints.prior import BODY_BONES, KIND
-from pose2mesh.geometry.chains import relative_rotations, world_rotations
+from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from pose2mesh.losses.pose_prior import prior_loss
 from pose2mesh.networks.pose_prior import PosePrior
 from pose2mesh.skeletons import MOTION_PARENTS
 from pose2mesh.synthesis.bodies import pose_pool, seeded_generator
@@ -138,28 +139,6 @@ def _hand_material(config: PriorConfig) -> Material:
 
     parents = tuple(parent - first + 1 for parent in body.parents[first:].tolist())
     return Material(body.bone_names[first:], parents, draw, relative(gesture_pool(VALIDATION_FAMILIES)))
-
-
-def prior_loss(
-    prior: PosePrior,
-    rotmat: Tensor,
-    parents: tuple[int, ...],
-    kl_weight: float,
-    world_share: float,
-    generator: Generator,
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """Squared chordal distance of the rotations, against parents and against the root, and the weighted divergence.
-
-    The published training compares vertices of a licensed body; rotations against the root stand for them here, so
-    that an error near the root weighs as much as all that hangs on it.
-    """
-    decoded, mean, deviation = prior(rotmat, generator)
-    relative = (decoded - rotmat).square().sum((-1, -2)).mean()
-    above = [parent - 1 for parent in parents]  # the root is left out
-    world = (world_rotations(decoded, above) - world_rotations(rotmat, above)).square().sum((-1, -2)).mean()
-    divergence = 0.5 * (mean.square() + deviation.square() - 1 - 2 * deviation.log()).sum(-1).mean()
-    loss = (1 - world_share) * relative + world_share * world + kl_weight * divergence
-    return loss, {"relative": relative.detach(), "world": world.detach(), "kl": divergence.detach()}
 
 
 @torch.no_grad()

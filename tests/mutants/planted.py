@@ -14,13 +14,14 @@ class Mutant(NamedTuple):
 
 
 _ADVERSARIAL = "pose2mesh/adaptation/adversarial.py"
+_DOMAINS = "pose2mesh/losses/domains.py"
 _DAPA = "pose2mesh/adaptation/dapa.py"
 _RUN = "pose2mesh/adaptation/run.py"
 _PARAMETERS = "pose2mesh/losses/parameters.py"
 _TERMS = "pose2mesh/losses/terms.py"
 _OPTIMIZATION = "pose2mesh/training/optimization.py"
 _IMAGES = "pose2mesh/losses/images.py"
-_PRIOR = "pose2mesh/training/prior.py"
+_PRIOR = "pose2mesh/losses/pose_prior.py"
 _CAMERA = "pose2mesh/fitting/camera.py"
 _FIT = "pose2mesh/fitting/optimize.py"
 _LOOP = "pose2mesh/training/run_loop.py"
@@ -41,12 +42,12 @@ _OF_LOOP = ("tests/training/test_run_loop.py",)
 AUDIT = (
     Mutant(
         "critic of wgan with the other sign",
-        _ADVERSARIAL,
-        "loss = fake.mean() - real.mean() +",
-        "loss = real.mean() - fake.mean() +",
+        _DOMAINS,
+        "return fake.mean() - real.mean() +",
+        "return real.mean() - fake.mean() +",
         _OF_ADVERSARIAL,
     ),
-    Mutant("extractor with the other sign", _ADVERSARIAL, "return -fake", "return fake", _OF_ADVERSARIAL),
+    Mutant("extractor with the other sign", _DOMAINS, "return -fake", "return fake", _OF_ADVERSARIAL),
     Mutant(
         "best weights of an adaptation not restored",
         _RUN,
@@ -183,9 +184,9 @@ AUDIT = (
 MORE = (
     Mutant(
         "gradient penalty left out",
-        _ADVERSARIAL,
-        "+ self.settings.gradient_penalty * penalty",
-        "+ 0 * penalty",
+        _DOMAINS,
+        "+ penalty * gradient_penalty(",
+        "+ 0 * gradient_penalty(",
         _OF_ADVERSARIAL,
     ),
     Mutant(
@@ -197,17 +198,17 @@ MORE = (
     ),
     Mutant(
         "target samples count as real",
-        _ADVERSARIAL,
-        "real, fake = self.critic(frozen), self.critic(adapted)\n            if",
-        "fake, real = self.critic(frozen), self.critic(adapted)\n            if",
+        _DOMAINS,
+        "real, fake = critic(source), critic(target)",
+        "fake, real = critic(source), critic(target)",
         _OF_ADVERSARIAL,
     ),
     Mutant(
         "gradient penalty about zero",
-        "pose2mesh/networks/critic.py",
+        _DOMAINS,
         ".sqrt() - 1).square()",
         ".sqrt() - 0).square()",
-        ("tests/networks/test_critic.py",),
+        ("tests/losses/test_domain_losses.py",),
     ),
     Mutant("patience never ends", _RUN, "return self.outcome.stale >= self.config.patience", "return False", _OF_RUN),
     Mutant("the worst weights are kept", _RUN, "if error < self.best[1]:", "if error > self.best[1]:", _OF_RUN),

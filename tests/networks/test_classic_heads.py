@@ -1,6 +1,7 @@
 """The paper's ablations of MeshNet: their numbers of parameters, shapes, and what they start from."""
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -57,7 +58,8 @@ class Stick(BodyDecoder):
     """A body of three vertices: the columns of the root's rotation, scaled by the first shape component."""
 
     def __init__(self) -> None:
-        super().__init__([UPRIGHT_6D] * 2, 3, None, "smpl24")
+        body = SimpleNamespace(num_shape=3, faces=torch.zeros(1, 3), captured=(), bone_names=("root", "tip"))
+        super().__init__([UPRIGHT_6D] * 2, body, "smpl24")  # pyright: ignore[reportArgumentType]
 
     def joints(self, parameters: BodyParameters) -> Tensor:
         return self(parameters).joints

@@ -14,9 +14,10 @@ from tiny_pack import write_pack
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.cli.main import main
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
+from pose2mesh.losses.pose_prior import prior_loss
 from pose2mesh.networks.pose_prior import PosePrior
 from pose2mesh.skeletons import MOTION_PARENTS
-from pose2mesh.training.prior import angle_degrees, prior_loss
+from pose2mesh.training.prior import angle_degrees
 
 
 def write_config(folder, **changes):

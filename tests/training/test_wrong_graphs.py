@@ -67,11 +67,11 @@ def test_fits_of_which_none_agrees(here: Path, tmp_path: Path, monkeypatch: pyte
 
 def test_the_share_of_fits_is_told(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     config = config_of("human36m_coco", f"output={tmp_path}")
-    rules = find("dataset", "coco").rules
+    dataset = find("dataset", "coco")
     table = annotated_data.load_material(config).tables[1]
     surfaces = annotated_data.load_material(config).surfaces
     targets_of = annotated_data.make_targets(table, surfaces, "human36m17", needs_mesh=True)
-    assert targets_of.vertices_valid.all() and not math.isinf(rules.largest_misfit_px)
+    assert targets_of.vertices_valid.all() and not math.isinf(dataset.largest_misfit_px)
     prepared(config)
     assert "human36m 100 %, coco 100 %" in capsys.readouterr().out
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pose2mesh.datasets.annotated.amass import read_amass
 from pose2mesh.datasets.annotated.coco import read_coco_fits
-from pose2mesh.datasets.annotated.dataset import Dataset, Rules
+from pose2mesh.datasets.annotated.dataset import Dataset
 from pose2mesh.datasets.annotated.freihand import read_freihand
 from pose2mesh.datasets.annotated.human36m import read_human36m
 from pose2mesh.datasets.annotated.muco import read_muco
@@ -15,17 +15,17 @@ from pose2mesh.datasets.sample import Sample
 from pose2mesh.errors import InputError
 from pose2mesh.plugins import find, register
 
-__all__ = ["Dataset", "Rules", "read_samples"]
+__all__ = ["Dataset", "read_samples"]
 
 _WITH_VALIDATION = ("train", "validation", "test")
 for _name, _dataset in {
-    "human36m": Dataset(read_human36m, Rules(joints_are_measured=True, largest_misfit_m=0.025), has_detections=True),
-    "coco": Dataset(read_coco_fits, Rules(largest_misfit_px=3.0)),
-    "muco": Dataset(read_muco, Rules(largest_misfit_m=0.045)),
+    "human36m": Dataset(read_human36m, joints_are_measured=True, largest_misfit_m=0.025, has_detections=True),
+    "coco": Dataset(read_coco_fits, largest_misfit_px=3.0),
+    "muco": Dataset(read_muco, largest_misfit_m=0.045),
     "amass": Dataset(read_amass),
-    "surreal": Dataset(read_surreal, Rules(sees_detections=True), has_detections=True),
+    "surreal": Dataset(read_surreal, sees_detections=True, has_detections=True),
     "pw3d": Dataset(read_pw3d, splits=_WITH_VALIDATION, has_detections=True),
-    "freihand": Dataset(read_freihand, Rules(sees_detections=True), is_hand=True, has_detections=True),
+    "freihand": Dataset(read_freihand, sees_detections=True, is_hand=True, has_detections=True),
 }.items():
     register("dataset", _name, _dataset)
 

@@ -10,9 +10,11 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from pose2mesh.datasets.sample import BodyParameters, Sample, SampleCamera
+from pose2mesh.datasets.sample import FittedBody, Sample, SampleCamera
 from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.geometry.procrustes import best_rotation
 from pose2mesh.npz import read_arrays
 
 _REMEDY = "get the SMPL+H archives from https://amass.is.tue.mpg.de (docs/data.md)"
@@ -81,7 +83,7 @@ def _read_file(path: Path, subset: str) -> Iterator[Sample]:
     for frame in range(0, len(poses), _EVERY.get(subset, _EVERY_OTHER)):
         rotvec = np.zeros((24, 3), np.float32)  # hands as in the template
         rotvec[:_BODY_BONES] = poses[frame, : 3 * _BODY_BONES].reshape(_BODY_BONES, 3)
-        body = BodyParameters(
+        body = FittedBody(
             "smpl-neutral", rotvec, betas[:10].astype(np.float32), np.zeros(3, np.float32), turns_about_root=True
         )
         for view, camera in enumerate(_cameras()):
@@ -110,10 +112,9 @@ def _has_smpls_shape(arrays: dict[str, np.ndarray]) -> bool:
 def _cameras() -> list[SampleCamera]:
     cameras = []
     for rows in _CAMERAS:
-        left, _, right = np.linalg.svd(np.array(rows))  # the nearest rotation
         cameras.append(
             SampleCamera(
-                rotation=(left @ right).astype(np.float32),
+                rotation=best_rotation(torch.tensor(rows, dtype=torch.float64))[0].float().numpy(),
                 translation=np.array([0, 0, _DISTANCE], np.float32),
                 focal=np.full(2, _FOCAL, np.float32),
                 center=np.full(2, _CENTER, np.float32),

@@ -20,7 +20,7 @@ from pose2mesh.datasets.annotated.files import (
     read_json,
 )
 from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole
-from pose2mesh.datasets.sample import BodyParameters, Joints2D, Joints3D, Sample, SampleCamera
+from pose2mesh.datasets.sample import FittedBody, Joints2D, Joints3D, Sample, SampleCamera
 from pose2mesh.errors import FormatError, MissingFileError
 
 _REMEDY = "get the parsed FreiHAND data and the detections that the Pose2Mesh release lists (docs/data.md)"
@@ -76,7 +76,7 @@ def _sample(annotation: Entry, image: Entry, entry: Entry, detections: Joints2D 
     )
 
 
-def _hand(entry: Entry, seen: SampleCamera) -> tuple[SampleCamera, BodyParameters]:
+def _hand(entry: Entry, seen: SampleCamera) -> tuple[SampleCamera, FittedBody]:
     """Camera and MANO parameters: the release's with R and t beside the camera, the later version's with `trans`."""
     camera, fit = entry.child("cam_param"), entry.child("mano_param")
     flags = {"turns_about_root": True, "adds_mean_pose": True}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pose2mesh.datasets.annotated.files import Entry
-from pose2mesh.datasets.sample import BodyParameters, SampleCamera
+from pose2mesh.datasets.sample import FittedBody, SampleCamera
 
 _LARGEST_BETA = 3.0  # deviations; fits beyond it are taken for failed in shape
 
@@ -13,7 +13,7 @@ def plausible_betas(betas: np.ndarray) -> np.ndarray:
     return np.zeros_like(betas) if (np.abs(betas) > _LARGEST_BETA).any() else betas
 
 
-def body_parameters(entry: Entry, model: str, **others) -> BodyParameters:
+def body_parameters(entry: Entry, model: str, **others) -> FittedBody:
     """`pose`, `shape` and `trans` of an entry; `others` replace fields of the result."""
     bones = 16 if model.startswith("mano") else 24
     fields = {
@@ -22,7 +22,7 @@ def body_parameters(entry: Entry, model: str, **others) -> BodyParameters:
         "betas": others["betas"] if "betas" in others else entry.numbers("shape", (10,)),
         "translation": others["translation"] if "translation" in others else entry.numbers("trans", (3,)),
     }
-    return BodyParameters(**{**fields, **others})
+    return FittedBody(**{**fields, **others})
 
 
 def pinhole(focal: np.ndarray, center: np.ndarray) -> SampleCamera:

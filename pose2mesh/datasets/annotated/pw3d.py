@@ -14,7 +14,7 @@ import numpy as np
 from pose2mesh.body_models.unpickling import read_values
 from pose2mesh.datasets.annotated.files import Entry, has_box, image_of, joints_by_id, read_coco, with_confidence
 from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole, smpl_of
-from pose2mesh.datasets.sample import BodyParameters, Joints2D, Joints3D, Sample, SampleCamera
+from pose2mesh.datasets.sample import FittedBody, Joints2D, Joints3D, Sample, SampleCamera
 from pose2mesh.errors import FormatError, MissingFileError
 
 _REMEDY = "get the parsed 3DPW data that the Pose2Mesh release lists, or 3DPW's own files (docs/data.md)"
@@ -99,7 +99,7 @@ def _sample_of_frame(values: dict[str, Any], person: int, frame: int, camera: Sa
     def of_person(name: str) -> np.ndarray:
         return np.asarray(values[name][person][frame], np.float32)
 
-    body = BodyParameters(
+    body = FittedBody(
         model=_GENDERS[values["genders"][person]],
         rotvec=of_person("poses").reshape(24, 3),
         betas=np.asarray(values["betas"][person], np.float32).ravel()[:10],  # some sequences hold 300

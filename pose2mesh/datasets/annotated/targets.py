@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from pose2mesh.datasets.annotated.dataset import Rules
+from pose2mesh.datasets.annotated.dataset import Dataset
 from pose2mesh.datasets.annotated.meshes import BodySurfaces, project
 from pose2mesh.datasets.annotated.table import SampleTable
 from pose2mesh.losses.targets import Targets
@@ -24,16 +24,16 @@ def make_targets(
     people: SampleTable, surfaces: BodySurfaces, input_set: str, *, needs_mesh: bool, exact: bool = False
 ) -> Targets:
     """Inputs without synthesized errors and targets of some people; `exact` projects where there are detections too."""
-    rules, target_set = find("dataset", people.dataset).rules, TARGET_SETS[input_set]
-    sees_detections = rules.sees_detections and not exact
-    measures = rules.joints_are_measured and bool(people.measured_valid.all())
+    dataset, target_set = find("dataset", people.dataset), TARGET_SETS[input_set]
+    sees_detections = dataset.sees_detections and not exact
+    measures = dataset.joints_are_measured and bool(people.measured_valid.all())
     if measures and input_set == target_set and not needs_mesh:  # no body is needed
         return _measured_only(people)
     vertices, heads = surfaces.vertices(people)
     model = people.models[0]
     seen = surfaces.joints(input_set, vertices, heads, model)  # [B, J, 3]
     joints = people.measured if measures else surfaces.joints(target_set, vertices, heads, model)
-    fits = fit_is_good(people, surfaces, vertices, project(people, seen), rules)
+    fits = fit_is_good(people, surfaces, vertices, project(people, seen), dataset)
     seen_is_measured = measures and input_set == target_set
     seen = people.measured if seen_is_measured else seen
     everyone = torch.ones_like(fits)
@@ -49,15 +49,17 @@ def make_targets(
     )
 
 
-def fit_is_good(people: SampleTable, surfaces: BodySurfaces, vertices: Tensor, pixels: Tensor, rules: Rules) -> Tensor:
+def fit_is_good(
+    people: SampleTable, surfaces: BodySurfaces, vertices: Tensor, pixels: Tensor, dataset: Dataset
+) -> Tensor:
     """[B] whether the mesh agrees with what was measured or labeled. Shapes: vertices [B, V, 3]; pixels [B, J, 2]."""
     good = torch.ones(len(people), dtype=torch.bool)
-    if rules.largest_misfit_m < torch.inf and "human36m17" in surfaces.regressors:
+    if dataset.largest_misfit_m < torch.inf and "human36m17" in surfaces.regressors:
         joints = surfaces.joints("human36m17", vertices, vertices[:, :0], people.models[0])
-        good &= misfit(joints, people.measured, people.measured_valid) <= rules.largest_misfit_m
-    if rules.largest_misfit_px < torch.inf and "coco17" in surfaces.regressors:
+        good &= misfit(joints, people.measured, people.measured_valid) <= dataset.largest_misfit_m
+    if dataset.largest_misfit_px < torch.inf and "coco17" in surfaces.regressors:
         drawn = project(people, surfaces.joints("coco17", vertices, vertices[:, :0], people.models[0]))
-        good &= misfit_in_box(drawn, people.labels, pixels) <= rules.largest_misfit_px
+        good &= misfit_in_box(drawn, people.labels, pixels) <= dataset.largest_misfit_px
     return good
 
 
