@@ -32,7 +32,7 @@ class Registry:
 KINDS = {
     "convolution": Registry("pose2mesh.networks.graph_layers", ("__call__", "operator")),
     "loss": Registry("pose2mesh.losses.terms"),
-    "dataset": Registry("pose2mesh.datasets.annotated", ("read", "splits", "splits")),
+    "dataset": Registry("pose2mesh.datasets.annotated", ("read", "splits", "sees_detections", "largest_misfit_m")),
     "joint_set": Registry("pose2mesh.skeletons.joint_sets", ("name", "joints", "bones", "root")),
     "detector": Registry("pose2mesh.detectors", gives=("detect",)),
     "body": Registry("pose2mesh.body_models", gives=("kind", "v_template", "faces", "joint_regressor")),

@@ -7,7 +7,7 @@ from itertools import chain
 import numpy as np
 import torch
 
-from pose2mesh.body_models import load_licensed_body
+from pose2mesh.body_models import load_body_model
 from pose2mesh.datasets.annotated import read_samples
 from pose2mesh.datasets.annotated.meshes import BodySurfaces
 from pose2mesh.datasets.annotated.table import SampleTable, collect
@@ -101,10 +101,10 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
     exact = config.data.exact_input
     tables = [_read(source, network.joint_set, target_set, exact) for source in config.data.sources]
     names = dict.fromkeys((network.body, *(name for table in tables for name in table.models)))
-    bodies = {name: load_licensed_body(name) for name in names}
+    bodies = {name: load_body_model(name) for name in names}
     needed = (network.joint_set, target_set, *_sets_of_fits(tables))
     body = bodies[network.body]
-    surfaces = BodySurfaces(bodies, needed)
+    surfaces = BodySurfaces(bodies, needed)  # pyright: ignore[reportArgumentType] - readers name licensed ones alone
     pairs = zip(config.data.sources, tables, strict=True)
     shares = {source.dataset: _share_of_fits(source, table, surfaces, network.joint_set) for source, table in pairs}
     fits = {name: share for name, share in shares.items() if share is not None}
