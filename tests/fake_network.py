@@ -1,20 +1,13 @@
 """A network whose answer is known in closed form: the keypoints on a plane, scaled to a body of 1.7 m."""
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.skeletons import joint_set
 
 HEIGHT = 1.7  # metres that the visible keypoints' longer extent becomes
-
-
-@dataclass
-class Output:
-    vertices: Tensor  # [B, V, 3]
-    joints: Tensor  # [B, J, 3]
 
 
 class FlatNetwork:
@@ -28,7 +21,7 @@ class FlatNetwork:
         self.faces = (triangle + np.array([[0, 1, 2]])).astype(np.int32)  # [F, 3]
         self.batch_sizes: list[int] = []
 
-    def __call__(self, keypoints: Tensor) -> Output:
+    def __call__(self, keypoints: Tensor) -> MeshPrediction:
         self.batch_sizes.append(len(keypoints))
         points, seen = keypoints[..., :2], keypoints[..., 2:] > 0  # [B, J, 2], [B, J, 1]
         low = torch.where(seen, points, torch.inf).amin(1, keepdim=True)  # [B, 1, 2]
@@ -36,4 +29,4 @@ class FlatNetwork:
         scale = HEIGHT / (high - low).amax(-1, keepdim=True)
         flat = torch.where(seen, (points - (low + high) / 2) * scale, 0)  # [B, J, 2]
         joints = torch.nn.functional.pad(flat, (0, 1))  # [B, J, 3]
-        return Output(torch.cat([joints, joints + torch.tensor([0, 0, 0.1])], 1), joints)
+        return MeshPrediction(torch.cat([joints, joints + torch.tensor([0, 0, 0.1])], 1), joints)
