@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from fake_network import FlatNetwork, Output
+from fake_network import FlatNetwork
 from scipy.spatial.transform import Rotation
 
 from pose2mesh import body_with_hands
@@ -14,6 +14,7 @@ from pose2mesh.body_with_hands import BodyWithHands
 from pose2mesh.errors import InputError
 from pose2mesh.exporters import load_people, save_people
 from pose2mesh.geometry.procrustes import similarity_align
+from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import BODY_HANDS59, HAND21, hand_of_body, joint_set
 from pose2mesh.types import Camera
@@ -36,7 +37,7 @@ class Known:
         self.vertices, self.joints = (torch.tensor(p - root, dtype=torch.float32) for p in (vertices, joints))
 
     def __call__(self, keypoints):
-        return Output(*(p.expand(len(keypoints), *p.shape) for p in (self.vertices, self.joints)))
+        return MeshPrediction(*(p.expand(len(keypoints), *p.shape) for p in (self.vertices, self.joints)))
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from fake_network import FlatNetwork, Output
+from fake_network import FlatNetwork
 from PIL import Image
 
 from pose2mesh.cli.main import main
 from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.exporters import load_people
 from pose2mesh.geometry.surface import face_normals
+from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.types import Keypoints2D
 
@@ -24,7 +25,7 @@ class RightHands(FlatNetwork):
 
     def __call__(self, keypoints):
         output = super().__call__(keypoints)
-        return Output(output.vertices + THUMB, output.joints)
+        return MeshPrediction(output.vertices + THUMB, output.joints)
 
 
 class FixedDetector:

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import build_network, save_weights
 from pose2mesh.cli.main import main
 from pose2mesh.evaluation.upright import evaluate_upright
+from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.synthesis.upright import GROUPS, UprightProtocol
 
 CONFIG = str(paths.asset("configs/test_upright.yaml"))
@@ -39,10 +39,10 @@ def test_who_answers_with_the_truth_makes_no_errors() -> None:
     protocol = UprightProtocol(load_anny_body(), samples=1)
     answers = [answer for batch in protocol.batches(4) for answer in [batch, batch]]  # clean, then noisy
 
-    def oracle(keypoints: torch.Tensor) -> SimpleNamespace:
+    def oracle(keypoints: torch.Tensor) -> MeshPrediction:
         batch = answers.pop(0)
         assert len(keypoints) == len(batch.joints)
-        return SimpleNamespace(joints=batch.joints, vertices=batch.vertices)
+        return MeshPrediction(batch.vertices, batch.joints)
 
     oracle.joint_set = "coco17"
     metrics = evaluate_upright(oracle, protocol, batch_size=4)  # pyright: ignore[reportArgumentType]
