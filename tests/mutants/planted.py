@@ -182,13 +182,7 @@ AUDIT = (
 )
 
 MORE = (
-    Mutant(
-        "gradient penalty left out",
-        _DOMAINS,
-        "+ penalty * gradient_penalty(",
-        "+ 0 * gradient_penalty(",
-        _OF_ADVERSARIAL,
-    ),
+    Mutant("gradient penalty left out", _DOMAINS, "+ penalty *", "+ 0 *", _OF_ADVERSARIAL),
     Mutant(
         "features not held to the source",
         _ADVERSARIAL,
