@@ -32,7 +32,7 @@ def recover_scene(model, folder: Path) -> None:
 
 def recover_hands(model, folder: Path) -> None:
     """Draw two hands on their arms, recover them from the pictures, write `hand_{side}*` and print their errors."""
-    from pose2mesh.evaluation.hand_closed_loop import measure_hand
+    from pose2mesh.evaluation.closed_loop import measure_hand
     from pose2mesh.rendering import render_overlay
     from pose2mesh.synthesis.hand_studio import HandStudio
 

@@ -61,10 +61,8 @@ def run(arguments: list[str]) -> int:
         raise InputError("--keypoints writes what the closed loop's detector finds; set protocol=closed_loop")
     if options.predictions and config.protocol != "freihand":
         raise InputError("--predictions writes the file of FreiHAND's server; set protocol=freihand")
-    if config.protocol == "closed_loop":
-        metrics = _closed_loop(config, _protocol(config), options.pictures, options.keypoints)
-    elif config.protocol == "hand_closed_loop":
-        metrics = _hand_closed_loop(config, options.pictures)
+    if config.protocol.endswith("closed_loop"):
+        metrics = _closed_loop(config, options.pictures, options.keypoints)
     elif config.protocol in ("mocap", "upright", "hand"):
         metrics = _measure(config, _protocol(config))
     else:
@@ -132,13 +130,12 @@ def _dataset(config, predictions: Path | None) -> dict[str, Any]:
     return {name: values}
 
 
-def _closed_loop(config, protocol, folder: Path | None, keypoints: Path | None) -> dict[str, Any]:
+def _closed_loop(config, folder: Path | None, keypoints: Path | None) -> dict[str, Any]:
     from tqdm import tqdm
 
     from pose2mesh.evaluation.closed_loop import measure_closed_loop, scene_pictures
     from pose2mesh.paths import write_with
     from pose2mesh.pipeline import Pose2Mesh
-    from pose2mesh.synthesis.studio import protocol_scenes
 
     pictures: list[list[Any]] = []
     detections: list[dict[str, Any] | None] = []  # one a scene, None where nobody was found
@@ -148,44 +145,35 @@ def _closed_loop(config, protocol, folder: Path | None, keypoints: Path | None) 
             pictures.append(scene_pictures(scene, person))
         detections.append(None if person is None else _coco_result(len(detections), person.keypoints))
 
+    scenes, count = _scenes(config)
     model = Pose2Mesh.from_pretrained(config.weights, config.device)
-    scenes = tqdm(protocol_scenes(protocol), total=protocol.count(), desc="test", unit="picture")
+    scenes = tqdm(scenes, total=count, desc="test", unit="picture")
     metrics = measure_closed_loop(model, scenes, on_result=keep)
     if folder:
         _write_sheets(folder, pictures)
     if keypoints:
         content = json.dumps([found for found in detections if found]).encode()
         write_with(keypoints, lambda stream: stream.write(content))
-    return {"closed_loop": metrics}
+    return {config.protocol: metrics}
+
+
+def _scenes(config) -> tuple[Any, int]:
+    """Pictures with their truth, and how many."""
+    if config.protocol == "hand_closed_loop":
+        from pose2mesh.synthesis.hand_studio import HandStudio
+
+        count = config.limit or HAND_SCENES
+        return HandStudio(config.data.families, config.data.ages).scenes(count, config.seed), count
+    from pose2mesh.synthesis.studio import protocol_scenes
+
+    protocol = _protocol(config)
+    return protocol_scenes(protocol), protocol.count()
 
 
 def _coco_result(image: int, keypoints) -> dict[str, Any]:
-    """Keypoints [17, 3] px as an entry of COCO's results format."""
+    """Keypoints [J, 3] px as an entry of COCO's results format."""
     values = [round(float(value), 3) for value in keypoints.flatten()]
     return {"image_id": image, "category_id": 1, "keypoints": values, "score": round(float(keypoints[:, 2].mean()), 4)}
-
-
-def _hand_closed_loop(config, folder: Path | None) -> dict[str, Any]:
-    from tqdm import tqdm
-
-    from pose2mesh.evaluation.closed_loop import scene_pictures
-    from pose2mesh.evaluation.hand_closed_loop import measure_hand_closed_loop
-    from pose2mesh.pipeline import Pose2Mesh
-    from pose2mesh.synthesis.hand_studio import HandStudio
-
-    pictures: list[list[Any]] = []
-
-    def keep(scene, hand) -> None:
-        pictures.append(scene_pictures(scene, hand))
-
-    model = Pose2Mesh.from_pretrained(config.weights, config.device)
-    count = config.limit or HAND_SCENES
-    scenes = HandStudio(config.data.families, config.data.ages).scenes(count, config.seed)
-    scenes = tqdm(scenes, total=count, desc="test", unit="picture")
-    metrics = measure_hand_closed_loop(model, scenes, on_result=keep if folder else None)
-    if folder:
-        _write_sheets(folder, pictures)
-    return {"hand_closed_loop": metrics}
 
 
 def _write_sheets(folder: Path, pictures: list[list[Any]]) -> None:

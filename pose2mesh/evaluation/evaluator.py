@@ -1,6 +1,6 @@
 """Measure a network by the mocap protocol, or on held-out gestures of a hand (docs/protocols.md)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -26,10 +26,12 @@ def evaluate(
     batch_size: int = 64,
     device: str | torch.device = "cpu",
     progress: bool = False,
+    on_result: Callable[[str, ProtocolBatch, Prediction], None] | None = None,
 ) -> dict[str, Any]:
     """{"clean": {...}, "noisy": {...}} in millimetres, means over samples, with subjects or families as groups.
 
-    `protocol`: a MocapProtocol, HandProtocol or MeshProtocol; its `kind` says what is measured.
+    `protocol`: a MocapProtocol, UprightProtocol, HandProtocol or MeshProtocol; its `kind` says what is measured.
+    `on_result` gets clean or noisy, each batch and what the network makes of it.
     """
     accumulators = {"clean": MetricAccumulator(), "noisy": MetricAccumulator()}
     with torch.inference_mode():
@@ -38,6 +40,8 @@ def evaluate(
             for name, accumulator in accumulators.items():
                 predicted = network(conversion(batch.joint_set, network.joint_set)(getattr(batch, name)).to(device))
                 accumulator.update(MEASURES[protocol.kind](predicted, joints, vertices), batch.groups)
+                if on_result:
+                    on_result(name, batch, predicted)
     return {name: accumulator.summary() for name, accumulator in accumulators.items()}
 
 

@@ -6,39 +6,30 @@ from typing import Any
 import torch
 
 from pose2mesh.checkpoints.build import BodyNetwork
-from pose2mesh.evaluation.evaluator import measure, shown
-from pose2mesh.metrics import MetricAccumulator, knee_flexion
+from pose2mesh.evaluation.evaluator import evaluate
+from pose2mesh.metrics import knee_flexion
+from pose2mesh.networks.prediction import Prediction
 from pose2mesh.skeletons import joint_set
-from pose2mesh.synthesis.detections import conversion
+from pose2mesh.synthesis.mocap import ProtocolBatch
 from pose2mesh.synthesis.upright import UprightProtocol
 
 
-def evaluate_upright(
-    network: BodyNetwork,
-    protocol: UprightProtocol,
-    *,
-    batch_size: int = 64,
-    device: str | torch.device = "cpu",
-    progress: bool = False,
-) -> dict[str, Any]:
-    """{"clean": {...}, "noisy": {...}} as `evaluate`, with kinds of poses as groups.
+def evaluate_upright(network: BodyNetwork, protocol: UprightProtocol, **settings: Any) -> dict[str, Any]:
+    """{"clean": {...}, "noisy": {...}} as `evaluate`, whose settings these are, with kinds of poses as groups.
 
     Each total and each group also holds `knee_flexion`: {"truth": degrees, "predicted": degrees}, medians over legs.
     """
     names = joint_set("coco19").joints
-    accumulators = {"clean": MetricAccumulator(), "noisy": MetricAccumulator()}
     knees: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # of input, group and side of the comparison
-    with torch.inference_mode():
-        for batch in shown(protocol, batch_size, progress):
-            joints, vertices = batch.joints.to(device), batch.vertices.to(device)
-            for name, accumulator in accumulators.items():
-                predicted = network(conversion(batch.joint_set, network.joint_set)(getattr(batch, name)).to(device))
-                accumulator.update(measure(predicted, joints, vertices), batch.groups)
-                for source, points in (("truth", joints), ("predicted", predicted.joints)):
-                    flexion = knee_flexion(points[:, : len(names)], names).tolist()  # [B, 2]
-                    for group, legs in zip(batch.groups, flexion, strict=True):
-                        knees[name, group, source] += legs
-    return {name: _with_knees(name, accumulator.summary(), knees) for name, accumulator in accumulators.items()}
+
+    def bend(name: str, batch: ProtocolBatch, predicted: Prediction) -> None:
+        for source, points in (("truth", batch.joints), ("predicted", predicted.joints)):
+            flexion = knee_flexion(points[:, : len(names)], names).tolist()  # [B, 2]
+            for group, legs in zip(batch.groups, flexion, strict=True):
+                knees[name, group, source] += legs
+
+    metrics = evaluate(network, protocol, on_result=bend, **settings)
+    return {name: _with_knees(name, summary, knees) for name, summary in metrics.items()}
 
 
 def _with_knees(name: str, summary: dict[str, Any], knees: dict[tuple[str, str, str], list[float]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ alone.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -38,8 +39,14 @@ _SHOWN = 0.5  # share of the arm's bones above which a vertex of the body is dra
 class HandScene:
     """A picture and what it shows."""
 
+    kind: ClassVar[str] = "hand"
     image: np.ndarray  # uint8 [H, W, 3]
     truth: Person  # mesh of anny-hand, hand21 joints and exact keypoints, side, the camera that took the picture
+
+    @property
+    def group(self) -> str:
+        """The side."""
+        return str(self.truth.handedness)
 
 
 class HandStudio:

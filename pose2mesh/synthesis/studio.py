@@ -7,6 +7,7 @@ i is a function of (seed, i) alone.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ _PELVIS = _JOINTS.index("pelvis")
 class StudioScene:
     """A picture and what it shows."""
 
+    kind: ClassVar[str] = "body"
     image: np.ndarray  # uint8 [H, W, 3]
     truth: Person  # mesh and COCO-19 joints, exact COCO-17 keypoints, the camera that took the picture
     mask: np.ndarray  # bool [H, W] pixels whose center the body covers

@@ -5,6 +5,7 @@ Poses come from the sampler that training may use as well, from other seeds and 
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -47,6 +48,7 @@ GROUPS = (
 class UprightProtocol:
     """`samples` of each group, the groups in turn. Sample i is a function of (seed, i) alone."""
 
+    kind: ClassVar[str] = "body"
     body: AnnyBody
     samples: int = 100
     ages: tuple[float, float] = ADULT_YEARS

@@ -4,7 +4,7 @@ import pytest
 
 from pose2mesh.checkpoints.weights import find_weights
 from pose2mesh.errors import MissingFileError
-from pose2mesh.evaluation.hand_closed_loop import measure_hand_closed_loop
+from pose2mesh.evaluation.closed_loop import measure_closed_loop
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.synthesis.hand_studio import HandStudio
 
@@ -24,7 +24,7 @@ def test_hands_are_recovered_from_their_pictures(capsys):
     except MissingFileError:
         pytest.skip("no shipped weights anny-hand")
     model = Pose2Mesh.from_pretrained("anny-hand")
-    metrics = measure_hand_closed_loop(model, HandStudio().scenes(8), "mediapipe")
+    metrics = measure_closed_loop(model, HandStudio().scenes(8), "mediapipe")
     with capsys.disabled():
         for name in (*LARGEST, *SMALLEST):
             print(f"\n  {name:20s}{metrics[name]:8.3f}", end="")
