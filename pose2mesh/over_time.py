@@ -1,7 +1,5 @@
 """The part of `Pose2Mesh` that follows people through videos: who is who, and from single frames to a motion."""
 
-import logging
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,13 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pose2mesh.detectors import Detector
-from pose2mesh.detectors.images import is_image, read_image
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints
+from pose2mesh.detectors.sequences import FPS, frames_of, is_sequence, sequence_info
 from pose2mesh.detectors.sources import Entry
 from pose2mesh.detectors.told import Told
-from pose2mesh.detectors.videos import VideoFrame, is_video, read_video, video_info
-from pose2mesh.errors import FormatError, InputError
+from pose2mesh.detectors.videos import VideoFrame, is_video
 from pose2mesh.fitting.people import Outputs
 from pose2mesh.tracking import IdentityTracker, Tracker
 from pose2mesh.types import Keypoints2D, Motion, Subject
@@ -24,10 +21,7 @@ from pose2mesh.types import Keypoints2D, Motion, Subject
 if TYPE_CHECKING:
     from pose2mesh.tracking.motion import MotionBuilder
 
-FPS = 30.0  # of numbered frames and keypoint files, which do not tell
-FEWEST_FRAMES = 10  # numbered pictures that are a motion; fewer are photos
 _CHUNK_BYTES = 128 * 2**20  # of pictures at once
-_NUMBERED = re.compile(r"(.*?)(\d+)")
 
 
 class TimedFrame(NamedTuple):
@@ -37,34 +31,6 @@ class TimedFrame(NamedTuple):
     time: float  # s
     image: Any  # uint8 [H, W, 3], None for keypoint files
     frame: Frame | None  # of keypoint files; None for pictures
-
-
-def is_sequence(path: Path) -> bool:
-    """Whether a path is one motion: a video, or a folder of numbered frames."""
-    return bool(numbered_frames(path)) if path.is_dir() else path.is_file() and is_video(path)
-
-
-def numbered_frames(folder: Path) -> list[Path]:
-    """Pictures of a folder whose names differ in a number that rises evenly, in that order; none for other folders."""
-    pictures = [path for path in folder.iterdir() if is_image(path)]
-    found = [_NUMBERED.fullmatch(path.stem) for path in pictures]
-    if len(pictures) < FEWEST_FRAMES or not all(found) or len({match[1] for match in found if match}) > 1:
-        return []
-    numbers = np.array([int(match[2]) for match in found if match])
-    order = np.argsort(numbers)
-    return [pictures[i] for i in order] if len(set(np.diff(numbers[order]))) == 1 else []
-
-
-def sequence_info(path: Path) -> tuple[float, int | None]:
-    """Frames a second, and their number where that is known. Raises InputError, FormatError."""
-    if path.is_dir():
-        return FPS, len(numbered_frames(path))
-    if not is_video(path):
-        return FPS, None
-    info = video_info(path)
-    if not 0 < info.fps < 1e4:
-        raise FormatError(f"{path}: the video says {info.fps} frames a second; write it again with a rate")
-    return info.fps, info.num_frames
 
 
 class OverTime:
@@ -142,7 +108,9 @@ class OverTime:
         builder, fit = self.motion_builder(), options.pop("fit", True)
         found = self.track(source, **options, **builder.wants(smooth, fit, options.get("subject")))
         rows = [builder.rows([(frame.index, frame.time, frame.people)]) for frame in found]
-        return builder.build(builder.join(rows), sequence_info(Path(source))[0], smooth, fit, options.get("subject"))
+        fps, pictures = sequence_info(Path(source))[0], Path(source)
+        motion = builder.build(builder.join(rows), fps, smooth, fit, options.get("subject"))
+        return replace(motion, source=pictures) if is_sequence(pictures) else motion
 
     def motion_builder(self) -> "MotionBuilder":
         """What makes motions of this network's answers."""
@@ -169,23 +137,6 @@ class OverTime:
         else:
             frames = read_keypoints(source, told.joint_set, told.image_size)
             yield from (TimedFrame(i, i / FPS, None, frame) for i, frame in enumerate(frames))
-
-
-def frames_of(source: Path) -> Iterator[VideoFrame]:
-    """Pictures of a video or a folder of numbered frames; they end with a warning where their size changes."""
-    if source.is_dir():
-        if not (pictures := numbered_frames(source)):
-            raise InputError(f"{source}: not a folder of {FEWEST_FRAMES} or more numbered frames, a_01.png a_02.png")
-        frames = (VideoFrame(i, i / FPS, read_image(path)) for i, path in enumerate(pictures))
-    else:
-        frames = read_video(source)
-    shape = None
-    for frame in frames:
-        if frame.image.shape != (shape := shape or frame.image.shape):
-            log = logging.getLogger("pose2mesh")
-            log.warning("%s: frame %d has another size than the first; read up to it", source, frame.index)
-            return
-        yield frame
 
 
 def _finder(detector: Detector) -> Callable[[np.ndarray, float], Keypoints2D]:

@@ -147,6 +147,7 @@ class Motion:
     camera: Camera | None = None  # its translation is zero: the rows have their own
     world_from_camera: np.ndarray | None = None  # [4, 4] to a world with y up and the ground at zero
     contacts: np.ndarray | None = None  # [N, 2] bool, whether the left and the right foot stand
+    source: Path | None = None  # the video or the folder of frames, where that is known
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -166,11 +167,11 @@ class Motion:
         return self.select(self.track == track)
 
     def save(self, path: str | Path) -> Path:
-        """Write the motion; the suffix chooses the format (.npz .glb .bvh .html). Returns the path."""
-        if Path(path).suffix.lower() == ".html":
-            from pose2mesh.viewer import motion_page
+        """Write the motion; the suffix chooses the format (.npz .glb .bvh .html .mp4). Returns the path."""
+        if (suffix := Path(path).suffix.lower()) in (".html", ".mp4"):
+            from pose2mesh.viewer import motion_film, motion_page
 
-            return motion_page(self, path)
+            return motion_page(self, path) if suffix == ".html" else motion_film(self, path)
         from pose2mesh.exporters import save_motion  # exporters stand above types in the layering
 
         return save_motion(self, Path(path))

@@ -8,9 +8,9 @@ from PIL import Image
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
+from pose2mesh.detectors.sequences import is_sequence, numbered_frames
 from pose2mesh.errors import InputError
 from pose2mesh.exporters import load_motion_file
-from pose2mesh.over_time import is_sequence, numbered_frames
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering.video import video_writer
 from pose2mesh.synthesis.walk import walking

@@ -80,7 +80,7 @@ def _show(model, frames: Iterator, page: LivePage, sender, options) -> None:
 
 def played(path: Path) -> Iterator:
     """Frames of a video at its speed; those that are late are left out."""
-    from pose2mesh.over_time import frames_of
+    from pose2mesh.detectors.sequences import frames_of
 
     started = time.monotonic()
     for frame in frames_of(path):

@@ -9,6 +9,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from pose2mesh.npz import read_arrays, write_arrays
 from pose2mesh.paths import write_with
 from pose2mesh.types import Keypoints2D, Motion
 
-MOTION_FORMATS = ("mp4", "npz", "glb", "bvh", "vertices")
+MOTION_FORMATS = ("mp4", "npz", "glb", "bvh", "html", "vertices")
 _PART = 150  # frames between two parts on disk
 
 
@@ -29,7 +30,7 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
 
     `bar` counts frames. Raises InputError for formats of single frames, NoPersonFoundError, FormatError.
     """
-    from pose2mesh.over_time import sequence_info
+    from pose2mesh.detectors.sequences import sequence_info
 
     formats = ["mp4" if name == "png" else name for name in options.save]
     if wrong := [name for name in formats if name not in MOTION_FORMATS]:
@@ -43,7 +44,8 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
     builder = model.motion_builder()
     rows = builder.join(list(_all_rows(model, builder, source, folder / ".parts", options, bar)))
     motion = builder.build(rows, fps, options.smooth, options.fit, options.subject)
-    _save(motion, source, folder, formats, options, bar)
+    motion = replace(motion, source=source)
+    _save(motion, folder, formats, options, bar)
     shutil.rmtree(folder / ".parts")
     return motion
 
@@ -111,41 +113,18 @@ def _remember(tracker: Any, rows: Any, joint_set: str) -> None:
         tracker.update(Keypoints2D(points[..., :2], points[..., 2], joint_set), float(rows.time[own][0]))
 
 
-def _save(
-    motion: Motion, source: Path, folder: Path, formats: list[str], options: argparse.Namespace, bar: Any
-) -> None:
-    from pose2mesh.exporters import save_motion
+def _save(motion: Motion, folder: Path, formats: list[str], options: argparse.Namespace, bar: Any) -> None:
     from pose2mesh.tracking.bodies import MotionBodies
+    from pose2mesh.viewer import motion_film
 
-    if "npz" in formats:
-        save_motion(motion, folder / "motion.npz")
-    if "glb" in formats:
-        save_motion(motion, folder / "animation.glb")
+    for suffix, name in (("npz", "motion.npz"), ("glb", "animation.glb"), ("html", "animation.html")):
+        if suffix in formats:
+            motion.save(folder / name)
     if "bvh" in formats:
         for track in motion.tracks:
-            save_motion(motion.only(track), folder / f"animation_{track}.bvh")
+            motion.only(track).save(folder / f"animation_{track}.bvh")
     if "vertices" in formats:
         bodies = MotionBodies(motion)
         write_arrays(folder / "vertices.npz", {"vertices": bodies.vertices(slice(None)), "faces": bodies.decoder.faces})
     if "mp4" in formats:
-        write_overlay_video(motion, source, folder / "overlay.mp4", options, bar)
-
-
-def write_overlay_video(motion: Motion, source: Path, path: Path, options: argparse.Namespace, bar: Any) -> None:
-    """The frames of `source` with the motion's bodies drawn over them, and its sound."""
-    from pose2mesh.over_time import frames_of
-    from pose2mesh.rendering import draw_keypoints, render_overlay
-    from pose2mesh.rendering.video import video_writer
-    from pose2mesh.skeletons import joint_sets
-    from pose2mesh.tracking.bodies import MotionBodies
-
-    bodies = MotionBodies(motion)
-    sets = [s for s in joint_sets() if len(s) == motion.keypoints.shape[1]]
-    with video_writer(path, motion.fps, None if source.is_dir() else source) as video:
-        for index, time, image in frames_of(source):
-            people = bodies.people(index)
-            picture = render_overlay(image, people, options.overlay)
-            for person in people if options.draw_keypoints and sets else ():
-                picture = draw_keypoints(picture, person.keypoints, sets[0].bone_indices)
-            video.add(picture, time)
-            bar.update()
+        motion_film(motion, folder / "overlay.mp4", options.overlay, options.draw_keypoints, bar.update)

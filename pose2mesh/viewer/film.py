@@ -1,0 +1,77 @@
+"""A motion as a film: the bodies over the video they were seen in, with its sound, or before a plain wall."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from pose2mesh.detectors.sequences import frames_of
+from pose2mesh.detectors.sessions import default_threads
+from pose2mesh.detectors.videos import VideoFrame
+from pose2mesh.errors import InputError
+from pose2mesh.exporters.motion import check_motion
+from pose2mesh.rendering import draw_keypoints, render_overlay
+from pose2mesh.rendering.shading import BACKGROUND
+from pose2mesh.rendering.video import video_writer
+from pose2mesh.skeletons import joint_sets
+from pose2mesh.tracking.bodies import MotionBodies
+from pose2mesh.types import Motion
+
+
+def motion_film(
+    motion: Motion,
+    path: str | Path,
+    style: str = "blend",
+    with_keypoints: bool = False,
+    drawn: Callable[[], object] = lambda: None,
+) -> Path:
+    """Write an .mp4 of a motion, atomically; `style` is of `rendering.OVERLAYS`, `drawn` is called at every frame.
+
+    Over `motion.source` where that is known. Returns the path. Raises InputError for a motion without a camera, errors
+    of `frames_of`, MissingDependencyError without PyAV, MachineError when the disk is full.
+    """
+    check_motion(motion)
+    if motion.camera is None:
+        raise InputError(f"{path}: the motion has no camera, so there is no place in a picture for its people")
+    bodies, source = MotionBodies(motion), motion.source
+    bones = next((s.bone_indices for s in joint_sets() if len(s) == motion.keypoints.shape[1]), None)
+
+    def draw(frame: VideoFrame) -> tuple[np.ndarray, float]:
+        people = bodies.people(frame.index)
+        picture = render_overlay(frame.image, people, style)
+        for person in people if with_keypoints and bones is not None else ():
+            picture = draw_keypoints(picture, person.keypoints, bones)
+        return picture, frame.time_s
+
+    frames = frames_of(source) if source else _plain_frames(motion)
+    with video_writer(Path(path), motion.fps, source if source and source.is_file() else None) as video:
+        for picture, time in _in_parallel(draw, frames):
+            video.add(picture, time)
+            drawn()
+    return Path(path)
+
+
+def _plain_frames(motion: Motion) -> Iterator[VideoFrame]:
+    """A wall at the times of the motion's rows, as large as the pictures that its camera took."""
+    assert motion.camera is not None  # asked before
+    width, height = motion.camera.image_size or (round(2 * side) for side in motion.camera.center)
+    wall = np.full((height, width, 3), np.rint(255 * np.array(BACKGROUND)), np.uint8)
+    frames, first = np.unique(motion.frame, return_index=True)
+    yield from map(VideoFrame, frames.tolist(), motion.time[first].tolist(), [wall] * len(frames))
+
+
+def _in_parallel(
+    draw: Callable[[VideoFrame], tuple[np.ndarray, float]], frames: Iterable[VideoFrame]
+) -> Iterator[tuple[np.ndarray, float]]:
+    """What `draw` makes of the frames, in their order; a few are under way at a time, so that memory stays the same."""
+    count = default_threads()
+    with ThreadPoolExecutor(count) as pool:
+        waiting = deque()
+        for frame in frames:
+            waiting.append(pool.submit(draw, frame))
+            if len(waiting) > count:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
