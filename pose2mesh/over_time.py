@@ -92,7 +92,7 @@ class OverTime:
 
         stream = SteadyStream.of(self.network) if smooth == "auto" else None
         told = Told.checked(None, detector, None, intrinsics, None)
-        find, tracker = _finder(self._detector(detector)), IdentityTracker()
+        find, tracker = _finder(self._detector(detector), "live"), IdentityTracker()
         for index, time, image in frames:
             frame = Frame(f"live_{index:06d}", replace(find(image, time), tracks=None))
             chunk = [(TimedFrame(index, time, image, None), self._numbered(frame, time, told, tracker, "live"))]
@@ -139,7 +139,7 @@ class OverTime:
             yield from (TimedFrame(i, i / FPS, None, frame) for i, frame in enumerate(frames))
 
 
-def _finder(detector: Detector) -> Callable[[np.ndarray, float], Keypoints2D]:
-    """What finds people in picture after picture: the detector's video mode where it has one."""
-    video = getattr(detector, "video", None)
-    return (lambda image, _: detector.detect(image)) if video is None else video().detect
+def _finder(detector: Detector, mode: str = "video") -> Callable[[np.ndarray, float], Keypoints2D]:
+    """What finds people in picture after picture: the detector's mode for that where it has one."""
+    make = getattr(detector, mode, getattr(detector, "video", None))
+    return (lambda image, _: detector.detect(image)) if make is None else make().detect

@@ -1,20 +1,23 @@
-"""`pose2mesh live`: a camera, or a video at its speed, to a page with the overlay and to avatars."""
+"""`pose2mesh live`: a camera, or a video at its speed, to a window or a page with the overlay and to avatars."""
 
-import platform
 import sys
 import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
+import numpy as np
+
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.console import say
+from pose2mesh.cli.live_frames import Newest, camera_frames, played
 from pose2mesh.cli.live_page import LivePage
+from pose2mesh.cli.live_window import LiveWindow, open_window
 from pose2mesh.cli.predict import DEFAULT_WEIGHTS, Parser, load_model
 from pose2mesh.errors import InputError
 from pose2mesh.types import Person
 
-_CAMERAS = {"Linux": ("v4l2", "/dev/video{}"), "Darwin": ("avfoundation", "{}"), "Windows": ("dshow", "video={}")}
+_PORT = 8765
 _SHAPES = 30  # frames between two looks at an avatar's shape
 
 
@@ -28,7 +31,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--camera", type=int, metavar="N", help="number of the camera (default without FILE: 0)")
     parser.add_argument("--vmc", metavar="HOST:PORT", help="send the first person's bones by the VMC protocol")
     parser.add_argument("--record", type=Path, metavar="OUT", help="folder for overlay.mp4 and motion.npz")
-    parser.add_argument("--port", type=int, default=8765, help="of the page on localhost (0: any that is free)")
+    parser.add_argument("--port", type=int, help="of a page on localhost in place of a window (0: any that is free)")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS["body"], metavar="NAME|PATH")
     parser.add_argument("--detector", default="auto")
     parser.add_argument("--smooth", choices=("auto", "off"), default="auto", help="people over time (default: auto)")
@@ -41,76 +44,54 @@ def run(arguments: list[str]) -> int:
     sender = VmcSender(options.vmc) if options.vmc else None
     model = load_model("body", options.weights, None, "cpu")
     with ExitStack() as stack:
-        page = LivePage(options.port)
-        stack.callback(page.close)
-        say(f"showing on {page.address}; interrupt to end", sys.stdout)
+        screen = open_window() if options.port is None else None
+        if screen is None:
+            screen = LivePage(_PORT if options.port is None else options.port)
+            say(f"showing on {screen.address}; interrupt to end", sys.stdout)
+        stack.callback(screen.close)
         frames = played(options.source) if options.source else camera_frames(options.camera or 0)
-        _show(model, frames, page, sender, options)
+        _show(model, Newest(frames), screen, sender, options)
     return 0
 
 
-def _show(model, frames: Iterator, page: LivePage, sender, options) -> None:
+def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options) -> None:
+    """Until the frames end, the window is closed or the user interrupts; one picture is drawn beside the next look."""
     from pose2mesh.rendering import render_overlay
     from pose2mesh.rendering.video import video_writer
 
     builder, rows, puppet = model.motion_builder(), [], Puppet()
+    shown, late = [], []  # s, when each picture was shown and how long after its frame
     with ExitStack() as stack:
         video = stack.enter_context(video_writer(options.record / "overlay.mp4", 30.0)) if options.record else None
-        started, count, worst = time.monotonic(), 0, 0.0
+        pool, drawing = stack.enter_context(ThreadPoolExecutor(1)), None
+
+        def show(picture: np.ndarray, came: float, seconds: float) -> None:
+            screen.show(picture)
+            shown.append(time.monotonic())
+            late.append(shown[-1] - came)
+            if video:
+                video.add(picture, seconds)
+
         try:
             for frame in model.follow(frames, options.detector, intrinsics=options.focal, smooth=options.smooth):
-                picture = render_overlay(frame.image, frame.people)
-                page.show(picture)
                 if sender and frame.people:
                     sender.send(puppet.bones(min(frame.people, key=lambda p: p.track or 0)), frame.time)
                 if video:
-                    video.add(picture, frame.time)
                     rows.append(builder.rows([(frame.index, frame.time, frame.people)]))
-                count += 1
-                worst = max(worst, time.monotonic() - started - frame.time) if options.source else worst
+                if drawing:
+                    show(drawing[0].result(), *drawing[1:])
+                drawing = pool.submit(render_overlay, frame.image, frame.people), frames.came, frame.time
+                if not screen.is_open:
+                    break
         except KeyboardInterrupt:
             pass
-        except OSError as error:  # a camera that was pulled out
-            say(f"pose2mesh: the camera is gone ({error})", sys.stderr)
-    seconds = max(time.monotonic() - started, 1e-6)
-    say(f"{count} frames in {seconds:.1f} s, {count / seconds:.1f} a second", sys.stdout)
-    if rows and any(len(part.frame) for part in rows):
-        builder.build(builder.join(rows), count / seconds, "off").save(options.record / "motion.npz")
-
-
-def played(path: Path) -> Iterator:
-    """Frames of a video at its speed; those that are late are left out."""
-    from pose2mesh.detectors.sequences import frames_of
-
-    started = time.monotonic()
-    for frame in frames_of(path):
-        wait = frame.time_s - (time.monotonic() - started)
-        if wait > 0:
-            time.sleep(wait)
-        if wait > -0.1 or frame.index == 0:
-            yield frame
-        if frame.index == 0:  # networks warm up on the first frame
-            started = time.monotonic()
-
-
-def camera_frames(number: int) -> Iterator:
-    """Frames of a camera as they come. Raises InputError where there is none."""
-    from pose2mesh.detectors.videos import VideoFrame
-    from pose2mesh.errors import MissingDependencyError
-
-    try:
-        import av
-    except ImportError as error:
-        raise MissingDependencyError("a camera needs PyAV: pip install 'pose2mesh[live]'") from error
-    kind, name = _CAMERAS.get(platform.system(), _CAMERAS["Linux"])
-    try:
-        container = av.open(name.format(number), format=kind)
-    except (av.FFmpegError, ValueError, OSError) as error:  # pyright: ignore[reportPrivateImportUsage]
-        raise InputError(f"camera {number} cannot be opened ({error}); name another by --camera, or a FILE") from error
-    started = time.monotonic()
-    with container:
-        for index, frame in enumerate(container.decode(video=0)):
-            yield VideoFrame(index, time.monotonic() - started, frame.to_ndarray(format="rgb24"))
+        if drawing:
+            show(drawing[0].result(), *drawing[1:])
+    rate = (len(shown) - 1) / max(shown[-1] - shown[0], 1e-6) if len(shown) > 1 else 0.0
+    delay = f", shown {1000 * np.median(late):.0f} ms after they came" if late else ""
+    say(f"{len(shown)} frames, {rate:.1f} a second{delay}", sys.stdout)
+    if any(len(part.frame) for part in rows):
+        builder.build(builder.join(rows), rate or 30.0, "off").save(options.record / "motion.npz")
 
 
 class Puppet:

@@ -17,7 +17,7 @@ class LivePage:
 
     def __init__(self, port: int) -> None:
         """Raises InputError where the port is taken."""
-        self._changed, self._picture, self._open = threading.Condition(), b"", True
+        self._changed, self._picture, self.is_open = threading.Condition(), b"", True
         page = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ class LivePage:
 
     def close(self) -> None:
         with self._changed:
-            self._open = False
+            self.is_open = False
             self._changed.notify_all()
         self._server.shutdown()
         self._server.server_close()
@@ -64,7 +64,7 @@ class LivePage:
         try:
             if not is_stream:
                 request.wfile.write(_PAGE)
-            while is_stream and self._open:
+            while is_stream and self.is_open:
                 with self._changed:
                     self._changed.wait(1.0)
                     picture = self._picture

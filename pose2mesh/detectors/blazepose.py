@@ -49,6 +49,10 @@ class BlazePoseDetector:
         """A detector for the frames of one video, one after another; the finder looks at every `every`-th."""
         return VideoDetector(self, every)
 
+    def live(self) -> VideoDetector:
+        """The same for frames that come by the clock: the finder does not hold them up."""
+        return VideoDetector(self, 15, is_live=True)
+
     def confirm(self, image: np.ndarray, poses: np.ndarray) -> list[Found]:
         """The people among finds [N, 18, 3] in image uint8 [H, W, 3]."""
         first = look(self.landmarks, image, [region_of(pose[COCO_ROWS]) for pose in poses])

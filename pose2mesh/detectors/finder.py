@@ -4,7 +4,7 @@ The network sees people between about a twentieth and the whole of what it is sh
 and small people the large ones. Tiles cost the most, and are only looked at where the whole picture shows small people.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -23,12 +23,14 @@ SCORE_ROW = len(COCO17)  # of a find, after its joints
 SAME_PERSON = 0.35  # similarity from which two finds are one person
 
 
-def find_people(network: Session, image: np.ndarray, with_tiles: bool = True) -> np.ndarray:
+def find_people(
+    network: Session, image: np.ndarray, with_tiles: bool = True, sides: Sequence[int] = WHOLE
+) -> np.ndarray:
     """Poses [P, 18, 3] in image uint8 [H, W, 3]: x, y px and score of COCO's 17 joints; row 17 holds the find's score.
 
-    Best first.
+    Best first. `sides`: of the passes over the whole picture.
     """
-    found = [look(network, image, (0, 0, image.shape[1], image.shape[0]), side) for side in WHOLE]
+    found = [look(network, image, (0, 0, image.shape[1], image.shape[0]), side) for side in sides]
     poses = suppressed(np.concatenate(found), SAME_PERSON)
     if with_tiles and _wants_tiles(poses, max(image.shape)):
         found += [look(network, image, tile, TILE) for tile in tiles(image.shape[1], image.shape[0])]

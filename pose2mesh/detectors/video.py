@@ -1,14 +1,17 @@
 """People in the frames of a video: each is followed from frame to frame, which costs one look at one crop.
 
-The finder looks again at every N-th frame, and at once when somebody was lost; whom it does not find twice in a row is
-let go. Tiles are searched for small people in the first frame only.
+The finder looks again at every N-th frame, by turns for large and for small people, and for both at once when somebody
+was lost; whom it does not find twice in a row is let go. Tiles are searched for small people in the first frame only.
 """
 
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
-from pose2mesh.detectors.finder import find_people
+from pose2mesh.detectors.finder import WHOLE, find_people
 from pose2mesh.detectors.landmarks import look
 from pose2mesh.detectors.people import AGREE, PRESENT, Found, distinct, poses_of, to_keypoints
 from pose2mesh.detectors.similarity import similarity
@@ -31,18 +34,30 @@ class OfPictures(Protocol):
 class VideoDetector:
     """`detect` frame after frame; `tracks` of the answer are the same numbers while a person is followed."""
 
-    def __init__(self, detector: OfPictures, every: int) -> None:
+    def __init__(self, detector: OfPictures, every: int, is_live: bool = False) -> None:
+        """`is_live`: frames come by the clock, so once somebody is followed the finder looks in a thread of its own."""
         self._detector, self._every = detector, every
         self._people: list[Found] = []
         self._doubts: dict[int | None, int] = {}  # of each track
-        self._frame, self._next_search, self._next_track = 0, 0, 0
+        self._frame, self._next_search, self._next_track, self._searches = 0, 0, 0, 0
+        self._was_lost = False
+        self._thread = ThreadPoolExecutor(1) if is_live else None
+        self._under_way: tuple[list[Found], Future[np.ndarray]] | None = None  # who was followed then, and the finds
 
     def detect(self, image: np.ndarray, time_s: float | None = None) -> Keypoints2D:
         """People in the next frame uint8 [H, W, 3] RGB, largest first. `time_s` of the frame is not needed here."""
         before = len(self._people)
         self._follow(image)
-        if self._frame >= self._next_search or len(self._people) < before:
-            self._search(image)
+        self._was_lost |= len(self._people) < before
+        if self._under_way is not None and self._under_way[1].done():
+            then, finds = self._under_way
+            self._under_way = None
+            self._take(image, then, finds.result())
+        is_due = self._was_lost or self._frame >= self._next_search
+        if is_due and (self._under_way is None or not self._people):
+            everybody = self._was_lost or not self._people
+            self._search(image, WHOLE if everybody else [WHOLE[self._searches % len(WHOLE)]])
+            self._was_lost = False
             self._next_search = self._frame + (self._every if self._people else min(EMPTY, self._every))
         self._frame += 1
         return to_keypoints(self._people, (image.shape[1], image.shape[0]))
@@ -59,14 +74,23 @@ class VideoDetector:
             ]
         )
 
-    def _search(self, image: np.ndarray) -> None:
-        """Confirm who is followed, let go of whom the finder misses, take in who is new."""
-        finds = find_people(self._detector.finder, image, with_tiles=self._frame == 0)
-        alike = similarity(poses_of(self._people), finds[:, COCO_ROWS])  # [P, N]
-        for person, row in zip(self._people, alike, strict=True):
+    def _search(self, image: np.ndarray, sides: Sequence[int]) -> None:
+        """Look over the whole picture in passes of these sides."""
+        self._searches += 1
+        job = partial(find_people, self._detector.finder, image, self._frame == 0, sides)
+        if self._thread is None or not self._people:
+            self._under_way = None  # of an earlier frame, and late
+            self._take(image, self._people, job())
+        else:
+            self._under_way = self._people, self._thread.submit(job)
+
+    def _take(self, image: np.ndarray, then: list[Found], finds: np.ndarray) -> None:
+        """Confirm who is followed, let go of whom the finder misses, take in who is new; `then` were followed."""
+        alike = similarity(poses_of(then), finds[:, COCO_ROWS])  # [P, N]
+        for person, row in zip(then, alike, strict=True):
             missed = self._doubts.get(person.track, 0) + 1
             self._doubts[person.track] = 0 if (row >= AGREE).any() else missed
-        self._people = [person for person in self._people if self._doubts[person.track] < DOUBTS]
+        self._people = [person for person in self._people if self._doubts.get(person.track, 0) < DOUBTS]
         unknown = finds[~(alike >= AGREE).any(0)] if len(alike) else finds
         for person in self._detector.confirm(image, unknown):
             if len(distinct([*self._people, person])) > len(self._people):
