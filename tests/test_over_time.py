@@ -8,8 +8,9 @@ from PIL import Image
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
+from pose2mesh.detectors import sequences
 from pose2mesh.detectors.sequences import is_sequence, numbered_frames
-from pose2mesh.errors import InputError
+from pose2mesh.errors import FormatError, InputError
 from pose2mesh.exporters import load_motion_file
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering.video import video_writer
@@ -109,9 +110,10 @@ class Trembling(WalkDetector):
 
 
 def test_the_command_writes_one_folder(detector, video, tmp_path, capsys):
-    assert predict(video, tmp_path / "out", "--save", "mp4,npz,glb,bvh") == 0
+    assert predict(video, tmp_path / "out", "--save", "mp4,npz,glb,bvh,html") == 0
     names = sorted(path.name for path in (tmp_path / "out" / "walk").iterdir())
-    assert names == ["animation.glb", "animation_1.bvh", "animation_2.bvh", "motion.npz", "overlay.mp4"]
+    bones = ["animation_1.bvh", "animation_2.bvh"]
+    assert names == ["animation.glb", "animation.html", *bones, "motion.npz", "overlay.mp4"]
     assert "walk: 2 person(s) over 1.3 s" in capsys.readouterr().out
     assert load_motion_file(tmp_path / "out" / "walk" / "motion.npz").tracks == (1, 2)
     with av.open(str(tmp_path / "out" / "walk" / "overlay.mp4")) as container:
@@ -204,6 +206,30 @@ def test_another_size_ends_the_motion(model, tmp_path, caplog):
     motion = model.motion(tmp_path, detector=WalkDetector())
     assert "frame 8 has another size" in caplog.text
     assert motion.frame[-1] == 7
+
+
+def test_a_cut_ends_who_was_seen_before(model, video):
+    """The camera looks elsewhere from frame 10 on: others, elsewhere, and nobody flies from there to here."""
+
+    class Cut(WalkDetector):
+        def detect(self, image, time):
+            found = super().detect(image, time)
+            moved = found.points * 0.4 + [90, 60]
+            return found if round(time * FPS) < 10 else replace(found, points=moved.astype(np.float32))
+
+    motion = model.motion(video, detector=Cut(1))
+    assert [len(set(motion.track[motion.frame // 10 == part])) for part in (0, 1)] == [1, 1]
+    assert motion.track[0] != motion.track[-1]
+    for track in motion.tracks:
+        steps = np.linalg.norm(np.diff(motion.only(track).translation, axis=0), axis=-1)
+        assert steps.max() * FPS < 3  # m/s
+
+
+def test_a_rate_of_zero_is_told(model, video, monkeypatch):
+    info = sequences.video_info(video)
+    monkeypatch.setattr(sequences, "video_info", lambda path: info._replace(fps=0.0))
+    with pytest.raises(FormatError, match=r"walk.mp4: the video says 0.0 frames a second"):
+        model.motion(video, detector=WalkDetector(1))
 
 
 def test_numbers_from_elsewhere(model, video):

@@ -1,21 +1,27 @@
 """The live command from a file: page, avatar, recording, and what goes wrong in one line."""
 
 import socket
+import sys
 import threading
+import time
 import urllib.request
 
 import numpy as np
 import pytest
 
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.cli.live_frames import Newest
 from pose2mesh.cli.live_page import LivePage
+from pose2mesh.cli.live_window import open_window
 from pose2mesh.cli.main import main
+from pose2mesh.detectors.videos import VideoFrame
+from pose2mesh.errors import InputError
 from pose2mesh.exporters import load_motion_file
 from pose2mesh.rendering.video import video_writer
 from pose2mesh.synthesis.walk import walking
 from pose2mesh.types import Keypoints2D
 
-pytest.importorskip("av", reason="PyAV is not installed; pip install 'pose2mesh[live]'")
+av = pytest.importorskip("av", reason="PyAV is not installed; pip install 'pose2mesh[live]'")
 pytest.importorskip("pythonosc", reason="python-osc is not installed; pip install 'pose2mesh[live]'")
 
 FPS = 10.0
@@ -84,3 +90,81 @@ def test_what_goes_wrong_is_one_line(film, capsys):
             assert main(["live", *arguments]) == 2
             error = capsys.readouterr().err.splitlines()
             assert len(error) == 1 and message in error[0], error
+
+
+class Gone:
+    """A camera that is pulled out after some pictures."""
+
+    def __init__(self, error: Exception):
+        self.error = error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def decode(self, video):
+        for _ in range(3):
+            yield av.VideoFrame.from_ndarray(np.full((120, 160, 3), 90, np.uint8), format="rgb24")
+            time.sleep(0.3)
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError(19, "No such device"), av.error.InvalidDataError(1094995529, "bad data")])
+def test_a_camera_that_vanishes_keeps_what_was_recorded(tmp_path, monkeypatch, capsys, error):
+    monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda *_: Standing())
+    monkeypatch.setattr("av.open", lambda path, *a, format=None, **k: Gone(error) if format else AV_OPEN(path, *a, **k))
+    assert main(["live", "--camera", "5", "--record", f"{tmp_path}", "--port", "0"]) == 0
+    assert "camera 5 is gone" in capsys.readouterr().err
+    assert load_motion_file(tmp_path / "motion.npz").tracks == (1,)
+    assert (tmp_path / "overlay.mp4").stat().st_size > 500
+
+
+AV_OPEN = av.open
+
+
+class Standing(Exact):
+    def detect(self, image, time):
+        return super().detect(image, 0.0)
+
+
+def test_a_window_where_there_is_a_display(film, monkeypatch, capsys):
+    """It shows pictures until the user closes it."""
+
+    class Window:
+        is_open, shown = True, 0
+
+        def show(self, image):
+            assert image.shape == (120, 160, 3)
+            self.shown += 1
+            self.is_open = self.shown < 2
+
+        def close(self):
+            self.is_open = False
+
+    window = Window()
+    monkeypatch.setattr("pose2mesh.cli.live.open_window", lambda: window)
+    assert main(["live", f"{film}"]) == 0
+    assert 2 <= window.shown <= 3 and "showing on" not in capsys.readouterr().out
+
+
+def test_no_display_no_window(monkeypatch):
+    monkeypatch.delenv("DISPLAY", raising=False)
+    if sys.platform == "linux":
+        assert open_window() is None
+
+
+def test_the_newest_frame_is_given_and_its_error_told():
+    def frames():
+        for index in range(5):
+            yield VideoFrame(index, float(index), np.zeros((2, 2, 3), np.uint8))
+        raise InputError("broken")
+
+    newest, seen = Newest(frames()), []
+    with pytest.raises(InputError, match="broken"):
+        for frame in newest:
+            seen.append(frame.index)
+            time.sleep(0.2)
+            assert time.monotonic() - newest.came >= 0.2
+    assert seen[-1] == 4 and len(seen) <= 3

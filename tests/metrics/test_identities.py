@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from identities import identity_f1, identity_switches
+
+from pose2mesh.metrics.identities import identity_f1, identity_switches
 
 
 def test_by_hand():
