@@ -1,7 +1,8 @@
 """People in the frames of a video: each is followed from frame to frame, which costs one look at one crop.
 
-The finder looks again at every N-th frame, by turns for large and for small people, and for both at once when somebody
-was lost; whom it does not find twice in a row is let go. Tiles are searched for small people in the first frame only.
+The finder looks again at every N-th frame, by turns for large and for small people; for both at once, and soon again,
+when somebody was lost. Whom it does not find twice in a row is let go. Tiles are searched for small people in the first
+frame only.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from pose2mesh.detectors.similarity import similarity
 from pose2mesh.skeletons import COCO_ROWS
 from pose2mesh.types import Keypoints2D
 
-EMPTY = 5  # frames between two searches while nobody is in the picture
+SOON = 5  # frames between two searches while nobody is in the picture, or for a while after somebody was lost
 DOUBTS = 2  # searches in a row that may not find a person who is followed
 
 
@@ -40,7 +41,7 @@ class VideoDetector:
         self._people: list[Found] = []
         self._doubts: dict[int | None, int] = {}  # of each track
         self._frame, self._next_search, self._next_track, self._searches = 0, 0, 0, 0
-        self._was_lost = False
+        self._was_lost, self._hurry_until = False, 0
         self._thread = ThreadPoolExecutor(1) if is_live else None
         self._under_way: tuple[list[Found], Future[np.ndarray]] | None = None  # who was followed then, and the finds
 
@@ -57,8 +58,10 @@ class VideoDetector:
         if is_due and (self._under_way is None or not self._people):
             everybody = self._was_lost or not self._people
             self._search(image, WHOLE if everybody else [WHOLE[self._searches % len(WHOLE)]])
+            self._hurry_until = self._frame + self._every if self._was_lost else self._hurry_until
             self._was_lost = False
-            self._next_search = self._frame + (self._every if self._people else min(EMPTY, self._every))
+            in_hurry = not self._people or self._frame < self._hurry_until
+            self._next_search = self._frame + (min(SOON, self._every) if in_hurry else self._every)
         self._frame += 1
         return to_keypoints(self._people, (image.shape[1], image.shape[0]))
 

@@ -3,6 +3,9 @@
 Each person known is moved on by the velocity it had, and compared with everybody found: by its joints (COCO's object
 keypoint similarity, with one wide tolerance) and by its place. One assignment over all pairs (Kuhn's and Munkres', by
 SciPy) settles who is who. Somebody who is not found is remembered for a second and grows less certain meanwhile.
+
+While two people pass each other a detector may show one of them alone, or one with the other's joints. Who of such a
+pair is who is settled anew by the ways that they had before, as soon as these lead apart.
 """
 
 from dataclasses import dataclass, replace
@@ -20,6 +23,9 @@ _PLACE_TOLERANCE = 0.25
 _DRIFT = 1.0  # by how much both widen per second without a find, relative
 _VELOCITY_SECONDS = 0.25  # over which velocity is averaged
 _COAST_SECONDS = 0.6  # after which somebody unseen is taken to have stopped
+_NEAR, _CLEAR = 0.4, 0.6  # of the size: distances within which a detector may take one for another, beyond which not
+_WAY_SECONDS = 2.0  # that people are taken to go on as before while they pass each other
+_COURSE_SECONDS = 0.6  # a step: nobody walks at an even speed
 
 
 class Tracker(Protocol):
@@ -38,10 +44,20 @@ class _Known:
     velocity: np.ndarray  # [2] px a second, of the whole person
     size: float  # px, longer side of the box
     seen: float  # seconds
+    course: np.ndarray  # [2] the velocity over some steps
+    before: "_Known | None" = None  # as last seen far from everybody, with the course as its velocity
+    partner: int | None = None  # number of who was near when one of the two was not found
+    is_way: bool = False  # of a `before`
 
     def moved(self, time: float) -> np.ndarray:
         """Where the joints [J, 2] are expected."""
-        return self.points + self.velocity * min(time - self.seen, _COAST_SECONDS)
+        longest = _WAY_SECONDS if self.is_way else _COAST_SECONDS
+        return self.points + self.velocity * min(time - self.seen, longest)
+
+    def is_near(self, other: "_Known", time: float, near: float = _NEAR) -> bool:
+        """Whether two people are expected so close that one may be taken for the other."""
+        between = np.median(self.moved(time), 0) - np.median(other.moved(time), 0)
+        return bool(np.linalg.norm(between) < near * max(self.size, other.size))
 
 
 class IdentityTracker:
@@ -58,7 +74,8 @@ class IdentityTracker:
             return keypoints.tracks
         self._known = [known for known in self._known if time - known.seen <= self.memory]
         people = list(zip(np.asarray(keypoints.points, np.float64), keypoints.confidence > 0, strict=True))
-        similarity = np.array([[_similarity(known, *person, time) for person in people] for known in self._known])
+        expected = [self._before(known, time) or known for known in self._known]
+        similarity = np.array([[_similarity(known, *person, time) for person in people] for known in expected])
         similarity = similarity.reshape(len(self._known), len(people))
         matched = {}
         for row, column in zip(*linear_sum_assignment(-similarity), strict=True):
@@ -75,10 +92,29 @@ class IdentityTracker:
                 numbers.append(updated[row].number)
             else:
                 numbers.append(self._number())
-                start = _Known(numbers[-1], points, seen, np.zeros(2), _size(points[seen]), time)
+                start = _Known(numbers[-1], points, seen, np.zeros(2), _size(points[seen]), time, np.zeros(2))
                 updated[len(updated)] = start
         self._known = list(updated.values())
+        self._known = [self._paired(known, time) for known in self._known]
         return tuple(numbers)
+
+    def _before(self, known: _Known, time: float) -> _Known | None:
+        """A person of a pair as it was before they met, once the ways that they had then lead apart."""
+        partner = next((other.before for other in self._known if other.number == known.partner), None)
+        if known.before is None or partner is None or known.before.is_near(partner, time, _CLEAR):
+            return None
+        return known.before
+
+    def _paired(self, known: _Known, time: float) -> _Known:
+        """The person with what is to be remembered of the way to whoever is near."""
+        near = [o for o in self._known if o.number != known.number and known.is_near(o, time)]
+        lost = [o.number for o in near if known.seen < time or o.seen < time]
+        if near and (known.before is None or time - known.before.seen < _WAY_SECONDS):
+            return replace(known, partner=lost[0] if lost else known.partner)
+        if near or (known.seen == time and (known.partner is None or self._before(known, time))):
+            way = None if near else replace(known, velocity=known.course, before=None, is_way=True)
+            return replace(known, before=way, partner=None)
+        return known
 
     def _number(self) -> int:
         self._next += 1
@@ -106,7 +142,9 @@ def _follow(known: _Known, points: np.ndarray, seen: np.ndarray, time: float) ->
     velocity = known.velocity + weight * (step / elapsed - known.velocity)
     size = known.size + weight * (_size(points[seen]) - known.size)
     kept = np.where(seen[:, None], points, known.points + step)
-    return replace(known, points=kept, has_point=seen | known.has_point, velocity=velocity, size=size, seen=time)
+    course = known.course + (1 - np.exp(-elapsed / _COURSE_SECONDS)) * (step / elapsed - known.course)
+    moved = {"points": kept, "velocity": velocity, "course": course}
+    return replace(known, **moved, has_point=seen | known.has_point, size=size, seen=time)
 
 
 def _size(points: np.ndarray) -> float:

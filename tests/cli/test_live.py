@@ -114,7 +114,7 @@ class Gone:
 @pytest.mark.parametrize("error", [OSError(19, "No such device"), av.error.InvalidDataError(1094995529, "bad data")])
 def test_a_camera_that_vanishes_keeps_what_was_recorded(tmp_path, monkeypatch, capsys, error):
     monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda *_: Standing())
-    monkeypatch.setattr("av.open", lambda path, *a, format=None, **k: Gone(error) if format else AV_OPEN(path, *a, **k))
+    monkeypatch.setattr("av.open", lambda path, *how, **k: AV_OPEN(path, *how, **k) if how else Gone(error))
     assert main(["live", "--camera", "5", "--record", f"{tmp_path}", "--port", "0"]) == 0
     assert "camera 5 is gone" in capsys.readouterr().err
     assert load_motion_file(tmp_path / "motion.npz").tracks == (1,)

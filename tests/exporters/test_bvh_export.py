@@ -1,8 +1,12 @@
-"""Motion as BVH: read back by the package's own reader and by pybvh's kinematics."""
+"""Motion as BVH: read back by the package's own reader, by pybvh and by three.js."""
+
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from node_packages import run_node
 from scipy.spatial.transform import Rotation, Slerp
 
 from pose2mesh.body_models import load_anny_body
@@ -16,6 +20,7 @@ from pose2mesh.synthesis.walk import walking
 
 pybvh = pytest.importorskip("pybvh", reason="pybvh is not installed; pip install 'pose2mesh[bvh]'")
 
+HERE = Path(__file__).parent
 BODY = load_anny_body()
 LIMBS = ("upperarm01", "lowerarm01", "wrist", "upperleg01", "lowerleg01")
 TO_ANNY = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])  # y up, facing +z, to z up, facing -y
@@ -50,18 +55,30 @@ def test_our_own_reader_gives_the_rotations_back(motion, path):
         assert np.degrees((true.inv() * read).magnitude().max()) < 0.5, name
 
 
-def test_a_second_reader_finds_the_joints_in_centimetres(motion, path):
-    bvh = pybvh.read_bvh_file(path, world_up="+y")
-    assert bvh.frame_count == len(motion) and bvh.fps == pytest.approx(30.0)
-    positions = bvh.node_positions()[:, [bvh.node_index[NAMES[name]] for name in BODY.groups]]  # [T, G, 3]
+def true_places(motion) -> np.ndarray:
+    """Of the bones that move [T, G, 3] in centimetres, by the body's own skinning."""
     with torch.inference_mode():
         betas, rotations = torch.from_numpy(motion.betas), torch.from_numpy(motion.rotations)
         output = BODY(betas, BODY.expand_pose(rotations))
     pelvis = np.einsum("v,tvi->ti", BODY.joint_regressor("coco19")[17], output.vertices.numpy())
     heads = output.joints.numpy()[:, [BODY.bone_names.index(name) for name in BODY.groups]]
     heads = (heads - pelvis[:, None] + motion.translation[:, None]) @ motion.world_from_camera[:3, :3].T
-    expected = 100 * (heads + motion.world_from_camera[:3, 3])
-    assert np.abs(positions - expected).max() < 0.05  # half a millimetre
+    return 100 * (heads + motion.world_from_camera[:3, 3])
+
+
+def test_pybvh_finds_the_joints_in_centimetres(motion, path):
+    bvh = pybvh.read_bvh_file(path, world_up="+y")
+    assert bvh.frame_count == len(motion) and bvh.fps == pytest.approx(30.0)
+    positions = bvh.node_positions()[:, [bvh.node_index[NAMES[name]] for name in BODY.groups]]  # [T, G, 3]
+    assert np.abs(positions - true_places(motion)).max() < 0.05  # half a millimetre
+
+
+def test_three_js_finds_the_joints_in_centimetres(motion, path):
+    """A reader that has nothing in common with the writer."""
+    for row in (0, 17, len(motion) - 2):  # at its end a clip begins again
+        played = json.loads(run_node(HERE / "play_bvh.mjs", path, f"{row / motion.fps:.6f}"))
+        found = np.array([played["places"][NAMES[name]] for name in BODY.groups])
+        assert np.abs(found - true_places(motion)[row]).max() < 0.05, row
 
 
 def test_zero_pose_is_a_t_pose(path):

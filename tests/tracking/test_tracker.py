@@ -64,6 +64,35 @@ def test_people_keep_their_numbers_when_they_cross(kind):
         assert identity_f1(truth, numbers) > 0.99 and identity_switches(truth, numbers) == 0
 
 
+def with_mixed_joints(scene: list[np.ndarray]):
+    """What a detector that follows people from frame to frame shows of a crossing: who is behind drifts onto who is
+    before, is then taken for a double and is found again half a second after both are apart.
+    """
+    before, behind = scene
+    distance = [
+        abs(np.median(before[i, :, 0]) - np.median(behind[i, :, 0])) / np.ptp(before[i, :, 1]) for i in range(90)
+    ]
+    first = int(np.argmax(np.array(distance) < 0.25))
+    crossed = first + int(np.argmax(np.array(distance[first:]) > 0.4))
+    for frame in range(90):
+        points = [before[frame].copy(), behind[frame].copy()]
+        if first <= frame < first + 6:  # drifts
+            points[1] = points[1] + (points[0] - points[1]) * (frame - first + 1) / 6
+        if first + 6 <= frame < crossed + 15:  # the double that was listed first stays
+            points = points[:1]
+        rows = np.array(points, np.float32)
+        keypoints = Keypoints2D(rows[..., :2], rows[..., 2], "coco17", (640, 480))
+        yield np.arange(len(points)), keypoints
+
+
+@pytest.mark.parametrize("kind", ["crossing", "meeting and parting"])
+def test_who_is_behind_comes_back_with_the_own_number(kind):
+    for scene in (people(kind), people(kind)[::-1]):
+        truth, numbers = follow(with_mixed_joints(scene))
+        assert numbers[truth == 0][-1] == numbers[truth == 0][0]
+        assert numbers[truth == 1][-1] == numbers[truth == 1][0]
+
+
 @pytest.mark.parametrize("frames", [15, 30])
 def test_somebody_out_of_sight_for_a_second_is_still_known(frames):
     truth, numbers = follow(detections(people("side by side"), 0, (40, 40 + frames)))
