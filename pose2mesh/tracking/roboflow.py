@@ -20,8 +20,8 @@ class RoboflowTracker:
     def __init__(self, name: str = "bytetrack", **settings: Any) -> None:
         """`settings` of the tracker. Raises MissingDependencyError without the package, InputError for other names."""
         try:
-            import supervision
-            import trackers
+            import supervision  # pyright: ignore[reportMissingImports]
+            import trackers  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise MissingDependencyError("no package trackers; pip install 'pose2mesh[trackers]'") from error
         known = {c.tracker_id: c for c in vars(trackers).values() if getattr(c, "tracker_id", None)}

@@ -36,12 +36,12 @@ def motion_film(
     if motion.camera is None:
         raise InputError(f"{path}: the motion has no camera, so there is no place in a picture for its people")
     bodies, source = MotionBodies(motion), motion.source
-    bones = next((s.bone_indices for s in joint_sets() if len(s) == motion.keypoints.shape[1]), None)
+    bones = next((s.bone_indices for s in joint_sets() if len(s) == motion.keypoints.shape[1]), ())
 
     def draw(frame: VideoFrame) -> tuple[np.ndarray, float]:
         people = bodies.people(frame.index)
         picture = render_overlay(frame.image, people, style)
-        for person in people if with_keypoints and bones is not None else ():
+        for person in people if with_keypoints else ():
             picture = draw_keypoints(picture, person.keypoints, bones)
         return picture, frame.time_s
 

@@ -9,7 +9,7 @@ the heads.
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 from scipy.optimize import linear_sum_assignment
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.detectors import get_detector
+from pose2mesh.detectors.blazepose import BlazePoseDetector
 from pose2mesh.detectors.similarity import similarity, to_coco
 from pose2mesh.metrics.identities import identity_f1, identity_switches
 from pose2mesh.rendering.studio import render_studio
@@ -39,7 +39,7 @@ SCENES = {  # heading in degrees and start (x, z) in metres, of everybody
 _SAME = 0.3  # similarity from which a find is a person
 
 
-def scene(places: list[tuple[float, tuple[float, float]]]) -> list[Motion]:
+def scene(places: Sequence[tuple[float, tuple[float, float]]]) -> list[Motion]:
     """Everybody's motion; each has a shape and walks a little later than the one before."""
     body, (_, shapes) = load_anny_body(), shape_table()
     return [walking(body, SECONDS, FPS, heading, shapes[11 * i], start) for i, (heading, start) in enumerate(places)]
@@ -71,7 +71,7 @@ def who(found: Keypoints2D, true: np.ndarray) -> np.ndarray:
 
 def follow(people: list[Motion], tracker: Tracker, sheet: list[np.ndarray] | None = None) -> tuple[np.ndarray, ...]:
     """True numbers and found ones [N] of finds and of missed people, -1 where there is none; `sheet` takes pictures."""
-    find, truths, numbers = get_detector("auto").video().detect, [], []
+    find, truths, numbers = BlazePoseDetector().video().detect, [], []
     for frame, picture in enumerate(pictures(people)):
         found = find(picture, frame / FPS)
         found = Keypoints2D(found.points, found.confidence, found.joint_set, found.image_size)  # numbers are ours
