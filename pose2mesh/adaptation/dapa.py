@@ -18,7 +18,7 @@ from pose2mesh.adaptation.pose_augmentation import augment_poses, without_imposs
 from pose2mesh.adaptation.target import TargetSet
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.prior import load_pose_prior
-from pose2mesh.fitting.batched_camera import person_size, place_bodies, project_rays
+from pose2mesh.geometry.placement import person_size, place_bodies, project_rays
 from pose2mesh.losses.targets import Batch
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters

@@ -13,11 +13,9 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.errors import InputError
 from pose2mesh.evaluation.images import predict_images
-from pose2mesh.geometry.weak_perspective import project_to_crop, scale_penalty
-from pose2mesh.losses.images import full_loss
+from pose2mesh.losses.images import full_loss, picture_loss
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.spin import ImagePrediction, Spin
-from pose2mesh.skeletons import COCO_ROWS
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
 
@@ -43,7 +41,7 @@ class ImageAugmentation:
         generator, rng = seeded_generator(self.seed, 17, index), np.random.default_rng((self.seed, index))
         images, keypoints = self.target.draw(self.batch_size, generator)
         found = predict_images(self.network, torch.from_numpy(images), self.precision)
-        real = self._real_loss(found, keypoints)
+        real = picture_loss(found, keypoints, self.synthesizer.decoder, self.weights)
         if self.settings.reprojection and not self._descend(self.settings.reprojection * real):
             return None
         parts = {"real": float(real.detach())}
@@ -61,12 +59,6 @@ class ImageAugmentation:
 
     def _descend(self, loss: Tensor) -> bool:
         return descend(loss, [self.optimizer], self.clip_norm)
-
-    def _real_loss(self, found: ImagePrediction, keypoints: Tensor) -> Tensor:
-        """The weighted square of the re-projection error in half sides, and the term of the camera; nothing else."""
-        joints = self.synthesizer.decoder.joints(found.parameters)[:, COCO_ROWS]
-        squared = (project_to_crop(joints, found.camera) - keypoints[..., :2]).square().sum(-1)  # [B, 17]
-        return self.weights.joints_2d * (keypoints[..., 2] * squared).mean() + scale_penalty(found.camera)
 
 
 def _detached(found: ImagePrediction) -> tuple[BodyParameters, Tensor]:

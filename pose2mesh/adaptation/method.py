@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.target import TargetSet
-from pose2mesh.fitting.batched_camera import reprojection_errors
+from pose2mesh.losses import reprojection
 from pose2mesh.losses.targets import Batch
 from pose2mesh.training.run_folder import Stateful
 
@@ -29,16 +29,12 @@ class Method(Protocol):
 
 
 def reprojection_loss(backbone: Backbone, features: Tensor, keypoints: Tensor, weights: Tensor) -> Tensor:
-    """Mean distance of re-projected joints from keypoints [B,J,3], in sizes of the person.
+    """`losses.reprojection` of the joints that features [B,C] lead to, against keypoints [B,J,3].
 
     The camera follows from joints and keypoints in closed form. `weights` [B,J], 0 leaves a joint out.
     """
     points, joints = backbone.align(torch.cat([keypoints[..., :2], weights[..., None]], -1), backbone.joints(features))
-    weights = points[..., 2]  # [B, K]
-    errors = reprojection_errors(joints.float(), points[..., :2], weights)  # [B, K]
-    enough = (weights > 0).sum(1, keepdim=True) >= 4  # fewer fix no camera
-    weights = weights * enough
-    return (errors * weights).sum() / weights.sum().clamp(min=1e-6)
+    return reprojection.reprojection_loss(joints, points[..., :2], points[..., 2])
 
 
 @torch.no_grad()

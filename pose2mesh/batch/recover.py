@@ -9,8 +9,8 @@ from pose2mesh.batch.rows import Rows, Size, read_rows
 from pose2mesh.detectors.sources import weakness
 from pose2mesh.errors import FormatError, InputError, MissingDependencyError
 from pose2mesh.fitting.answering import fitted_answers
-from pose2mesh.fitting.batched_camera import guess_intrinsics
 from pose2mesh.fitting.camera import fit_perspective
+from pose2mesh.geometry.placement import guess_intrinsics
 from pose2mesh.geometry.projection import default_focal
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import JointSet, convert

@@ -7,7 +7,7 @@ reweighted Gauss-Newton steps of 3x3.
 import numpy as np
 import torch
 
-from pose2mesh.fitting.batched_camera import guess_intrinsics
+from pose2mesh.geometry.placement import guess_intrinsics
 from pose2mesh.geometry.projection import default_focal
 from pose2mesh.types import Camera, Intrinsics
 
@@ -121,7 +121,7 @@ def _weighted_means(
 def _linear_translation(joints: np.ndarray, rays: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Solve tx − r·tz = r·Z − X for both axes: [P, 3], and where that is neither degenerate nor behind the camera.
 
-    Eliminated as in `batched_camera.place_bodies`: for given tz the best tx, ty are weighted means.
+    Eliminated as in `geometry.placement.place_bodies`: for given tz the best tx, ty are weighted means.
     """
     seen = weights > 0
     share = (weights / weights.sum(1, keepdims=True))[..., None]  # [P, J, 1]

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from pose2mesh.body_models.anny import AnnyBody, load_anny_body
-from pose2mesh.fitting.batched_camera import place_bodies, project_rays
 from pose2mesh.fitting.quick_fit import QuickFit, QuickFitSettings
+from pose2mesh.geometry.placement import place_bodies, project_rays
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.temporal import FrameAnswers

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pose2mesh.body_models import LinearBlendBody
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.batched_camera import guess_rays, reprojection_errors
+from pose2mesh.geometry.placement import guess_rays, reprojection_errors
 from pose2mesh.geometry.rotation import rot6d_to_rotmat
 from pose2mesh.losses.parameters import ParameterLoss
 from pose2mesh.losses.targets import Batch

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.batched_camera import guess_rays, reprojection_errors
 from pose2mesh.fitting.pose_mixture import PoseMixture, load_mixture
 from pose2mesh.geometry.chains import relative_rotations, world_rotations
+from pose2mesh.geometry.placement import guess_rays, reprojection_errors
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.body_decoders import AnnyDecoder

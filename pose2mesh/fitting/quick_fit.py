@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from pose2mesh.body_models.anny import AnnyBody, load_anny_body
 from pose2mesh.body_models.levers import point_levers
 from pose2mesh.body_models.reduced import ReducedBody
-from pose2mesh.fitting.batched_camera import NEAREST, place_bodies
 from pose2mesh.fitting.subject import KnownShape
+from pose2mesh.geometry.placement import NEAREST, place_bodies
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction, UncertainPrediction

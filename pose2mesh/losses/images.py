@@ -1,4 +1,4 @@
-"""SPIN's loss of an image backbone against full truth (Kolotouros et al. 2019)."""
+"""SPIN's losses of an image backbone, against full truth and against keypoints (Kolotouros et al. 2019)."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from torch import Tensor
 from pose2mesh.augmentation.ranges import NotNegative
 from pose2mesh.geometry.weak_perspective import project_to_crop, scale_penalty
 from pose2mesh.settings import Strict
+from pose2mesh.skeletons import COCO_ROWS
 
 
 class ImageLoss(Strict):
@@ -16,6 +17,13 @@ class ImageLoss(Strict):
     joints_3d: NotNegative = 5.0  # square metres
     pose: NotNegative = 1.0  # squares of the entries of rotation matrices
     shape: NotNegative = 0.001
+
+
+def picture_loss(found: Any, keypoints: Tensor, decoder: Any, weights: ImageLoss) -> Tensor:
+    """The loss of an ImagePrediction where keypoints [B,17,3] of COCO-17 alone are known, in half sides of the crop."""
+    joints = decoder.joints(found.parameters)[:, COCO_ROWS]
+    squared = (project_to_crop(joints, found.camera) - keypoints[..., :2]).square().sum(-1)  # [B, 17]
+    return weights.joints_2d * (keypoints[..., 2] * squared).mean() + scale_penalty(found.camera)
 
 
 def full_loss(

@@ -15,7 +15,7 @@ from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import build_network
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.batched_camera import person_size, place_bodies
+from pose2mesh.geometry.placement import person_size, place_bodies
 from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies
 
 CPU = torch.device("cpu")

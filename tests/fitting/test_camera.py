@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy.optimize import minimize
 
-from pose2mesh.fitting.batched_camera import place_bodies
 from pose2mesh.fitting.camera import NEAREST, _linear_translation, fit_cameras, fit_perspective, fit_weak_perspective
+from pose2mesh.geometry.placement import place_bodies
 from pose2mesh.types import Camera, Intrinsics
 
 CENTER, FOCAL = (320.0, 240.0), 800.0

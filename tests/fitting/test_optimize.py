@@ -9,10 +9,10 @@ from pose2mesh.augmentation.figures import figure
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.batched_camera import guess_rays, reprojection_errors
 from pose2mesh.fitting.optimize import BodyFitter, FitSettings, RefinedNetwork, _chain, _Variables
 from pose2mesh.fitting.pose_mixture import PoseMixture, load_mixture
 from pose2mesh.geometry.chains import relative_rotations
+from pose2mesh.geometry.placement import guess_rays, reprojection_errors
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters

@@ -10,7 +10,7 @@ from tiny_pack import write_pack
 from pose2mesh.augmentation.detector_noise import box_height
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.batched_camera import reprojection_errors
+from pose2mesh.geometry.placement import reprojection_errors
 from tools.studies.domain_gap import DomainGap, draw_gap, kinds_of_gap
 
 NOTHING = np.zeros(0, int)

@@ -15,7 +15,7 @@ from pose2mesh.adaptation.method import make_adam
 from pose2mesh.body_models import AnnyBody, load_anny_body
 from pose2mesh.evaluation.evaluator import PROTOCOL_JOINTS, measure
 from pose2mesh.evaluation.images import predict_bodies, predict_images
-from pose2mesh.fitting.batched_camera import person_size
+from pose2mesh.geometry.placement import person_size
 from pose2mesh.geometry.weak_perspective import project_to_crop
 from pose2mesh.losses.images import full_loss
 from pose2mesh.metrics import MetricAccumulator

@@ -11,7 +11,7 @@ from pose2mesh.adaptation.method import Method
 from pose2mesh.adaptation.run import load_backbone, make_methods, run_adaptation
 from pose2mesh.adaptation.target import load_target, split_target
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.batched_camera import place_bodies, project_rays
+from pose2mesh.geometry.placement import place_bodies, project_rays
 from pose2mesh.skeletons import joint_set
 
 GROUPS = ("eye", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")  # the columns of the paper's SEEDLingS table

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from pose2mesh.fitting.batched_camera import NEAREST, guess_rays, place_bodies, project_rays, reprojection_errors
 from pose2mesh.fitting.camera import fit_cameras
+from pose2mesh.geometry.placement import NEAREST, guess_rays, place_bodies, project_rays, reprojection_errors
 
 
 def scene(people: int = 5, noise: float = 0.0):
