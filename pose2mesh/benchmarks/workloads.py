@@ -14,7 +14,7 @@ from pose2mesh.checkpoints import build_network, load_network
 from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy
 from pose2mesh.hierarchy.quadric import decimate
-from pose2mesh.networks.ablations.classic_heads import DIRECT_PLAN
+from pose2mesh.networks.ablations import DIRECT_PLAN
 from pose2mesh.networks.meshnet import BODY_PLAN, ChannelPlan, MeshNet
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet

@@ -11,7 +11,7 @@ from pose2mesh.body_models import LinearBlendBody, load_body_model
 from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.hierarchy import Hierarchy, hierarchy_digest, load_hierarchy
 from pose2mesh.kinds import Kind
-from pose2mesh.networks.ablations.classic_heads import (
+from pose2mesh.networks.ablations import (
     DIRECT_PLAN,
     GRAPH_CHANNELS,
     GRAPH_WIDTH,
@@ -22,22 +22,20 @@ from pose2mesh.networks.ablations.classic_heads import (
     Perceptron,
     VertexHead,
 )
-from pose2mesh.networks.ablations.heads import FullyConnectedHead, ParameterHead
-from pose2mesh.networks.body_decoders import SkinnedDecoder
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.key2mesh import Key2Mesh, PublishedFeatures, PublishedHead
 from pose2mesh.networks.lifter import Lifter, PoseFeatures
 from pose2mesh.networks.meshnet import BODY_PLAN, HAND_PLAN, MeshNet, narrowed
-from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
+from pose2mesh.networks.pose2mesh import INPUTS, ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.plugins import make, register, resolve
 from pose2mesh.skeletons import JointSet, joint_set
 
 HAND_JOINTS = "hand21"
 DIGEST = "hierarchy_digest"  # in the settings of trained weights
-_PAPER = {"head": "graph", "width": 4096, "divide_channels": 1, "keeps_fake_rows": False}
+_PAPER = {"head": "graph", "inputs": "both", "width": 4096, "divide_channels": 1, "keeps_fake_rows": False}
 WITHOUT_GRAPHS = ("key2mesh", "learned_descent")
 BodyNetwork = CompactPose2Mesh | ClassicBody | Key2Mesh
 
@@ -58,7 +56,8 @@ def _build_classic(settings: dict[str, Any], body: LinearBlendBody) -> ClassicBo
             f"{joints.name}; {_how_to_build(settings)}"
         )
     posenet = PoseNet(len(joints), width=classic["width"])
-    network = ClassicPose2Mesh(posenet, _classic_head(classic, joints.name, hierarchy, settings["body"], body))
+    head = _classic_head(classic, joints.name, hierarchy, settings["body"], body)
+    network = ClassicPose2Mesh(posenet, head, classic["inputs"])
     return ClassicBody(
         network,
         faces=np.asarray(hierarchy.faces),
@@ -73,19 +72,24 @@ def _classic_head(
 ) -> nn.Module:
     """MeshNet, or what the paper compares it with."""
     kind, divisor, count = classic["head"], classic["divide_channels"], len(joint_set(joints))
+    width_in = len(range(5)[INPUTS[classic["inputs"]]])
     if kind in ("graph", "graph_direct"):
-        plan = DIRECT_PLAN if kind == "graph_direct" else HAND_PLAN if joints == HAND_JOINTS else BODY_PLAN
+        first, *plan = DIRECT_PLAN if kind == "graph_direct" else HAND_PLAN if joints == HAND_JOINTS else BODY_PLAN
         fakes = classic["keeps_fake_rows"]
-        return MeshNet.from_hierarchy(hierarchy, narrowed(plan, divisor), keeps_fake_rows=fakes)
+        plan = narrowed(((width_in, *first[1:]), *plan), divisor)
+        return MeshNet.from_hierarchy(hierarchy, plan, keeps_fake_rows=fakes)
     if kind == "fully_connected":
-        return VertexHead(Perceptron(count, VERTEX_WIDTH // divisor, 3 * hierarchy.num_vertices))
-    if body.kind not in (kinds.SMPL, kinds.MANO):
-        raise InputError(f"network.classic.head: {kind} is for SMPL and MANO, not for {name}")
-    decoder = SkinnedDecoder(body, joints if joints in ("smpl24", HAND_JOINTS) else "human36m17")
+        outputs = 3 * hierarchy.num_vertices
+        return VertexHead(Perceptron(count, VERTEX_WIDTH // divisor, outputs, channels=width_in))
+    if not body.kind.decoder:
+        raise InputError(f"network.classic.head: {name} has no body model, so no {kind}")
+    is_smpl = body.kind == kinds.SMPL  # whose meshes the release puts at a regressed pelvis
+    sets = ["smpl24" if joints == "smpl24" else "human36m17"] if is_smpl else []
+    decoder = resolve(body.kind.decoder)(body, *sets)
     outputs = ParameterMeshHead.outputs(decoder)
     if kind == "parameters":
-        return ParameterMeshHead(Perceptron(count, PARAMETER_WIDTH // divisor, outputs), decoder)
-    channels = narrowed((GRAPH_CHANNELS, (3, 3)), divisor)[0]
+        return ParameterMeshHead(Perceptron(count, PARAMETER_WIDTH // divisor, outputs, channels=width_in), decoder)
+    channels = narrowed(((width_in, *GRAPH_CHANNELS[1:]), (3, 3)), divisor)[0]
     encoder = JointGraph(hierarchy.joint_laplacian, channels, GRAPH_WIDTH // divisor, outputs)
     return ParameterMeshHead(encoder, decoder)
 
@@ -199,12 +203,6 @@ def finest_vertex_ids(settings: dict[str, Any]) -> np.ndarray:
 
 
 def _mesh_head(mesh: dict[str, Any], features: int, hierarchy: Hierarchy, body: Any) -> nn.Module:
-    if mesh["kind"] == "fully_connected":
-        return FullyConnectedHead(features, hierarchy.sizes[1], mesh["latent"])
-    if mesh["kind"] == "parameters":
-        if not body.kind.decoder:
-            raise InputError("network.mesh.kind: this mesh has no body model, so no parameters")
-        return ParameterHead(features, body, np.asarray(hierarchy.vertex_ids[1]))
     channels, blocks = tuple(mesh["channels"]), tuple(mesh["blocks"])
     inputs = tuple(mesh.get("inputs", ("vertices", "nodes")))  # weights of version 0.1 do not name it
     if len(channels) != len(blocks) or len(channels) >= len(hierarchy.sizes):

@@ -7,16 +7,18 @@ from pose2mesh.networks.posenet import PoseNet
 from pose2mesh.networks.prediction import MeshPrediction
 
 _MM_PER_M = 1000
+# What the mesh is made from, as columns of the normalized pose beside the lifted joints.
+INPUTS = {"both": slice(0, 5), "2d": slice(0, 2), "3d": slice(2, 5)}
 
 
 class ClassicPose2Mesh(nn.Module):
     """The paper's network; loads the published weights."""
 
-    def __init__(self, posenet: PoseNet, meshnet: nn.Module):
-        """`meshnet`: MeshNet, or another module from joints [B, J, 5] to vertices [B, V, 3] m."""
+    def __init__(self, posenet: PoseNet, meshnet: nn.Module, inputs: str = "both"):
+        """`meshnet`: MeshNet, or another module from the `inputs` of joints [B, J, C] to vertices [B, V, 3] m."""
         super().__init__()
         self.pose_lifter = posenet  # named as in the published checkpoints
-        self.pose2mesh = meshnet
+        self.pose2mesh, self.inputs = meshnet, INPUTS[inputs]
 
     def forward(self, keypoints: Tensor) -> MeshPrediction:
         """Joints as PoseNet lifts them and the mesh that goes with them, both root-relative.
@@ -27,7 +29,7 @@ class ClassicPose2Mesh(nn.Module):
         """
         pose = normalize_per_axis(keypoints[..., :2])  # [B, J, 2]
         joints = self._lift(pose)
-        vertices = self.pose2mesh(torch.cat([pose, joints.detach()], dim=-1))
+        vertices = self.pose2mesh(torch.cat([pose, joints.detach()], dim=-1)[..., self.inputs])
         return MeshPrediction(vertices, joints)
 
     def lift(self, keypoints: Tensor) -> Tensor:

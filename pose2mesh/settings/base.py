@@ -31,13 +31,13 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     for name in bases if isinstance(bases, list) else [bases]:
         if not isinstance(name, str) or not (path.parent / name).is_file():
             raise MissingFileError(f"{path}: base {name!r} is no file beside it ({path.parent})")
-        _merge(below, _read(path.parent / name, (*above, path.resolve())), "", f"{path}, base {name}")
+        merge(below, _read(path.parent / name, (*above, path.resolve())), "", f"{path}, base {name}")
     if bases:
-        _merge(below, content, "", str(path), is_change=True)
+        merge(below, content, "", str(path), is_change=True)
     return below if bases else content
 
 
-def _merge(below: dict[str, Any], top: dict[str, Any], at: str, where: str, is_change: bool = False) -> None:
+def merge(below: dict[str, Any], top: dict[str, Any], at: str, where: str, is_change: bool = False) -> None:
     """Put settings on top of others, in place; `is_change` refuses one that is there already."""
     for key, value in top.items():
         name, old = f"{at}{key}", below.get(key)
@@ -46,7 +46,7 @@ def _merge(below: dict[str, Any], top: dict[str, Any], at: str, where: str, is_c
             if unknown := value.keys() - old.keys():
                 raise InputError(f"{where}: {name} has no {min(map(str, unknown))!r} below; there are {[*old]}")
         if isinstance(value, dict) and isinstance(old, dict):
-            _merge(old, value, f"{name}.", where, is_change)
+            merge(old, value, f"{name}.", where, is_change)
         elif is_change and key in below and old == value:
             raise InputError(f"{where}: {name} is {value!r} already in its base; leave it out")
         else:

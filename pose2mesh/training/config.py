@@ -47,9 +47,9 @@ class LifterConfig(Strict):
 
 
 class MeshConfig(Strict):
-    """The mesh half of the compact network and its ablations."""
+    """The mesh half of the compact network."""
 
-    kind: Literal["coarse_to_fine", "direct", "fully_connected", "parameters"] = "coarse_to_fine"
+    kind: Literal["coarse_to_fine", "direct"] = "coarse_to_fine"  # direct: on the finest level alone
     hierarchy: str = "anny_body_qem"
     channels: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(64, 48, 32), min_length=1)  # coarse to fine
     blocks: tuple[Annotated[int, Field(ge=0)], ...] = (2, 2, 1)
@@ -71,6 +71,7 @@ class ClassicConfig(Strict):
     """The paper's network, at the paper's widths unless told otherwise."""
 
     head: Literal["graph", "graph_direct", "fully_connected", "parameters", "graph_parameters"] = "graph"
+    inputs: Literal["both", "2d", "3d"] = "both"  # what the mesh is made from: the 2D pose, the lifted joints
     width: int = Field(default=4096, ge=8)  # of PoseNet
     divide_channels: int = Field(default=1, ge=1, le=32)  # the head's channels by this number, for quick trials
     keeps_fake_rows: bool = False  # train with the padding of the levels in the batch norms, as the release does
@@ -96,8 +97,6 @@ class NetworkConfig(Strict):
         changed = self.parameters.model_dump(exclude_defaults=True)
         for name in changed.keys() & ({"features", "dropout"} if self.kind == "learned_descent" else {"steps"}):
             raise ValueError(f"parameters.{name}: kind={self.kind} has none of it")
-        if self.mesh.conv != "chebyshev" and self.mesh.kind not in ("coarse_to_fine", "direct"):
-            raise ValueError(f"mesh.conv={self.mesh.conv}: mesh.kind={self.mesh.kind} has no graph layers")
         return self
 
 
@@ -149,6 +148,7 @@ class DataConfig(Strict):
     exact_input: bool = False  # sources: projected joints without errors, in training and instead of detections
     motion: tuple[str, ...] = ("mocap_train.npz",)  # packs or BVH folders; bare names are looked up in the data folder
     prior: str | None = None  # draw poses from this pose prior (name or path) instead: no motion file is needed
+    prior_share: Fraction = 1.0  # share of the poses that are drawn from `prior`, beside those of `motion`
     motion_or_prior: str | None = None  # a pose prior to draw poses from where none of `motion` is there
     distinct_radians: NotNegative = 0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
     children: Fraction = 0.2  # share of bodies of 4-17 years, the rest are adults

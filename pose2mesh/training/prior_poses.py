@@ -6,6 +6,7 @@ from torch import Tensor
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.errors import MissingFileError
 from pose2mesh.geometry.rotation import rotmat_to_rotvec
+from pose2mesh.skeletons import MOTION_BONES
 from pose2mesh.synthesis.bodies import find_motion, pose_pool, seeded_generator
 from pose2mesh.training.config import DataConfig, TrainConfig
 
@@ -35,14 +36,19 @@ def _is_there(motion: str) -> bool:
 
 
 def training_poses(data: DataConfig, seed: int) -> Tensor:
-    """Relative rotation vectors [N,19,3]: recorded and distinct, or with `data.prior` drawn from that prior.
+    """Relative rotation vectors [N,19,3]: recorded and distinct, or with `data.prior` all or some drawn from it.
 
     Raises MissingFileError for motion or weights that are not there, InputError for a prior of another body.
     """
-    if data.prior is None:
-        return pose_pool(data.motion, data.distinct_radians)
-    generator = seeded_generator(seed, 41)
+    share = 0.0 if data.prior is None else data.prior_share
+    recorded = pose_pool(data.motion, data.distinct_radians) if share < 1 else torch.zeros(0, len(MOTION_BONES), 3)
+    if not data.prior or not share:
+        return recorded
+    count, generator = (
+        PRIOR_POSES if share == 1 else round(len(recorded) * share / (1 - share)),
+        seeded_generator(seed, 41),
+    )
     with torch.no_grad():
-        body = rotmat_to_rotvec(load_pose_prior(data.prior).sample(PRIOR_POSES, generator))  # [N, 18, 3]
-    root = torch.tensor(_LEAN_MEAN) + torch.tensor(_LEAN) * torch.randn(PRIOR_POSES, 1, 3, generator=generator)
-    return torch.cat([root, body], 1)
+        body = rotmat_to_rotvec(load_pose_prior(data.prior).sample(count, generator))  # [n, 18, 3]
+    root = torch.tensor(_LEAN_MEAN) + torch.tensor(_LEAN) * torch.randn(count, 1, 3, generator=generator)
+    return torch.cat([recorded, torch.cat([root, body], 1)])

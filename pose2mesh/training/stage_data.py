@@ -42,10 +42,6 @@ def _vertex_sets(config: TrainConfig, hierarchy: Hierarchy, stage: StageConfig) 
         if stage.lifting_only and config.network.kind in WITHOUT_GRAPHS:
             raise InputError(f"stage {stage.name}: kind={config.network.kind} has no coarsest level to lift to")
         return [finest_vertex_ids(settings)]
-    if mesh.kind not in ("coarse_to_fine", "direct"):
-        if stage.lifting_only:
-            raise InputError(f"stage {stage.name}: a {mesh.kind} head has no coarsest level to lift to")
-        return [finest_vertex_ids(settings)]
     levels = [np.asarray(hierarchy.vertex_ids[level]) for level in range(len(mesh.channels), 0, -1)]
     return levels[:1] if stage.lifting_only else [levels[0], *levels]
 

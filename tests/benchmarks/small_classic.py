@@ -4,7 +4,7 @@ import torch
 import trimesh
 
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy
-from pose2mesh.networks.ablations.classic_heads import DIRECT_PLAN
+from pose2mesh.networks.ablations import DIRECT_PLAN
 from pose2mesh.networks.meshnet import ChannelPlan, MeshNet, narrowed
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet

@@ -1,7 +1,8 @@
 """The paper's ablations of MeshNet (Choi et al. 2020, table of targets and networks): joints to a mesh in other ways.
 
-Each takes what MeshNet takes, [B, J, 5], and returns vertices [B, V, 3]. The paper gives their numbers of parameters
-and little else; the perceptrons are built like PoseNet, with the widths that come to those numbers.
+Each takes what MeshNet takes, [B, J, C] of the pose beside the lifted joints (C = 5), and returns vertices [B, V, 3].
+The paper gives their numbers of parameters and little else; the perceptrons are built like PoseNet, with the widths
+that come to those numbers.
 """
 
 from itertools import pairwise
@@ -26,11 +27,11 @@ GRAPH_WIDTH = 2880  # 13.5 million with 17 joints
 
 
 class Perceptron(nn.Module):
-    """Linear layer, residual stages as in PoseNet, linear layer: [B, J, 5] to [B, out]."""
+    """Linear layer, residual stages as in PoseNet, linear layer: [B, J, C] to [B, out]."""
 
-    def __init__(self, joints: int, width: int, out: int, *, stages: int = 2, dropout: float = 0.5):
+    def __init__(self, joints: int, width: int, out: int, *, channels: int = 5, stages: int = 2, dropout: float = 0.5):
         super().__init__()
-        self.enter = nn.Linear(5 * joints, width)
+        self.enter = nn.Linear(channels * joints, width)
         self.stages = nn.Sequential(*(ResidualStage(width, dropout) for _ in range(stages)))
         self.leave = nn.Linear(width, out)
 
@@ -39,7 +40,7 @@ class Perceptron(nn.Module):
 
 
 class JointGraph(nn.Module):
-    """Chebyshev layers on the skeleton, then one hidden layer: [B, J, 5] to [B, out]."""
+    """Chebyshev layers on the skeleton, then one hidden layer: [B, J, C] to [B, out]."""
 
     def __init__(self, joint_laplacian, channels: tuple[int, ...], width: int, out: int, *, order: int = 3):
         super().__init__()

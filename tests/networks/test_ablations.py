@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.hierarchy.laplacian import skeleton_laplacian
-from pose2mesh.networks.ablations.classic_heads import (
+from pose2mesh.networks.ablations import (
     DIRECT_PLAN,
     GRAPH_CHANNELS,
     GRAPH_WIDTH,
