@@ -2,7 +2,7 @@
 
 from typing import Any
 
-LEVELS = {"coarse_to_fine": 3, "direct": 1, "fully_connected": 3, "parameters": 3}
+LEVELS = {"coarse_to_fine": 3, "direct": 1}
 
 
 def tiny_settings(kind: str = "coarse_to_fine") -> dict[str, Any]:

@@ -41,6 +41,14 @@ def test_shapes_and_units(network, hierarchy):
     torch.testing.assert_close(prediction.vertices, network.pose2mesh(joints))
 
 
+@pytest.mark.parametrize(("inputs", "used"), [("2d", (0, 1)), ("3d", (2, 3, 4)), ("both", (0, 1, 2, 3, 4))])
+def test_the_mesh_sees_its_inputs_alone(hierarchy, inputs: str, used: tuple[int, ...]):
+    meshnet = MeshNet.from_hierarchy(hierarchy, ((len(used), 4, 3), *PLAN[1:]), keeps_fake_rows=True)
+    network, points = ClassicPose2Mesh(PoseNet(JOINTS, width=8), meshnet, inputs).eval(), keypoints()
+    columns = torch.cat([normalize_per_axis(points), network.lift(points)], dim=-1)[..., list(used)]
+    torch.testing.assert_close(network(points).vertices, meshnet(columns))
+
+
 def test_the_confidence_is_not_used(network):
     points = keypoints()
     with_confidence = torch.cat([points, torch.rand(3, JOINTS, 1)], dim=-1)

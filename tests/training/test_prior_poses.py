@@ -25,6 +25,16 @@ def test_poses_are_the_priors_own(monkeypatch, tmp_path):
     assert mean.abs().mean() < 1.5  # what was drawn from N(0, I) is found near it
 
 
+def test_a_share_of_the_poses_is_the_priors(tmp_path):
+    pack = write_pack(tmp_path / "pack.npz", {"01_01": 30})
+    poses = training_poses(DataConfig(prior=SHIPPED, prior_share=0.6, motion=(str(pack),), distinct_radians=0), seed=3)
+    recorded = training_poses(DataConfig(motion=(str(pack),), distinct_radians=0), seed=3)
+    assert len(poses) == 75 and torch.equal(poses[:30], recorded)
+    assert (
+        len(training_poses(DataConfig(prior=SHIPPED, prior_share=0, motion=(str(pack),), distinct_radians=0), 3)) == 30
+    )
+
+
 def test_training_needs_no_motion_file(monkeypatch, tmp_path):
     run = tiny_run(tmp_path)
     monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path / "nothing"))

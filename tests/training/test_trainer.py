@@ -70,19 +70,13 @@ def test_it_learns_and_writes_what_it_promises(tmp_path: Path) -> None:
     assert card["validation"] == lines[-1:]
 
 
-@pytest.mark.parametrize("kind", ["direct", "fully_connected", "parameters"])
-def test_ablations_train(tmp_path: Path, kind: str) -> None:
+def test_the_direct_network_trains(tmp_path: Path) -> None:
     stages = tiny_run(tmp_path)["stages"][1:]
     stages[0] |= {"steps": 3}
-    trainer = trainer_of(config_of(tmp_path, network=tiny_settings(kind), stages=stages))
+    trainer = trainer_of(config_of(tmp_path, network=tiny_settings("direct"), stages=stages))
     before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
     run(trainer)
     assert [name for name, p in trainer.network.named_parameters() if torch.equal(p, before[name])] == []
-
-
-def test_lifting_needs_a_coarsest_level(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="stage lifting: a parameters head has no coarsest level"):
-        train(config_of(tmp_path, network=tiny_settings("parameters")))
 
 
 def test_lifting_leaves_the_graph_layers_alone(tmp_path: Path) -> None:
@@ -163,7 +157,7 @@ def test_missing_files_are_found_before_training(tmp_path: Path) -> None:
 
 def test_initial_weights_are_taken_where_they_fit(tmp_path: Path) -> None:
     weights = train(config_of(tmp_path))
-    other = tiny_settings("fully_connected")
+    other = tiny_settings("direct")
     trainer = trainer_of(config_of(tmp_path, network=other, initial=str(weights)))
     source = load_network(weights).state_dict()
     own = trainer.network.state_dict()

@@ -52,12 +52,6 @@ def test_settings_that_the_classic_network_would_ignore(changes: list[str], tmp_
         config_of("freihand", *(f"network.{change}" for change in changes))
 
 
-def test_a_convolution_without_graph_layers() -> None:
-    settings = ["network.kind=compact", "network.mesh.kind=fully_connected", "network.mesh.conv=gcn"]
-    with pytest.raises(InputError, match=r"mesh.conv=gcn: mesh.kind=fully_connected has no graph layers"):
-        config_of("freihand", *settings)
-
-
 def test_fits_of_which_none_agrees(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As files in other units would show it."""
     set_misfits(monkeypatch, 1e-6, "coco")
