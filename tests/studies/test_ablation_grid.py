@@ -3,15 +3,20 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from tiny_pack import write_pack
 
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.checkpoints import build_network
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.settings import load_config
-from tools.studies.ablation_grid import Bench, GridConfig, lifter_config, main, mesh_of, row_settings
+from pose2mesh.training.config import NetworkConfig
+from tools.studies.ablation_grid import Bench, GridConfig, lifter_config, main, mesh_of, row_settings, surface_errors
+from tools.studies.ablation_pictures import level_nodes
 from tools.studies.small_body import LEVEL, load_small_body, small_graphs
 
 RECIPE = Path(__file__).resolve().parents[2] / "tools" / "studies" / "ablation_grid.yaml"
@@ -27,7 +32,7 @@ def small(tmp_path: Path) -> list[str]:
 def test_rows_are_trained_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "grid.json"
     arguments = ["--config", str(RECIPE), "-o", str(tmp_path / "runs"), "--json", str(out)]
-    names = ["graph, vertices", "graph, parameters"]
+    names = ["graph, vertices", "fully connected, vertices"]
     arguments += [part for name in names for part in ("--row", name)] + small(tmp_path)
     assert main(arguments) == 0
     done, first = json.loads(out.read_text()), capsys.readouterr().out
@@ -35,7 +40,10 @@ def test_rows_are_trained_once(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert done[names[0]]["0"]["errors"][str(tmp_path / "pack.npz")]["exact"]["count"] == 3
     assert len(list((tmp_path / "runs").glob("posenet-*"))) == 1  # both rows start from one PoseNet
     assert main(arguments) == 0
+    sheet = tmp_path / "sheet.png"
+    assert main([*arguments, "--pictures", str(sheet)]) == 0
     assert "done:" not in capsys.readouterr().out and json.loads(out.read_text()) == done
+    assert Image.open(sheet).size == (6 * 188 + 3 * 368 + 8, 3 * 248 + 8)  # three people: six views, meshes twice
 
 
 def test_every_row_of_the_recipe_is_another_network(tmp_path: Path) -> None:
@@ -44,6 +52,10 @@ def test_every_row_of_the_recipe_is_another_network(tmp_path: Path) -> None:
     assert len({json.dumps(each, sort_keys=True) for each in settings}) == len(settings)
     lifters = {lifter_config(config, each, tmp_path).output for each in settings}
     assert len(lifters) == 5  # the recipe's own, two detectors, two more sets of poses
+    for network in {json.dumps(each["network"], sort_keys=True): each["network"] for each in settings}.values():
+        built = build_network(NetworkConfig.model_validate(network).model_dump(mode="json")).eval()
+        assert built(torch.rand(2, 19, 3)).vertices.shape == (2, 431, 3)
+        assert not [name for name in built.state_dict() if "decoder" in name]  # the body is no weight
     idle = config.rows[1].model_copy(update={"train": {"precision": config.train["precision"]}})
     with pytest.raises(InputError, match="precision is 'bfloat16' already"):
         row_settings(config, idle, 0, tmp_path)
@@ -77,3 +89,26 @@ def test_the_truth_has_no_error(tmp_path: Path) -> None:
     joints, vertices = mesh_of(Knowing(), batch.clean)
     torch.testing.assert_close(joints, batch.joints, rtol=0, atol=1e-4)
     torch.testing.assert_close(vertices, batch.vertices, rtol=0, atol=1e-4)
+
+
+def test_smoothness_is_that_of_the_surface_alone() -> None:
+    body = load_small_body()
+    truth = body.v_template[None]  # [1, V, 3]
+    turned = 1.1 * truth[..., [1, 2, 0]] + 3.0
+    errors = surface_errors(torch.cat([truth, turned]), torch.cat([truth, truth[..., [1, 2, 0]]]), body.faces)
+    torch.testing.assert_close(errors["edge"], torch.tensor([0.0, 0.1]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(errors["normal"], torch.zeros(2), atol=0.1, rtol=0)
+    corner, face = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]]), torch.tensor([[0, 1, 2]])
+    assert surface_errors(corner[:, [0, 2, 1]], corner, face)["normal"].item() == pytest.approx(180, abs=0.1)
+
+
+def test_nodes_lie_in_the_mean_of_their_vertices(tmp_path: Path) -> None:
+    hierarchy = load_hierarchy(str(small_graphs(tmp_path, "coco19")))
+    vertices = load_small_body().v_template.numpy()
+    levels = list(level_nodes(hierarchy, vertices))
+    for level, real in zip(levels, hierarchy.real_sizes, strict=True):
+        assert np.isfinite(level[0]).all(1).sum() == real
+    counted = np.zeros(hierarchy.sizes[2])
+    np.add.at(counted, hierarchy.inverse // 4, 1)
+    first = int(np.flatnonzero(counted > 1)[0])
+    np.testing.assert_allclose(levels[2][0][first], vertices[hierarchy.inverse // 4 == first].mean(0), atol=1e-6)

@@ -17,12 +17,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from pydantic import Field, ValidationError
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from pose2mesh.augmentation.detector_noise import DetectorNoise, add_detector_noise
 from pose2mesh.checkpoints import load_network
 from pose2mesh.errors import InputError
+from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.metrics import MetricAccumulator, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
 from pose2mesh.paths import check_writable, write_with
 from pose2mesh.settings import Strict, load_config
@@ -33,10 +36,12 @@ from pose2mesh.synthesis.detections import conversion
 from pose2mesh.synthesis.mocap import MocapProtocol, ProtocolBatch
 from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.trainer import train
+from tools.studies.ablation_pictures import comparison
 from tools.studies.small_body import NAME, load_small_body, small_graphs
 
 MEASURES = ("mpjpe", "pa_mpjpe", "mpvpe", "pa_mpvpe")
-_BATCH, _TIMED = 64, 20  # people at a time; passes of one person that are timed
+SMOOTHNESS = ("edge", "normal")
+_BATCH, _TIMED, _PEOPLE = 64, 20, 6  # people at a time; passes of one person that are timed; people in pictures
 
 
 class RowConfig(Strict):
@@ -131,9 +136,27 @@ class Bench:
             values = {"mpjpe": mpjpe(joints[:, rows], batch.joints[:, rows]), "mpvpe": mpvpe(vertices, batch.vertices)}
             values["pa_mpjpe"] = pa_mpjpe(joints[:, rows], batch.joints[:, rows])
             values["pa_mpvpe"] = pa_mpvpe(vertices, batch.vertices)
+            values |= surface_errors(vertices, batch.vertices, self.body.faces)
             accumulator.update(values, batch.groups)
         summary = accumulator.summary()
-        return {name: summary[name] for name in (*MEASURES, "count")}
+        return {name: summary[name] for name in (*MEASURES, *SMOOTHNESS, "count")}
+
+
+def surface_errors(vertices: Tensor, truth: Tensor, faces: Tensor) -> dict[str, Tensor]:
+    """How smooth a mesh [B,V,3] is against the truth, for each person [B]: mean error of the lengths of edges, as a
+    share of the mean length, and mean angle in degrees between the normals of faces [F,3].
+    """
+    lengths, normals = [], []
+    for mesh in (vertices, truth):
+        corners = mesh[:, faces]  # [B, F, 3, 3]
+        sides = corners - corners.roll(1, 2)
+        lengths.append(sides.norm(dim=-1).flatten(1))  # [B, 3F]
+        normals.append(normalize(torch.linalg.cross(sides[:, :, 0], sides[:, :, 1]), dim=-1))  # [B, F, 3]
+    cosine = (normals[0] * normals[1]).sum(-1).clamp(-1, 1)
+    return {
+        "edge": (lengths[0] - lengths[1]).abs().mean(1) / lengths[1].mean(1),
+        "normal": torch.rad2deg(cosine.arccos()).mean(1),
+    }
 
 
 def mesh_of(network: Any, keypoints: Tensor) -> tuple[Tensor, Tensor]:
@@ -155,7 +178,8 @@ def run_grid(config: GridConfig, folder: Path, done: dict[str, Any], chosen: Seq
     torch.set_num_threads(config.train.get("threads") or torch.get_num_threads())
     plans = [(row.name, seed, row_settings(config, row, seed, folder)) for seed in config.seeds for row in config.rows]
     for name, _, settings in plans:  # what is wrong is better known now than in an hour
-        lifter_config(config, settings, folder), mesh_config(settings, name, "posenet", folder)
+        lifter_config(config, settings, folder)
+        mesh_config(settings, name, "posenet", folder)
     bench = Bench(config)
     for name, seed, settings in plans:
         if str(seed) in done.get(name, {}) or (chosen and name not in chosen):
@@ -170,20 +194,37 @@ def run_grid(config: GridConfig, folder: Path, done: dict[str, Any], chosen: Seq
 
 
 def table(config: GridConfig, done: dict[str, Any], motion: str) -> str:
-    """Markdown: MPJPE / PA-MPJPE / MPVPE / PA-MPVPE of each input, mean over seeds (half the range of MPVPE)."""
-    lines = ["| | weights | ms | " + " | ".join(config.inputs) + " |", "|---" * (3 + len(config.inputs)) + "|"]
+    """Markdown: MPJPE / PA-MPJPE / MPVPE / PA-MPVPE of each input, mean over seeds (half the range of MPVPE), and of
+    the first input the errors of edges and normals.
+    """
+    heads = ["", "weights", "ms", *config.inputs, "edges", "normals"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in config.rows:
         runs = list(done.get(row.name, {}).values())
         if not runs:
             continue
-        cells = []
+        cells, errors = [], [run["errors"][motion] for run in runs]
         for name in config.inputs:
-            values = np.array([[run["errors"][motion][name][measure] for measure in MEASURES] for run in runs])
+            values = np.array([[each[name][measure] for measure in MEASURES] for each in errors])
             spread = np.ptp(values[:, MEASURES.index("mpvpe")]) / 2
             cells.append(" / ".join(f"{value:.1f}" for value in values.mean(0)) + f" (± {spread:.1f})")
+        edge, normal = (np.mean([each[next(iter(config.inputs))][name] for each in errors]) for name in SMOOTHNESS)
         millions, ms = runs[0]["parameters"] / 1e6, min(run["forward_ms"] for run in runs)
-        lines.append(f"| {row.name} | {millions:.2f} M | {ms:.1f} | " + " | ".join(cells) + " |")
+        cells = [row.name, f"{millions:.2f} M", f"{ms:.1f}", *cells, f"{100 * edge:.0f} %", f"{normal:.0f}°"]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def pictures(config: GridConfig, folder: Path) -> np.ndarray:
+    """People spread over the first motion as the last of `inputs` shows them: the first row beside the second."""
+    runs, bench = [row_settings(config, row, config.seeds[0], folder) for row in config.rows[:2]], Bench(config)
+    names = [mesh_config(run, row.name, "", folder).output for run, row in zip(runs, config.rows, strict=False)]
+    networks = [load_network(Path(name) / "weights.safetensors").eval() for name in names]
+    seen = list(bench.seen(config.motion[0], [*config.inputs.values()][-1]))
+    keypoints, truth = torch.cat([k for k, _ in seen]), torch.cat([batch.vertices for _, batch in seen])
+    chosen = torch.linspace(0, len(keypoints) - 1, min(_PEOPLE, len(keypoints))).long()
+    hierarchy = load_hierarchy(runs[0]["network"]["mesh"]["hierarchy"])
+    return comparison(networks, hierarchy, keypoints[chosen], truth[chosen])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -208,6 +249,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"done: {name}", flush=True)
     for motion in config.motion:
         print(f"\n{motion}\n\n{table(config, done, motion)}")
+    if options.pictures:
+        Image.fromarray(pictures(config, options.output)).save(options.pictures)
     return 0
 
 

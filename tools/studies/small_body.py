@@ -15,7 +15,7 @@ _TENSORS = ("v_template", "shapedirs", "weights", "J_regressor", "heads", "paren
 def load_small_body(path: str | Path | None = None) -> AnnyBody:
     """The body, decimated; regressed joints see what is left of their vertices through the fitted upsampling."""
     body, hierarchy = load_anny_body(path), load_hierarchy("anny_body_qem")
-    ids, to_full = hierarchy.vertex_ids[LEVEL], np.prod(hierarchy.upsample[:LEVEL])  # [N], [V, N]
+    ids, to_full = hierarchy.vertex_ids[LEVEL], hierarchy.upsample[0] @ hierarchy.upsample[1]  # [N], [V, N]
     arrays = {name: getattr(body, name).numpy() for name in _TENSORS}
     arrays |= {name: arrays[name][ids] for name in ("v_template", "shapedirs", "weights")}
     arrays |= {"J_regressor": arrays["J_regressor"] @ to_full, "faces": hierarchy.level_faces[LEVEL]}
