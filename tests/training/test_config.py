@@ -18,6 +18,7 @@ from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.image_training import ImageTrainConfig
 from pose2mesh.training.motion import MotionConfig
 from pose2mesh.training.prior import PriorConfig
+from tools.studies.ablation_grid import GridConfig
 from tools.studies.gap_study import StudyConfig
 
 STUDIES = Path(__file__).parents[2] / "tools" / "studies"
@@ -38,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 def test_shipped_configurations_are_valid(path: Path) -> None:
     config = load_config(_kind_of(path), path, [])
     if not isinstance(config, PhotosConfig):  # nothing random
-        assert config.seeds[0] == 0 if isinstance(config, StudyConfig) else config.seed == 0
+        assert config.seeds[0] == 0 if isinstance(config, StudyConfig | GridConfig) else config.seed == 0
 
 
 def test_shipped_configurations_are_read_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +63,8 @@ def _kind_of(path: Path) -> type:
         return {None: TrainConfig, **tasks}[content.get("task")]
     if path.stem.startswith("adapt"):
         return AdaptConfig
+    if path.stem.startswith("ablation"):
+        return GridConfig
     protocols = {"domain_gap": StudyConfig, "photos": PhotosConfig, "motion": MotionTestConfig}
     return protocols.get(str(content.get("protocol")), measuring.TestConfig)
 
