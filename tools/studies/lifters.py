@@ -106,7 +106,8 @@ def train(network: nn.Module, samples: SyntheticBodies, rate: float, seconds: fl
             group["lr"] = rate * min(1, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
         batch = samples[step]
         optimizer.zero_grad(set_to_none=True)
-        loss_of(*network(batch.keypoints), batch.joints).backward()
+        answers, scores = network(batch.keypoints)
+        loss_of(answers, scores, batch.joints).backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         step += 1
@@ -132,6 +133,13 @@ def measured(network: nn.Module, people: dict[str, Batch]) -> dict[str, dict[str
     return rows
 
 
+def shipped_lifter() -> Lifter:
+    """A copy that may be trained."""
+    lifter = load_network("anny-body").lifter
+    assert isinstance(lifter, Lifter)
+    return lifter
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=6)
@@ -145,8 +153,8 @@ def main() -> None:
     train_pool, held_out = (pose_pool(names, 0.1) for names in (config.data.motion, [MOTION]))
 
     def samples(pool: Tensor, mixture: Mixture, batch_size: int, seed: int) -> SyntheticBodies:
-        sets = {"joint_set": "union48", "output_set": "body32"}
-        return SyntheticBodies(body, pool, mixture, vertex_ids=np.arange(1), batch_size=batch_size, seed=seed, **sets)
+        made = {"vertex_ids": np.arange(1), "joint_set": "union48", "output_set": "body32"}
+        return SyntheticBodies(body, pool, mixture, batch_size=batch_size, seed=seed, **made)  # pyright: ignore
 
     people = {
         f"{noise} {source}": samples(
@@ -155,13 +163,13 @@ def main() -> None:
         for source in ("coco17", "mediapipe33")
         for noise, errors in (("exact", CLEAN), ("noisy", PROTOCOL_NOISE))
     }
-    shipped = [One(load_network("anny-body").lifter)]
+    shipped = [One(shipped_lifter())]
     rows = {"shipped": {"steps": 0, **measured(shipped[0], people)}}
     for way in arguments.ways.split(","):
         torch.manual_seed(arguments.seed)
         seen = replace(mixture, detectors=((1.0, "coco17"),)) if way == "coco17" else mixture
         is_fresh = way in ("perceptron", "transformer")
-        lifter = Lifter(48, 32, 1024, 3) if is_fresh else load_network("anny-body").lifter
+        lifter = Lifter(48, 32, 1024, 3) if is_fresh else shipped_lifter()
         network = {"hypotheses": Several, "transformer": lambda _: TokenLifter(48, 32)}.get(way, One)(lifter)
         network.train().requires_grad_(True)
         data = samples(train_pool, seen, 512, 1000 + arguments.seed)
