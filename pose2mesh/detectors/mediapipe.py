@@ -4,6 +4,7 @@ For comparison with `detectors.blazepose`, which runs the same network for any n
 """
 
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +38,14 @@ class MediaPipeDetector:
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """The person in image uint8 [H, W, 3] RGB; P = 0 when there is nobody."""
         size = (image.shape[1], image.shape[0])
-        landmarks = getattr(self._pose.process(np.ascontiguousarray(image)), "pose_landmarks", None)
-        if landmarks is None:
-            return to_keypoints([], size)
-        joints = np.array([[p.x * size[0], p.y * size[1], p.visibility] for p in landmarks.landmark])  # [33, 3]
-        return to_keypoints([Found(joints)], size)
+        joints, _ = self.landmarks(image)
+        return to_keypoints([] if joints is None else [Found(joints)], size)
+
+    def landmarks(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+        """x, y (px) and visibility [33, 3], and MediaPipe's own 3D "world landmarks" [33, 3] m; None for nobody."""
+        found: Any = self._pose.process(np.ascontiguousarray(image))
+        if found.pose_landmarks is None:
+            return None, None
+        size = (image.shape[1], image.shape[0], 1)
+        joints = np.array([[p.x, p.y, p.visibility] for p in found.pose_landmarks.landmark]) * size
+        return joints, np.array([[p.x, p.y, p.z] for p in found.pose_world_landmarks.landmark])

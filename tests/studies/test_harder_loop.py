@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.detectors.mediapipe import MediaPipeDetector
 from pose2mesh.errors import MissingFileError
 from pose2mesh.skeletons import joint_set
-from tools.studies.harder_loop import HardScenes, WorldLandmarks, compare
+from tools.studies.harder_loop import HardScenes, compare
 
 
 @pytest.fixture(scope="module")
@@ -42,18 +43,18 @@ def test_the_mask_is_where_the_camera_sees_the_truth(scenes):
 def test_the_truth_has_no_error_and_flat_joints_have_one(scenes):
     scene = scenes.scene(1)
 
-    class Told(WorldLandmarks):
+    class Told(MediaPipeDetector):
         def __init__(self) -> None:
             pass
 
-        def __call__(self, image):
+        def landmarks(self, image):
             return points, points3d
 
     names, ours = joint_set("mediapipe33").joints, scene.truth.joint_names
-    points, points3d = np.zeros((33, 2)), np.zeros((33, 3))
+    points, points3d = np.zeros((33, 3)), np.zeros((33, 3))
     for row, name in enumerate(names):
         if name in ours[:17]:
-            points[row] = scene.truth.keypoints[ours.index(name), :2]
+            points[row, :2] = scene.truth.keypoints[ours.index(name), :2]
             points3d[row] = scene.truth.joints[ours.index(name)]
     errors = compare(scene, scene.truth, Told())
     assert errors is not None

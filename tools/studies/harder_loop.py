@@ -22,8 +22,7 @@ from pose2mesh.augmentation.cameras import PhotoCameras, sample_views
 from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import AnnyBody, load_anny_body
-from pose2mesh.detectors.mediapipe import DETECTION_SCORE
-from pose2mesh.detectors.quiet import quiet_stderr
+from pose2mesh.detectors.mediapipe import MediaPipeDetector
 from pose2mesh.evaluation.closed_loop import measure_closed_loop, scene_pictures, scene_sheet
 from pose2mesh.metrics import pa_mpjpe
 from pose2mesh.paths import atomic_write
@@ -157,34 +156,15 @@ def _backdrop(rng: np.random.Generator) -> np.ndarray:
     return (255 * np.average(layers, axis=0, weights=rng.uniform(0, 1, 4))).astype(np.uint8)
 
 
-class WorldLandmarks:
-    """MediaPipe's own 3D landmarks of the person that it likes best."""
-
-    def __init__(self) -> None:
-        with quiet_stderr():
-            from mediapipe.python.solutions.pose import Pose
-
-            self.pose = Pose(static_image_mode=True, model_complexity=1, min_detection_confidence=DETECTION_SCORE)
-
-    def __call__(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-        """Landmarks [33,2] px and [33,3] m of the picture, None where it finds nobody."""
-        found: Any = self.pose.process(np.ascontiguousarray(image))
-        if found.pose_landmarks is None:
-            return None
-        pixels = np.array([[p.x, p.y] for p in found.pose_landmarks.landmark]) * image.shape[1::-1]
-        return pixels, np.array([[p.x, p.y, p.z] for p in found.pose_world_landmarks.landmark])
-
-
-def compare(scene: StudioScene, person: Person | None, landmarks: WorldLandmarks) -> dict[str, float] | None:
+def compare(scene: StudioScene, person: Person | None, mediapipe: MediaPipeDetector) -> dict[str, float] | None:
     """PA-MPJPE in mm over shoulders, elbows, wrists, hips, knees and ankles where both found the known person."""
-    found = landmarks(scene.image)
-    if found is None or person is None:
+    pixels, world = mediapipe.landmarks(scene.image)
+    if pixels is None or world is None or person is None:
         return None
-    pixels, world = found
     true = scene.truth
     ours, theirs, flat = ([s.index(name) for name in LIMBS] for s in (_OURS, _MEDIAPIPE, _COCO))
     inside = true.keypoints[flat, 2] > 0
-    off = np.linalg.norm(pixels[theirs] - true.keypoints[flat, :2], axis=1)[inside].mean()
+    off = np.linalg.norm(pixels[theirs, :2] - true.keypoints[flat, :2], axis=1)[inside].mean()
     if off > 0.15 * np.ptp(true.keypoints[:, 1]):
         return None  # it shows somebody else
     depthless = np.column_stack([true.keypoints[flat, :2], np.zeros(len(flat))])
@@ -209,7 +189,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    body, landmarks = load_anny_body(), WorldLandmarks()
+    body, mediapipe = load_anny_body(), MediaPipeDetector()
     if arguments.plain:
         protocol = MocapProtocol(body, arguments.motion, every=60, seed=arguments.seed, limit=arguments.scenes)
         scenes = protocol_scenes(protocol)
@@ -219,7 +199,7 @@ def main() -> None:
     pictures: list[list[np.ndarray]] = []
 
     def keep(scene: StudioScene, person: Person | None) -> None:
-        rows.extend(filter(None, [compare(scene, person, landmarks)]))
+        rows.extend(filter(None, [compare(scene, person, mediapipe)]))
         if arguments.pictures and len(pictures) < 16:
             pictures.append(scene_pictures(scene, person))
 
