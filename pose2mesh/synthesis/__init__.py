@@ -1,1 +1,1 @@
-"""Samples made on the fly: bodies, hands, pictures, as detectors see them. Each is a function of (seed, step, rank)."""
+"""Samples made on the fly: bodies, hands, pictures, as detectors see them: functions of (seed, step, stream)."""

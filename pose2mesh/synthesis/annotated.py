@@ -1,4 +1,4 @@
-"""Batches out of several annotation datasets. Batch number `step` is a function of (seed, step, rank) alone."""
+"""Batches out of several annotation datasets. Batch number `step` is a function of (seed, step, stream) alone."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,15 +46,15 @@ class AnnotatedSamples(Dataset):
         recipe: Recipe,
         *,
         seed: int = 0,
-        rank: int = 0,
+        stream: int = 0,
     ):
         """`shares`: the chance of each table to give the next person; they need not sum to one."""
         self.tables, self.shares, self.surfaces, self.recipe = tables, torch.tensor(shares), surfaces, recipe
-        self.seed, self.rank = seed, rank
+        self.seed, self.stream = seed, stream
 
     @torch.no_grad()
     def __getitem__(self, step: int) -> AnnotatedBatch:
-        generator, recipe = seeded_generator(self.seed, step, self.rank), self.recipe
+        generator, recipe = seeded_generator(self.seed, step, self.stream), self.recipe
         source = torch.multinomial(self.shares, recipe.batch_size, replacement=True, generator=generator)  # [B]
         place = torch.rand(recipe.batch_size, generator=generator, dtype=torch.float64)  # [B] within its table
         parts = []

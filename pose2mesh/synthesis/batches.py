@@ -1,8 +1,9 @@
 """Batches of a map from step to batch, made ahead by other processes."""
 
+import copy
 import multiprocessing
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +18,20 @@ class Samples(Protocol):
     """Batch `i`, a NamedTuple of tensors, is a function of `i` alone."""
 
     def __getitem__(self, index: int, /) -> Any: ...
+
+
+class Streams:
+    """The batches of several streams, step by step: batch `i` is that of step i // n in the (i % n)-th of n."""
+
+    def __init__(self, samples: Samples, streams: Sequence[int]):
+        """`samples` have an attribute `stream`, on which their batches depend."""
+        self.parts = [copy.copy(samples) for _ in streams]
+        for part, stream in zip(self.parts, streams, strict=True):
+            part.stream = stream  # pyright: ignore[reportAttributeAccessIssue]
+
+    def __getitem__(self, index: int) -> Any:
+        step, place = divmod(index, len(self.parts))
+        return self.parts[place][step]
 
 
 def batches(samples: Samples, start: int, end: int, workers: int) -> Iterator[Any]:

@@ -1,6 +1,6 @@
 """Training samples made on the fly: recorded poses, varied, on bodies of all ages, before virtual cameras.
 
-Nothing is precomputed. Batch number `step` is a function of (seed, step, rank) alone, so the same seed gives the same
+Nothing is precomputed. Batch number `step` is a function of (seed, step, stream) alone, so the same seed gives the same
 samples at any worker count.
 """
 
@@ -60,7 +60,7 @@ class SyntheticBodies(Dataset):
         joint_set: str = "coco17",
         output_set: str = "coco19",
         seed: int = 0,
-        rank: int = 0,
+        stream: int = 0,
     ):
         """`pool` [N,19,3]: relative rotation vectors (`pose_pool`); `vertex_ids`: the vertices a batch holds.
 
@@ -72,11 +72,11 @@ class SyntheticBodies(Dataset):
         assert outputs.root is not None  # networks return sets that have one
         self.root = int(self.detections.output_rows[outputs.index(outputs.root)])
         self.pool, self.mixture = pool, mixture
-        self.batch_size, self.seed, self.rank = batch_size, seed, rank
+        self.batch_size, self.seed, self.stream = batch_size, seed, stream
         self.adults, self.children = training_shapes()
 
     def __getitem__(self, step: int) -> Batch:
-        generator = seeded_generator(self.seed, step, self.rank)
+        generator = seeded_generator(self.seed, step, self.stream)
         pose, is_everyday = self._sample_poses(generator)  # [B, 19, 3], [B]
         betas = self._sample_betas(generator)
         views = [sample_views(n, c, generator) for n, c in portions(self.mixture.cameras, self.batch_size)]

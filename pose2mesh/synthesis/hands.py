@@ -1,6 +1,6 @@
 """Hands made on the fly for training, and held-out gestures for testing (docs/hands.md).
 
-A right hand is seen from any direction. Batch number `step` is a function of (seed, step, rank), test sample `i` of
+A right hand is seen from any direction. Batch number `step` is a function of (seed, step, stream), test sample `i` of
 (seed, i).
 """
 
@@ -66,17 +66,17 @@ class SyntheticHands(Dataset):
         vertex_ids: np.ndarray,
         batch_size: int,
         seed: int = 0,
-        rank: int = 0,
+        stream: int = 0,
     ):
         """`pool` [N,24]: poses (`hand_pose_pool`); `vertex_ids`: the vertices a batch holds."""
         self.sampler = HandPoseSampler(body, pool)
         self.posed = PosedHands(body, vertex_ids)
         self.pool, self.mixture = pool, mixture
-        self.batch_size, self.seed, self.rank = batch_size, seed, rank
+        self.batch_size, self.seed, self.stream = batch_size, seed, stream
         self.shapes = [hand_shapes(body, years, 1) for years in (ADULT_YEARS, (0.0, ADULT_YEARS[0]))]
 
     def __getitem__(self, step: int) -> Batch:
-        generator = seeded_generator(self.seed, step, self.rank)
+        generator = seeded_generator(self.seed, step, self.stream)
         count = -(-self.batch_size // _VIEWS)  # B / 4
         chosen = self.pool[torch.randint(len(self.pool), (count,), generator=generator)]
         rotations = self.sampler.rotations(vary(chosen, _VARIATION, generator))  # [B / 4, K, 3, 3]

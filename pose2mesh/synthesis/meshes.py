@@ -32,15 +32,15 @@ class MeshSamples(Dataset):
         joint_set: str,
         output_set: str,
         seed: int = 0,
-        rank: int = 0,
+        stream: int = 0,
     ):
         """`joint_set` and `output_set` are the network's; the root of the latter is the origin."""
         self.detections = Detections(body, joint_set, output_set, mixture.detectors)
         self.points, self.vertices = _about_root(body, self.detections.regressor, vertex_ids, output_set)
-        self.mixture, self.batch_size, self.seed, self.rank = mixture, batch_size, seed, rank
+        self.mixture, self.batch_size, self.seed, self.stream = mixture, batch_size, seed, stream
 
     def __getitem__(self, step: int) -> Batch:
-        generator, count = seeded_generator(self.seed, step, self.rank), self.batch_size
+        generator, count = seeded_generator(self.seed, step, self.stream), self.batch_size
         frames = torch.randint(len(self.points), (count,), generator=generator)
         views = [sample_views(n, c, generator) for n, c in portions(self.mixture.cameras, count)]
         view = View(*(torch.cat(column) for column in zip(*views, strict=True)))

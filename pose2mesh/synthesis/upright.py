@@ -22,7 +22,7 @@ from pose2mesh.skeletons import COCO17, COCO_ROWS, PELVIS_ROW
 from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
 from pose2mesh.synthesis.mocap import ProtocolBatch, test_shapes
 
-_STREAM = 2  # third part of the seed: streams of this protocol; mocap has 0 and 1, training its ranks with small steps
+_STREAM = 2  # third part of the seed: streams of this protocol; mocap has 0 and 1, training its own at small steps
 _FIRST = 1 << 32  # of the rows, beyond the steps of any training
 # Written out, so that the protocol stays when the defaults of training change.
 _WHOLE = Framing(full=1.0, side=0.0, shins_up=0.0, knees_up=0.0, waist_up=0.0, head_and_shoulders=0.0, field=(9.0, 9.0))

@@ -15,7 +15,7 @@ from pose2mesh.datasets.annotated.targets import TARGET_SETS, make_targets
 from pose2mesh.errors import InputError
 from pose2mesh.plugins import find
 from pose2mesh.synthesis.annotated import AnnotatedSamples, Recipe
-from pose2mesh.training.config import SourceConfig, TrainConfig, ValidationSource
+from pose2mesh.training.config import SourceConfig, StageConfig, TrainConfig, ValidationSource
 from pose2mesh.training.stage_data import StageData
 
 _JUDGED = 256  # people of each dataset whose fits are judged before training
@@ -36,8 +36,8 @@ class AnnotatedMaterial:
         shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in self.fits.items())
         return f"fitted bodies that agree with the measured joints or labels: {shares}" if shares else ""
 
-    def stage(self, config: TrainConfig, index: int, rank: int) -> StageData:
-        """The samples of stage `index`. Every stage and rank has its own stream."""
+    def stage(self, config: TrainConfig, index: int) -> StageData:
+        """The samples of stage `index`, which no other stage sees."""
         stage, data = config.stages[index], config.data
         recipe = Recipe(
             input_set=config.network.joint_set,
@@ -48,22 +48,18 @@ class AnnotatedMaterial:
             edges_from=math.ceil(stage.edges_from * stage.steps),
         )
         shares = [source.share for source in data.sources]
-        seed = 1000 * config.seed + index
-        samples = AnnotatedSamples(self.tables, shares, self.surfaces, recipe, seed=seed, rank=rank)
+        samples = AnnotatedSamples(self.tables, shares, self.surfaces, recipe, seed=1000 * config.seed + index)
         return StageData(samples, [], self.faces, self.joint_regressor)
 
-    def with_steps(self, config: TrainConfig, processes: int) -> TrainConfig:
+    def with_steps(self, config: TrainConfig) -> TrainConfig:
         """The configuration with the steps that each stage's epochs amount to."""
         people = len(self.tables) * max(map(len, self.tables))  # in an epoch, as the release counts
-        stages = tuple(
-            stage.model_copy(
-                update={"steps": stage.epochs * math.ceil(people / (stage.batch_size * processes)), "epochs": 0}
-            )
-            if stage.epochs
-            else stage
-            for stage in config.stages
-        )
-        return config.model_copy(update={"stages": stages})
+
+        def counted(stage: StageConfig) -> StageConfig:
+            steps = stage.epochs * math.ceil(people / (stage.batch_size * config.streams))
+            return stage.model_copy(update={"steps": steps, "epochs": 0}) if stage.epochs else stage
+
+        return config.model_copy(update={"stages": tuple(map(counted, config.stages))})
 
 
 def check_sources(config: TrainConfig) -> None:

@@ -198,6 +198,7 @@ class TrainConfig(RunConfig):
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     stages: tuple[StageConfig, ...] = Field(min_length=1)
+    streams: int = Field(default=1, ge=1)  # batches that a step averages over, shared out among processes
     # Motion; of a hand, families of gestures; with data.sources, datasets.
     validation: tuple[str | ValidationSource, ...] = ("mocap_val.npz",)
     initial: str | None = None  # weights to start from (name or path)

@@ -4,13 +4,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pose2mesh.errors import InputError
 
 _CPU = torch.device("cpu")
+_PATIENCE = timedelta(days=7)  # all wait while one validates or saves; the agents of torchrun see who has died
 
 
 @dataclass(frozen=True)
@@ -25,19 +27,35 @@ class Processes:
     def is_first(self) -> bool:
         return self.rank == 0
 
+    def share(self, streams: int) -> range:
+        """Which of a step's streams this process computes; their number is a multiple of the processes'."""
+        return range(self.rank, streams, self.count)
+
     def wrap(self, module: nn.Module) -> nn.Module:
         """Average gradients over processes (a no-op for a single one)."""
         if self.count == 1:
             return module
-        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True)
+        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True, broadcast_buffers=False)
 
-    def any(self, flag: bool) -> bool:
-        """True on every process if true on one."""
+    def largest(self, value: float) -> float:
+        """Of the values that the processes give."""
         if self.count == 1:
-            return flag
-        value = torch.tensor([float(flag)], device=self.device)
-        torch.distributed.all_reduce(value, op=torch.distributed.ReduceOp.MAX)
-        return bool(value.item())
+            return value
+        shared = torch.tensor(value, dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(shared, op=torch.distributed.ReduceOp.MAX)
+        return shared.item()
+
+    def agree(self, value: float) -> bool:
+        """Whether all processes give the same."""
+        return self.largest(value) + self.largest(-value) == 0
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Over the processes, of values on their device."""
+        if self.count == 1:
+            return values
+        values = values.clone()
+        torch.distributed.all_reduce(values)
+        return values / self.count
 
     def barrier(self) -> None:
         if self.count > 1:
@@ -53,7 +71,7 @@ def processes(device: torch.device) -> Iterator[Processes]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL would otherwise talk through the first GPU on every process
-    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(torch.distributed.get_rank(), count, device)
     finally:

@@ -1,7 +1,7 @@
 """How weights move: the optimizer of a stage, its learning rate, safe steps, and the running average of the weights."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -41,20 +41,25 @@ def make_optimizer(stage: StageConfig, parameters: list[nn.Parameter]) -> torch.
 
 
 def descend(
-    loss: Tensor, optimizers: Sequence[torch.optim.Optimizer], clip_norm: float, group: Processes | None = None
+    losses: Tensor | Iterable[Tensor],
+    optimizers: Sequence[torch.optim.Optimizer],
+    clip_norm: float,
+    group: Processes | None = None,
 ) -> bool:
-    """One step of all `optimizers` on a loss, the gradient of each clipped to `clip_norm`.
+    """One step of all `optimizers` on a loss or a sum of them, made one by one; each gradient clipped to `clip_norm`.
 
     False, and nothing changed, where loss or gradient is not finite, on this process or on another of `group`.
     """
     for optimizer in optimizers:
         optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    is_finite = torch.isfinite(loss)
+    finite = []
+    for loss in [losses] if isinstance(losses, Tensor) else losses:
+        loss.backward()
+        finite.append(torch.isfinite(loss))
     for optimizer in optimizers:
         weights = [p for settings in optimizer.param_groups for p in settings["params"]]
-        is_finite = is_finite & torch.isfinite(nn.utils.clip_grad_norm_(weights, clip_norm))
-    if (group or Processes()).any(not bool(is_finite)):
+        finite.append(torch.isfinite(nn.utils.clip_grad_norm_(weights, clip_norm)))
+    if (group or Processes()).largest(not bool(torch.stack(finite).all())):
         return False
     for optimizer in optimizers:
         optimizer.step()

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
 from pydantic import ValidationError
 
 from pose2mesh.errors import InputError
@@ -74,6 +75,8 @@ class RunFolder:
         if not self._state:  # of the run that this one replaces; its weights stay until there are others
             for name in ("last.pt", "validation.jsonl"):
                 (self.path / name).unlink(missing_ok=True)
+        elif self._log_size() > (known := self._state.get("log", sys.maxsize)):  # a run that was killed went further
+            os.truncate(self.path / "validation.jsonl", known)
         self.write("config.json", {**self.recipe, **self._circumstances()})
         return self._state["skipped"] if self._state else 0
 
@@ -88,14 +91,14 @@ class RunFolder:
                     "with its own, those in config.json"
                 ) from error
 
-    def save(self, stage: int, step: int, task: Any, skipped: int) -> None:
+    def save(self, stage: int, step: int, task: Any, skipped: int, speed: float) -> None:
         """Write the state, the weights and their card."""
         finished = stage == len(task.stages)
         state = {
             "stage": stage, "step": step, "finished": finished, "skipped": skipped,
             "parts": {name: part.state_dict() for name, part in task.parts().items()},
             "config": json.dumps(self.settings), "processes": self.group.count,
-            "versions": versions(), "seconds": self._before + self.seconds,
+            "versions": versions(), "seconds": self._before + self.seconds, "log": self._log_size(),
         }  # fmt: skip
         save_state(self.path / "last.pt", state)
         network = task.save_weights(self.weights)
@@ -103,8 +106,8 @@ class RunFolder:
             "file": self.weights.name, "sha256": hashlib.sha256(self.weights.read_bytes()).hexdigest(),
             "parameters": sum(p.numel() for p in network.parameters()), "finished": finished,
             "stages_done": stage, "steps_of_next": step, "steps_skipped": skipped,
-            "hours": round(state["seconds"] / 3600, 3), "seed": self.settings["seed"],
-            "validation": self._last_lines(), **self._circumstances(), **self.recipe,
+            "hours": round(state["seconds"] / 3600, 3), "samples_per_second": round(speed, 1),
+            "seed": self.settings["seed"], "validation": self._last_lines(), **self._circumstances(), **self.recipe,
         }  # fmt: skip
         self.write("weights.json", card)
 
@@ -117,6 +120,11 @@ class RunFolder:
         """A line of validation.jsonl."""
         with (self.path / "validation.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
+
+    def _log_size(self) -> int:
+        """Bytes of validation.jsonl."""
+        log = self.path / "validation.jsonl"
+        return log.stat().st_size if log.is_file() else 0
 
     def _last_lines(self) -> list[dict[str, Any]]:
         """Of the last validation."""
@@ -143,11 +151,13 @@ def open_folder(
     path = check_folder(config.output)
     with _locked(path) if group.is_first else contextmanager(lambda: iter([None]))():
         state = _state_to_resume(path) if resume else None
-        if not resume and not overwrite:
+        if not group.agree(state["seconds"] if state else -1.0):
+            raise InputError(f"{path}: the processes see different states in it; all machines must share this folder")
+        if not state and not overwrite:
             _refuse_used(path)
         folder = RunFolder(config, group, state, extra)
         if state and not overwrite:
-            _refuse_other_settings(config, folder.settings, state, group.count)
+            _refuse_other_settings(config, folder.settings, state)
         yield folder
 
 
@@ -176,8 +186,11 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _state_to_resume(path: Path) -> dict[str, Any]:
+def _state_to_resume(path: Path) -> dict[str, Any] | None:
+    """None where torchrun has begun this run, for it starts every attempt with the same command."""
     if not (path / "last.pt").is_file():
+        if torch.distributed.is_torchelastic_launched():
+            return None
         raise InputError(f"nothing to resume: {path / 'last.pt'} does not exist; start without --resume")
     return load_state(path / "last.pt")
 
@@ -193,16 +206,17 @@ def _refuse_used(path: Path) -> None:
         raise InputError(f"output={path} holds the weights of a finished run; name another, or --overwrite them")
 
 
-def _refuse_other_settings(config: RunConfig, ours: dict[str, Any], state: dict[str, Any], processes: int) -> None:
-    theirs = json.loads(state["config"])
+def _refuse_other_settings(config: RunConfig, ours: dict[str, Any], state: dict[str, Any]) -> None:
+    theirs = {"streams": state["processes"], **json.loads(state["config"])}  # once each process had one, unsaid
     names = type(config).model_fields
     try:  # settings that a newer version has added count as their defaults
         known = type(config).model_validate({name: value for name, value in theirs.items() if name in names})
         theirs = {**theirs, **known.model_dump(mode="json")}
     except ValidationError:
         pass
-    old = {**_flat(theirs), "processes": state["processes"]}
-    new = {**_flat(ours), "processes": processes}
+    if "streams" not in names:
+        del theirs["streams"]
+    old, new = _flat(theirs), _flat(ours)
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key) and not config.is_free(key)]
     if keys:
         shown = "; ".join(f"{key}: {old.get(key)} there, {new.get(key)} here" for key in keys[:_SHOWN])

@@ -26,6 +26,7 @@ from pose2mesh.training.run_folder import RunFolder, Stateful, open_folder
 
 MOST_BAD_STEPS = 10  # losses or gradients in a row that are not finite, before a run gives up
 _SHOWN_EVERY = 20  # steps
+_LOST = ("gloo", "NCCL", "Connection")  # torch's words for a process that cannot be reached any more
 Parts = Mapping[str, Tensor | float]  # of a loss, to be shown
 
 
@@ -35,6 +36,9 @@ class Interrupted(Exception):
 
 class TimeIsUp(Interrupted):
     """`minutes` have passed; the state has been saved."""
+
+
+_STOPS = (type(None), TimeIsUp, Interrupted)  # the last one wins where processes differ
 
 
 class Stage(Protocol):
@@ -48,11 +52,17 @@ class Stage(Protocol):
     def batch_size(self) -> int: ...
 
 
+def seed_step(*key: int) -> None:
+    """Dropout as well is to be a function of the step, or a resumed run would not repeat it."""
+    torch.manual_seed(seeded_generator(*key).initial_seed())
+
+
 class Task(ABC):
     """What a run repeats. A subclass sets `stages` and makes its weights before the loop begins."""
 
     stages: Sequence[Stage]
     validate_every = 0  # steps; 0: never
+    streams = 1  # batches that a step sees
 
     @property
     def is_done(self) -> bool:
@@ -99,20 +109,19 @@ def carry_out(
     *,
     resume: bool = False,
     overwrite: bool = False,
-    is_parallel: bool = False,
+    streams: int = 0,
     **extra: Any,
 ) -> tuple[AnyTask, Path]:
     """Make a task and run it in `config.output`; returns it and its weights file. The whole life of one process.
 
     `resume` goes on from the state in the folder; `overwrite` allows to replace the run in it, or to go on with other
-    settings. `extra` are settings beside `config`. Raises what `open_folder` and `RunLoop.run` do, and InputError for
-    several processes where the task knows of one.
+    settings. `extra` are settings beside `config`. Raises what `open_folder` and `RunLoop.run` do, and InputError where
+    the `streams` of a step cannot be shared out among the processes; 0: the task knows of one process alone.
     """
     if config.threads:
         torch.set_num_threads(config.threads)
     with processes(pick_device(config.device)) as group:
-        if group.count > 1 and not is_parallel:
-            raise InputError("this trains in one process; start it without torchrun")
+        _refuse_uneven(streams, group.count)
         with open_folder(config, group, resume=resume, overwrite=overwrite, **extra) as folder:
             torch.manual_seed(config.seed)
             if group.is_first:
@@ -121,6 +130,17 @@ def carry_out(
             RunLoop(task, config, folder, group).run()
             group.barrier()
             return task, folder.weights
+
+
+def _refuse_uneven(streams: int, processes: int) -> None:
+    if processes > 1 and not streams:
+        raise InputError("this trains in one process; start it without torchrun")
+    if processes > 1 and streams % processes:
+        fitting = ", ".join(str(n) for n in range(1, streams + 1) if streams % n == 0)
+        raise InputError(
+            f"streams={streams}: a step cannot be shared out evenly among {processes} processes; start {fitting}, or "
+            f"give streams={processes}, with which a step averages over {processes} batches"
+        )
 
 
 class RunLoop:
@@ -134,12 +154,13 @@ class RunLoop:
         self._stop: Interrupted | None = None
         self._is_waiting = False  # for a batch, which may never come
         self._saved = time.monotonic()
+        self._samples, self._seconds = 0, 0.0  # of the steps since the start
         self._board = _open_board(folder.path) if self.is_shown and folder and config.tensorboard else None
 
     def run(self) -> None:
         """All stages that are left. Raises Interrupted, TimeIsUp; MachineError after ten bad steps in a row."""
         first, start = self.folder.place if self.folder else (0, 0)
-        with self._heed_sigterm(), _dead_workers_told(), torch.random.fork_rng(devices=[]):
+        with self._heed_sigterm(), _dead_processes_told(), torch.random.fork_rng(devices=[]):
             for index in range(first, len(self.task.stages)):
                 self.task.begin(index)
                 if index > first:
@@ -159,19 +180,24 @@ class RunLoop:
 
     def _run_stage(self, index: int, done: int) -> None:
         """The steps of a stage that are left, `done` of them are behind us."""
-        stage, batches = self.task.stages[index], self.task.batches(done)
+        stage, batches, is_warm = self.task.stages[index], self.task.batches(done), False
         with tqdm(total=stage.steps, initial=done, desc=stage.name, disable=not self.is_shown) as bar:
             while True:
                 if self._is_validation(stage, done):  # also first thing after a resume: a state is saved before it
                     self._validate(stage, done)
                 if done == stage.steps or self.task.is_done:
                     return
+                started = time.monotonic()
                 try:
                     parts = self._step(index, done, batches)
                 except Interrupted:  # nothing has happened yet in this step
                     self._leave(index, done)
                 self._report(bar, stage, done, parts)
                 done += 1
+                if is_warm:
+                    self._samples += stage.batch_size * self.task.streams
+                    self._seconds += time.monotonic() - started
+                is_warm = True
                 self._checkpoint(index, done)
 
     def _step(self, index: int, step: int, batches: Iterator[Any]) -> Parts | None:
@@ -179,8 +205,7 @@ class RunLoop:
         try:
             batch = next(batches)
             self._is_waiting = False
-            # Dropout as well is to be a function of the step, or a resumed run would not repeat it.
-            torch.manual_seed(seeded_generator(self.config.seed, index, step, self.group.rank).initial_seed())
+            seed_step(self.config.seed, index, step, self.group.rank)
             return self.task.step(step, batch)
         finally:
             self._is_waiting = False
@@ -211,15 +236,18 @@ class RunLoop:
         if parts is None and self.is_shown:
             tqdm.write(f"{stage.name}: step {step} skipped, its loss or gradient was not finite")
         bar.update()
-        if parts and step % _SHOWN_EVERY == 0 and self.is_shown:
-            values = {name: float(value) for name, value in parts.items()}
-            bar.set_postfix({**{k: f"{v:.3g}" for k, v in values.items()}, **self._rate(bar, stage)})
+        if parts and self.folder and step % _SHOWN_EVERY == 0:
+            mean = self.group.mean(torch.tensor([float(value) for value in parts.values()], device=self.group.device))
+            values = dict(zip(parts, mean.tolist(), strict=True))
+            shown = {"skipped": f"{self.skipped}"} if self.skipped else {}
+            shown |= {"samples/s": f"{self.speed:.0f}"} if self.speed else {}
+            bar.set_postfix({k: f"{v:.3g}" for k, v in values.items()} | shown)
             self._draw({f"{stage.name}/{name}": value for name, value in values.items()}, step)
 
-    def _rate(self, bar: tqdm, stage: Stage) -> dict[str, str]:
-        rate = bar.format_dict["rate"]
-        skipped = {"skipped": f"{self.skipped}"} if self.skipped else {}
-        return skipped | ({"samples/s": f"{rate * stage.batch_size * self.group.count:.0f}"} if rate else {})
+    @property
+    def speed(self) -> float:
+        """Samples a second of all processes together, the first step of each stage left out."""
+        return self._samples / self._seconds if self._seconds else 0.0
 
     def _draw(self, values: dict[str, float], step: int) -> None:
         """Add points to the TensorBoard curves, if there are any."""
@@ -234,20 +262,21 @@ class RunLoop:
         limit = self.config.minutes
         if self.folder and limit and self.folder.seconds > 60 * limit and not self._stop:
             self._stop = TimeIsUp()
-        if self.group.any(self._stop is not None):
+        stop = _STOPS[int(self.group.largest(_STOPS.index(type(self._stop))))]
+        if stop is not _STOPS[0]:  # all processes end alike, whichever was told to
+            self._stop = stop()
             self._leave(index, done)
         if time.monotonic() - self._saved > 60 * self.config.checkpoint_minutes:
             self._save(index, done)
 
     def _leave(self, index: int, done: int) -> None:
         self._save(index, done)
-        kind = type(self._stop) if self._stop else Interrupted  # another process was told to
-        raise kind(f"saved at step {done} of {self.task.stages[index].name}")
+        raise type(self._stop)(f"saved at step {done} of {self.task.stages[index].name}")
 
     def _save(self, index: int, done: int) -> None:
         self._saved = time.monotonic()
         if self.folder and self.group.is_first:
-            self.folder.save(index, done, self.task, self.skipped)
+            self.folder.save(index, done, self.task, self.skipped, self.speed)
 
     @contextmanager
     def _heed_sigterm(self) -> Iterator[None]:
@@ -272,11 +301,13 @@ class RunLoop:
 
 
 @contextmanager
-def _dead_workers_told() -> Iterator[None]:
-    """torch raises it wherever the main process is when a worker dies. Raises MachineError instead."""
+def _dead_processes_told() -> Iterator[None]:
+    """torch raises it wherever this process is when another one dies. Raises MachineError instead."""
     try:
         yield
     except RuntimeError as error:
+        if torch.distributed.is_initialized() and any(word in str(error) for word in _LOST):
+            raise MachineError("another process of this run has ended before its time; it says why") from error
         if "DataLoader worker" not in str(error):
             raise
         raise MachineError(

@@ -24,8 +24,8 @@ VALIDATION_SAMPLES = 512
 class Sampler(Protocol):
     """Made of a configuration, a body and `names`, what `validation` lists. Raises InputError, MissingFileError."""
 
-    def samples(self, vertex_ids: np.ndarray, *, batch_size: int, seed: int, rank: int) -> Samples:
-        """Training batches that hold these vertices."""
+    def samples(self, vertex_ids: np.ndarray, *, batch_size: int, seed: int) -> Samples:
+        """Training batches that hold these vertices, of stream 0."""
         ...
 
     def protocol(self, name: str) -> Any:
@@ -52,8 +52,8 @@ class BodySampler:
         for name in names:
             load_motion(find_motion(name))
 
-    def samples(self, vertex_ids: np.ndarray, **stream: int) -> Samples:
-        return SyntheticBodies(self.body, self.pool, self.mixture, vertex_ids=vertex_ids, **self.sets, **stream)  # pyright: ignore[reportArgumentType]
+    def samples(self, vertex_ids: np.ndarray, **draw: int) -> Samples:
+        return SyntheticBodies(self.body, self.pool, self.mixture, vertex_ids=vertex_ids, **self.sets, **draw)  # pyright: ignore[reportArgumentType]
 
     def protocol(self, name: str) -> MocapProtocol:
         return MocapProtocol(self.body, name, every=7, limit=VALIDATION_SAMPLES)
@@ -71,8 +71,8 @@ class HandSampler:
         self.body, self.mixture = body, mixture_of(config.data)
         self.pool = hand_pose_pool(body, config.data.gestures, config.data.hand_poses, config.seed)
 
-    def samples(self, vertex_ids: np.ndarray, **stream: int) -> Samples:
-        return SyntheticHands(self.body, self.pool, self.mixture, vertex_ids=vertex_ids, **stream)
+    def samples(self, vertex_ids: np.ndarray, **draw: int) -> Samples:
+        return SyntheticHands(self.body, self.pool, self.mixture, vertex_ids=vertex_ids, **draw)
 
     def protocol(self, name: str) -> HandProtocol:
         return HandProtocol(self.body, (name,), limit=VALIDATION_SAMPLES)
@@ -88,8 +88,8 @@ class MeshSampler:
             if not np.array_equal(other.faces, body.faces):
                 raise InputError(f"validation: {name} is of another mesh than {config.network.body}")
 
-    def samples(self, vertex_ids: np.ndarray, **stream: int) -> Samples:
-        return MeshSamples(self.body, self.mixture, vertex_ids=vertex_ids, **self.sets, **stream)  # pyright: ignore[reportArgumentType]
+    def samples(self, vertex_ids: np.ndarray, **draw: int) -> Samples:
+        return MeshSamples(self.body, self.mixture, vertex_ids=vertex_ids, **self.sets, **draw)  # pyright: ignore[reportArgumentType]
 
     def protocol(self, name: str) -> MeshProtocol:
         return MeshProtocol(self.held_out[name], **self.sets, limit=VALIDATION_SAMPLES)  # pyright: ignore[reportArgumentType]

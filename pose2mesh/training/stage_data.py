@@ -24,14 +24,14 @@ class StageData:
     vertex_ids: np.ndarray | None = None  # [n] which vertices of the mesh Batch.vertices are
 
 
-def stage_data(config: TrainConfig, index: int, sampler: Sampler, rank: int) -> StageData:
-    """The samples of stage `index`. Every stage and rank has its stream."""
+def stage_data(config: TrainConfig, index: int, sampler: Sampler) -> StageData:
+    """The samples of stage `index`, which no other stage sees."""
     stage = config.stages[index]
     hierarchy = load_hierarchy(config.network.mesh.hierarchy)
     ids = _vertex_sets(config, hierarchy, stage)
     finest = ids[-1]
     faces = hierarchy.faces if len(finest) == hierarchy.num_vertices else hierarchy.level_faces[1]
-    samples = sampler.samples(finest, batch_size=stage.batch_size, seed=1000 * config.seed + index, rank=rank)
+    samples = sampler.samples(finest, batch_size=stage.batch_size, seed=1000 * config.seed + index)
     return StageData(samples, [_rows_in(finest, part) for part in ids], faces, vertex_ids=finest)
 
 

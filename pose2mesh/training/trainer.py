@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 from tqdm import tqdm
 
@@ -13,7 +12,7 @@ from pose2mesh.body_models import load_body_model
 from pose2mesh.checkpoints import build_network, save_weights
 from pose2mesh.checkpoints.build import with_digest
 from pose2mesh.errors import InputError
-from pose2mesh.synthesis.batches import batches
+from pose2mesh.synthesis.batches import Streams, batches
 from pose2mesh.training.annotated_data import check_sources, load_material
 from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.distributed import Processes
@@ -24,12 +23,13 @@ from pose2mesh.training.run_folder import Stateful
 from pose2mesh.training.run_loop import Parts, Task, carry_out
 from pose2mesh.training.samplers import sampler_of
 from pose2mesh.training.stage_data import StageData, stage_data
+from pose2mesh.training.streams import SharedStep
 from pose2mesh.training.validation import AnnotatedValidation, SyntheticValidation
 
 
 def train(config: TrainConfig, resume: bool = False, overwrite: bool = False) -> Path:
     """Run all stages; returns the weights file (EMA). Resumes, overwrites and raises as `carry_out` does."""
-    return carry_out(config, partial(Trainer, config), resume=resume, overwrite=overwrite, is_parallel=True)[1]
+    return carry_out(config, partial(Trainer, config), resume=resume, overwrite=overwrite, streams=config.streams)[1]
 
 
 class Trainer(Task):
@@ -38,7 +38,7 @@ class Trainer(Task):
     def __init__(self, config: TrainConfig, group: Processes):
         """Reads and checks everything that the run needs: what is missing is better known now than in an hour."""
         config, notice = for_want_of_motion(config)
-        self.config, self.group, self.device = config, group, group.device
+        self.config, self.group, self.device, self.streams = config, group, group.device, config.streams
         self._say(notice)
         self.validate_every = config.validate_every if config.validation else 0
         if config.data.sources:
@@ -52,7 +52,7 @@ class Trainer(Task):
         self.material = load_material(config) if config.data.sources else None
         if self.material:
             self._say(self.material.describe_fits())
-            self.config = self.material.with_steps(config, group.count)
+            self.config = self.material.with_steps(config)
             self.validation: SyntheticValidation | AnnotatedValidation = AnnotatedValidation(config)
         else:
             self._load_motion()
@@ -76,25 +76,27 @@ class Trainer(Task):
     # ---- one stage
 
     def begin(self, stage: int) -> None:
-        self.stage, self.data = self.config.stages[stage], self._stage_data(stage)
-        self.objective = self.group.wrap(self.network.objective(self.stage, self.data).to(self.device))
+        self.index, self.stage, self.data = stage, self.config.stages[stage], self._stage_data(stage)
+        objective = self.network.objective(self.stage, self.data).to(self.device)
+        self.shared = SharedStep(objective, self.streams, self.group, self.config.precision)
         self.network.train()
         self.optimizer = make_optimizer(self.stage, [p for p in self.network.parameters() if p.requires_grad])
 
     def batches(self, start: int) -> Iterator[Any]:
-        return batches(self.data.samples, start, self.stage.steps, self.config.data.workers)
+        """Of each step those of this process's streams, together."""
+        samples = Streams(self.data.samples, self.shared.mine)
+        count = len(samples.parts)
+        made = batches(samples, start * count, self.stage.steps * count, self.config.data.workers)
+        return zip(*[made] * count, strict=True)
 
-    def step(self, index: int, batch: Any) -> Parts | None:
+    def step(self, index: int, batch: tuple[Any, ...]) -> Parts | None:
         for settings in self.optimizer.param_groups:
             settings["lr"] = learning_rate(self.stage, index)
-        batch = type(batch)(*(tensor.to(self.device, non_blocking=True) for tensor in batch))
-        enabled = self.config.precision == "bfloat16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled):
-            loss, parts = self.objective(batch)
-        if not descend(loss, [self.optimizer], self.config.clip_norm, self.group):
+        losses = self.shared.losses(batch, self.config.seed, self.index, index)
+        if not descend(losses, [self.optimizer], self.config.clip_norm, self.group):
             return None
         self.average.update(index)
-        return parts
+        return self.shared.parts()
 
     def validate(self, done: int) -> Iterator[dict[str, Any]]:
         with self.average.in_place():
@@ -117,5 +119,5 @@ class Trainer(Task):
 
     def _stage_data(self, index: int) -> StageData:
         if self.material:
-            return self.material.stage(self.config, index, self.group.rank)
-        return stage_data(self.config, index, self.sampler, self.group.rank)
+            return self.material.stage(self.config, index)
+        return stage_data(self.config, index, self.sampler)

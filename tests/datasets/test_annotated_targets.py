@@ -221,19 +221,19 @@ def mixed(surfaces: BodySurfaces, tmp_path_factory) -> list[SampleTable]:
 
 
 def samples_of(mixed, surfaces, **changes) -> AnnotatedSamples:
-    shares, seed, rank = (
-        changes.pop(name, default) for name, default in (("shares", (1, 1)), ("seed", 0), ("rank", 0))
+    shares, seed, stream = (
+        changes.pop(name, default) for name, default in (("shares", (1, 1)), ("seed", 0), ("stream", 0))
     )
     recipe = Recipe(**{"input_set": "coco19", "batch_size": 40, "needs_mesh": False, **changes})
-    return AnnotatedSamples(mixed, [float(s) for s in shares], surfaces, recipe, seed=seed, rank=rank)
+    return AnnotatedSamples(mixed, [float(s) for s in shares], surfaces, recipe, seed=seed, stream=stream)
 
 
-def test_a_batch_is_a_function_of_seed_step_and_rank(mixed, surfaces: BodySurfaces) -> None:
+def test_a_batch_is_a_function_of_seed_step_and_stream(mixed, surfaces: BodySurfaces) -> None:
     first, again = samples_of(mixed, surfaces, flips=True), samples_of(mixed, surfaces, flips=True)
     again[0]
     for ours, theirs in zip(first[3], again[3], strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
-    changes = ({"seed": 1}, {"rank": 1})
+    changes = ({"seed": 1}, {"stream": 1})
     others = [first[4], *(samples_of(mixed, surfaces, flips=True, **change)[3] for change in changes)]
     for other in others:
         assert not torch.equal(first[3].keypoints, other.keypoints)

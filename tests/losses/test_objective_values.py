@@ -115,7 +115,7 @@ def trainer(tmp_path: Path) -> Trainer:
 
 
 def test_the_graph_network_s_loss(trainer: Trainer) -> None:
-    data = stage_data(trainer.config, 1, trainer.sampler, rank=0)  # type: ignore[arg-type]
+    data = stage_data(trainer.config, 1, trainer.sampler)  # type: ignore[arg-type]
     objective = CompactObjective(trainer.network, LOSS, data.rows, data.faces)  # type: ignore[arg-type]
     batch = data.samples[0]
     assert len(data.rows) > 3  # several coarse levels, or their mean could be their sum
@@ -123,7 +123,7 @@ def test_the_graph_network_s_loss(trainer: Trainer) -> None:
 
 
 def test_lifting_alone_counts_joints_and_the_coarsest_level(trainer: Trainer) -> None:
-    data = stage_data(trainer.config, 0, trainer.sampler, rank=0)  # type: ignore[arg-type]
+    data = stage_data(trainer.config, 0, trainer.sampler)  # type: ignore[arg-type]
     objective = CompactObjective(trainer.network, LOSS, data.rows, data.faces, lifting_only=True)  # type: ignore[arg-type]
     batch = data.samples[0]
     network = trainer.network

@@ -56,9 +56,9 @@ AUDIT = (
         _OF_RUN,
     ),
     Mutant(
-        "every process gets the same annotated batch",
+        "every stream has the same annotated batch",
         "pose2mesh/synthesis/annotated.py",
-        "seeded_generator(self.seed, step, self.rank)",
+        "seeded_generator(self.seed, step, self.stream)",
         "seeded_generator(self.seed, step, 0)",
         ("tests/datasets/test_annotated_targets.py",),
     ),
@@ -264,7 +264,11 @@ MORE = (
         _OF_OPTIMIZATION,
     ),
     Mutant(
-        "a bad step is taken all the same", _OPTIMIZATION, "any(not bool(is_finite)):", "any(False):", _OF_OPTIMIZATION
+        "a bad step is taken all the same",
+        _OPTIMIZATION,
+        "largest(not bool(torch",
+        "largest(0 * bool(torch",
+        _OF_OPTIMIZATION,
     ),
     Mutant(
         "a bad step in a row is forgotten",

@@ -66,11 +66,11 @@ def test_sample_does_not_depend_on_workers(some: SyntheticBodies, workers: int) 
         assert_same(Batch(*batch), some[step])
 
 
-def test_seeds_steps_and_ranks_differ(body: AnnyBody, pool: torch.Tensor, some: SyntheticBodies) -> None:
+def test_seeds_steps_and_streams_differ(body: AnnyBody, pool: torch.Tensor, some: SyntheticBodies) -> None:
     base = some[4]
     again = SyntheticBodies(body, pool, Mixture(), vertex_ids=np.array([13717, 5, 77]), batch_size=3)
     assert_same(again[4], base)
-    others = [some[5], varied(some, rank=1)[4], varied(some, seed=1)[4]]
+    others = [some[5], varied(some, stream=1)[4], varied(some, seed=1)[4]]
     for other in others:
         for a, b in zip(other, base, strict=True):
             assert not torch.equal(a, b)

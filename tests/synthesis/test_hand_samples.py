@@ -1,4 +1,4 @@
-"""Hand samples: a function of (seed, step, rank), consistent in themselves; the protocol holds its gestures back."""
+"""Hand samples: a function of (seed, step, stream), consistent in themselves; the protocol holds its gestures back."""
 
 import pytest
 import torch
@@ -21,10 +21,10 @@ def samples(mixture: Mixture = CLEAN_MIXTURE, **changes) -> SyntheticHands:
     return SyntheticHands(HAND, POOL, mixture, **{"vertex_ids": IDS, "batch_size": 22, **changes})
 
 
-def test_batch_is_a_function_of_seed_step_and_rank() -> None:
-    batch = samples(seed=1, rank=2)[5]
-    assert all(torch.equal(a, b) for a, b in zip(batch, samples(seed=1, rank=2)[5], strict=True))
-    for other in (samples(seed=2, rank=2)[5], samples(seed=1, rank=3)[5], samples(seed=1, rank=2)[6]):
+def test_batch_is_a_function_of_seed_step_and_stream() -> None:
+    batch = samples(seed=1, stream=2)[5]
+    assert all(torch.equal(a, b) for a, b in zip(batch, samples(seed=1, stream=2)[5], strict=True))
+    for other in (samples(seed=2, stream=2)[5], samples(seed=1, stream=3)[5], samples(seed=1, stream=2)[6]):
         assert not torch.equal(batch.keypoints, other.keypoints)
 
 

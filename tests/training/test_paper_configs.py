@@ -84,7 +84,7 @@ def test_the_documented_commands_and_the_weights_they_write(here: Path, tmp_path
 
 def test_workers_change_nothing(here: Path, tmp_path: Path) -> None:
     config = config_of("freihand", f"output={tmp_path}")
-    samples = annotated_data.load_material(config).stage(config, 1, rank=0).samples
+    samples = annotated_data.load_material(config).stage(config, 1).samples
     alone, together = (list(batches(samples, 1, 4, workers)) for workers in (0, 2))
     assert len(alone) == 3
     for ours, theirs in zip(alone, together, strict=True):
@@ -178,7 +178,7 @@ def test_true_2d_joints_need_no_detections(here: Path, tmp_path: Path) -> None:
     path.unlink()
     try:
         config = config_of("surreal", f"output={tmp_path}", "data.exact_input=true")
-        batch = annotated_data.load_material(config).stage(config, 0, rank=0).samples[0]
+        batch = annotated_data.load_material(config).stage(config, 0).samples[0]
         with pytest.raises(MissingFileError, match=r"hrnet_output_on_trainset.json not found"):
             annotated_data.load_material(config_of("surreal", f"output={tmp_path}"))
     finally:

@@ -14,6 +14,7 @@ from tiny_run import STEPS, tiny_run
 from pose2mesh.checkpoints import load_network
 from pose2mesh.errors import InputError, MachineError, MissingFileError
 from pose2mesh.losses.compact import CompactObjective
+from pose2mesh.synthesis.batches import Streams
 from pose2mesh.synthesis.bodies import SyntheticBodies
 from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.distributed import Processes
@@ -39,10 +40,10 @@ def run(trainer: Trainer) -> None:
 def total_loss(trainer: Trainer) -> float:
     """The last stage's loss on a batch that training never sees."""
     index, stage = len(trainer.config.stages) - 1, trainer.config.stages[-1]
-    data = stage_data(trainer.config, index, trainer.sampler, rank=5)
+    data = stage_data(trainer.config, index, trainer.sampler)
     objective = CompactObjective(trainer.network, stage.loss, data.rows, data.faces, stage.lifting_only)
     with torch.inference_mode():
-        return objective(data.samples[0])[0].item()
+        return objective(Streams(data.samples, [5])[0])[0].item()
 
 
 def test_it_learns_and_writes_what_it_promises(tmp_path: Path) -> None:
