@@ -1,6 +1,7 @@
 """Processes of one run: `torchrun` sets the environment, everything else is here."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from pose2mesh.errors import InputError
 
 _CPU = torch.device("cpu")
-_PATIENCE = timedelta(days=7)  # all wait while one validates or saves; the agents of torchrun see who has died
+_PATIENCE = timedelta(days=1)  # all wait while one validates or saves; the agents of torchrun see who has died
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Processes:
         """Average gradients over processes (a no-op for a single one)."""
         if self.count == 1:
             return module
-        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True, broadcast_buffers=False)
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # older torch has no other name for it
+            return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True, broadcast_buffers=False)
 
     def largest(self, value: float) -> float:
         """Of the values that the processes give."""

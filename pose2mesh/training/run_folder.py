@@ -10,7 +10,7 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -149,7 +149,7 @@ def open_folder(
     and `overwrite` does not say that this is meant.
     """
     path = check_folder(config.output)
-    with _locked(path) if group.is_first else contextmanager(lambda: iter([None]))():
+    with _locked(path) if group.is_first else nullcontext():
         state = _state_to_resume(path) if resume else None
         if not group.agree(state["seconds"] if state else -1.0):
             raise InputError(f"{path}: the processes see different states in it; all machines must share this folder")
