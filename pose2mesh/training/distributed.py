@@ -66,11 +66,19 @@ class Processes:
 
 @contextmanager
 def processes(device: torch.device) -> Iterator[Processes]:
-    """Join the other processes of a `torchrun` (gloo on the CPU, nccl on GPUs); alone without it."""
+    """Join the other processes of a `torchrun` (gloo on the CPU, nccl on GPUs); alone without it.
+
+    Raises InputError where torchrun would start processes anew that could not find one another.
+    """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
         yield Processes(device=device)
         return
+    has_old_addresses = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"  # torch 2.13 keeps those of the dead
+    if has_old_addresses and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
+        raise InputError(
+            "--max-restarts: set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 for torchrun, and give it --rdzv-backend c10d"
+        )
     if device.type == "cuda":
         torch.cuda.set_device(device)  # NCCL would otherwise talk through the first GPU on every process
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)

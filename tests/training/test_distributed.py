@@ -2,48 +2,103 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from interrupted_runs import digest
+from many_processes import in_processes
+from shared_run import SKIPPED, run, settings_of
 from tiny_run import tiny_run
 
-from pose2mesh.checkpoints import load_network
 from pose2mesh.errors import InputError
+from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.distributed import Processes, pick_device, processes
+from pose2mesh.training.state import load_state
+from pose2mesh.training.trainer import train
 
-SCRIPT = Path(__file__).with_name("two_processes.py")
+SCRIPT = Path(__file__).with_name("killed_once.py")
+COUNTS = (1, 2, 4)
 
 
-def test_two_processes_end_with_the_same_weights(tmp_path: Path) -> None:
-    """gloo; each process has samples of its own, and both skip the step that fails on one of them."""
-    (tmp_path / "train.yaml").write_text(json.dumps(tiny_run(tmp_path)))
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[Path, list[Any]]]:
+    """The same run in one, two and four processes: the folder, and what each process ended with."""
+    folders = {count: tmp_path_factory.mktemp(f"processes{count}") for count in COUNTS}
+    return {count: (folder, in_processes(count, run, folder)) for count, folder in folders.items()}
+
+
+def test_a_run_is_the_same_in_any_number_of_processes(runs) -> None:
+    """Losses, the step that one stream spoils, weights, statistics of batch norms; dropout is on."""
+    (alone,) = runs[1][1]
+    assert [loss is None for loss in alone["losses"]] == [step == SKIPPED for step in range(10)]
+    for count in COUNTS[1:]:
+        first, *others = runs[count][1]
+        assert all(other["digests"] == first["digests"] for other in others)
+        pairs = zip(first["losses"], alone["losses"], strict=True)
+        assert all(ours == (theirs and pytest.approx(theirs, rel=1e-5)) for ours, theirs in pairs)
+        for name, values in alone["small"].items():
+            assert first["small"][name] == pytest.approx(values, rel=1e-5, abs=1e-7), name
+    assert alone["small"]["network.1.num_batches_tracked"] == [3]
+
+
+def test_one_process_told_to_stop_stops_all_and_they_resume_to_the_bit(runs, tmp_path: Path) -> None:
+    assert in_processes(2, run, tmp_path, False, 3) == ["saved at step 4 of lifting"] * 2
+    assert load_state(tmp_path / "run" / "last.pt")["step"] == 4
+    in_processes(2, run, tmp_path, True)
+    assert digest(tmp_path / "run") == digest(runs[2][0] / "run")
+
+
+def test_two_nodes_outlive_a_killed_process(runs, tmp_path: Path) -> None:
+    """`kill -9` of one of 2 x 2: the agents start all anew, and the run ends with the bits of one left alone."""
+    (tmp_path / "train.yaml").write_text(json.dumps(settings_of(tmp_path)))
     folders = os.pathsep.join([*sys.path, str(SCRIPT.parent), str(SCRIPT.parents[1])])
-    finished = subprocess.run(
-        [*launcher, str(SCRIPT), str(tmp_path / "train.yaml"), str(tmp_path)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": folders},
-        capture_output=True,
-        text=True,
-        timeout=500,
-        check=False,
-    )
-    assert finished.returncode == 0, finished.stderr[-2000:]
-    digests = {name: {(tmp_path / f"{name}{rank}").read_text() for rank in (0, 1)} for name in ("network", "ema")}
-    assert [len(found) for found in digests.values()] == [1, 1]
-    assert (tmp_path / "stream0").read_text() != (tmp_path / "stream1").read_text()
-    assert finished.stdout.count("lifting: step 3 skipped") == 1
-    weights = load_network(tmp_path / "run" / "weights.safetensors").state_dict()
-    assert all(torch.isfinite(value).all() for value in weights.values())
+    alone = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": folders}
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        meeting = f"--rdzv-endpoint=127.0.0.1:{found.getsockname()[1]}"
+    shape = ["--nnodes=2", "--nproc-per-node=2", "--max-restarts=2", "--rdzv-backend=c10d", "--local-addr=127.0.0.1"]
+    command = [sys.executable, "-m", "torch.distributed.run", *shape, meeting, str(SCRIPT)]
+    nodes = [
+        subprocess.Popen(
+            [*command, "--config", str(tmp_path / "train.yaml"), "--resume"],
+            env={**os.environ, **alone}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    try:
+        said = [node.communicate(timeout=400) for node in nodes]
+    finally:
+        for node in nodes:
+            node.kill()
+    assert [node.returncode for node in nodes] == [0, 0], "\n".join(errors[-3000:] for _, errors in said)
+    assert (tmp_path / "run" / "died").is_file()
+    assert digest(tmp_path / "run") == digest(runs[4][0] / "run")
+
+
+@pytest.mark.parametrize(("streams", "said"), [(1, "start 1, or give streams=2"), (3, "start 1, 3, or give streams=2")])
+def test_streams_that_cannot_be_shared_out(tmp_path: Path, streams: int, said: str) -> None:
+    errors = in_processes(2, train, TrainConfig.model_validate(tiny_run(tmp_path, streams=streams)))
+    assert all(isinstance(error, InputError) and said in str(error) for error in errors)
+    assert not (tmp_path / "run").exists()
+
+
+def test_restarts_need_a_store_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("WORLD_SIZE", "2"), ("MAX_RESTARTS", "3"), ("USE_AGENT_STORE", "True")):
+        monkeypatch.setenv(name if name == "WORLD_SIZE" else f"TORCHELASTIC_{name}", value)
+    with pytest.raises(InputError, match="set TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1"), processes(torch.device("cpu")):
+        pass
 
 
 def test_alone_without_torchrun(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with processes(torch.device("cpu")) as group:
         assert group == Processes(0, 1) and group.is_first
-        assert group.any(True) and not group.any(False)
+        assert group.largest(2.0) == 2.0 and group.agree(3.0) and list(group.share(3)) == [0, 1, 2]
         module = torch.nn.Linear(1, 1)
         assert group.wrap(module) is module
 
