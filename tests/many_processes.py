@@ -12,7 +12,7 @@ _SECONDS = 300
 def in_processes(count: int, work: Callable[..., Any], *arguments: Any) -> list[Any]:
     """What `work(*arguments)` returns or raises in each of `count` processes, which know of one another."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pose2mesh.training.trainer"])
+    context.set_forkserver_preload(["pose2mesh.training.trainer", "torch._dynamo"])
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]

@@ -1,5 +1,6 @@
 """An interrupted run, resumed, ends with the same bits as one that was left alone."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from tiny_run import STEPS, tiny_run
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.run_loop import Interrupted
-from pose2mesh.training.state import load_state
+from pose2mesh.training.state import load_state, save_state
 from pose2mesh.training.trainer import train
 
 
@@ -147,6 +148,20 @@ def test_other_settings_do_not_resume(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(InputError, match=rf"other settings \({named}\).*--overwrite"):
         train(TrainConfig.model_validate(other), resume=True)
     assert digest(tmp_path / "run") == before
+
+
+def test_a_state_of_processes_that_had_a_stream_each_names_its_streams(tmp_path: Path, monkeypatch) -> None:
+    """Once a step had as many batches as there were processes, and no word of it in the settings."""
+    with monkeypatch.context() as patch:
+        stop_after(patch, 3)
+        with pytest.raises(Interrupted):
+            train(config_of(tmp_path, streams=2))
+    state = load_state(tmp_path / "run" / "last.pt")
+    before = {name: value for name, value in json.loads(state["config"]).items() if name != "streams"}
+    save_state(tmp_path / "run" / "last.pt", {**state, "config": json.dumps(before), "processes": 2})
+    with pytest.raises(InputError, match=r"\(streams: 2 there, 1 here\)"):
+        train(config_of(tmp_path), resume=True)
+    train(config_of(tmp_path, streams=2), resume=True)
 
 
 def test_settings_that_change_no_weight_may_change(tmp_path: Path, monkeypatch, uninterrupted) -> None:

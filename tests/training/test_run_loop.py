@@ -218,7 +218,56 @@ def test_a_budget_of_minutes_stops_with_the_state_saved(tmp_path: Path) -> None:
     assert state_of(tmp_path)["seconds"] > 4.0  # of both parts
 
 
+@pytest.mark.parametrize(("theirs", "kind"), [(1, TimeIsUp), (2, Interrupted)])
+def test_what_stops_one_process_stops_all_alike(tmp_path: Path, theirs: int, kind: type) -> None:
+    """The end of a budget is no failure, after which torchrun would start all anew."""
+
+    class Pair(Processes):
+        def largest(self, value: float) -> float:
+            return max(value, theirs)
+
+    with pytest.raises(Interrupted) as stop:
+        RunLoop(Sum(Processes()), config_of(tmp_path), group=Pair()).run()
+    assert type(stop.value) is kind
+
+
 # ---- folders
+
+
+def test_a_killed_run_leaves_no_line_twice(tmp_path: Path) -> None:
+    """It had validated, and begun to write another line, after its last state was saved."""
+    with pytest.raises(Interrupted):
+        carry_out(config_of(tmp_path), lambda group: Stopping(group, 4))
+    with (tmp_path / "run" / "validation.jsonl").open("a") as log:
+        log.write('{"stage": "part 0", "step": 4, "sum": 6.0}\n{"stage": "pa')
+    carry_out(config_of(tmp_path), Sum, resume=True)
+    lines = [json.loads(line) for line in (tmp_path / "run" / "validation.jsonl").read_text().splitlines()]
+    assert [(line["stage"], line["step"]) for line in lines] == [
+        ("part 0", 3), ("part 0", 4), ("part 1", 3), ("part 1", 5),
+    ]  # fmt: skip
+
+
+def test_torchrun_starts_a_run_that_is_to_go_on_though_there_is_none(tmp_path: Path, monkeypatch) -> None:
+    """Every attempt has the same command."""
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
+    carry_out(config_of(tmp_path), Sum, resume=True)
+    assert state_of(tmp_path)["finished"]
+    (tmp_path / "run" / "last.pt").unlink()
+    with pytest.raises(InputError, match="holds the weights of a finished run"):
+        carry_out(config_of(tmp_path), Sum, resume=True)
+
+
+def test_processes_that_see_different_states_do_not_go_on(tmp_path: Path, monkeypatch) -> None:
+    """As where each machine has a folder of its own."""
+    monkeypatch.setattr(Processes, "agree", lambda *_: False)
+    with pytest.raises(InputError, match="all machines must share this folder"):
+        carry_out(config_of(tmp_path), Sum)
+
+
+def test_the_card_says_how_many_samples_a_second_were_made(tmp_path: Path) -> None:
+    carry_out(config_of(tmp_path), partial(Slow, steps=(8,)))
+    speed = json.loads((tmp_path / "run" / "weights.json").read_text())["samples_per_second"]
+    assert 1 < speed <= 10  # a batch of one takes a tenth of a second at least
 
 
 def test_two_runs_do_not_write_one_folder(tmp_path: Path) -> None:
