@@ -10,9 +10,10 @@ from datetime import timedelta
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, MachineError
 
 _CPU = torch.device("cpu")
+_LOST = ("gloo", "NCCL", "Connection")  # torch's words for a process that cannot be reached any more
 _PATIENCE = timedelta(days=1)  # all wait while one validates or saves; the agents of torchrun see who has died
 
 
@@ -31,6 +32,17 @@ class Processes:
     def share(self, streams: int) -> range:
         """Which of a step's streams this process computes; their number is a multiple of the processes'."""
         return range(self.rank, streams, self.count)
+
+    def refuse_uneven(self, streams: int) -> None:
+        """Raise InputError where processes would have more streams than others; 0: the work is that of one process."""
+        if self.count > 1 and not streams:
+            raise InputError("this trains in one process; start it without torchrun")
+        if self.count > 1 and streams % self.count:
+            fitting = ", ".join(str(n) for n in range(1, streams + 1) if streams % n == 0)
+            raise InputError(
+                f"streams={streams}: a step cannot be shared out evenly among {self.count} processes; start {fitting}, "
+                f"or give streams={self.count}, with which a step averages over {self.count} batches"
+            )
 
     def wrap(self, module: nn.Module) -> nn.Module:
         """Average gradients over processes (a no-op for a single one)."""
@@ -86,6 +98,22 @@ def processes(device: torch.device) -> Iterator[Processes]:
         yield Processes(torch.distributed.get_rank(), count, device)
     finally:
         torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def dead_processes_told() -> Iterator[None]:
+    """torch raises it wherever this process is when another one dies. Raises MachineError instead."""
+    try:
+        yield
+    except RuntimeError as error:
+        if torch.distributed.is_initialized() and any(word in str(error) for word in _LOST):
+            raise MachineError("another process of this run has ended before its time; it says why") from error
+        if "DataLoader worker" not in str(error):
+            raise
+        raise MachineError(
+            f"a process that makes samples has ended ({str(error).splitlines()[0]}): out of memory? Go on with "
+            "--resume and fewer data.workers"
+        ) from error
 
 
 def pick_device(name: str) -> torch.device:

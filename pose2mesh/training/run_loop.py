@@ -18,15 +18,14 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pose2mesh.errors import InputError, MachineError, MissingDependencyError
+from pose2mesh.errors import MachineError, MissingDependencyError
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.config import RunConfig
-from pose2mesh.training.distributed import Processes, pick_device, processes
+from pose2mesh.training.distributed import Processes, dead_processes_told, pick_device, processes
 from pose2mesh.training.run_folder import RunFolder, Stateful, open_folder
 
 MOST_BAD_STEPS = 10  # losses or gradients in a row that are not finite, before a run gives up
 _SHOWN_EVERY = 20  # steps
-_LOST = ("gloo", "NCCL", "Connection")  # torch's words for a process that cannot be reached any more
 Parts = Mapping[str, Tensor | float]  # of a loss, to be shown
 
 
@@ -38,7 +37,7 @@ class TimeIsUp(Interrupted):
     """`minutes` have passed; the state has been saved."""
 
 
-_STOPS = (type(None), TimeIsUp, Interrupted)  # the last one wins where processes differ
+_STOPS = (TimeIsUp, Interrupted)  # the later one wins where processes differ
 
 
 class Stage(Protocol):
@@ -121,7 +120,7 @@ def carry_out(
     if config.threads:
         torch.set_num_threads(config.threads)
     with processes(pick_device(config.device)) as group:
-        _refuse_uneven(streams, group.count)
+        group.refuse_uneven(streams)
         with open_folder(config, group, resume=resume, overwrite=overwrite, **extra) as folder:
             torch.manual_seed(config.seed)
             if group.is_first:
@@ -130,17 +129,6 @@ def carry_out(
             RunLoop(task, config, folder, group).run()
             group.barrier()
             return task, folder.weights
-
-
-def _refuse_uneven(streams: int, processes: int) -> None:
-    if processes > 1 and not streams:
-        raise InputError("this trains in one process; start it without torchrun")
-    if processes > 1 and streams % processes:
-        fitting = ", ".join(str(n) for n in range(1, streams + 1) if streams % n == 0)
-        raise InputError(
-            f"streams={streams}: a step cannot be shared out evenly among {processes} processes; start {fitting}, or "
-            f"give streams={processes}, with which a step averages over {processes} batches"
-        )
 
 
 class RunLoop:
@@ -160,7 +148,7 @@ class RunLoop:
     def run(self) -> None:
         """All stages that are left. Raises Interrupted, TimeIsUp; MachineError after ten bad steps in a row."""
         first, start = self.folder.place if self.folder else (0, 0)
-        with self._heed_sigterm(), _dead_processes_told(), torch.random.fork_rng(devices=[]):
+        with self._heed_sigterm(), dead_processes_told(), torch.random.fork_rng(devices=[]):
             for index in range(first, len(self.task.stages)):
                 self.task.begin(index)
                 if index > first:
@@ -190,8 +178,8 @@ class RunLoop:
                 started = time.monotonic()
                 try:
                     parts = self._step(index, done, batches)
-                except Interrupted:  # nothing has happened yet in this step
-                    self._leave(index, done)
+                except Interrupted as stop:  # nothing has happened yet in this step
+                    self._leave(index, done, type(stop))
                 self._report(bar, stage, done, parts)
                 done += 1
                 if is_warm:
@@ -262,16 +250,15 @@ class RunLoop:
         limit = self.config.minutes
         if self.folder and limit and self.folder.seconds > 60 * limit and not self._stop:
             self._stop = TimeIsUp()
-        stop = _STOPS[int(self.group.largest(_STOPS.index(type(self._stop))))]
-        if stop is not _STOPS[0]:  # all processes end alike, whichever was told to
-            self._stop = stop()
-            self._leave(index, done)
+        own = 1 + _STOPS.index(type(self._stop)) if self._stop else 0
+        if told := int(self.group.largest(own)):  # all processes end alike, whichever was told to
+            self._leave(index, done, _STOPS[told - 1])
         if time.monotonic() - self._saved > 60 * self.config.checkpoint_minutes:
             self._save(index, done)
 
-    def _leave(self, index: int, done: int) -> None:
+    def _leave(self, index: int, done: int, kind: type[Interrupted]) -> None:
         self._save(index, done)
-        raise type(self._stop)(f"saved at step {done} of {self.task.stages[index].name}")
+        raise kind(f"saved at step {done} of {self.task.stages[index].name}")
 
     def _save(self, index: int, done: int) -> None:
         self._saved = time.monotonic()
@@ -298,22 +285,6 @@ class RunLoop:
         if self._is_waiting:
             self._is_waiting = False
             raise self._stop
-
-
-@contextmanager
-def _dead_processes_told() -> Iterator[None]:
-    """torch raises it wherever this process is when another one dies. Raises MachineError instead."""
-    try:
-        yield
-    except RuntimeError as error:
-        if torch.distributed.is_initialized() and any(word in str(error) for word in _LOST):
-            raise MachineError("another process of this run has ended before its time; it says why") from error
-        if "DataLoader worker" not in str(error):
-            raise
-        raise MachineError(
-            f"a process that makes samples has ended ({str(error).splitlines()[0]}): out of memory? Go on with "
-            "--resume and fewer data.workers"
-        ) from error
 
 
 def _open_board(output: Path):

@@ -53,8 +53,8 @@ class Watched(Trainer):
         if index == self.stop and self.group.rank == self.group.count - 1:
             os.kill(os.getpid(), signal.SIGTERM)
         parts = super().step(index, batch)
-        mean = parts and self.group.mean(torch.tensor(float(parts["joint"])))
-        self.losses.append(None if mean is None else float(mean))
+        mean = self.group.mean(torch.tensor(float(parts["joint"]))) if parts else None
+        self.losses.append(None if mean is None else mean.item())
         return parts
 
 

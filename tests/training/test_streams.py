@@ -1,7 +1,6 @@
 """Several streams in one step: gradients, statistics of batch norms, random numbers."""
 
 import copy
-from typing import Any
 
 import pytest
 import torch
@@ -77,7 +76,7 @@ def test_parts_are_means_over_streams(batches: list[Numbers]) -> None:
     objective = SmallObjective().eval()
     shared = SharedStep(objective, STREAMS, ALONE, "float32")
     backward(shared, batches, 0)
-    expected: Any = sum(float(objective(batch)[0]) for batch in batches) / STREAMS
+    expected = sum(objective(batch)[0].item() for batch in batches) / STREAMS
     assert float(shared.parts()["loss"]) == pytest.approx(expected, rel=1e-6)
 
 
