@@ -1,7 +1,6 @@
 """Processes of one run: `torchrun` sets the environment, everything else is here."""
 
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,8 +47,7 @@ class Processes:
         """Average gradients over processes (a no-op for a single one)."""
         if self.count == 1:
             return module
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # older torch has no other name for it
-            return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True, broadcast_buffers=False)
+        return nn.parallel.DistributedDataParallel(module, find_unused_parameters=True, forward_sync_buffers=False)
 
     def largest(self, value: float) -> float:
         """Of the values that the processes give."""

@@ -108,7 +108,7 @@ def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
     config = config_of("pw3d_human36m_coco", f"output={tmp_path}", "stages.1.steps=0", "stages.1.epochs=2")
     run = trainer.Trainer(config, Processes())
     assert [stage.steps for stage in run.config.stages] == [2, 2 * 60 * 2 // 3]  # 60 people of Human3.6M, batches of 3
-    four = run.material.with_steps(config, processes=4)
+    four = run.material.with_steps(config.model_copy(update={"streams": 4}))  # type: ignore[union-attr]
     assert four.stages[1].steps == 2 * 10
 
 
