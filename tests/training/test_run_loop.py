@@ -1,4 +1,4 @@
-"""The loop of every run, with a task that counts: order, stopping, skipping, folders."""
+"""The loop of every run, with a task that counts: order, stopping, skipping."""
 
 import json
 import multiprocessing
@@ -6,32 +6,17 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from counting_task import Counting, Numbers, Slow, Stopping, Sum, config_of, state_of
 
 from pose2mesh.errors import InputError, MachineError
-from pose2mesh.synthesis.batches import batches
-from pose2mesh.training.config import RunConfig, StageConfig
 from pose2mesh.training.distributed import Processes
-from pose2mesh.training.run_loop import Interrupted, RunLoop, Task, TimeIsUp, carry_out
-from pose2mesh.training.state import load_state
-
-
-class Numbers(NamedTuple):
-    value: torch.Tensor
-
-
-class Counting:
-    """Batch `i` is `i`."""
-
-    def __getitem__(self, index: int) -> Numbers:
-        return Numbers(torch.tensor([float(index)]))
+from pose2mesh.training.run_loop import Interrupted, RunLoop, TimeIsUp, carry_out
 
 
 class Dying(Counting):
@@ -46,61 +31,6 @@ class Dying(Counting):
                 os.kill(os.getpid(), signal.SIGKILL)
             time.sleep(1000)
         return super().__getitem__(index)
-
-
-class Sum(Task):
-    """Adds up its batches and a random number a step; writes down what was called."""
-
-    validate_every = 3
-
-    def __init__(self, group: Processes, steps: tuple[int, ...] = (4, 5), samples: Any = None, workers: int = 0):
-        self.stages = [StageConfig(name=f"part {i}", steps=count, batch_size=1) for i, count in enumerate(steps)]
-        self.network = nn.Linear(2, 1, bias=False)
-        nn.init.zeros_(self.network.weight)
-        self.samples, self.workers = samples or Counting(), workers
-        self.calls: list[str] = []
-        self.bad: set[int] = set()
-
-    def begin(self, stage: int) -> None:
-        self.stage = stage
-        self.calls.append(f"begin {stage}")
-
-    def batches(self, start: int) -> Iterator[Any]:
-        return batches(self.samples, start, self.stages[self.stage].steps, self.workers)
-
-    def step(self, index: int, batch: Numbers) -> dict[str, float] | None:
-        self.calls.append(f"step {index}")
-        if index in self.bad:
-            return None
-        with torch.no_grad():
-            self.network.weight[0, 0] += batch.value[0]
-            self.network.weight[0, 1] += torch.rand(())
-        return {"loss": 1.0}
-
-    def validate(self, done: int) -> Iterator[dict[str, Any]]:
-        self.calls.append("validate")
-        yield {"sum": self.network.weight[0, 0].item()}
-
-    def end(self) -> None:
-        self.calls.append("end")
-
-    def parts(self) -> dict[str, Any]:
-        return {"network": self.network}
-
-    def save_weights(self, path: Path) -> nn.Module:
-        path.write_bytes(self.network.weight.detach().numpy().tobytes())
-        return self.network
-
-    def records(self) -> dict[str, dict[str, Any]]:
-        return {"metrics.json": {"sum": self.network.weight[0, 0].item()}}
-
-
-def config_of(folder: Path, **changes) -> RunConfig:
-    return RunConfig(output=str(folder / "run"), device="cpu", **changes)
-
-
-def state_of(folder: Path) -> dict[str, Any]:
-    return load_state(folder / "run" / "last.pt")
 
 
 def test_stages_steps_and_validations_come_in_order(tmp_path: Path) -> None:
@@ -131,20 +61,6 @@ def test_a_run_stopped_anywhere_and_resumed_is_the_whole_one(tmp_path: Path, sto
     assert torch.equal(resumed.network.weight, whole.network.weight)
     logs = [(folder / "run" / "validation.jsonl").read_text() for folder in (tmp_path / "whole", tmp_path)]
     assert logs[0] == logs[1]
-
-
-class Stopping(Sum):
-    """Gets SIGTERM in step number `stop` of the whole run."""
-
-    def __init__(self, group: Processes, stop: int):
-        super().__init__(group)
-        self.stop = stop
-
-    def step(self, index: int, batch: Numbers) -> dict[str, float] | None:
-        self.stop -= 1
-        if not self.stop:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return super().step(index, batch)
 
 
 def test_random_numbers_differ_by_seed_stage_step_and_process(tmp_path: Path) -> None:
@@ -199,12 +115,6 @@ def test_the_handler_of_the_caller_comes_back(tmp_path: Path) -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-class Slow(Sum):
-    def step(self, index: int, batch: Numbers) -> dict[str, float] | None:
-        time.sleep(0.1)
-        return super().step(index, batch)
-
-
 def test_a_budget_of_minutes_stops_with_the_state_saved(tmp_path: Path) -> None:
     config = config_of(tmp_path, minutes=0.3 / 60)
     with pytest.raises(TimeIsUp, match="saved at step"):
@@ -229,88 +139,6 @@ def test_what_stops_one_process_stops_all_alike(tmp_path: Path, theirs: int, kin
     with pytest.raises(Interrupted) as stop:
         RunLoop(Sum(Processes()), config_of(tmp_path), group=Pair()).run()
     assert type(stop.value) is kind
-
-
-# ---- folders
-
-
-def test_a_killed_run_leaves_no_line_twice(tmp_path: Path) -> None:
-    """It had validated, and begun to write another line, after its last state was saved."""
-    with pytest.raises(Interrupted):
-        carry_out(config_of(tmp_path), lambda group: Stopping(group, 4))
-    with (tmp_path / "run" / "validation.jsonl").open("a") as log:
-        log.write('{"stage": "part 0", "step": 4, "sum": 6.0}\n{"stage": "pa')
-    carry_out(config_of(tmp_path), Sum, resume=True)
-    lines = [json.loads(line) for line in (tmp_path / "run" / "validation.jsonl").read_text().splitlines()]
-    assert [(line["stage"], line["step"]) for line in lines] == [
-        ("part 0", 3), ("part 0", 4), ("part 1", 3), ("part 1", 5),
-    ]  # fmt: skip
-
-
-def test_torchrun_starts_a_run_that_is_to_go_on_though_there_is_none(tmp_path: Path, monkeypatch) -> None:
-    """Every attempt has the same command."""
-    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
-    carry_out(config_of(tmp_path), Sum, resume=True)
-    assert state_of(tmp_path)["finished"]
-    (tmp_path / "run" / "last.pt").unlink()
-    with pytest.raises(InputError, match="holds the weights of a finished run"):
-        carry_out(config_of(tmp_path), Sum, resume=True)
-
-
-def test_processes_that_see_different_states_do_not_go_on(tmp_path: Path, monkeypatch) -> None:
-    """As where each machine has a folder of its own."""
-    monkeypatch.setattr(Processes, "agree", lambda *_: False)
-    with pytest.raises(InputError, match="all machines must share this folder"):
-        carry_out(config_of(tmp_path), Sum)
-
-
-def test_the_card_says_how_many_samples_a_second_were_made(tmp_path: Path) -> None:
-    carry_out(config_of(tmp_path), partial(Slow, steps=(8,)))
-    speed = json.loads((tmp_path / "run" / "weights.json").read_text())["samples_per_second"]
-    assert 1 < speed <= 10  # a batch of one takes a tenth of a second at least
-
-
-def test_two_runs_do_not_write_one_folder(tmp_path: Path) -> None:
-    config = config_of(tmp_path)
-
-    def second(group: Processes) -> Task:
-        with pytest.raises(InputError, match="another run is writing this folder"):
-            carry_out(config, Sum, overwrite=True)
-        return Sum(group)
-
-    carry_out(config, second)
-    carry_out(config, Sum, overwrite=True)
-
-
-def test_the_lock_of_a_dead_process_holds_nobody(tmp_path: Path) -> None:
-    """As kill -9 leaves it."""
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.lock").touch()
-    carry_out(config_of(tmp_path), Sum)
-
-
-def test_a_run_that_never_began_leaves_no_folder(tmp_path: Path) -> None:
-    def fails(group: Processes) -> Task:
-        raise InputError("no motion")
-
-    with pytest.raises(InputError, match="no motion"):
-        carry_out(config_of(tmp_path), fails)
-    assert not (tmp_path / "run").exists()
-
-
-def test_an_overwritten_run_leaves_no_lines_behind(tmp_path: Path) -> None:
-    carry_out(config_of(tmp_path), Sum)
-    before = (tmp_path / "run" / "validation.jsonl").read_text()
-    carry_out(config_of(tmp_path), Sum, overwrite=True)
-    assert (tmp_path / "run" / "validation.jsonl").read_text() == before
-
-
-def test_other_settings_are_named(tmp_path: Path) -> None:
-    with pytest.raises(Interrupted):
-        carry_out(config_of(tmp_path), lambda group: Stopping(group, 2), method="first")
-    with pytest.raises(InputError, match=r"\(seed: 0 there, 4 here; method: first there, second here\)"):
-        carry_out(config_of(tmp_path, seed=4), Sum, resume=True, method="second")
-    carry_out(config_of(tmp_path, seed=4), Sum, resume=True, overwrite=True, method="second")
 
 
 def test_only_stages_run_in_several_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
