@@ -53,6 +53,7 @@ def test_one_process_told_to_stop_stops_all_and_they_resume_to_the_bit(runs, tmp
     assert digest(tmp_path / "run") == digest(runs[2][0] / "run")
 
 
+@pytest.mark.slow
 def test_two_nodes_outlive_a_killed_process(runs, tmp_path: Path) -> None:
     """`kill -9` of one of 2 x 2: the agents start all anew, and the run ends with the bits of one left alone."""
     (tmp_path / "train.yaml").write_text(json.dumps(settings_of(tmp_path)))
