@@ -1,17 +1,19 @@
-"""The engine of one process: pieces of the table in, files of a folder out, each whole or not there.
+"""Pieces of a table in, files of a folder out, each whole or not there: the engine of one process.
 
 The folder reads as one table everywhere (pyarrow, pandas, Spark). A file tells what it was made from, so another run
-computes only what is missing, whether the one before was killed, ran out of disk or finished.
+computes only what is missing, whether the one before was killed, ran out of disk or finished, and whichever engine
+it was.
 """
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pose2mesh.batch.recover import BATCH_SIZE, COLUMNS, import_pyarrow, recover
-from pose2mesh.batch.source import Group, check_ids, open_parquet, plan, read_pieces, table_files
+from pose2mesh.batch.files import FILE_COLUMNS, recover_files
+from pose2mesh.batch.recover import BATCH_SIZE, import_pyarrow, recover
+from pose2mesh.batch.source import Group, check_ids, columns_of, open_parquet, plan, read_pieces, table_files
 from pose2mesh.errors import InputError
 from pose2mesh.paths import check_writable, write_with
 from pose2mesh.pipeline import Pose2Mesh
@@ -30,6 +32,20 @@ class Done(NamedTuple):
     errors: int  # of these with a reason in `error`
     kept: int  # found done
 
+    def plus(self, other: "Done") -> "Done":
+        return Done(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Job(NamedTuple):
+    """A run without its model: the same in every process."""
+
+    table: Path
+    output: Path
+    groups: list[Group]
+    total: int  # pieces
+    overwrite: bool
+    batch_size: int
+
 
 def run_local(
     table: Path,
@@ -46,40 +62,53 @@ def run_local(
     Raises InputError for a table that cannot be used and an output of something else, unless `overwrite`;
     MachineError where the disk is full: what is done stays.
     """
+    job = prepare(table, output, overwrite, batch_size)
+    start, end = (job.total * part // shard[1] for part in (shard[0], shard[0] + 1))
+    check_ids(job.groups, start, end)
+    done = Done(0, 0, 0)
+    for piece in run_pieces(job, model, start, end):
+        done = done.plus(piece)
+        report(piece.rows + piece.kept)
+    return done
+
+
+def prepare(table: Path, output: Path, overwrite: bool, batch_size: int) -> Job:
+    """The job, and an output folder that holds nothing, or pieces of it. Raises InputError, MachineError."""
     groups = plan(table_files(table))
     total = max(1, groups[-1].end if groups else 0)
-    start, end = (total * part // shard[1] for part in (shard[0], shard[0] + 1))
     _prepare(output, total, overwrite)
-    check_ids(read_pieces(groups, start, end, ("id",)))
-    digest, done = _digest_of(model), Done(0, 0, 0)
-    for piece, rows in _pieces(table, groups, start, end):
-        path = output / f"part-{piece:06d}-of-{total:06d}.parquet"
+    return Job(table, output, groups, total, overwrite, batch_size)
+
+
+def run_pieces(job: Job, model: Pose2Mesh, start: int, end: int) -> Iterator[Done]:
+    """Write the pieces from `start` to before `end`, those that are missing; rows in, one piece after another."""
+    digest = _digest_of(model)
+    for piece, rows in _pieces(job, start, end):
+        path = job.output / f"part-{piece:06d}-of-{job.total:06d}.parquet"
         made_from = _made_from(rows, digest)
-        if path.exists() and not overwrite:
+        if path.exists() and not job.overwrite:
             if _told(path) != made_from:
                 raise InputError(
                     f"{path}: made from other rows or by other weights; give --overwrite, or another output"
                 )
-            done = done._replace(kept=done.kept + len(rows))
+            yield Done(0, 0, len(rows))
         else:
-            found = recover(rows, model, batch_size)
+            is_files = tuple(rows.column_names) == FILE_COLUMNS
+            found = (recover_files if is_files else recover)(rows, model, job.batch_size)
             _write(found, path, made_from)
-            errors = len(rows) - found.column("error").null_count
-            done = done._replace(rows=done.rows + len(rows), errors=done.errors + errors)
-        report(len(rows))
-    return done
+            yield Done(len(rows), len(found) - found.column("error").null_count, 0)
 
 
-def _pieces(table: Path, groups: list[Group], start: int, end: int):
+def _pieces(job: Job, start: int, end: int) -> Iterator[tuple[int, "pyarrow.Table"]]:
     """As `read_pieces`; a table without rows is one piece, so that there is an output with its columns."""
-    if groups and groups[-1].end:
-        return read_pieces(groups, start, end)
-    empty = open_parquet(table_files(table)[0]).schema_arrow.empty_table().select(list(COLUMNS))
-    return [(0, empty)] if (start, end) == (0, 1) else []
+    if job.groups and job.groups[-1].end:
+        yield from read_pieces(job.groups, start, end)
+    elif (start, end) == (0, 1):
+        schema = open_parquet(table_files(job.table)[0]).schema_arrow
+        yield 0, schema.empty_table().select(list(columns_of(schema.names, str(job.table))))
 
 
 def _prepare(output: Path, total: int, overwrite: bool) -> None:
-    """An output folder that holds nothing, or pieces of a table of so many. Raises InputError, MachineError."""
     if output.exists() and not output.is_dir():
         if not overwrite:
             raise InputError(f"{output}: exists and is no folder of pieces; give --overwrite, or another output")

@@ -1,5 +1,6 @@
 """One table of keypoints to one table of body parameters: a pure function, the same for every engine."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("id", "keypoints", "joint_set", "width", "height")
 RESULTS = ("rotations", "betas", "joints", "translation", "focal", "uncertainty")
-WEIGHTS = "anny-key2mesh"  # those that give body parameters
+WEIGHTS = "anny-body"
 BATCH_SIZE = 64  # measured: docs/scale.md
 
 
@@ -59,12 +60,12 @@ def import_pyarrow() -> Any:
     return pyarrow
 
 
-def check_columns(names: list[str], where: str = "the table") -> None:
-    """Raise InputError where one of COLUMNS is missing."""
+def check_columns(names: Sequence[str], where: str = "the table", columns: tuple[str, ...] = COLUMNS) -> None:
+    """Raise InputError where one of `columns` is missing, or there twice."""
     import_pyarrow()
-    if missing := [name for name in COLUMNS if name not in names]:
-        raise InputError(f"{where} has no column {', '.join(missing)}; it needs {', '.join(COLUMNS)}")
-    if doubled := [name for name in COLUMNS if list(names).count(name) > 1]:
+    if missing := [name for name in columns if name not in names]:
+        raise InputError(f"{where} has no column {', '.join(missing)}; it needs {', '.join(columns)}")
+    if doubled := [name for name in columns if list(names).count(name) > 1]:
         raise InputError(f"{where} has several columns {', '.join(doubled)}; give each one name")
 
 

@@ -80,7 +80,7 @@ def _size(width: Any, height: Any) -> tuple[Size | None, str | None]:
     sides = [None if side is None or side != side else side for side in (width, height)]
     if sides == [None, None]:
         return None, None
-    if all(isinstance(side, int | float) and 1 <= side <= LARGEST_COORDINATE for side in sides):
+    if all(isinstance(side, int | float) and side is not True and 1 <= side <= LARGEST_COORDINATE for side in sides):
         return (int(sides[0]), int(sides[1])), None  # pyright: ignore[reportArgumentType]
     return (
         None,
@@ -97,7 +97,7 @@ def _people(column: "pyarrow.ChunkedArray") -> tuple[list[np.ndarray], np.ndarra
     import pyarrow as pa
 
     none = np.zeros((0, 3))
-    if not (hasattr(column.type, "value_type") and _is_number(column.type.value_type)):
+    if not _is_numbers(getattr(column.type, "storage_type", column.type)):  # a tensor type is stored as lists
         return [none] * len(column), np.zeros(len(column), bool)
     lists = column.cast(pa.list_(pa.float64())).combine_chunks()
     lists = lists.chunk(0) if isinstance(lists, pa.ChunkedArray) else lists
@@ -108,10 +108,12 @@ def _people(column: "pyarrow.ChunkedArray") -> tuple[list[np.ndarray], np.ndarra
     return people, is_plain
 
 
-def _is_number(kind: "pyarrow.DataType") -> bool:
-    import pyarrow as pa
+def _is_numbers(kind: "pyarrow.DataType") -> bool:
+    """Whether a type is that of lists of numbers."""
+    from pyarrow import types
 
-    return pa.types.is_floating(kind) or pa.types.is_integer(kind)
+    is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    return is_list and (types.is_floating(kind.value_type) or types.is_integer(kind.value_type))
 
 
 def _is_plain(person: np.ndarray) -> bool:

@@ -2,26 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from pose2mesh.batch.files import FILE_COLUMNS
 from pose2mesh.batch.recover import COLUMNS, check_columns, import_pyarrow
 from pose2mesh.errors import FormatError, InputError
 
-if TYPE_CHECKING:
-    import pyarrow
-
 PIECE_ROWS = 4096  # some 5 s of one core: what a killed run repeats, and what lies in memory
+PIECE_FILES = 16  # the same of a table of pictures
 
 
 class Group(NamedTuple):
-    """Pieces `first` to before `end` are one row group of a file."""
+    """Pieces `first` to before `end`, of `size` rows each, are one row group of a file."""
 
     file: Path
     group: int
     first: int
     end: int
+    size: int
+    columns: tuple[str, ...]
 
 
 def table_files(table: Path) -> list[Path]:
@@ -41,33 +42,41 @@ def plan(files: Sequence[Path]) -> list[Group]:
     groups, first = [], 0
     for file in files:
         source = open_parquet(file)
-        check_columns(source.schema_arrow.names, str(file))
+        columns = columns_of(source.schema_arrow.names, str(file))
+        size = PIECE_FILES if columns == FILE_COLUMNS else PIECE_ROWS
         for group in range(source.num_row_groups):
             rows = source.metadata.row_group(group).num_rows
-            end = first - (-rows // PIECE_ROWS)
-            groups.append(Group(file, group, first, end))
+            end = first - (-rows // size)
+            groups.append(Group(file, group, first, end, size, columns))
             first = end
     return groups
 
 
-def read_pieces(groups: Sequence[Group], start: int, end: int, columns=COLUMNS) -> Iterator[tuple[int, Any]]:
+def columns_of(names: Sequence[str], where: str) -> tuple[str, ...]:
+    """Which of the columns are read: of keypoints, or of files. Raises InputError where neither are there."""
+    columns = FILE_COLUMNS if "path" in names and "keypoints" not in names else COLUMNS
+    check_columns(names, where, columns)
+    return columns
+
+
+def read_pieces(groups: Sequence[Group], start: int, end: int, only_ids: bool = False) -> Iterator[tuple[int, Any]]:
     """Numbers and tables of the pieces from `start` to before `end`, one after another."""
     pa = import_pyarrow()
-    for file, group, first, last in groups:
+    for file, group, first, last, size, columns in groups:
         if first >= end or last <= start:
             continue
-        source = open_parquet(file)
-        stream = source.iter_batches(PIECE_ROWS, row_groups=[group], columns=list(columns), use_threads=False)
+        source, wanted = open_parquet(file), ["id"] if only_ids else list(columns)
+        stream = source.iter_batches(size, row_groups=[group], columns=wanted, use_threads=False)
         for piece, batch in zip(range(first, min(last, end)), stream, strict=False):
             if piece >= start:
                 yield piece, pa.Table.from_batches([batch])
 
 
-def check_ids(pieces: Iterator[tuple[int, "pyarrow.Table"]]) -> None:
-    """Raise InputError where an id repeats: eight bytes a row are kept, not the ids."""
+def check_ids(groups: Sequence[Group], start: int, end: int) -> None:
+    """Raise InputError where an id of these pieces repeats: eight bytes a row are kept, not the ids."""
     known = np.zeros(0, np.int64)
     parts: list[np.ndarray] = []
-    for _, table in pieces:
+    for _, table in read_pieces(groups, start, end, only_ids=True):
         ids = [x for x in table.column("id").to_pylist() if x is not None]
         try:
             hashes = np.array([hash(x) for x in ids], np.int64)

@@ -10,6 +10,7 @@ _EPILOG = """paths: original (the published arithmetic as published), reference,
 kernels) or cuda (this package),
 pyg (PyTorch Geometric); with --compile and --export also compile, onnxruntime and openvino.
 photo: from one photo of 1000 pixels to pictures and files, stage by stage, on the wall and by processor time.
+batch: rows a second of tables of people and memory, by batch size, threads and processes (--batch; --threads: cores).
 All networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and
 above: GLIBC_TUNABLES is reported, state it with the numbers. On CUDA everything is measured unless a mode is named, in
 float32, tf32 and bfloat16, with cuda-fused, a CUDA graph and torch.compile, beside the roofline."""
@@ -31,6 +32,8 @@ def run(arguments: list[str]) -> int:
         raise InputError("--cpu-time adds up the time of all threads; give --threads 1 with it")
     if options.mode == "train" and options.batch and min(options.batch) < 2:
         raise InputError("--batch 1: the batch norms of training need at least two samples; give --batch 2 or more")
+    if options.mode == "batch":
+        return _tables(options)
     if options.threads:
         torch.set_num_threads(options.threads)
     if options.mode == "photo":
@@ -65,9 +68,20 @@ def _photo(options: argparse.Namespace) -> int:
     return 0
 
 
+def _tables(options: argparse.Namespace) -> int:
+    """Tables of people to tables of parameters."""
+    from pose2mesh.benchmarks.tables import BATCHES, measure_tables, table, write_json
+
+    rows = measure_tables(options.batch or BATCHES, 256 if options.quick else 4096, options.threads)
+    print(table(rows))
+    if options.json:
+        write_json(rows, options.json)
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
-    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "photo"))
+    parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "photo", "batch"))
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=_positive, help="threads of torch (default: torch's own choice)")
     parser.add_argument(

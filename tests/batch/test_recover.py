@@ -77,6 +77,35 @@ def test_nested_keypoints_are_refused_row_by_row(model):
     assert "flat list" in found.column("error")[0].as_py()
 
 
+def test_any_list_of_numbers_is_read_and_nothing_else(model):
+    """Engines write lists in types of their own, and objects where a frame of theirs held some."""
+    points = np.stack([person("coco17", seed) for seed in range(2)])
+    table = table_of([(i, p.ravel().tolist(), "coco17", 640, 480) for i, p in enumerate(points)])
+    flat, place = points.reshape(2, -1).tolist(), table.column_names.index("keypoints")
+    same = {
+        "large": pa.array(flat, pa.large_list(pa.float64())),
+        "fixed": pa.array(flat, pa.list_(pa.float32(), len(flat[0]))),
+        "tensor": pa.FixedShapeTensorArray.from_numpy_ndarray(points),
+        "chunks": pa.chunked_array([pa.array(flat[:1]), pa.array(flat[1:])]),
+    }
+    whole = np.array(recover(table, model).column("joints").to_pylist())
+    for name, column in same.items():
+        found = recover(table.set_column(place, "keypoints", column), model)
+        assert found.schema.field("joints").type == pa.list_(pa.float32()), name
+        np.testing.assert_allclose(np.array(found.column("joints").to_pylist()), whole, atol=1e-5, err_msg=name)
+    truths = recover(table.set_column(table.column_names.index("width"), "width", pa.array([True] * 2)), model)
+    assert all("no size of a picture" in reason for reason in truths.column("error").to_pylist())
+    for column in (
+        pa.array([{"x": 1.0}] * 2),
+        pa.array(["[1, 2, 1]"] * 2),
+        pa.array([["1", "2", "1"]] * 2),
+        pa.array([1.0, 2.0]).dictionary_encode(),
+        pa.nulls(2),
+    ):
+        found = recover(table.set_column(place, "keypoints", column), model)
+        assert all("flat list" in reason for reason in found.column("error").to_pylist()), column.type
+
+
 def test_a_table_without_the_columns(model):
     with pytest.raises(InputError, match="joint_set, width"):
         recover(table_of([(1, [0.0], "coco17", 1, 1)]).drop_columns(["joint_set", "width"]), model)
