@@ -1,4 +1,5 @@
-// Bundle the page and its worker into the folder given, beside what tools/assets/build_web.py writes there.
+// Bundle the page and its worker, with the tables that come as JSON by the standard input, into the folder given, beside
+// what tools/assets/build_web.py writes there.
 import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -9,6 +10,7 @@ await build({
   entryPoints: { page: "src/page.js", worker: "src/worker.js" },
   outdir: out,
   bundle: true,
+  define: { TABLES: readFileSync(0, "utf8") },
   minify: true,
   format: "esm",
   target: ["chrome94", "firefox114", "safari16.4"],

@@ -48,8 +48,7 @@ def build(out: Path) -> None:
         export_network(network, exported)
         _pack(data / "mesh.onnx", shrink(onnx.load(exported), MESH_BITS))
     _pack(data / "faces.bin", network.faces.astype("<u2").tobytes())
-    (data / "tables.json").write_text(json.dumps(tables(network)))
-    _run("node", "build.mjs", str(out.resolve()))
+    _run("node", "build.mjs", str(out.resolve()), given=json.dumps(tables(network)))
     _list_files(out)
 
 
@@ -80,8 +79,8 @@ def tables(network: CompactPose2Mesh) -> dict[str, object]:
     }
 
 
-def _run(*command: str) -> None:
-    if subprocess.run(command, cwd=ROOT / "web").returncode:
+def _run(*command: str, given: str = "") -> None:
+    if subprocess.run(command, cwd=ROOT / "web", input=given, text=True).returncode:
         sys.exit(f"{' '.join(command[:2])} failed")
 
 
