@@ -7,6 +7,8 @@ const at = (id) => document.getElementById(id);
 const state = { ready: false, errors: [], frames: 0, rate: 0, last: null, run: 0 };
 window.pose2mesh = state; // what tests and other scripts may look at
 const waiting = new Map();
+// Not on the graphics card: pixels come back from there ten times slower than the networks wait for them.
+const surface = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 let worker, view, facts, size = [4, 3], count = 0;
 
 async function main() {
@@ -81,7 +83,8 @@ async function openFile(file) {
   try {
     if (file.type.startsWith("video/")) return await play(run, { src: url, loop: true });
     say("Looking");
-    await look(run, await scaled(await createImageBitmap(file), LONGEST), { isStill: true });
+    const bitmap = await createImageBitmap(file);
+    show(run, await look(bitmap, bitmap.width, bitmap.height, LONGEST, { isStill: true }), true);
   } catch (error) {
     notice(complaintOf(error, file.name));
   } finally {
@@ -104,41 +107,41 @@ async function play(run, source) {
   const video = Object.assign(at("video"), source);
   await video.play();
   say("Looking");
-  for (let isFirst = true; run === state.run; isFirst = false) {
-    const start = performance.now();
-    await look(run, await scaled(await createImageBitmap(video), VIDEO), { isFirst });
-    const rate = 1000 / (performance.now() - start);
+  const next = (isFirst) => look(video, video.videoWidth, video.videoHeight, VIDEO, { isFirst });
+  const coming = [next(true), next(false)]; // so that the worker need not wait for the next one
+  for (let start = performance.now(); run === state.run;) {
+    const answer = await coming.shift(), rate = 1000 / (performance.now() - start);
+    start = performance.now();
+    if (run === state.run) coming.push(next(false));
     state.rate = state.frames > 2 ? 0.9 * state.rate + 0.1 * rate : rate;
+    show(run, answer, false);
   }
 }
 
-async function scaled(bitmap, longest) {
-  const scale = longest / Math.max(bitmap.width, bitmap.height);
-  if (scale >= 1) return bitmap;
-  const small = await createImageBitmap(bitmap, {
-    resizeWidth: Math.max(1, Math.round(scale * bitmap.width)), resizeHeight: Math.max(1, Math.round(scale * bitmap.height)), resizeQuality: "high",
-  });
-  bitmap.close();
-  return small;
+/** Ask the worker for the people of a picture or frame of width x height px, made smaller where a side is longer than `longest`. */
+function look(source, width, height, longest, how) {
+  const scale = Math.min(1, longest / Math.max(width, height));
+  const drawn = Object.assign(surface.canvas, { width: Math.max(1, Math.round(scale * width)), height: Math.max(1, Math.round(scale * height)) });
+  if (scale < 1) surface.imageSmoothingQuality = "high";
+  surface.drawImage(source, 0, 0, drawn.width, drawn.height);
+  const image = surface.getImageData(0, 0, drawn.width, drawn.height);
+  return ask("frame", { image, ...how }, [image.data.buffer]);
 }
 
-async function look(run, bitmap, how) {
-  const shown = await createImageBitmap(bitmap);
-  const answer = await ask("frame", { bitmap, ...how }, [bitmap]);
+function show(run, answer, isStill) {
   if (run !== state.run) return;
-  const picture = at("picture");
-  Object.assign(picture, { width: shown.width, height: shown.height });
-  picture.getContext("2d").drawImage(shown, 0, 0);
-  shown.close();
-  if (size.join() !== answer.size.join() || !state.last) {
-    size = answer.size;
+  const { width, height } = answer.image;
+  Object.assign(at("picture"), { width, height });
+  at("picture").getContext("2d").putImageData(answer.image, 0, 0);
+  if (size.join() !== [width, height].join() || !state.last) {
+    size = [width, height];
     fit();
   }
   state.last = answer;
   state.frames++;
   view.show(answer.people);
   const number = answer.people.length, whom = number ? `${number} ${number === 1 ? "person" : "people"}` : "nobody found";
-  say(how.isStill ? whom : `${whom}, ${state.rate.toFixed(state.rate < 9.5 ? 1 : 0)} frames a second`);
+  say(isStill ? whom : `${whom}, ${state.rate.toFixed(state.rate < 9.5 ? 1 : 0)} frames a second`);
 }
 
 function fit() {

@@ -4,8 +4,6 @@ import { loadNetworks } from "./networks.js";
 import { People } from "./people.js";
 import { convert, tables } from "./poses.js";
 
-const surface = new OffscreenCanvas(1, 1);
-const context = surface.getContext("2d", { willReadFrequently: true });
 let networks, people;
 
 const answers = {
@@ -17,29 +15,20 @@ const answers = {
     await recover([tables.mirror.map((_, i) => [i, i * i, 1])], [640, 480]); // the first call of a network is slow
     return { names: tables.jointNames, tints: tables.tints, focal: tables.focal };
   },
-  async frame({ bitmap, isStill, isFirst }) {
+  async frame({ image, isStill, isFirst }) {
     const start = performance.now();
-    const image = pixels(bitmap);
     if (isFirst) people.forget();
     const found = await (isStill ? people.inPicture(image) : people.inFrame(image));
     const detected = performance.now();
     const bodies = await recover(found.map((person) => person.joints), [image.width, image.height]);
     const shown = bodies.map((body, i) => ({ ...body, keypoints: found[i].joints, track: found[i].track ?? i }));
     const times = { detect: detected - start, mesh: performance.now() - detected };
-    return { people: shown, size: [image.width, image.height], times };
+    return { people: shown, image, times };
   },
   recover({ keypoints, size }) {
     return recover(keypoints, size);
   },
 };
-
-function pixels(bitmap) {
-  const { width, height } = bitmap;
-  Object.assign(surface, { width, height });
-  context.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return context.getImageData(0, 0, width, height);
-}
 
 /** Meshes and joints, metres in the axes of the camera, of people's 33 joints in a picture of that size. */
 async function recover(keypoints, size) {
@@ -54,12 +43,16 @@ async function recover(keypoints, size) {
   });
 }
 
-onmessage = async ({ data: { id, task, ...given } }) => {
+async function take({ id, task, ...given }) {
   try {
     const answer = await answers[task](given);
     const bodies = Array.isArray(answer) ? answer : answer.people || [];
-    postMessage({ id, answer }, bodies.map((body) => body.vertices.buffer));
+    const heavy = bodies.map((body) => body.vertices.buffer);
+    postMessage({ id, answer }, answer.image ? [...heavy, answer.image.data.buffer] : heavy);
   } catch (error) {
     postMessage({ id, error: String(error.message || error) });
   }
-};
+}
+
+let last = Promise.resolve(); // one after another: people are followed from frame to frame
+onmessage = ({ data }) => (last = last.then(() => take(data)));
