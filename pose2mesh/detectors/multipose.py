@@ -20,9 +20,9 @@ _JOINTS = np.arange(len(COCO17))
 def people_in(maps: list[np.ndarray], least: float) -> np.ndarray:
     """Poses [P, 18, 3] in px of the network's input, of centers of a score of `least` or more, best center first.
 
-    `maps` [1, H, W, C] are centers (C = 1), heat of the joints (17), the ways from a center to its joints (34) and what is
-    left of joints beside their cells (34) as y and x, height and width of people (2), and how far off their center these
-    lie (2).
+    `maps` [1, H, W, C] are centers (C = 1), heat of the joints (17), the ways from a center to its joints (34) and what
+    is left of joints beside their cells (34) as y and x, height and width of people (2), and how far off their center
+    these lie (2).
     """
     centers, heat, ways, rests, boxes, shifts = (values[0] for values in maps)
     centers, size = centers[..., 0], heat.shape[:2]

