@@ -18,6 +18,7 @@ STRIDE = 32  # px; sides of the network's input are multiples of it
 WHOLE = (256, 512)  # px, longest side of the whole picture in each pass
 TILE = 448  # px, longest side of a tile
 LEAST_SCORE = 0.24  # of a find; between people in front and those in the background (docs/decisions)
+DOUBT, CLEAR = 0.05, 0.5  # scores of the first look: with finds between them, or small ones, a second one follows
 HINT = 0.2  # score of a find that calls for a closer look
 SMALL, SURE = 0.3, 0.3  # share of the longest side, score: below them tiles are looked at
 SAME_PERSON = 0.35  # similarity from which two finds are one person
@@ -30,7 +31,11 @@ def find_people(
 
     Best first. `sides`: of the passes over the whole picture.
     """
-    found = [look(network, image, (0, 0, image.shape[1], image.shape[0]), side) for side in sides]
+    whole = (0, 0, image.shape[1], image.shape[0])
+    found = [suppressed(look(network, image, whole, sides[0], DOUBT), SAME_PERSON)]
+    if _is_clear(found[0], max(image.shape)):
+        return found[0]
+    found += [look(network, image, whole, side) for side in sides[1:]]
     poses = suppressed(np.concatenate(found), SAME_PERSON)
     if with_tiles and _wants_tiles(poses, max(image.shape)):
         found += [look(network, image, tile, TILE) for tile in tiles(image.shape[1], image.shape[0])]
@@ -38,11 +43,21 @@ def find_people(
     return poses[poses[:, SCORE_ROW, 2] >= LEAST_SCORE]
 
 
+def _is_clear(poses: np.ndarray, longest: int) -> bool:
+    """Whether the first look at a picture of this longest side saw large people, and none that it doubts."""
+    return len(poses) > 0 and all(pose[SCORE_ROW, 2] >= CLEAR and _share(pose, longest) >= SMALL for pose in poses)
+
+
+def _share(pose: np.ndarray, longest: int) -> float:
+    return extent(pose[COCO_ROWS]) / longest
+
+
 def _wants_tiles(poses: np.ndarray, longest: int) -> bool:
     """Whether poses [N, 18, 3] of a picture of this longest side are small ones among others, or nobody's."""
     poses = poses[poses[:, SCORE_ROW, 2] >= HINT]
-    sizes = [extent(pose[COCO_ROWS]) for pose in poses]
-    return min(sizes, default=0) < SMALL * longest or not (poses[:, SCORE_ROW, 2] >= SURE).any()
+    return (
+        min((_share(pose, longest) for pose in poses), default=0) < SMALL or not (poses[:, SCORE_ROW, 2] >= SURE).any()
+    )
 
 
 def tiles(width: int, height: int) -> Iterator[Box]:
@@ -52,8 +67,8 @@ def tiles(width: int, height: int) -> Iterator[Box]:
             yield left * width, top * height, (left + 0.6) * width, (top + 0.6) * height
 
 
-def look(network: Session, image: np.ndarray, box: Box, longest: int) -> np.ndarray:
-    """Poses [N, 18, 3] that the network sees in a box of the picture, scaled to a longest side."""
+def look(network: Session, image: np.ndarray, box: Box, longest: int, least: float = HINT) -> np.ndarray:
+    """Poses [N, 18, 3] of a score of `least` or more in a box of the picture, scaled to a longest side."""
     from PIL import Image
 
     left, top, right, bottom = (round(v) for v in box)
@@ -63,7 +78,8 @@ def look(network: Session, image: np.ndarray, box: Box, longest: int) -> np.ndar
     part = part.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     padded = np.zeros((*(-(-side // STRIDE) * STRIDE for side in reversed(size)), 3), np.int32)  # [H, W, 3]
     padded[: size[1], : size[0]] = np.asarray(part)
-    poses = people_in(network(padded[None]), HINT)
+    poses = people_in(network(padded[None]), least)
+    poses = poses[poses[:, SCORE_ROW, 2] >= least]
     poses[:, COCO_ROWS, :2] *= ((right - left) / size[0], (bottom - top) / size[1])
     poses[:, COCO_ROWS, :2] += (left, top)
     return poses

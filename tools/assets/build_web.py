@@ -61,6 +61,7 @@ def tables(network: CompactPose2Mesh) -> dict[str, object]:
         **{"closer": blazepose.CLOSER, "finderShare": blazepose.FINDER_SHARE, "seen": blazepose.SEEN},
         **{"doubted": blazepose.DOUBTED, "empty": video.EMPTY, "doubts": video.DOUBTS},
         **{"stride": finder.STRIDE, "whole": finder.WHOLE, "tile": finder.TILE, "leastScore": finder.LEAST_SCORE},
+        **{"doubt": finder.DOUBT, "clear": finder.CLEAR},
         **{"hint": finder.HINT, "small": finder.SMALL, "sure": finder.SURE, "sameFind": finder.SAME_PERSON},
         **{"cell": multipose.CELL, "mostPeople": multipose.PEOPLE, "around": multipose.AROUND},
         **{"spread": multipose.SPREAD, "counted": multipose.COUNTED},
