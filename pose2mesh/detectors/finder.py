@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from pose2mesh.detectors.multipose import people_in
+from pose2mesh.detectors.regions import spacing, spread
 from pose2mesh.detectors.sessions import Session
 from pose2mesh.detectors.similarity import SCORE_ROW, extent, suppressed
 from pose2mesh.geometry.crop import Box
@@ -72,14 +73,15 @@ def look(network: Session, image: np.ndarray, box: Box, longest: int, least: flo
     from PIL import Image
 
     left, top, right, bottom = (round(v) for v in box)
-    part = Image.fromarray(image[top:bottom, left:right])
-    scale = longest / max(part.size)
-    size = [max(1, round(side * scale)) for side in part.size]
-    part = part.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    sides = right - left, bottom - top
+    size = [max(1, round(side * longest / max(sides))) for side in sides]
+    part = Image.fromarray(spread(image[top:bottom, left:right], spacing(max(sides), longest))).resize(
+        size, Image.Resampling.BILINEAR, reducing_gap=2.0
+    )
     padded = np.zeros((*(-(-side // STRIDE) * STRIDE for side in reversed(size)), 3), np.int32)  # [H, W, 3]
     padded[: size[1], : size[0]] = np.asarray(part)
     poses = people_in(network(padded[None]), least)
     poses = poses[poses[:, SCORE_ROW, 2] >= least]
-    poses[:, COCO_ROWS, :2] *= ((right - left) / size[0], (bottom - top) / size[1])
+    poses[:, COCO_ROWS, :2] *= np.divide(sides, size)
     poses[:, COCO_ROWS, :2] += (left, top)
     return poses

@@ -4,6 +4,18 @@ from typing import NamedTuple
 
 import numpy as np
 
+_ENOUGH = 4  # samples on each axis of what becomes one pixel
+
+
+def spacing(side: float, size: int) -> int:
+    """How far apart the pixels of `side` may be that are looked at, where `size` pixels are wanted."""
+    return max(1, int(side / size) // _ENOUGH)
+
+
+def spread(image: np.ndarray, apart: int) -> np.ndarray:
+    """The middle one of every `apart` pixels of image [H, W, 3] on each axis: averages of all of them take long."""
+    return image[apart // 2 :: apart, apart // 2 :: apart] if min(image.shape[:2]) > apart else image[:1, :1]
+
 
 class Region(NamedTuple):
     """A square of a picture, turned so that `up` is the way to its upper side."""
@@ -34,9 +46,9 @@ class Region(NamedTuple):
         high = np.clip(np.ceil(corners.max(0)).astype(int) + 1, 0, (width, height))
         if (high <= low).any():
             return np.zeros((size, size, 3), np.float32)
-        part = Image.fromarray(image[low[1] : high[1], low[0] : high[0]])
-        shrink = max(1, int(self.side / size))
-        part = part.reduce(shrink)
+        apart = spacing(self.side, size)
+        shrink = apart * max(1, int(self.side / size / apart))
+        part = Image.fromarray(spread(image[low[1] : high[1], low[0] : high[0]], apart)).reduce(shrink // apart)
         step = self.axes * self.side / size / shrink  # [2, 2]: rows are the way of one output pixel
         origin = (self.to_picture(np.zeros(2)) - low) / shrink
         (a, d), (b, e) = step.tolist()

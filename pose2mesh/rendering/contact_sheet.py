@@ -51,9 +51,7 @@ def photo_row(image: np.ndarray, people: Sequence[Person], height: int = 384) ->
 
     Shapes: image [H, W, 3] uint8; returns [height, W_i, 3] uint8 each; without people the photo alone.
     """
-    scale = height / image.shape[0]
-    small = shrink(image, scale)
-    people = [_resized(person, scale, (small.shape[1], small.shape[0])) for person in people]
+    small, people = at_scale(image, people, height / image.shape[0])
     if not people:
         return [small]
     skeletons = small
@@ -67,12 +65,21 @@ def photo_row(image: np.ndarray, people: Sequence[Person], height: int = 384) ->
     return [skeletons, render_overlay(small, placed), np.concatenate(sides, axis=1)]
 
 
+def at_scale(image: np.ndarray, people: Sequence[Person], scale: float) -> tuple[np.ndarray, list[Person]]:
+    """The photo [H, W, 3] uint8 at another scale, and the people as it shows them then."""
+    small = shrink(image, scale)
+    return small, [_resized(person, scale, (small.shape[1], small.shape[0])) for person in people]
+
+
 def shrink(image: np.ndarray, scale: float) -> np.ndarray:
     """The picture [H, W, 3] uint8 at another scale."""
     from PIL import Image
 
-    size = [max(1, round(scale * side)) for side in image.shape[1::-1]]
-    return np.array(Image.fromarray(image).resize(size, reducing_gap=2.0))
+    picture, count = Image.fromarray(image), round(1 / scale)
+    if count > 1 and count * scale == 1:
+        return np.array(picture.reduce(count))  # a third of the time
+    size = [max(1, round(scale * side)) for side in picture.size]
+    return np.array(picture.resize(size, reducing_gap=2.0))
 
 
 def _resized(person: Person, scale: float, size: tuple[int, int]) -> Person:

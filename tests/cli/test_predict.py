@@ -84,8 +84,9 @@ def test_a_failing_run_leaves_earlier_outputs_alone(tmp_path):
     assert {name: (tmp_path / "out" / name).read_bytes() for name in names(tmp_path / "out")} == before
 
 
-def test_overlay_of_a_photo_has_its_size(tmp_path, monkeypatch):
-    Image.fromarray(np.zeros((480, 400, 3), np.uint8)).save(tmp_path / "photo.png")
+@pytest.mark.parametrize(("size", "drawn"), [((480, 400), (480, 400)), ((4500, 400), (2250, 200))])
+def test_overlay_of_a_photo_has_its_size_or_that_of_a_screen(size, drawn, tmp_path, monkeypatch):
+    Image.fromarray(np.zeros((*size, 3), np.uint8)).save(tmp_path / "photo.png")
 
     class Detector:
         def detect(self, image):
@@ -105,7 +106,8 @@ def test_overlay_of_a_photo_has_its_size(tmp_path, monkeypatch):
     assert main(["predict", *aliases, "--save_mesh"]) == 0
     assert names(tmp_path / "out") == ["photo.npz", "photo_0.obj", "photo_0_side.png", "photo_overlay.png"]
     overlay = np.asarray(Image.open(tmp_path / "out" / "photo_overlay.png"))
-    assert overlay.shape == (480, 400, 3) and overlay.any()
+    assert overlay.shape == (*drawn, 3)
+    assert np.argwhere(overlay.any(-1)).mean(0) / drawn[1] * 400 == pytest.approx((240, 200), abs=110)
 
 
 def test_equal_names_and_shards_never_share_an_output(tmp_path):

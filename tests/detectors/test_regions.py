@@ -25,13 +25,13 @@ def test_a_region_is_a_square_around_its_center(x, y, side, angle):
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.5, np.pi / 2, 2.5])
-@pytest.mark.parametrize("side", [40.0, 64.0, 180.0])
-def test_pixels_are_those_of_their_place(angle, side):
+@pytest.mark.parametrize(("side", "size"), [(40.0, 32), (64.0, 32), (180.0, 32), (180.0, 8)])
+def test_pixels_are_those_of_their_place(angle, side, size):
     y, x = np.mgrid[:256, :256]
     image = np.stack([x, y, np.zeros_like(x)], -1).astype(np.uint8)  # a pixel (i, j) covers [i, i+1] x [j, j+1]
     region = _region(128.0, 120.0, side, angle)
-    crop = region.cut(image, 32) * 255
-    centers = (np.stack(np.meshgrid(np.arange(32), np.arange(32)), -1) + 0.5) / 32  # [32, 32, 2]
+    crop = region.cut(image, size) * 255
+    centers = (np.stack(np.meshgrid(np.arange(size), np.arange(size)), -1) + 0.5) / size  # [size, size, 2]
     expected = region.to_picture(centers) - 0.5
     np.testing.assert_allclose(crop[2:-2, 2:-2, :2], expected[2:-2, 2:-2], atol=1.6)
 
