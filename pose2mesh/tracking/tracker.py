@@ -44,6 +44,7 @@ class _Known:
     velocity: np.ndarray  # [2] px a second, of the whole person
     size: float  # px, longer side of the box
     seen: float  # seconds
+    born: float  # seconds
     course: np.ndarray  # [2] the velocity over some steps
     before: "_Known | None" = None  # as last seen far from everybody, with the course as its velocity
     partner: int | None = None  # number of who was near when one of the two was not found
@@ -92,7 +93,7 @@ class IdentityTracker:
                 numbers.append(updated[row].number)
             else:
                 numbers.append(self._number())
-                start = _Known(numbers[-1], points, seen, np.zeros(2), _size(points[seen]), time, np.zeros(2))
+                start = _Known(numbers[-1], points, seen, np.zeros(2), _size(points[seen]), time, time, np.zeros(2))
                 updated[len(updated)] = start
         self._known = list(updated.values())
         self._known = [self._paired(known, time) for known in self._known]
@@ -142,7 +143,8 @@ def _follow(known: _Known, points: np.ndarray, seen: np.ndarray, time: float) ->
     velocity = known.velocity + weight * (step / elapsed - known.velocity)
     size = known.size + weight * (_size(points[seen]) - known.size)
     kept = np.where(seen[:, None], points, known.points + step)
-    course = known.course + (1 - np.exp(-elapsed / _COURSE_SECONDS)) * (step / elapsed - known.course)
+    share = max(1 - np.exp(-elapsed / _COURSE_SECONDS), elapsed / max(time - known.born, elapsed))  # at first the mean
+    course = known.course + share * (step / elapsed - known.course)
     moved = {"points": kept, "velocity": velocity, "course": course}
     return replace(known, **moved, has_point=seen | known.has_point, size=size, seen=time)
 
