@@ -4,9 +4,11 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.console import say
@@ -18,6 +20,7 @@ from pose2mesh.errors import InputError
 from pose2mesh.types import Person
 
 _PORT = 8765
+_SWITCH_SECONDS = 5e-4  # after which Python's threads take turns: what draws must not hold up what looks
 _SHAPES = 30  # frames between two looks at an avatar's shape
 
 
@@ -59,7 +62,9 @@ def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options)
     from pose2mesh.rendering import render_overlay
     from pose2mesh.rendering.video import video_writer
 
-    builder, rows, puppet = model.motion_builder(), [], Puppet()
+    torch.set_num_threads(1)  # of one person there is too little to share
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    builder, rows, puppet, draw = model.motion_builder(), [], Puppet(), partial(render_overlay, samples=1.0)
     shown, late = [], []  # s, when each picture was shown and how long after its frame
     with ExitStack() as stack:
         video = stack.enter_context(video_writer(options.record / "overlay.mp4", 30.0)) if options.record else None
@@ -80,7 +85,7 @@ def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options)
                     rows.append(builder.rows([(frame.index, frame.time, frame.people)]))
                 if drawing:
                     show(drawing[0].result(), *drawing[1:])
-                drawing = pool.submit(render_overlay, frame.image, frame.people), frames.came, frame.time
+                drawing = pool.submit(draw, frame.image, frame.people), frames.came, frame.time
                 if not screen.is_open:
                     break
         except KeyboardInterrupt:

@@ -8,11 +8,13 @@ from torch import Tensor
 
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.fitting.quick_fit import QuickFit, QuickFitSettings
-from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
+from pose2mesh.geometry.one_euro import one_euro
+from pose2mesh.geometry.rotation import rot6d_to_rotmat, rotmat_to_rot6d, rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.networks.prediction import BodyParameters
 
 SECONDS = 0.1  # deviation of the kernel over time
 CAUSAL_SECONDS = 0.2  # time constant of the one that looks back
+CUTOFF = 20.0  # Hz, of the filter that the causal mode ends with
 TRUST = 0.8  # of the network's deviations: what a joint of the steady motion may be off
 _FARTHEST = 0.8  # s that a kernel looks
 _BATCH = 256  # frames at once
@@ -22,7 +24,7 @@ class SteadyFit:
     """Fits one person's motion."""
 
     def __init__(self, body: AnnyBody, output_joints: str):
-        self.fit = QuickFit(body, output_joints, QuickFitSettings(steps=2, shape=1e-3), mesh_points=8)
+        self.fit = QuickFit(body, output_joints, QuickFitSettings(steps=1, shape=1e-3), mesh_points=8)
 
     @torch.inference_mode()
     def __call__(
@@ -32,7 +34,8 @@ class SteadyFit:
         columns = (*steady, deviation, rays)
         batches = zip(*(column.split(_BATCH) for column in columns), strict=True)
         turns = torch.cat([self.turns(BodyParameters(r, b), d, k) for r, b, d, k in batches])
-        return steady._replace(rotations=rotvec_to_rotmat(slow(turns, times, causal)) @ steady.rotations)
+        rotations = rotvec_to_rotmat(slow(turns, times, causal)) @ steady.rotations
+        return steady._replace(rotations=calm(rotations, times) if causal else rotations)
 
     def turns(self, steady: BodyParameters, deviation: Tensor, rays: Tensor) -> Tensor:
         """Rotation vectors [T,19,3] by which each frame, for itself, would turn the bones."""
@@ -41,6 +44,15 @@ class SteadyFit:
         sigma[:, : deviation.shape[1]] = TRUST * deviation
         fitted = self.fit.solve(steady, goal, sigma, rays)
         return rotmat_to_rotvec(fitted.rotations @ steady.rotations.transpose(-1, -2))
+
+
+def calm(rotations: Tensor, times: Tensor) -> Tensor:
+    """Rotations [T,R,3,3] at times [T] s through a One-Euro filter, which looks back and lags by some milliseconds."""
+    if len(times) < 2:
+        return rotations
+    form = rotmat_to_rot6d(rotations.double()).cpu().numpy()  # [T, R, 6]
+    calmed = one_euro(form, min_cutoff=CUTOFF, beta=1.0, interval=float(times.diff().median()))
+    return rot6d_to_rotmat(torch.from_numpy(calmed)).to(rotations)
 
 
 def slow(turns: Tensor, times: Tensor, causal: bool = False) -> Tensor:

@@ -12,7 +12,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.temporal import temporal_of
 from pose2mesh.fitting.camera import fit_perspective
 from pose2mesh.fitting.frame_answers import FrameFit
-from pose2mesh.fitting.steady_fit import SteadyFit, slow
+from pose2mesh.fitting.steady_fit import SteadyFit, calm, slow
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.temporal import FrameAnswers, TemporalNetwork
@@ -21,6 +21,7 @@ from pose2mesh.types import Person
 
 _SECONDS = 2.0  # that are looked back at
 _FRAMES = 64  # at most
+_CALM_FRAMES = 8  # that the last filter still remembers
 _DEPTH_SECONDS = 0.3  # a frame tells depth badly
 
 
@@ -31,6 +32,7 @@ class _Past:
         self.frames: deque[tuple[float, FrameAnswers]] = deque(maxlen=_FRAMES)
         self.shape, self.weight = torch.zeros(num_shape), torch.zeros(())  # sums of weighed shapes and of weights
         self.turns: deque[Tensor] = deque(maxlen=_FRAMES)  # [1, 19, 3] of the fit
+        self.rotations: deque[Tensor] = deque(maxlen=_CALM_FRAMES)  # [19, 3, 3] after the fit
         self.depth: float | None = None  # m
 
 
@@ -73,7 +75,8 @@ class SteadyStream:
         now = BodyParameters(steady.rotations[:, -1], (past.shape / past.weight)[None])
         past.turns.append(self.steady_fit.turns(now, answer.deviation, rays))
         turns = slow(torch.cat(tuple(past.turns)), times[0], causal=True)[-1]
-        rotations = rotvec_to_rotmat(turns) @ now.rotations[0]
+        past.rotations.append(rotvec_to_rotmat(turns) @ now.rotations[0])
+        rotations = calm(torch.stack(tuple(past.rotations)), times[0, -len(past.rotations) :])[-1]
         return self._person(person, past, rotations, now.betas, targets, seen, gone)
 
     def _rays(self, person: Person) -> tuple[Tensor, np.ndarray, np.ndarray]:

@@ -8,8 +8,8 @@ from pose2mesh.augmentation.cameras import project
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.fitting.frame_answers import residuals
-from pose2mesh.fitting.steady_fit import SteadyFit, slow
-from pose2mesh.geometry.rotation import rotvec_to_rotmat
+from pose2mesh.fitting.steady_fit import SteadyFit, calm, slow
+from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 
@@ -43,6 +43,20 @@ def test_a_constant_stays_and_the_past_does_not_know_the_future():
     step = torch.cat([torch.zeros(30, 19, 3), torch.ones(30, 19, 3)])
     assert (slow(step, TIMES, causal=True)[:30] == 0).all()
     assert slow(step, TIMES)[29, 0, 0] > 0.2 and slow(step, TIMES, causal=True)[-1, 0, 0] > 0.95
+
+
+def test_the_last_filter_looks_back_and_hardly_lags():
+    angles = torch.zeros(60, 1, 3)
+    angles[30:, 0, 1] = 0.5
+    calmed = rotmat_to_rotvec(calm(rotvec_to_rotmat(angles), TIMES))[:, 0, 1]
+    assert calmed[29].abs() < 1e-6 and 0.3 < calmed[30] < 0.5 and abs(calmed[33] - 0.5) < 0.01
+    noise = 0.02 * torch.randn(60, 1, 3, generator=torch.Generator().manual_seed(0))
+    rough, smooth = (
+        rotmat_to_rotvec(r).diff(n=2, dim=0).norm()
+        for r in (rotvec_to_rotmat(noise), calm(rotvec_to_rotmat(noise), TIMES))
+    )
+    assert smooth < 0.8 * rough
+    assert torch.equal(calm(rotvec_to_rotmat(noise[:1]), TIMES[:1]), rotvec_to_rotmat(noise[:1]))
 
 
 @pytest.mark.parametrize("causal", [False, True])
