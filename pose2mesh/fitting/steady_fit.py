@@ -24,7 +24,7 @@ class SteadyFit:
     """Fits one person's motion."""
 
     def __init__(self, body: AnnyBody, output_joints: str):
-        self.fit = QuickFit(body, output_joints, QuickFitSettings(steps=1, shape=1e-3), mesh_points=8)
+        self.fit = QuickFit(body, output_joints, QuickFitSettings(steps=2, shape=1e-3), mesh_points=8)
 
     @torch.inference_mode()
     def __call__(
