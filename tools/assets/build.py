@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pose2mesh.errors import Pose2MeshError
 
-RIG_POSES = 4000  # recorded ones, and as many with moved joints, that the rig's skinning weights are fitted to
+RIG_POSES = 2000  # that the rig's skinning weights are fitted to
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,21 +59,18 @@ def _build_rig(options: argparse.Namespace) -> int:
     from pose2mesh.body_models import load_anny_body
     from pose2mesh.body_models.rig_weights import ASSET
     from pose2mesh.synthesis.bodies import pose_pool, shape_table
-    from tools.assets.baking_rig import FINGER_DEGREES, bake_rig, pose_bones
+    from tools.assets.baking_rig import bake_rig
 
-    draw, body = torch.Generator().manual_seed(0), load_anny_body()
+    draw = torch.Generator().manual_seed(0)
     # Recorded clavicles and wrists do not move by themselves: the recipe moves them, and every joint a little.
     recipe = PoseAugmentation(
         recombine_limbs=0, swap_halves=0, mix_joints=0, interpolate=0, tumble=0, perturb_degrees=4, clavicle_degrees=4
     )
-    pool, (_, shapes) = pose_pool([options.rig], 0.2), shape_table()  # [N, 19, 3]
-    posed = []
-    for poses, fingers in ((pool, 0.0), (sample_poses(pool, RIG_POSES, recipe, draw), FINGER_DEGREES)):
-        poses = poses[torch.randperm(len(poses), generator=draw)[:RIG_POSES]]
-        betas = shapes[torch.randint(len(shapes), (len(poses),), generator=draw)]
-        posed.append(pose_bones(body, world_rotmats(poses), betas, fingers))
+    poses = sample_poses(pose_pool([options.rig], 0.2), RIG_POSES, recipe, draw)  # [P, 19, 3]
+    _, betas = shape_table()
+    betas = betas[torch.randint(len(betas), (len(poses),), generator=draw)]
     path = options.output / ASSET
-    errors = bake_rig(path, body, *posed)
+    errors = bake_rig(path, load_anny_body(), world_rotmats(poses), betas)
     print(f"wrote {path} ({path.stat().st_size / 1e6:.2f} MB)")
     for name, value in errors.items():
         print(f"  {name}: {value:.3f}")
