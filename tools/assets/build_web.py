@@ -59,7 +59,7 @@ def tables(network: CompactPose2Mesh) -> dict[str, object]:
     return {
         **{"agree": blazepose.AGREE, "sureFind": blazepose.SURE_FIND, "present": blazepose.PRESENT},
         **{"closer": blazepose.CLOSER, "finderShare": blazepose.FINDER_SHARE, "seen": blazepose.SEEN},
-        **{"doubted": blazepose.DOUBTED, "empty": video.EMPTY, "doubts": video.DOUBTS},
+        **{"doubted": blazepose.DOUBTED, "empty": video.SOON, "doubts": video.DOUBTS},
         **{"stride": finder.STRIDE, "whole": finder.WHOLE, "tile": finder.TILE, "leastScore": finder.LEAST_SCORE},
         **{"doubt": finder.DOUBT, "clear": finder.CLEAR},
         **{"hint": finder.HINT, "small": finder.SMALL, "sure": finder.SURE, "sameFind": finder.SAME_PERSON},
