@@ -106,8 +106,9 @@ def test_numbers_of_answers_whose_errors_are_known(pack, monkeypatch):
         assert result["single"]["clean"][name] == pytest.approx(1000 * value, rel=2e-3)
     assert result["single"]["noisy"]["mpjpe"] == pytest.approx(result["single"]["clean"]["mpjpe"])
     assert all(values["count"] == 26 for mode in result.values() for values in mode.values())
-    for mode in ("centered", "causal"):
-        assert result[mode]["clean"]["mpjpe"] < 1 and result[mode]["clean"]["accel"] < 1
+    assert result["centered"]["clean"]["mpjpe"] < 1 and result["centered"]["clean"]["accel"] < 1
+    # Motion without any rest from frame to frame: what filters takes some of it, the light filter less.
+    assert result["causal"]["clean"]["mpjpe"] < result["one_euro"]["clean"]["mpjpe"] / 2
 
 
 def test_the_shipped_networks_by_the_command(pack, tmp_path, capsys):
