@@ -233,6 +233,12 @@ def test_no_file_is_too_long():
     assert {name: length for name, length in lengths.items() if length > 300} == {}
 
 
+def test_files_of_tests_have_names_of_their_own():
+    """Pytest refuses to collect two files of one name."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
 def test_no_module_is_called_utils():
     vague = {"utils", "util", "helpers", "helper", "misc", "common"}
     parts = {path: set(path.relative_to(PACKAGE).with_suffix("").parts) for path in SOURCES}

@@ -166,7 +166,7 @@ def _scenes(config) -> tuple[Any, int]:
         return HandStudio(config.data.families, config.data.ages).scenes(count, config.seed), count
     from pose2mesh.synthesis.studio import protocol_scenes
 
-    protocol = _protocol(config)
+    protocol: Any = _protocol(config)  # of recorded motion
     return protocol_scenes(protocol), protocol.count()
 
 
