@@ -39,4 +39,6 @@ def load_body_model(name: str, path: str | Path | None = None) -> LinearBlendBod
     """
     if name.endswith(".npz"):
         return load_mesh_body(name)  # pyright: ignore[reportReturnType]
-    return make("body", name, path)
+    body = make("body", name, path)
+    body.name = name  # motions and networks say whose parameters they hold
+    return body

@@ -154,6 +154,7 @@ def _build_compact(settings: dict[str, Any], body: LinearBlendBody) -> CompactPo
         joint_set=joints_in.name,
         output_joint_names=joints_out.joints,
         joint_regressor=body.joint_regressor(joints_out.name),
+        body=settings["body"],
     )
 
 

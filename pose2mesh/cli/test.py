@@ -77,7 +77,7 @@ def run(arguments: list[str]) -> int:
 
 def _protocol(config):
     """The samples to measure on. Raises InputError where weights and protocol do not belong together."""
-    from pose2mesh.body_models import load_anny_body, load_body_model
+    from pose2mesh.body_models import load_body_model
     from pose2mesh.checkpoints import read_weights
     from pose2mesh.synthesis.hands import HandProtocol
     from pose2mesh.synthesis.mocap import MocapProtocol
@@ -86,12 +86,14 @@ def _protocol(config):
     data, network = config.data, read_weights(config.weights)[1]
     if (network.get("joint_set") == "hand21") != (config.protocol == "hand"):
         raise InputError(f"protocol={config.protocol} does not fit weights {config.weights} of {network.get('body')}")
+    body: Any = load_body_model(network["body"])
     if config.protocol == "hand":
-        body = load_body_model(network["body"])
         return HandProtocol(body, data.families, data.variants, data.ages, config.seed, config.limit)
+    if not body.kind.is_sampled_with_parameters:
+        raise InputError(f"protocol={config.protocol} puts motion on free bodies, not on {network['body']}")
     if config.protocol == "upright":
-        return UprightProtocol(load_anny_body(), data.samples, data.ages, config.seed, config.limit)
-    return MocapProtocol(load_anny_body(), data.motion, data.every, data.ages, config.seed, config.limit)
+        return UprightProtocol(body, data.samples, data.ages, config.seed, config.limit)
+    return MocapProtocol(body, data.motion, data.every, data.ages, config.seed, config.limit)
 
 
 def _measure(config, protocol) -> dict[str, Any]:

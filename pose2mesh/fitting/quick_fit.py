@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.body_models.anny import AnnyBody, load_anny_body
+from pose2mesh.body_models import AnnyBody, load_body_model
 from pose2mesh.body_models.levers import point_levers
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.fitting.subject import KnownShape
@@ -169,8 +169,10 @@ class QuickFit(nn.Module):
 
 def quick_fit_of(network: Any) -> QuickFit | None:
     """The fit for a network's answers; None where it gives no parameters of the free body, or fits by itself."""
-    joints = abilities_of(network).fitted_set
-    return QuickFit(load_anny_body(), joints) if joints else None
+    abilities = abilities_of(network)
+    if not abilities.fitted_set:
+        return None
+    return QuickFit(load_body_model(abilities.body), abilities.fitted_set)  # pyright: ignore[reportArgumentType]
 
 
 def spread_points(points: np.ndarray, count: int) -> np.ndarray:

@@ -10,7 +10,8 @@ class Abilities:
 
     needs_all_joints: bool = False  # it cannot leave a missing joint out
     gives_mesh: bool = True  # False: it is not called, only `lift`ed with
-    fitted_set: str = ""  # joints of answers that carry parameters of the free body, where a fit may start; "": none
+    body: str = ""  # whose parameters its answers carry, as `load_body_model` takes it; "": nobody's
+    fitted_set: str = ""  # joints of answers whose parameters a fit may start from; "": none
     is_uncertain: bool = False  # its answers are UncertainPrediction
     adapted: Literal["", "parameters", "vertices"] = ""  # what its `lifter.features`, which may be adapted, lead to
 

@@ -1,6 +1,7 @@
 """Body parameters to joints and vertices, root-relative in camera axes, for every body through one interface."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,11 +27,12 @@ class BodyDecoder(nn.Module, ABC):
     num_shape: int
     faces: np.ndarray  # [F, 3]
     bone_names: tuple[str, ...]  # [R]
+    body: Any
 
     def __init__(self, rest: list[tuple[float, ...]], body: LinearBlendBody, output_joints: str):
         super().__init__()
         self.register_buffer("rest6d", torch.tensor(rest), persistent=False)
-        self.num_shape, self.faces = body.num_shape, body.faces.numpy()
+        self.body, self.num_shape, self.faces = body, body.num_shape, body.faces.numpy()
         self.bone_names = body.captured or body.bone_names
         self.joint_set = joint_set(output_joints)
         assert self.joint_set.root is not None  # output sets are chosen by `build`, all have one
@@ -60,7 +62,7 @@ class AnnyDecoder(BodyDecoder):
         """`vertex_ids`: the vertices to decode, by default all."""
         super().__init__([UPRIGHT_6D] * len(MOTION_BONES), body, "coco19")
         ids = np.arange(len(body.v_template)) if vertex_ids is None else vertex_ids
-        self.body, self.reduced = body, ReducedBody(body, ids, self.joint_set.name)
+        self.reduced = ReducedBody(body, ids, self.joint_set.name)
 
     def of_vertices(self, vertex_ids: np.ndarray) -> "AnnyDecoder":
         """The same of some vertices alone."""
@@ -87,7 +89,6 @@ class SkinnedDecoder(BodyDecoder):
         """`output_joints`: a set of joints, by default that of the body's kind."""
         output_joints = output_joints or body.kind.output_set
         super().__init__([UPRIGHT_6D] + [IDENTITY_6D] * (len(body.parents) - 1), body, output_joints)
-        self.body = body
         rows = torch.as_tensor(body.joint_regressor(output_joints), dtype=torch.float32)
         self.register_buffer("regressor", rows, persistent=False)
 

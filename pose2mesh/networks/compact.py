@@ -38,9 +38,13 @@ class CompactPose2Mesh(nn.Module):
         joint_set: str,
         output_joint_names: tuple[str, ...],
         joint_regressor: np.ndarray,
+        body: str = "anny-body",
     ):
-        """`to_full`: sparse [V,N] from the finest vertices to the full mesh; `joint_regressor` [J_out,V]."""
+        """`to_full`: sparse [V,N] from the finest vertices to the full mesh; `joint_regressor` [J_out,V]; `body`: name
+        of what has the mesh.
+        """
         super().__init__()
+        self.body = body
         self.lifter, self.mesh_head = lifter, mesh_head
         self.to_full = SparseOperator.from_scipy(to_full)
         self.faces, self.joint_set, self.output_joint_names = faces, joint_set, output_joint_names
@@ -57,6 +61,7 @@ class CompactPose2Mesh(nn.Module):
         has_heads = self.lifter.parameter_head is not None
         is_adapted = hasattr(self.mesh_head, "coarsest")
         return Abilities(
+            body=self.body if has_heads else "",
             fitted_set="body32" if has_heads else "",
             is_uncertain=has_heads,
             adapted="vertices" if is_adapted else "",

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from pose2mesh.body_models import load_anny_body
+from pose2mesh.body_models import load_body_model
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.body_models.soles import sole_vertices
 from pose2mesh.checkpoints.temporal import temporal_of
@@ -14,6 +14,7 @@ from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.fitting.frame_answers import FrameFit
 from pose2mesh.fitting.parameters import ParameterFit
 from pose2mesh.fitting.steady_fit import SteadyFit
+from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.temporal import FrameAnswers
@@ -51,7 +52,7 @@ class MotionBuilder:
         decoder = getattr(network, "decoder", None)
         self.temporal = temporal_of(network)  # None: angles are filtered instead
         if decoder is None:
-            body = load_anny_body()
+            body = load_body_model(abilities_of(network).body or "anny-body")
             if len(network.faces) != len(body.faces):
                 raise InputError("a motion needs a body's parameters; these weights recover another mesh")
             decoder = AnnyDecoder(body, np.arange(0, len(body.v_template), _FIT_STRIDE))
