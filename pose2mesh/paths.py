@@ -5,6 +5,7 @@ user cache. All writes are atomic: a reader sees the old file or the new one, ne
 """
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -15,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from pose2mesh.errors import InputError, MachineError, MissingFileError
 
@@ -141,6 +142,12 @@ def write_with(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> 
     """Atomically write what `write(stream)` produces."""
     with atomic_write(path) as stream:
         write(stream)
+
+
+def write_json(path: str | os.PathLike, value: Any, indent: int | None = 1) -> None:
+    """Atomically write a value as JSON, with a newline at its end."""
+    content = (json.dumps(value, indent=indent) + "\n").encode()
+    write_with(path, lambda stream: stream.write(content))
 
 
 def _begin(path: Path) -> tuple[Path, BinaryIO]:

@@ -1,23 +1,25 @@
 """Rows and table of a benchmark on a GPU: the type of the numbers and the roofline stand beside each time."""
 
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import ClassVar
 
-from pose2mesh.benchmarks.report import Report, Row
+from pose2mesh.benchmarks.report import Columns, Report, Row, number
 
-_COLUMNS = (
-    ("network", "<22"),
-    ("path", "<12"),
-    ("dtype", "<6"),
-    ("pass", "<9"),
-    ("batch", ">5"),
-    ("ms", ">10"),
-    ("samples/s", ">11"),
-    ("peak MB", ">9"),
-    ("× original", ">11"),
-    ("roofline", ">10"),
-    ("÷ roofline", ">11"),
-    ("÷ bytes", ">9"),
-    ("error", ">9"),
+_COLUMNS: Columns = (
+    ("network", "<22", attrgetter("network")),
+    ("path", "<12", attrgetter("path")),
+    ("dtype", "<6", attrgetter("dtype")),
+    ("pass", "<9", attrgetter("direction")),
+    ("batch", ">5", number("batch", 0)),
+    ("ms", ">10", number("ms", 3)),
+    ("samples/s", ">11", number("samples_per_s", 0)),
+    ("peak MB", ">9", number("peak_mb", 0)),
+    ("× original", ">11", number("ratio_to_original", 1)),
+    ("roofline", ">10", number("roofline_ms", 4)),
+    ("÷ roofline", ">11", number("ratio_to_roofline", 1)),
+    ("÷ bytes", ">9", number("ratio_to_byte_bound", 1)),
+    ("error", ">9", lambda row: f"{row.error:.0e}"),
 )
 
 
@@ -35,29 +37,5 @@ class CudaRow(Row):
 
 @dataclass(frozen=True)
 class CudaReport(Report):
+    columns: ClassVar[Columns] = _COLUMNS
     rows: list[CudaRow]  # type: ignore[assignment]
-
-    def table(self) -> str:
-        """The machine on the first lines, then one line per row."""
-        machine = "\n".join(f"{key:20s}{value}" for key, value in self.machine.items() if value not in ("", None))
-        head = "".join(f"{name:{form}}" for name, form in _COLUMNS)
-        return "\n".join([machine, "", head, *map(_line, self.rows)])
-
-
-def _line(row: CudaRow) -> str:
-    cells = (
-        row.network,
-        row.path,
-        row.dtype,
-        row.direction,
-        str(row.batch),
-        f"{row.ms:.3f}",
-        f"{row.samples_per_s:.0f}",
-        "-" if row.peak_mb is None else f"{row.peak_mb:.0f}",
-        "-" if row.ratio_to_original is None else f"{row.ratio_to_original:.1f}",
-        f"{row.roofline_ms:.4f}",
-        f"{row.ratio_to_roofline:.1f}",
-        f"{row.ratio_to_byte_bound:.1f}",
-        f"{row.error:.0e}",
-    )
-    return "".join(f"{cell:{form}}" for cell, (_, form) in zip(cells, _COLUMNS, strict=True))

@@ -1,6 +1,5 @@
 """From one photo to pictures and files, stage by stage: what a person at the command line waits for."""
 
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -10,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pose2mesh import paths
 from pose2mesh.detectors import get_detector
 from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.errors import MissingDependencyError
 from pose2mesh.ops.machine import describe_machine
-from pose2mesh.paths import write_with
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering import render_overlay, render_views
 from pose2mesh.viewer import people_page
@@ -74,7 +73,7 @@ def table(rows: list[PhotoRow]) -> str:
 def write_json(rows: list[PhotoRow], path: Path) -> None:
     """Machine and rows, atomically."""
     record = {"machine": describe_machine(torch.device("cpu")), "rows": [asdict(row) for row in rows]}
-    write_with(path, lambda stream: stream.write(json.dumps(record, indent=1).encode()))
+    paths.write_json(path, record)
 
 
 def _scaled(photo: Path | None) -> np.ndarray:

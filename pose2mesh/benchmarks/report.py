@@ -1,22 +1,37 @@
 """The result of a benchmark: rows, as JSON and as a table."""
 
-import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from pose2mesh.paths import write_with
+from pose2mesh.paths import write_json
 
-_COLUMNS = (
-    ("network", "<24"),
-    ("path", "<13"),
-    ("pass", "<9"),
-    ("batch", ">5"),
-    ("ms", ">10"),
-    ("samples/s", ">11"),
-    ("peak MB", ">9"),
-    ("× original", ">11"),
-    ("÷ floor", ">9"),
+# a column's name, its place, and how a row's value is written
+Columns = tuple[tuple[str, str, Callable[[Any], str]], ...]
+
+
+def number(attribute: str, digits: int) -> Callable[[Any], str]:
+    """A row's number; a dash where it has none."""
+
+    def cell(row: Any) -> str:
+        value = getattr(row, attribute)
+        return "-" if value is None else f"{value:.{digits}f}"
+
+    return cell
+
+
+_COLUMNS: Columns = (
+    ("network", "<24", attrgetter("network")),
+    ("path", "<13", attrgetter("path")),
+    ("pass", "<9", attrgetter("direction")),
+    ("batch", ">5", number("batch", 0)),
+    ("ms", ">10", number("ms", 2)),
+    ("samples/s", ">11", number("samples_per_s", 1)),
+    ("peak MB", ">9", number("peak_mb", 0)),
+    ("× original", ">11", number("ratio_to_original", 1)),
+    ("÷ floor", ">9", number("ratio_to_floor", 2)),
 )
 
 
@@ -40,35 +55,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
+    columns: ClassVar[Columns] = _COLUMNS
     machine: dict[str, Any]
     rows: list[Row]
 
     def write_json(self, path: str | Path) -> None:
         document = {"machine": self.machine, "rows": [row.to_json() for row in self.rows]}
-        content = (json.dumps(document, indent=1) + "\n").encode()
-        write_with(path, lambda stream: stream.write(content))
+        write_json(path, document)
 
     def table(self) -> str:
         """The machine on the first lines, then one line per row."""
-        machine = "\n".join(f"{key:16s}{value}" for key, value in self.machine.items() if value not in ("", None))
-        head = "".join(f"{name:{form}}" for name, form in _COLUMNS)
-        return "\n".join([machine, "", head, *map(_line, self.rows)])
-
-
-def _line(row: Row) -> str:
-    cells = (
-        row.network,
-        row.path,
-        row.direction,
-        str(row.batch),
-        f"{row.ms:.2f}",
-        f"{row.samples_per_s:.1f}",
-        _number(row.peak_mb, 0),
-        _number(row.ratio_to_original, 1),
-        _number(row.ratio_to_floor, 2),
-    )
-    return "".join(f"{cell:{form}}" for cell, (_, form) in zip(cells, _COLUMNS, strict=True))
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "-" if value is None else f"{value:.{digits}f}"
+        machine = "\n".join(f"{key:20s}{value}" for key, value in self.machine.items() if value not in ("", None))
+        head = "".join(f"{name:{form}}" for name, form, _ in self.columns)
+        lines = ("".join(f"{cell(row):{form}}" for _, form, cell in self.columns) for row in self.rows)
+        return "\n".join([machine, "", head, *lines])

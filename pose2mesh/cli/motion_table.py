@@ -1,6 +1,5 @@
 """The part of `pose2mesh test` that measures sequences."""
 
-import json
 from pathlib import Path
 
 _COLUMNS = ("pa_mpjpe", "mpjpe", "mpvpe", "accel")
@@ -11,7 +10,7 @@ def run_motion(config: str, overrides: list[str], output: Path | None) -> int:
     from pose2mesh.body_models import load_anny_body
     from pose2mesh.checkpoints.temporal import load_temporal
     from pose2mesh.evaluation.motion import MotionProtocol, MotionTestConfig, evaluate_motion, frame_network
-    from pose2mesh.paths import write_with
+    from pose2mesh.paths import write_json
     from pose2mesh.settings import load_config
 
     settings = load_config(MotionTestConfig, config, overrides)
@@ -24,6 +23,5 @@ def run_motion(config: str, overrides: list[str], output: Path | None) -> int:
             cells = "".join(f"{values[name][column]:10.1f}" for column in _COLUMNS)
             print(f"{f'{name} {mode}':20s}{cells}{values[name]['count']:9d}")
     if output:
-        content = json.dumps(metrics, indent=1).encode()
-        write_with(output, lambda stream: stream.write(content))
+        write_json(output, metrics)
     return 0

@@ -12,7 +12,7 @@ def run_photos(config: str, overrides: list[str], output: Path | None, pictures:
     from PIL import Image
 
     from pose2mesh.evaluation.photos import PhotosConfig, measure_photos, read_photos
-    from pose2mesh.paths import write_with
+    from pose2mesh.paths import write_json, write_with
     from pose2mesh.pipeline import Pose2Mesh
     from pose2mesh.rendering import contact_sheet, photo_row
     from pose2mesh.settings import load_config
@@ -43,6 +43,5 @@ def run_photos(config: str, overrides: list[str], output: Path | None, pictures:
     if sheets:
         print(f"wrote {len(sheets)} contact sheets into {pictures}")
     if output:
-        content = json.dumps(metrics, indent=1).encode()
-        write_with(output, lambda stream: stream.write(content))
+        write_json(output, metrics)
     return 0

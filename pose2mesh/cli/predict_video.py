@@ -18,7 +18,7 @@ import numpy as np
 
 from pose2mesh.errors import InputError
 from pose2mesh.npz import read_arrays, write_arrays
-from pose2mesh.paths import write_with
+from pose2mesh.paths import write_json
 from pose2mesh.types import Keypoints2D, Motion
 
 MOTION_FORMATS = ("mp4", "npz", "glb", "bvh", "html", "vertices")
@@ -102,7 +102,7 @@ def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
         kept = False
     if not kept:
         shutil.rmtree(parts, ignore_errors=True)
-        write_with(note, lambda stream: stream.write(json.dumps(settings).encode()))
+        write_json(note, settings)
 
 
 def _remember(tracker: Any, rows: Any, joint_set: str) -> None:

@@ -1,7 +1,6 @@
 """`pose2mesh test`: measure weights, print the table, write the metrics."""
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
 
     from pose2mesh.evaluation.config import TestConfig
-    from pose2mesh.paths import check_writable, write_with
+    from pose2mesh.paths import check_writable, write_json
     from pose2mesh.settings import load_config
     from pose2mesh.settings.base import read_recipe
 
@@ -70,8 +69,7 @@ def run(arguments: list[str]) -> int:
     if any(values["count"] for values in metrics.values()):  # FreiHAND before its ground truth has none
         print(table(metrics))
     if options.json:
-        content = json.dumps(metrics, indent=1).encode()
-        write_with(options.json, lambda stream: stream.write(content))
+        write_json(options.json, metrics)
     return 0
 
 
@@ -136,7 +134,7 @@ def _closed_loop(config, folder: Path | None, keypoints: Path | None) -> dict[st
     from tqdm import tqdm
 
     from pose2mesh.evaluation.closed_loop import measure_closed_loop, scene_pictures
-    from pose2mesh.paths import write_with
+    from pose2mesh.paths import write_json
     from pose2mesh.pipeline import Pose2Mesh
 
     pictures: list[list[Any]] = []
@@ -154,8 +152,7 @@ def _closed_loop(config, folder: Path | None, keypoints: Path | None) -> dict[st
     if folder:
         _write_sheets(folder, pictures)
     if keypoints:
-        content = json.dumps([found for found in detections if found]).encode()
-        write_with(keypoints, lambda stream: stream.write(content))
+        write_json(keypoints, [found for found in detections if found], indent=None)
     return {config.protocol: metrics}
 
 

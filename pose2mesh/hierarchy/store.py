@@ -79,7 +79,7 @@ def update_manifest(path: str | Path, made_by: str) -> Path:
         "made_by": made_by,
     }
     document = {"format": FORMAT, "scaling": _SCALING_NOTE, "graphs": dict(sorted(entries.items()))}
-    paths.write_with(manifest, lambda stream: stream.write((json.dumps(document, indent=2) + "\n").encode()))
+    paths.write_json(manifest, document, indent=2)
     return manifest
 
 

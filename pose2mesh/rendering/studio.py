@@ -48,17 +48,9 @@ def render_studio(
 def _painter(own: tuple[float, float, float] | np.ndarray) -> Render:
     """`software.render` in the body's own color, whatever tint the overlay asks for."""
 
-    def paint(
-        vertices: np.ndarray,
-        faces: np.ndarray,
-        focal: float,
-        center: tuple[float, float],
-        size: tuple[int, int],
-        color: tuple[float, float, float] | np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        return software.render(vertices, faces, focal, center, size, own)
-
-    return paint
+    return lambda vertices, faces, focal, center, size, color: software.render(
+        vertices, faces, focal, center, size, own
+    )
 
 
 def studio_background(

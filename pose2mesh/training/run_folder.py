@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from pose2mesh.errors import InputError
 from pose2mesh.ops.machine import describe_machine
-from pose2mesh.paths import write_with
+from pose2mesh.paths import write_json
 from pose2mesh.training.config import RunConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.state import check_folder, load_state, make_folder, save_state, versions
@@ -113,8 +113,7 @@ class RunFolder:
 
     def write(self, name: str, record: dict[str, Any]) -> None:
         """A JSON file of the folder, atomically."""
-        content = json.dumps(record, indent=1).encode()
-        write_with(self.path / name, lambda stream: stream.write(content))
+        write_json(self.path / name, record)
 
     def log(self, line: dict[str, Any]) -> None:
         """A line of validation.jsonl."""

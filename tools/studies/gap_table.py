@@ -4,13 +4,12 @@ Measures every way to adapt; prints a Markdown table for each source network, wr
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from pose2mesh.paths import check_writable, write_with
+from pose2mesh.paths import check_writable, write_json
 from pose2mesh.settings import load_config
 from tools.studies.gap_study import StudyConfig, run_study, table
 
@@ -27,8 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for weights in dict.fromkeys(row.weights for row in rows):
         print(f"\n{weights}\n\n{table([row for row in rows if row.weights == weights])}")
     if options.json:
-        content = json.dumps({"domain_gap": [asdict(row) for row in rows]}, indent=1).encode()
-        write_with(options.json, lambda stream: stream.write(content))
+        write_json(options.json, {"domain_gap": [asdict(row) for row in rows]})
     return 0
 
 

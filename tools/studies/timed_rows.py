@@ -1,7 +1,6 @@
 """What the timing studies share: their options, and the machine beside the rows in JSON."""
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 
 from pose2mesh.ops.machine import describe_machine
-from pose2mesh.paths import write_with
+from pose2mesh.paths import write_json
 
 
 def options_of(description: str | None, arguments: Sequence[str] | None, **more: str) -> argparse.Namespace:
@@ -33,6 +32,5 @@ def report(table: str, rows: Sequence[Any], options: argparse.Namespace) -> int:
     print(table)
     if options.json:
         content = {"machine": describe_machine(torch.device("cpu")), "rows": [asdict(row) for row in rows]}
-        data = json.dumps(content, indent=1).encode()
-        write_with(options.json, lambda stream: stream.write(data))
+        write_json(options.json, content)
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +23,7 @@ from pose2mesh.evaluation.protocols.people import People, PeopleOf
 from pose2mesh.evaluation.protocols.rules import Rules, rules_of
 from pose2mesh.evaluation.protocols.sequences import Sequences
 from pose2mesh.metrics import MetricAccumulator
-from pose2mesh.paths import write_with
+from pose2mesh.paths import write_json
 
 _MM = 1000
 
@@ -85,8 +84,7 @@ class DatasetProtocol:
             where = f"the files of {self.rules.dataset} in {self.config.data.folder}"
             raise InputError(f"{where} hold nobody to measure on; get them again (docs/data.md)")
         if predictions and isinstance(run, _Meshes):
-            content = json.dumps(run.predicted).encode()
-            write_with(predictions, lambda stream: stream.write(content))
+            write_json(predictions, run.predicted, indent=None)
         settings = {"convention": self.config.convention, "input": self.config.input}
         return {**run.summary(), **settings, "expected": self.rules.people}
 
