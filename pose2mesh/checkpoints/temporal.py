@@ -42,9 +42,11 @@ def load_temporal(name_or_path: str | Path = SHIPPED) -> TemporalNetwork:
 
 def temporal_of(network: BodyNetwork) -> TemporalNetwork | None:
     """The shipped network over time for a frame network's answers; None where it does not know such answers."""
-    abilities, settings = abilities_of(network), read_weights(SHIPPED)[1]
-    if not abilities.is_uncertain or abilities.body != settings["body"]:
+    abilities = abilities_of(network)
+    if not abilities.is_uncertain:
         return None
+    settings = read_weights(SHIPPED)[1]
     outputs = joint_set(settings["output_set"]).joints
-    fits = network.joint_set == settings["joint_set"] and tuple(network.output_joint_names) == outputs
+    fits = (network.joint_set, abilities.body) == (settings["joint_set"], settings["body"])
+    fits = fits and tuple(network.output_joint_names) == outputs
     return load_temporal() if fits else None
