@@ -24,7 +24,7 @@ def recover_walk(model, folder: Path) -> None:
     found.only(found.tracks[0]).save(folder / "walk.bvh")
     posed, placed = motion_error(found, truth)
     print(f"walk: {len(found.tracks)} person(s) over {SECONDS:.0f} s")
-    print(f"  joints {posed:.0f} mm from the true ones (PA-MPJPE), {placed:.0f} mm with where they are")
+    print(f"  joints {posed:.0f} mm from the true ones (PA-MPJPE), {placed:.0f} mm in the room: no picture tells sizes")
     print("  walk.mp4 walk.glb walk.bvh walk.npz")
 
 
