@@ -15,7 +15,7 @@ from pose2mesh.errors import InputError
 from pose2mesh.evaluation.images import predict_images
 from pose2mesh.losses.images import full_loss, picture_loss
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.spin import ImagePrediction, Spin
+from pose2mesh.networks.spin import ImageBackbone, ImagePrediction
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
 
@@ -23,7 +23,7 @@ from pose2mesh.training.optimization import descend
 class ImageAugmentation:
     """Real step on photos, synthetic step on pictures of what was predicted in them."""
 
-    def __init__(self, network: Spin, target: ImageTarget, config: AdaptConfig):
+    def __init__(self, network: ImageBackbone, target: ImageTarget, config: AdaptConfig):
         """Raises MissingFileError, FormatError, and InputError for settings that do not fit, before any step."""
         if config.dapa.latent.kind == "adversarial":
             raise InputError(

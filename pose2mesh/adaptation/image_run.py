@@ -11,7 +11,7 @@ from pose2mesh.adaptation.image_dapa import ImageAugmentation, freeze_norms
 from pose2mesh.adaptation.image_target import load_image_target
 from pose2mesh.checkpoints.image_backbone import load_image_backbone, save_image_backbone
 from pose2mesh.errors import InputError
-from pose2mesh.networks.spin import Spin
+from pose2mesh.networks.spin import ImageBackbone
 from pose2mesh.training.config import StageConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.run_folder import Stateful
@@ -41,7 +41,7 @@ class Losses(list[dict[str, float]]):
 class ImageAdaptation(Task):
     """All steps of one way; the network ends in evaluation mode."""
 
-    def __init__(self, network: Spin, settings: dict[str, Any], steps: ImageSteps, config: AdaptConfig):
+    def __init__(self, network: ImageBackbone, settings: dict[str, Any], steps: ImageSteps, config: AdaptConfig):
         self.network, self.settings, self.steps, self.losses = network, settings, steps, Losses()
         self.stages = (StageConfig(name="pictures", steps=config.steps, batch_size=config.batch_size),)
 
@@ -93,7 +93,7 @@ def check_method(method: str) -> None:
         raise InputError(f"--method {method}: an image backbone has no keypoint features to adapt; give --method dapa")
 
 
-def load_anny_backbone(weights: str) -> tuple[Spin, dict[str, Any]]:
+def load_anny_backbone(weights: str) -> tuple[ImageBackbone, dict[str, Any]]:
     """(network, its settings). Raises InputError for a body that synthesis does not know."""
     network, settings = load_image_backbone(weights)
     if settings["body"] != "anny-body":
@@ -104,7 +104,7 @@ def load_anny_backbone(weights: str) -> tuple[Spin, dict[str, Any]]:
     return network, settings
 
 
-def take_steps(network: Spin, steps: ImageSteps, config: AdaptConfig) -> list[dict[str, float]]:
+def take_steps(network: ImageBackbone, steps: ImageSteps, config: AdaptConfig) -> list[dict[str, float]]:
     """All steps in memory; returns the losses of those that were taken."""
     task = ImageAdaptation(network, {}, steps, config)
     RunLoop(task, config).run()

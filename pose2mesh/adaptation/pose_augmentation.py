@@ -24,6 +24,7 @@ class LatentAugmentation(Strict):
     """How a latent vector is moved. The paper's is `multiply`; the others are options of its released code."""
 
     kind: Literal["multiply", "add", "adversarial", "random"] = "multiply"
+    spread: NotNegative = 1.0  # deviation of random draws
     strength: NotNegative = 0.5  # s; the released code: 0.5 for AGORA and gymnastics, 0.005 for 3DPW, 1 for SMART
 
 
@@ -67,14 +68,14 @@ def move_latent(
 
     multiply: z (1 + s eps), eps ~ U[0,1) per entry, so entries only grow, away from the mean pose (the poster's
     formula). add: z + s n, n ~ N(0, I). adversarial: z + s sign(dloss/dz), a step towards what the network finds hard.
-    random: a draw from the prior, whatever was predicted (the paper's ablation).
+    random: a draw from the prior, its deviation times `spread`, whatever was predicted (the paper's ablation).
     """
     if recipe.kind == "multiply":
         return latent * (1 + recipe.strength * torch.rand(latent.shape, generator=generator).to(latent))
     if recipe.kind == "add":
         return latent + recipe.strength * _normal(latent, generator)
     if recipe.kind == "random":
-        return _normal(latent, generator)
+        return recipe.spread * _normal(latent, generator)
     assert loss is not None  # the callers in this package give one
     with torch.enable_grad():
         start = latent.detach().requires_grad_()

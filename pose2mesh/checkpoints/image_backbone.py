@@ -8,10 +8,12 @@ from torch import Tensor
 
 from pose2mesh.checkpoints.official import read_official
 from pose2mesh.checkpoints.weights import read_weights, save_weights
+from pose2mesh.detectors.landmark_features import FEATURES, NETWORK, landmark_features
+from pose2mesh.detectors.sessions import manifest
 from pose2mesh.errors import FormatError
 from pose2mesh.networks.body_decoders import IDENTITY_6D, UPRIGHT_6D
 from pose2mesh.networks.resnet import STAGES
-from pose2mesh.networks.spin import Spin
+from pose2mesh.networks.spin import FrozenSpin, ImageBackbone, Spin
 from pose2mesh.skeletons import MOTION_BONES
 
 KIND = "spin"
@@ -20,16 +22,31 @@ _PUBLISHED = {"kind": KIND, "body": "smpl-neutral", "rotations": 24, "shapes": 1
 ANNY = {"kind": KIND, "body": "anny-body", "rotations": len(MOTION_BONES), "shapes": 16}
 
 
-def new_image_backbone(settings: dict[str, Any]) -> Spin:
-    """A network with fresh weights; sizes that `settings` do not give are those of ResNet-50 and SPIN."""
+def on_landmarks() -> dict[str, str]:
+    """The settings that say: behind the shipped landmark network."""
+    return {"eyes": manifest()[NETWORK]["sha256"]}
+
+
+def new_image_backbone(settings: dict[str, Any]) -> ImageBackbone:
+    """A network with fresh weights; sizes that `settings` do not give are those of ResNet-50 and SPIN.
+
+    Raises FormatError for `eyes` other than the landmark network that ships.
+    """
     rest = [UPRIGHT_6D] * settings["rotations"]
     if settings["body"] != "anny-body":  # rotations against the parent: only the root turns to the camera
         rest = [UPRIGHT_6D] + [IDENTITY_6D] * (settings["rotations"] - 1)
-    sizes = {name: settings[name] for name in ("base", "width", "dropout", "shrink") if name in settings}
-    return Spin(torch.tensor(rest), settings["shapes"], stages=tuple(settings.get("stages", STAGES)), **sizes)
+    if "eyes" not in settings:
+        sizes = {name: settings[name] for name in ("base", "width", "dropout") if name in settings}
+        return Spin(torch.tensor(rest), settings["shapes"], stages=tuple(settings.get("stages", STAGES)), **sizes)
+    if settings["eyes"] != on_landmarks()["eyes"]:
+        raise FormatError(
+            f"an image backbone was trained behind another {NETWORK}.onnx than this package's; train anew"
+        )
+    sizes = {name: settings[name] for name in ("width", "dropout")}
+    return FrozenSpin(landmark_features, FEATURES, torch.tensor(rest), settings["shapes"], **sizes)
 
 
-def load_image_backbone(path: str | Path) -> tuple[Spin, dict[str, Any]]:
+def load_image_backbone(path: str | Path) -> tuple[ImageBackbone, dict[str, Any]]:
     """(network in evaluation mode, its settings). A .pt or .pth file is read as the published SPIN checkpoint.
 
     Raises MissingFileError, FormatError.
@@ -43,7 +60,7 @@ def load_image_backbone(path: str | Path) -> tuple[Spin, dict[str, Any]]:
     return network.eval(), settings
 
 
-def save_image_backbone(path: str | Path, network: Spin, settings: dict[str, Any]) -> None:
+def save_image_backbone(path: str | Path, network: ImageBackbone, settings: dict[str, Any]) -> None:
     """Write weights and settings atomically."""
     save_weights(path, network, settings)  # type: ignore[arg-type]
 

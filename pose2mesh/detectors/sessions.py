@@ -32,13 +32,15 @@ class Session:
         return self._session.run(None, {self._input: values})  # pyright: ignore[reportReturnType]
 
 
-def load_session(name: str, threads: int | None = None) -> Session:
+def load_session(name: str, threads: int | None = None, layer: str = "") -> Session:
     """The network `name`, shared by all who ask for it with as many threads (default: `default_threads`).
+
+    `layer`: a value within its graph that it gives as well, last.
 
     Raises MissingDependencyError without onnxruntime, MissingFileError when there is no such file, FormatError when it
     is damaged.
     """
-    return _load(name, threads or default_threads())
+    return _load(name, threads or default_threads(), layer)
 
 
 def default_threads() -> int:
@@ -56,12 +58,13 @@ def manifest() -> dict[str, dict[str, Any]]:
 
 
 @cache
-def _load(name: str, threads: int) -> Session:
+def _load(name: str, threads: int, layer: str) -> Session:
     try:
         import onnxruntime  # noqa: F401 - asked for here, so that its absence is told before a file's
     except ImportError as error:
         raise MissingDependencyError("no onnxruntime is installed; pip install 'pose2mesh[detect]'") from error
-    return Session(read_network(name), threads)
+    content = read_network(name)
+    return Session(with_output(content, layer) if layer else content, threads)
 
 
 def read_network(name: str) -> bytes:
@@ -76,3 +79,16 @@ def read_network(name: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != manifest()[name]["sha256"]:
         raise FormatError(f"{path}: damaged (its digest is not that of manifest.json); reinstall the package")
     return content
+
+
+def with_output(content: bytes, layer: str) -> bytes:
+    """An ONNX model that gives one more of its values, last.
+
+    Serialized messages that follow each other are merged, so a model with nothing but an output adds it:
+    ModelProto.graph is field 7, GraphProto.output field 12, ValueInfoProto.name field 1.
+    """
+    message = layer.encode()
+    for field in (1, 12, 7):
+        message = bytes([field << 3 | 2, len(message)]) + message
+    assert len(message) < 128  # a longer one writes its length in several bytes
+    return content + message

@@ -1,14 +1,15 @@
-"""An image backbone: ResNet-50 and an iterative head (HMR, Kanazawa et al. 2018; SPIN, Kolotouros et al. 2019).
+"""Image backbones: features of a picture and an iterative head (HMR, Kanazawa 2018; SPIN, Kolotouros 2019).
 
 The head refines pose (6D rotations), shape and a weak-perspective camera three times from the mean. Module names and
-the order of its numbers are those of the published checkpoints.
+the order of its numbers are those of the published checkpoints. Every backbone takes pictures in three calls: `look`
+prepares them without gradients, `features` and `estimate` are what learns.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pose2mesh.geometry.rotation import rot6d_to_rotmat
 from pose2mesh.networks.prediction import BodyParameters
@@ -16,6 +17,7 @@ from pose2mesh.networks.resnet import STAGES, ResNet
 
 PIXEL_MEAN, PIXEL_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, of values in [0, 1]
 ITERATIONS = 3
+_LEAST_DEVIATION = 0.05  # share of the deviation of all numbers together
 
 
 class ImagePrediction(NamedTuple):
@@ -23,32 +25,17 @@ class ImagePrediction(NamedTuple):
     camera: Tensor  # [B, 3] scale and shift (x, y): picture = scale (X + shift), both in half sides
 
 
-class Spin(ResNet):
-    """Pictures to the parameters of a body with `rotations` rotations and `shapes` shape coefficients."""
+class IterativeHead(nn.Module):
+    """Features [B,C] to the parameters of a body with `rotations` rotations and `shapes` shape coefficients."""
 
     init_pose: Tensor  # [1, 6R]
     init_shape: Tensor  # [1, S]
     init_cam: Tensor  # [1, 3]
 
-    def __init__(
-        self,
-        rest6d: Tensor,
-        shapes: int,
-        *,
-        stages: tuple[int, ...] = STAGES,
-        base: int = 64,
-        width: int = 1024,
-        dropout: float = 0.5,
-        shrink: int = 1,
-    ):
-        """`rest6d` [R,6]: where the iteration starts; the columns of the rotations, one after the other.
-
-        `shrink`: squares of so many pixels a side become one when pictures are normalized, for small networks on a CPU.
-        """
-        super().__init__(stages, base)
-        self.shrink = shrink
+    def add_head(self, channels: int, rest6d: Tensor, shapes: int, width: int, dropout: float) -> None:
+        """`rest6d` [R,6]: where the iteration starts; the columns of the rotations, one after the other."""
         pose = rest6d.numel()
-        self.fc1 = nn.Linear(self.num_features + pose + shapes + 3, width)
+        self.fc1 = nn.Linear(channels + pose + shapes + 3, width)
         self.drop1 = nn.Dropout(dropout)
         self.fc2 = nn.Linear(width, width)
         self.drop2 = nn.Dropout(dropout)
@@ -60,10 +47,6 @@ class Spin(ResNet):
         self.register_buffer("init_pose", interleaved)
         self.register_buffer("init_shape", torch.zeros(1, shapes))
         self.register_buffer("init_cam", torch.tensor([[0.9, 0.0, 0.0]]))
-
-    def forward(self, images: Tensor) -> ImagePrediction:
-        """Normalized pictures [B,3,H,W] (`normalize_images`) to parameters and camera."""
-        return self.estimate(self.features(images))
 
     def estimate(self, features: Tensor) -> ImagePrediction:
         """Features [B,C] to parameters and camera."""
@@ -79,10 +62,62 @@ class Spin(ResNet):
         return ImagePrediction(BodyParameters(rot6d_to_rotmat(columns), shape), camera)
 
 
-def normalize_images(images: Tensor, shrink: int = 1) -> Tensor:
-    """Pictures uint8 [B,H,W,3] to what a network of that `shrink` takes, [B,3,H/shrink,W/shrink]."""
-    pixels = images.permute(0, 3, 1, 2).float()  # channels stay last in memory, which convolutions like
-    if shrink > 1:
-        pixels = F.avg_pool2d(pixels, shrink)
-    mean, deviation = (255 * pixels.new_tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_DEVIATION))
-    return pixels.sub_(mean).div_(deviation)
+class Spin(ResNet, IterativeHead):
+    """A ResNet that learns with its head."""
+
+    def __init__(
+        self,
+        rest6d: Tensor,
+        shapes: int,
+        *,
+        stages: tuple[int, ...] = STAGES,
+        base: int = 64,
+        width: int = 1024,
+        dropout: float = 0.5,
+    ):
+        super().__init__(stages, base)
+        self.add_head(self.num_features, rest6d, shapes, width, dropout)
+
+    @staticmethod
+    def look(images: Tensor) -> Tensor:
+        """Pictures uint8 [B,H,W,3], normalized [B,3,H,W]."""
+        pixels = images.permute(0, 3, 1, 2).float()  # channels stay last in memory, which convolutions like
+        mean, deviation = (255 * pixels.new_tensor(values)[:, None, None] for values in (PIXEL_MEAN, PIXEL_DEVIATION))
+        return pixels.sub_(mean).div_(deviation)
+
+
+class FrozenSpin(IterativeHead):
+    """Two layers and the head behind a network that never changes, such as a detector's."""
+
+    mean: Tensor  # [F] of what it gives
+    deviation: Tensor  # [F]
+
+    def __init__(
+        self, eyes: Callable[[Tensor], Tensor], seen: int, rest6d: Tensor, shapes: int, *, width: int, dropout: float
+    ):
+        """`eyes`: pictures uint8 [B,224,224,3] on the CPU to F = `seen` numbers [B,F]."""
+        super().__init__()
+        self.eyes = eyes
+        self.register_buffer("mean", torch.zeros(seen))
+        self.register_buffer("deviation", torch.ones(seen))
+        self.layers = nn.Sequential(
+            nn.Dropout(dropout), nn.Linear(seen, width), nn.GELU(),
+            nn.Dropout(dropout), nn.Linear(width, width), nn.GELU(),
+        )  # fmt: skip
+        self.add_head(width, rest6d, shapes, width, dropout)
+
+    def look(self, images: Tensor) -> Tensor:
+        """What the eyes see in pictures uint8 [B,224,224,3], [B,F]."""
+        return self.eyes(images.cpu()).to(self.mean.device)
+
+    def standardize(self, seen: Tensor) -> None:
+        """Scale by the mean and deviation of samples [N,F]; what hardly varies is not blown up."""
+        self.mean.copy_(seen.mean(0))
+        self.deviation.copy_(seen.std(0) + _LEAST_DEVIATION * seen.std())
+
+    def features(self, seen: Tensor) -> Tensor:
+        """What was seen [B,F] to features [B,C]."""
+        return self.layers((seen - self.mean) / self.deviation)
+
+
+ImageBackbone = Spin | FrozenSpin

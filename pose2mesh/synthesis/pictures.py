@@ -10,13 +10,16 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 import torch
 from scipy.ndimage import zoom
+from scipy.spatial.transform import Rotation
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
 from pose2mesh.augmentation.poses import MIRROR_BONES
 from pose2mesh.augmentation.ranges import STRICT, NotNegative, Positive
+from pose2mesh.geometry.surface import vertex_normals
 from pose2mesh.geometry.weak_perspective import FOCAL, SIDE, camera_translation
+from pose2mesh.rendering.shading import shade
 from pose2mesh.rendering.software import rasterize
 from pose2mesh.rendering.textures import VertexColors
 from pose2mesh.synthesis.batches import batches
@@ -24,6 +27,7 @@ from pose2mesh.synthesis.bodies import SyntheticBodies, seeded_generator
 
 CHUNK = 16  # pictures made together
 _COCO = 17
+_LIGHT_TURN = 0.6  # radians about each axis, deviation of where the light comes from
 _MIRROR = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
 
 
@@ -64,7 +68,9 @@ class BodyPictureChunks(Dataset):
         coverage = np.zeros((len(placed), SIDE * SIDE), bool)
         for row, vertices in enumerate(placed):
             hits = rasterize(vertices, self.textures.faces, FOCAL, (SIDE / 2, SIDE / 2), (SIDE, SIDE))
-            colors[row, hits.pixels] = np.rint(255 * hits.interpolate(self.textures.static(rng)))
+            turn = Rotation.from_rotvec(rng.normal(0, _LIGHT_TURN, 3)).as_matrix()
+            normals = vertex_normals(vertices, self.textures.faces) @ turn  # [V, 3] as if the light were elsewhere
+            colors[row, hits.pixels] = np.rint(hits.interpolate(shade(normals, self.textures.static(rng))))
             coverage[row, hits.pixels] = True
         shape = (len(placed), SIDE, SIDE)
         shown = torch.from_numpy(colors.reshape(*shape, 3)), torch.from_numpy(coverage.reshape(shape))

@@ -6,15 +6,17 @@ import numpy as np
 import torch
 from pydantic import Field
 from torch import Generator, Tensor
+from tqdm import tqdm
 
 from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.augmentation.ranges import Fraction, Positive
 from pose2mesh.body_models import AnnyBody
-from pose2mesh.checkpoints.image_backbone import ANNY
+from pose2mesh.checkpoints.image_backbone import ANNY, on_landmarks
 from pose2mesh.losses.images import ImageLoss
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.resnet import STAGES
-from pose2mesh.synthesis.bodies import SyntheticBodies, pose_pool
+from pose2mesh.networks.spin import FrozenSpin
+from pose2mesh.synthesis.bodies import SyntheticBodies, pose_pool, seeded_generator
 from pose2mesh.synthesis.pictures import (
     CHUNK,
     BodyPictureChunks,
@@ -36,14 +38,15 @@ class ImageTrainConfig(RunConfig):
     """An image backbone and how it is trained; its sizes are those of ResNet-50 and SPIN unless told otherwise."""
 
     task: Literal["image_backbone"]
-    stages: tuple[int, ...] = Field(default=STAGES, min_length=1)  # blocks of each
-    channels: int = Field(default=64, ge=4)  # channels after the first convolution
+    eyes: Literal["resnet", "landmarks"] = "resnet"  # what learns with the head, or the frozen landmark network
+    stages: tuple[int, ...] = Field(default=STAGES, min_length=1)  # blocks of each, of a ResNet
+    channels: int = Field(default=64, ge=4)  # channels after the first convolution of a ResNet
     width: int = Field(default=1024, ge=8)  # of the head
     dropout: Fraction = 0.5  # of the head
-    shrink: int = Field(default=1, ge=1, le=4)  # pixels a side that become one before the network sees them
     data: DataConfig = DataConfig()
     validation: tuple[str, ...] = ("mocap_val.npz",)  # motion, drawn in the same look
     pictures: int = Field(default=20000, ge=1)
+    views: int = Field(default=8, ge=1)  # of every picture, that frozen eyes look at once
     backgrounds: int = Field(default=256, ge=1)
     validation_pictures: int = Field(default=256, ge=1)
     crop: CropRange = CropRange()
@@ -59,8 +62,9 @@ class ImageTrainConfig(RunConfig):
 
     def network(self) -> dict[str, Any]:
         """Settings of the network, as its weights file carries them."""
-        sizes = {"base": self.channels, "width": self.width, "dropout": self.dropout, "shrink": self.shrink}
-        return {**ANNY, "stages": list(self.stages), **sizes}
+        head = {"width": self.width, "dropout": self.dropout}
+        own = on_landmarks() if self.eyes == "landmarks" else {"stages": list(self.stages), "base": self.channels}
+        return {**ANNY, **own, **head}
 
 
 class ImageMaterial:
@@ -102,6 +106,27 @@ class ImageMaterial:
             self.body, pool, mixture_of(data), vertex_ids=every_vertex, batch_size=CHUNK, seed=seed
         )
         return render_pictures(BodyPictureChunks(samples, self.config.crop, seed), count, data.workers)
+
+
+class SeenMaterial:
+    """What frozen eyes saw in `views` views of every picture, kept in memory (5 kB each), and batches of it."""
+
+    def __init__(self, material: ImageMaterial, network: FrozenSpin):
+        config = material.config
+        count, cpu = -(-config.pictures * config.views // config.batch_size), torch.device("cpu")
+        parts = []
+        for index in tqdm(range(count), desc="views", unit_scale=config.batch_size, unit="view"):
+            images, truth, camera = material.batch(seeded_generator(config.seed, index, 62), cpu)
+            parts.append((network.look(images), *truth, camera))
+        self.seen, *self.truth, self.camera = (torch.cat(column) for column in zip(*parts, strict=True))
+        self.batch_size = config.batch_size
+        network.standardize(self.seen)
+
+    def batch(self, generator: Generator, device: torch.device) -> tuple[Tensor, BodyParameters, Tensor]:
+        """What was seen [B,F], the bodies and their cameras [B,3]."""
+        rows = torch.randint(len(self.seen), (self.batch_size,), generator=generator)
+        truth = BodyParameters(*(tensor[rows].to(device) for tensor in self.truth))
+        return self.seen[rows].to(device), truth, self.camera[rows].to(device)
 
 
 def before(pictures: BodyPictures, around: Tensor) -> Tensor:

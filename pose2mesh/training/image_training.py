@@ -13,13 +13,14 @@ from torch import nn
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.image_backbone import new_image_backbone, save_image_backbone
-from pose2mesh.evaluation.images import measure_images, predict_images
+from pose2mesh.evaluation.images import measure_images, predict_seen
 from pose2mesh.losses.images import full_loss
 from pose2mesh.networks.body_decoders import AnnyDecoder
+from pose2mesh.networks.spin import FrozenSpin
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.config import StageConfig
 from pose2mesh.training.distributed import Processes
-from pose2mesh.training.image_material import ImageMaterial, ImageTrainConfig
+from pose2mesh.training.image_material import ImageMaterial, ImageTrainConfig, SeenMaterial
 from pose2mesh.training.optimization import descend, learning_rate, make_optimizer
 from pose2mesh.training.run_folder import Stateful
 from pose2mesh.training.run_loop import Parts, Task, carry_out
@@ -49,14 +50,19 @@ class ImageTraining(Task):
         )  # fmt: skip
         self.stages = (self.stage,)
         self.optimizer = make_optimizer(self.stage, list(self.network.parameters()))
-        self.material = ImageMaterial(config, self.body)
+        self.pictures = ImageMaterial(config, self.body)
+        frozen = self.network if isinstance(self.network, FrozenSpin) else None
+        self.seen = SeenMaterial(self.pictures, frozen) if frozen else None
 
     def step(self, index: int, batch: None) -> Parts | None:
-        images, truth, camera = self.material.batch(seeded_generator(self.config.seed, index, 61), self.device)
+        generator = seeded_generator(self.config.seed, index, 61)
+        seen, truth, camera = (self.seen or self.pictures).batch(generator, self.device)
+        if self.seen is None:
+            seen = self.network.look(seen)
         for settings in self.optimizer.param_groups:
             settings["lr"] = learning_rate(self.stage, index)
         self.network.train()
-        found = predict_images(self.network, images, self.config.precision)
+        found = predict_seen(self.network, seen, self.config.precision)
         loss = full_loss(found, self.decoder.joints(truth), truth, camera, self.decoder, self.config.loss)
         return {"loss": loss.detach()} if descend(loss, [self.optimizer], self.config.clip_norm) else None
 
@@ -68,6 +74,6 @@ class ImageTraining(Task):
         return self.network
 
     def records(self) -> dict[str, dict[str, Any]]:
-        images, truth = self.material.held_out()
+        images, truth = self.pictures.held_out()
         decoder = AnnyDecoder(self.body)
         return {"metrics.json": measure_images(self.network.eval(), images, decoder, truth, self.config.precision)}

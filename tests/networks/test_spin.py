@@ -5,7 +5,7 @@ import torch
 
 from pose2mesh.geometry.weak_perspective import FOCAL, SIDE, camera_translation, project_to_crop, scale_penalty
 from pose2mesh.networks.resnet import Bottleneck, ResNet
-from pose2mesh.networks.spin import Spin, normalize_images
+from pose2mesh.networks.spin import Spin
 
 IDENTITY = torch.tensor([[1.0, 0, 0, 0, 1, 0]])
 
@@ -89,4 +89,4 @@ def test_the_penalty_is_one_at_scale_zero_and_gone_at_one():
 def test_pictures_are_normalized_as_imagenet_is():
     images = torch.full((1, 2, 2, 3), 255, dtype=torch.uint8)
     expected = torch.tensor([(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225])
-    torch.testing.assert_close(normalize_images(images)[0, :, 0, 0], expected)
+    torch.testing.assert_close(Spin.look(images)[0, :, 0, 0], expected)

@@ -73,3 +73,21 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture):
     assert "| all | source only |" in capsys.readouterr().out
     (row,) = json.loads((tmp_path / "out.json").read_text())["domain_gap"]
     assert row["values"]["pa_mpjpe"][0] > 0
+
+
+def test_a_stopped_table_goes_on_and_one_of_other_settings_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    row = {"name": "source only", "method": "source"}
+    config = study_config(tmp_path, seeds=[0], rows=[row, {**row, "name": "again"}])
+    (tmp_path / "study.yaml").write_text(config.model_dump_json())
+    out = tmp_path / "out.json"
+    arguments = ["--config", str(tmp_path / "study.yaml"), "--json", str(out)]
+    assert main(arguments) == 0
+    whole = out.read_bytes()
+    there = json.loads(whole)
+    there["domain_gap"][0]["values"]["mpjpe"], there["domain_gap"] = [7.0], there["domain_gap"][:1]
+    out.write_text(json.dumps(there))
+    assert main(arguments) == 0
+    first, second = json.loads(out.read_text())["domain_gap"]
+    assert first["values"]["mpjpe"] == [7.0] and second == json.loads(whole)["domain_gap"][1]
+    with pytest.raises(InputError, match="other settings"):
+        main([*arguments, "gap.offset=0.02"])

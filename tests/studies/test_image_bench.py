@@ -26,7 +26,7 @@ ROWS = [
 
 
 def study(folder: Path, **changes) -> StudyConfig:
-    small = {**ANNY, "stages": [1, 1], "base": 4, "width": 16, "dropout": 0, "shrink": 4}
+    small = {**ANNY, "stages": [1, 1], "base": 4, "width": 16, "dropout": 0}
     torch.manual_seed(0)
     save_image_backbone(folder / "source.safetensors", new_image_backbone(small), small)
     pack = write_pack(folder / "target.npz", {"01_01": 9, "02_01": 8}, seed=3)

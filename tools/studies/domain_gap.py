@@ -40,6 +40,7 @@ class DomainGap:
     __pydantic_config__: ClassVar = STRICT
 
     motion: str = "mocap_val.npz"  # performers that no source sample comes from
+    unseen: str = "animation_train_cc0.npz"  # actions that neither source nor prior knows: the gap of kind `poses`
     people: int = 3000  # most frames used, spread over the pack
     cameras: CameraRange = field(default_factory=lambda: _OTHER_CAMERAS)
     convention: Literal["surface", "bones"] = "bones"  # limb joints where annotators click, or at the bones' heads
@@ -86,6 +87,7 @@ def kinds_of_gap(gap: DomainGap) -> dict[str, DomainGap]:
     return {
         "all": gap,
         "performers": none,
+        "poses": replace(none, motion=gap.unseen),
         "cameras": replace(none, cameras=gap.cameras),
         "joints": replace(none, convention=gap.convention, offset=gap.offset),
         "detector": replace(none, noise=gap.noise),

@@ -46,13 +46,13 @@ class RowConfig(Strict):
 
 
 class StudyConfig(Strict):
-    """The domain gap and the rows of its table."""
+    """The domain gap and the rows of its table, whose names differ."""
 
     protocol: Literal["domain_gap"] = "domain_gap"
     weights: tuple[str, ...] = Field(min_length=1)  # one table each
     labels: str | None = None  # adapt to this keypoint file and measure on its other pictures, instead of the gap
     gap: DomainGap = DomainGap()
-    kinds: tuple[Literal["all", "performers", "cameras", "joints", "detector"], ...] = ("all",)
+    kinds: tuple[Literal["all", "performers", "poses", "cameras", "joints", "detector"], ...] = ("all",)
     rows: tuple[RowConfig, ...] = Field(min_length=1)
     seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
     adapt: AdaptConfig = AdaptConfig()
@@ -69,23 +69,32 @@ class StudyRow:
     values: dict[str, list[float]]
 
 
-def run_study(config: StudyConfig, say: Callable[[str], object] = print) -> list[StudyRow]:
+def run_study(
+    config: StudyConfig,
+    say: Callable[[str], object] = print,
+    done: list[StudyRow] | None = None,
+    keep: Callable[[list[StudyRow]], object] = lambda rows: None,
+) -> list[StudyRow]:
     """All rows; what is random in an adaptation follows from its seed, the target is the same for all.
 
-    Raises InputError for a row whose settings are wrong, before anything is computed.
+    Rows that are `done` are not measured again; `keep` is given all that are there after each one. Raises InputError
+    for a row whose settings are wrong, before anything is computed.
     """
     plans = [(row, [_row_config(config, row, seed) for seed in _seeds(config, row)]) for row in config.rows]
     device = pick_device(config.adapt.device)
     if config.adapt.threads:
         torch.set_num_threads(config.adapt.threads)
-    results = []
+    results = list(done or [])
     for weights in config.weights:
         for kind in config.kinds if config.labels is None else (config.labels,):
-            bench = _bench(config, weights, kind, device)
-            for row, configs in plans:
-                measured = [bench.measure_row(row.method, each) for each in configs]
+            there = {row.name for row in results if (row.weights, row.kind) == (weights, kind)}
+            missing = [(row, configs) for row, configs in plans if row.name not in there]
+            bench = _bench(config, weights, kind, device) if missing else None
+            for row, configs in missing:
+                measured = [bench.measure_row(row.method, each) for each in configs]  # pyright: ignore[reportOptionalMemberAccess]
                 values = {name: [one[name] for one in measured] for name in measured[0]}
                 results.append(StudyRow(weights, kind, row.name, values))
+                keep(results)
                 say(table([results[-1]]).splitlines()[-1])
     return results
 

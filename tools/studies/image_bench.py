@@ -21,7 +21,7 @@ from pose2mesh.losses.images import full_loss
 from pose2mesh.metrics import MetricAccumulator
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.spin import Spin
+from pose2mesh.networks.spin import ImageBackbone
 from pose2mesh.skeletons import COCO_ROWS, joint_set
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
@@ -61,7 +61,7 @@ class ImageGapBench:
             take_steps(network, ImageAugmentation(network, self.labeled.target, config), config)
         return self._errors(network.eval(), config)
 
-    def _errors(self, network: Spin, config: AdaptConfig) -> dict[str, float]:
+    def _errors(self, network: ImageBackbone, config: AdaptConfig) -> dict[str, float]:
         accumulator, points = MetricAccumulator(), []
         images = torch.from_numpy(self.test.target.images)
         for rows, found, camera in predict_bodies(network, images, self.decoder, config.precision):
@@ -80,7 +80,7 @@ class ImageGapBench:
 class LabeledPictures:
     """The oracle: the network learns from the target's own labels."""
 
-    def __init__(self, network: Spin, labeled: GapCrops, config: AdaptConfig):
+    def __init__(self, network: ImageBackbone, labeled: GapCrops, config: AdaptConfig):
         self.network, self.labeled, self.config = network, labeled, config
         self.weights: ImageConfig = config.dapa.image
         self.decoder = AnnyDecoder(load_anny_body(), _NOTHING)

@@ -1,4 +1,4 @@
-"""Pictures of the controlled domain gap: its people in the studio, in clothes and light that no source picture has."""
+"""Pictures of the controlled domain gap: its people in clothes and light that no source picture has, badly taken."""
 
 from typing import NamedTuple
 
@@ -15,6 +15,10 @@ from pose2mesh.skeletons import COCO_ROWS
 from tools.studies.domain_gap import GapPart
 
 SIDE = 320  # pixels of a picture's side
+HIDDEN = (0.1, 0.3)  # sides of what hides a part of the person, shares of what the body fills
+PIXELS = (80, 160)  # that a side really has
+GAMMA = (0.5, 2.0)
+NOISE = 6.0  # deviation, of 255
 FILL = 0.75  # share of the picture that a square around the pelvis with all of the body fills
 
 
@@ -39,7 +43,24 @@ def gap_pictures(body: AnnyBody, part: GapPart, seed: int) -> list[GapPicture]:
         focal = FILL * SIDE / (2 * float(np.abs(vertices[:, :2] / vertices[:, 2:]).max()))
         color = textures.striped(np.random.default_rng((seed, row, 54)))
         image = render_studio(vertices, textures.faces, focal, (SIDE / 2, SIDE / 2), (SIDE, SIDE), color)
+        image = degraded(image, FILL, np.random.default_rng((seed, row, 55)))
         seen = rays[:, 2:] > 0
         pixels = np.where(seen, focal * rays[:, :2] + SIDE / 2, 0)
         pictures.append(GapPicture(image, np.column_stack([pixels, rays[:, 2]]), focal * exact[row] + SIDE / 2))
     return pictures
+
+
+def degraded(image: np.ndarray, fill: float, rng: np.random.Generator) -> np.ndarray:
+    """A square picture uint8 [S,S,3] of few pixels, too dark or too light, with noise, something before its middle."""
+    from PIL import Image
+
+    side = len(image)
+    out = image.copy()
+    width, height = (rng.uniform(*HIDDEN, 2) * fill * side).astype(int)
+    left, top = (side / 2 + fill * side * rng.uniform(-0.5, 0.5, 2) - (width / 2, height / 2)).clip(0).astype(int)
+    out[top : top + height, left : left + width] = rng.integers(0, 256, 3)
+    few = int(rng.uniform(*PIXELS))
+    small = np.array(Image.fromarray(out).resize((few, few), Image.Resampling.BOX))
+    noisy = 255 * (small / 255) ** rng.uniform(*GAMMA) + rng.normal(0, NOISE, small.shape)
+    rough = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+    return np.array(rough.resize((side, side), Image.Resampling.BICUBIC))

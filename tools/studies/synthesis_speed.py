@@ -14,9 +14,10 @@ from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints.image_backbone import ANNY, new_image_backbone
+from pose2mesh.evaluation.images import predict_images
 from pose2mesh.geometry.weak_perspective import SIDE
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.spin import normalize_images
+from pose2mesh.networks.spin import ImageBackbone
 from tools.studies.timed_rows import options_of, report
 
 
@@ -52,8 +53,8 @@ def table(rows: list[SynthesisRow]) -> str:
     return "\n".join([*lines, *(f"| {row.name} | {row.ms:.0f} | {row.per_second:.1f} |" for row in rows)])
 
 
-def _learn(network: torch.nn.Module, images: np.ndarray) -> None:
-    found = network(normalize_images(torch.from_numpy(images)))
+def _learn(network: ImageBackbone, images: np.ndarray) -> None:
+    found = predict_images(network, torch.from_numpy(images), "float32")
     (found.parameters.rotations.sum() + found.camera.sum()).backward()
 
 
