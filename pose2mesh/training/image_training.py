@@ -16,7 +16,6 @@ from pose2mesh.checkpoints.image_backbone import new_image_backbone, save_image_
 from pose2mesh.evaluation.images import measure_images, predict_seen
 from pose2mesh.losses.images import full_loss
 from pose2mesh.networks.body_decoders import AnnyDecoder
-from pose2mesh.networks.spin import FrozenSpin
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.config import StageConfig
 from pose2mesh.training.distributed import Processes
@@ -51,8 +50,8 @@ class ImageTraining(Task):
         self.stages = (self.stage,)
         self.optimizer = make_optimizer(self.stage, list(self.network.parameters()))
         self.pictures = ImageMaterial(config, self.body)
-        frozen = self.network if isinstance(self.network, FrozenSpin) else None
-        self.seen = SeenMaterial(self.pictures, frozen) if frozen else None
+        network: Any = self.network
+        self.seen = SeenMaterial(self.pictures, network) if config.eyes == "landmarks" else None
 
     def step(self, index: int, batch: None) -> Parts | None:
         generator = seeded_generator(self.config.seed, index, 61)
