@@ -125,7 +125,7 @@ def test_training_lowers_the_error_and_later_steps_are_better(tmp_path: Path):
     config = config_of(tmp_path, validation=[str(validation)], validate_every=40)
     trainer = Trainer(config, Processes())
     trainer.begin(0)
-    batch = next(trainer.batches(39))
+    (batch,) = next(trainer.batches(39))  # of the one stream
 
     def errors(network) -> list[float]:
         with torch.inference_mode():

@@ -130,7 +130,6 @@ def test_what_a_mesh_does_not_have(folder: Path):
         ({"output_set": ""}, "lsp14 has no root"),
         ({"joint_set": "coco17"}, "no 'nose'"),
         ({"lifter": {"width": 32, "blocks": 1, "heads": True}}, "heads: they are for anny-body"),
-        ({"mesh": {**settings["mesh"], "kind": "parameters"}}, "no body model, so no parameters"),
         ({"kind": "key2mesh"}, "no parameters to estimate"),
     ):
         with pytest.raises(InputError, match=message):
