@@ -55,7 +55,8 @@ class MotionBuilder:
             body = load_body_model(abilities_of(network).body or "anny-body")
             if len(network.faces) != len(body.faces):
                 raise InputError("a motion needs a body's parameters; these weights recover another mesh")
-            decoder = AnnyDecoder(body, np.arange(0, len(body.v_template), _FIT_STRIDE))  # pyright: ignore[reportArgumentType]
+            rows = np.arange(0, len(body.v_template), _FIT_STRIDE)
+            decoder = AnnyDecoder(body, rows)  # pyright: ignore[reportArgumentType] - a free body
         self.decoder, self.joint_set, self.output_names = decoder, network.joint_set, network.output_joint_names
         body = decoder.body
         self.body_name, self.bone_names = body.name, decoder.bone_names
