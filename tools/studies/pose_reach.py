@@ -1,8 +1,9 @@
 """How far DAPA's augmentation reaches: `python -m tools.studies.pose_reach [--json OUT] [MOTION ...]`.
 
-For distinct poses of each motion file, in degrees a joint: how far a pose moves (s = 0: reconstruction by the prior),
-how far made poses lie from each other, and how far the file's other poses lie from the nearest made one. Poses of even
-numbers are augmented as if predicted without an error, those of odd numbers are what should be reached.
+For distinct poses of each motion file, in degrees a joint: how far the prior's answer lies from the pose that it was
+given, how far the augmentation moves that answer, how far made poses lie from each other, and how far the file's other
+poses lie from the nearest made one. Poses of even numbers are augmented as if predicted without an error, those of odd
+numbers are what should be reached.
 """
 
 import argparse
@@ -50,13 +51,15 @@ def reach(motion: str) -> list[dict[str, float | str]]:
         generator = torch.Generator().manual_seed(_SEED)
         mean, deviation = prior.encode(predicted)
         latent = mean + deviation * torch.randn(mean.shape, generator=generator)
+        answer = prior.decode(latent)
         made = prior.decode(move_latent(latent, recipe, generator))
-        between = angles(made, made).sum() / (len(made) * (len(made) - 1))
-        near = angles(wanted, made).amin(1).mean()
-        moved = angles(predicted, made).diagonal().mean()
-        rows.append(
-            {"motion": motion, "way": name, "moved": float(moved), "spread": float(between), "left": float(near)}
-        )
+        found = {
+            "coded": angles(predicted, answer).diagonal().mean(),
+            "moved": angles(answer, made).diagonal().mean(),
+            "spread": angles(made, made).sum() / (len(made) * (len(made) - 1)),
+            "left": angles(wanted, made).amin(1).mean(),
+        }
+        rows.append({"motion": motion, "way": name, **{key: float(value) for key, value in found.items()}})
     return rows
 
 
@@ -68,9 +71,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         check_writable(options.json)
     rows = [row for motion in options.motion for row in reach(motion)]
-    print("| poses | made by | moved | between made poses | to the nearest made pose |\n|---|---|---|---|---|")
+    print(
+        "| poses | made by | coded | moved | between made poses | to the nearest made pose |\n|---|---|---|---|---|---|"
+    )
     for row in rows:
-        print("| {motion} | {way} | {moved:.1f} | {spread:.1f} | {left:.1f} |".format(**row))
+        print("| {motion} | {way} | {coded:.1f} | {moved:.1f} | {spread:.1f} | {left:.1f} |".format(**row))
     if options.json:
         content = json.dumps({"seed": _SEED, "rows": rows}, indent=1).encode()
         write_with(options.json, lambda stream: stream.write(content))
