@@ -3,17 +3,15 @@
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from pose2mesh import paths
 from pose2mesh.detectors import get_detector
 from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.errors import MissingDependencyError
-from pose2mesh.ops.machine import describe_machine
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering import render_overlay, render_views
 from pose2mesh.viewer import people_page
@@ -68,12 +66,6 @@ def table(rows: list[PhotoRow]) -> str:
     """Markdown."""
     lines = ["| stage | ms | ms of processor time |", "|---|---|---|"]
     return "\n".join([*lines, *(f"| {row.stage} | {row.ms:.1f} | {row.cpu_ms:.1f} |" for row in rows)])
-
-
-def write_json(rows: list[PhotoRow], path: Path) -> None:
-    """Machine and rows, atomically."""
-    record = {"machine": describe_machine(torch.device("cpu")), "rows": [asdict(row) for row in rows]}
-    paths.write_json(path, record)
 
 
 def _scaled(photo: Path | None) -> np.ndarray:

@@ -1,11 +1,14 @@
 """The result of a benchmark: rows, as JSON and as a table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, ClassVar
 
+import torch
+
+from pose2mesh.ops.machine import describe_machine
 from pose2mesh.paths import write_json
 
 # a column's name, its place, and how a row's value is written
@@ -51,6 +54,12 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         return {"pass" if key == "direction" else key: value for key, value in asdict(self).items()}
+
+
+def write_rows(rows: Sequence[Any], path: Path) -> None:
+    """Atomically write this machine and dataclass rows as JSON."""
+    record = {"machine": describe_machine(torch.device("cpu")), "rows": [asdict(row) for row in rows]}
+    write_json(path, record)
 
 
 @dataclass(frozen=True)

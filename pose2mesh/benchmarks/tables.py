@@ -7,15 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from pose2mesh.batch.recover import COLUMNS, import_pyarrow, recover
-from pose2mesh.ops.machine import describe_machine
-from pose2mesh.paths import write_with
 from pose2mesh.pipeline import Pose2Mesh
 
 NETWORKS = ("anny-body", "anny-key2mesh")
@@ -58,12 +55,6 @@ def table(rows: list[TableRow]) -> str:
         )
         lines.append(f"{counts}| {r.peak_mb:.0f} | {r.row_bytes:.0f} | {r.core_hours_of_1e9:.0f} |")
     return "\n".join(lines)
-
-
-def write_json(rows: list[TableRow], path: Path) -> None:
-    """Machine and rows, atomically."""
-    record = {"machine": describe_machine(torch.device("cpu")), "rows": [asdict(row) for row in rows]}
-    write_with(path, lambda stream: stream.write(json.dumps(record, indent=1).encode()))
 
 
 def _measure(weights: str, batch: int, threads: int, processes: int, rows: int) -> TableRow:

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from pose2mesh.errors import InputError
 
@@ -59,23 +60,27 @@ def run(arguments: list[str]) -> int:
 
 def _photo(options: argparse.Namespace) -> int:
     """The stages from one photo to pictures and files."""
-    from pose2mesh.benchmarks.photo import measure_photo, table, write_json
+    from pose2mesh.benchmarks.photo import measure_photo, table
 
     rows = measure_photo(options.photo, options.detector, 1 if options.quick else 5)
-    print(table(rows))
-    if options.json:
-        write_json(rows, options.json)
-    return 0
+    return _tell(table(rows), rows, options.json)
 
 
 def _tables(options: argparse.Namespace) -> int:
     """Tables of people to tables of parameters."""
-    from pose2mesh.benchmarks.tables import BATCHES, measure_tables, table, write_json
+    from pose2mesh.benchmarks.tables import BATCHES, measure_tables, table
 
     rows = measure_tables(options.batch or BATCHES, 256 if options.quick else 4096, options.threads)
-    print(table(rows))
-    if options.json:
-        write_json(rows, options.json)
+    return _tell(table(rows), rows, options.json)
+
+
+def _tell(table: str, rows: list[Any], path: Path | None) -> int:
+    """Print a table of rows, and write them where a path says; the exit code."""
+    from pose2mesh.benchmarks.report import write_rows
+
+    print(table)
+    if path:
+        write_rows(rows, path)
     return 0
 
 

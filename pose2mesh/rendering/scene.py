@@ -8,6 +8,7 @@ the camera projects them, and without a GPU it is also the faster one
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -67,14 +68,16 @@ def render_views(
 
     At 0 it is seen as the photo's camera saw it; at 90 from where that camera's +x axis pointed, so that what is far
     from the camera is on the right. The bodies fill their pictures; the focal length is so long that sizes do not
-    depend on the distance. They stand with their lowest point on a line, at one height whatever the pose.
+    depend on the distance. They stand with their lowest point on a line, at one height whatever the pose. Limbs that
+    the photo does not show are faded.
 
     Shapes: size (W, H) of one view in pixels; tint sRGB in [0, 1]; returns uint8 [H, n W, 3]. Raises InputError for a
     person without a mesh.
     """
     if not len(person.faces):
         raise InputError("this person has no mesh to be shown from another side")
-    turned = [np.asarray(person.vertices, np.float64) @ _turn(angle) for angle in angles]  # [V, 3] each
+    turns = [_turn(angle) for angle in angles]
+    turned = [np.asarray(person.vertices, np.float64) @ turn for turn in turns]  # [V, 3] each
     low, high = (np.stack([end(vertices, axis=0) for vertices in turned]) for end in (np.min, np.max))  # [n, 3]
     distance = _DISTANCE * max(float((high - low).max()), NEAR)
     free = np.array(size) - 2 * _MARGIN * min(size)  # pixels for the body
@@ -88,7 +91,7 @@ def render_views(
         middle = (low[index] + high[index]) / 2
         place = np.array([-middle[0], -high[index, 1], distance - middle[2]])
         camera = Camera(focal, (size[0] * (index + 0.5), ground), place)
-        view = Person(vertices, person.faces, person.joints, person.joint_names, person.keypoints, camera)
+        view = replace(person, vertices=vertices, joints=person.joints @ turns[index], camera=camera)
         _paint(picture, view, camera, tint, 1.0, renderer)
     return picture
 

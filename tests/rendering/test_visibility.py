@@ -1,5 +1,7 @@
 """Legs that the picture does not show: known as unseen, less sure, drawn faded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from pose2mesh.augmentation.figures import figure
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
-from pose2mesh.rendering import render_overlay
+from pose2mesh.rendering import render_overlay, render_views
 from pose2mesh.rendering.visibility import vertex_opacity
 
 SIZE = (400, 600)  # pixels
@@ -57,3 +59,16 @@ def test_unseen_legs_are_drawn_faded(people):
         change[name] = [np.abs(picture[window] - 128).mean() for picture in (drawn, sure)]
     assert change["knee"][0] < 0.7 * change["knee"][1]
     assert change["chest"][0] > 0.8 * change["chest"][1]
+
+
+def test_unseen_legs_are_faded_from_the_side_too(people):
+    whole, cut = people
+    cut = replace(whole, seen=cut.seen)  # one mesh, so that the pictures differ by what was seen alone
+    sure, faded = (render_views(person, (90.0,), (200, 400)).astype(int) for person in (whole, cut))
+    paler = np.abs(sure - sure[0, 0]).sum(-1) - np.abs(faded - sure[0, 0]).sum(-1)  # [H, W] nearer to the background
+    body = np.flatnonzero((sure != sure[0, 0]).any(-1).any(1))  # rows
+    top, bottom = body[0], body[-1]
+    head, shank = (
+        paler[int(top + (bottom - top) * a) : int(top + (bottom - top) * b)] for a, b in ((0, 0.15), (0.75, 0.9))
+    )
+    assert np.abs(head).max() <= 6 and shank.max() > 60

@@ -27,7 +27,7 @@ from pose2mesh.checkpoints import load_network
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.metrics import MetricAccumulator, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
-from pose2mesh.paths import check_writable, write_with
+from pose2mesh.paths import check_writable, write_json
 from pose2mesh.settings import Strict, load_config
 from pose2mesh.settings.base import merge
 from pose2mesh.skeletons import PELVIS_ROW
@@ -244,8 +244,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check_writable(out)
     done = json.loads(out.read_text()) if out.is_file() else {}
     for name in run_grid(config, options.output, done, options.row):
-        content = json.dumps(done, indent=1).encode()
-        write_with(out, lambda stream, content=content: stream.write(content))
+        write_json(out, done)
         print(f"done: {name}", flush=True)
     for motion in config.motion:
         print(f"\n{motion}\n\n{table(config, done, motion)}")

@@ -25,7 +25,7 @@ from pose2mesh.body_models import AnnyBody, load_anny_body
 from pose2mesh.detectors.mediapipe import MediaPipeDetector
 from pose2mesh.evaluation.closed_loop import measure_closed_loop, scene_pictures, scene_sheet
 from pose2mesh.metrics import pa_mpjpe
-from pose2mesh.paths import atomic_write
+from pose2mesh.paths import write_json
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering.software import render
 from pose2mesh.rendering.textures import VertexColors
@@ -206,8 +206,7 @@ def main() -> None:
     metrics = measure_closed_loop(Pose2Mesh.from_pretrained(arguments.weights), scenes, arguments.detector, keep)
     both = {name: round(float(np.mean([row[name] for row in rows])), 1) for name in rows[0]} if rows else {}
     result = {"closed_loop": metrics, "found by both": {"count": len(rows), **both}}
-    with atomic_write(arguments.json) as file:
-        file.write(json.dumps(result, indent=1).encode())
+    write_json(arguments.json, result)
     if arguments.pictures:
         arguments.pictures.mkdir(parents=True, exist_ok=True)
         Image.fromarray(scene_sheet(pictures)).save(arguments.pictures / "scenes.png")

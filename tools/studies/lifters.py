@@ -8,7 +8,6 @@ motion (validation), COCO-17's joints, seen as COCO-17 and as MediaPipe-33.
 """
 
 import argparse
-import json
 import math
 import time
 from dataclasses import replace
@@ -25,7 +24,7 @@ from pose2mesh.losses.targets import Batch
 from pose2mesh.metrics import mpjpe, pa_mpjpe
 from pose2mesh.networks.lifter import Lifter
 from pose2mesh.networks.normalization import normalize_pose
-from pose2mesh.paths import atomic_write
+from pose2mesh.paths import write_json
 from pose2mesh.settings import load_config
 from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies, pose_pool
 from pose2mesh.training.config import TrainConfig
@@ -176,8 +175,7 @@ def main() -> None:
         steps = train(network, data, 1e-3 if is_fresh else 3e-4, 60 * arguments.minutes)
         rows[way] = {"steps": steps, **measured(network.eval(), people)}
         print(way, rows[way], flush=True)
-        with atomic_write(arguments.json) as file:
-            file.write(json.dumps(rows, indent=1).encode())
+        write_json(arguments.json, rows)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ numbers are what should be reached.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch import Tensor
 from pose2mesh.adaptation.pose_augmentation import LatentAugmentation, move_latent
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
-from pose2mesh.paths import check_writable, write_with
+from pose2mesh.paths import check_writable, write_json
 from pose2mesh.synthesis.bodies import pose_pool
 
 WAYS = {
@@ -77,8 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for row in rows:
         print("| {motion} | {way} | {coded:.1f} | {moved:.1f} | {spread:.1f} | {left:.1f} |".format(**row))
     if options.json:
-        content = json.dumps({"seed": _SEED, "rows": rows}, indent=1).encode()
-        write_with(options.json, lambda stream: stream.write(content))
+        write_json(options.json, {"seed": _SEED, "rows": rows})
     return 0
 
 

@@ -2,14 +2,12 @@
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from pose2mesh.ops.machine import describe_machine
-from pose2mesh.paths import write_json
+from pose2mesh.benchmarks.report import write_rows
 
 
 def options_of(description: str | None, arguments: Sequence[str] | None, **more: str) -> argparse.Namespace:
@@ -31,6 +29,5 @@ def report(table: str, rows: Sequence[Any], options: argparse.Namespace) -> int:
     """Print the table, and write the dataclass rows with their machine where `--json` says; the exit code."""
     print(table)
     if options.json:
-        content = {"machine": describe_machine(torch.device("cpu")), "rows": [asdict(row) for row in rows]}
-        write_json(options.json, content)
+        write_rows(rows, options.json)
     return 0
