@@ -2,7 +2,7 @@
 
 From the shipped weights, trained on: for every joint set (`union`), for COCO-17 alone (`coco17`), several answers where
 the best one learns and a score chooses (`hypotheses`). From fresh weights: the shipped perceptron (`perceptron`) and a
-small transformer over joint tokens (`transformer`, DETR's way of asking: learned queries would cost more, a mean does).
+small transformer over joint tokens (`transformer`; its answer is read off the mean of the tokens).
 Time is the processor's, of steps and of samples; the learning rate falls with it. MPJPE of 1,024 people of recorded
 motion (validation), COCO-17's joints, seen as COCO-17 and as MediaPipe-33.
 """
