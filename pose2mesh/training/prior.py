@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor, nn
 
+from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
 from pose2mesh.augmentation.hand_gestures import TRAINING_FAMILIES, VALIDATION_FAMILIES, gesture_pool
 from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler
 from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses
@@ -36,10 +37,12 @@ class PriorConfig(RunConfig):
 
     task: Literal["pose_prior"]
     body: Literal["anny-body", "anny-hand"] = "anny-body"  # a hand's poses come from the sampler of gestures
-    motion: tuple[str, ...] = ("mocap_train.npz",)
-    validation: tuple[str, ...] = ("mocap_val.npz",)
+    motion: tuple[str, ...] = ("mocap2_train.npz",)
+    validation: tuple[str, ...] = ("mocap2_val.npz",)
     distinct_radians: NotNegative = 0.1
     poses: PoseAugmentation = PoseAugmentation()
+    everyday: Fraction = 0.0  # share of poses of everyday life, drawn from ranges; of a body's
+    everyday_poses: EverydayPoses = EverydayPoses()
     hands: HandPoses = HandPoses()
     width: int = Field(default=512, ge=8)
     latent: int = Field(default=32, ge=1)
@@ -118,8 +121,13 @@ def _body_material(config: PriorConfig) -> Material:
     pool = pose_pool(config.motion, config.distinct_radians)  # [N, 19, 3]
     unseen = rotvec_to_rotmat(pose_pool(config.validation, config.distinct_radians))[:, 1:]
 
+    everyday = round(config.everyday * config.batch_size)
+
     def draw(generator: Generator) -> Tensor:
-        return rotvec_to_rotmat(sample_poses(pool, config.batch_size, config.poses, generator))[:, 1:]
+        poses = sample_poses(pool, config.batch_size - everyday, config.poses, generator)
+        if everyday:
+            poses = torch.cat([poses, sample_everyday(everyday, config.everyday_poses, generator, pool)])
+        return rotvec_to_rotmat(poses)[:, 1:]
 
     return Material(BODY_BONES, MOTION_PARENTS[1:], draw, unseen)
 
