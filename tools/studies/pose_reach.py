@@ -64,7 +64,7 @@ def reach(motion: str) -> list[dict[str, float | str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("motion", nargs="*", default=["mocap_val.npz", "animation_train_cc0.npz"])
+    parser.add_argument("motion", nargs="*", default=["mocap2_val.npz"])
     parser.add_argument("--json", type=Path, metavar="OUT")
     options = parser.parse_args(arguments)
     if options.json:
