@@ -2,14 +2,12 @@
 
 import copy
 import json
-from pathlib import Path
 
 import pytest
 import torch
-from tiny_pack import write_pack
+from tiny_pictures import study
 
 from pose2mesh.adaptation.image_run import take_steps
-from pose2mesh.checkpoints.image_backbone import ANNY, new_image_backbone, save_image_backbone
 from pose2mesh.errors import InputError
 from pose2mesh.evaluation.images import predict_images
 from pose2mesh.losses.images import full_loss
@@ -18,22 +16,6 @@ from tools.studies.domain_gap import kinds_of_gap
 from tools.studies.gap_study import StudyConfig, run_study
 from tools.studies.gap_table import main
 from tools.studies.image_bench import ImageGapBench, LabeledPictures, crop_cameras_of
-
-ROWS = [
-    {"name": "source only", "method": "source"},
-    {"name": "2D only", "method": "dapa", "adapt": {"dapa": {"supervision": 0}}},
-]
-
-
-def study(folder: Path, **changes) -> StudyConfig:
-    small = {**ANNY, "stages": [1, 1], "base": 4, "width": 16, "dropout": 0}
-    torch.manual_seed(0)
-    save_image_backbone(folder / "source.safetensors", new_image_backbone(small), small)
-    pack = write_pack(folder / "target.npz", {"01_01": 9, "02_01": 8}, seed=3)
-    return StudyConfig.model_validate({
-        "weights": [str(folder / "source.safetensors")], "gap": {"motion": str(pack), "people": 17}, "seeds": [0],
-        "rows": ROWS, "adapt": {"steps": 2, "batch_size": 4, "threads": 1}, "test_people": 8, **changes,
-    })  # fmt: skip
 
 
 @pytest.fixture(scope="module")
