@@ -111,3 +111,14 @@ def test_each_gl_platform_puts_the_body_where_the_camera_projects_it(platform, t
     assert drawn["rgb"].dtype == np.uint8
     assert not drawn["rgb"][drawn["depth"] == 0].any()
     assert drawn["rgb"][drawn["depth"] > 0].min() > 50
+
+
+@pytest.mark.parametrize("platform", pyrender_backend.PLATFORMS)
+def test_triton_can_be_imported_after_something_was_drawn(platform):
+    pytest.importorskip("triton")
+    if failure := pyrender_backend._probe(platform):
+        pytest.skip(f"no GL: {failure}")
+    environment = {**os.environ, "PYOPENGL_PLATFORM": platform}
+    command = [sys.executable, "-c", f"{pyrender_backend._PROBE}; import triton"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
