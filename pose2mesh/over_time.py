@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from pose2mesh.detectors import Detector
+from pose2mesh.detectors import Detector, LiveDetector, VideoDetector
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints
 from pose2mesh.detectors.sequences import FPS, frames_of, is_sequence, sequence_info
@@ -141,5 +141,6 @@ class OverTime:
 
 def _finder(detector: Detector, mode: str = "video") -> Callable[[np.ndarray, float], Keypoints2D]:
     """What finds people in picture after picture: the detector's mode for that where it has one."""
-    make = getattr(detector, mode, getattr(detector, "video", None))
-    return (lambda image, _: detector.detect(image)) if make is None else make().detect
+    if mode == "live" and isinstance(detector, LiveDetector):
+        return detector.live().detect
+    return detector.video().detect if isinstance(detector, VideoDetector) else lambda image, _: detector.detect(image)

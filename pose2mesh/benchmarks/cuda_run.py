@@ -10,12 +10,13 @@ from shutil import which
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pose2mesh.benchmarks import workloads
 from pose2mesh.benchmarks.cuda_report import CudaReport, CudaRow
 from pose2mesh.benchmarks.cuda_roofline import BF16, FP32, TF32, Rates, Work, layer_work, measure_rates, work_of
 from pose2mesh.benchmarks.memory import rise_on_cuda
+from pose2mesh.benchmarks.original import CooConvolution
 from pose2mesh.benchmarks.passes import FORWARD, TRAIN, prepare, set_mode
 from pose2mesh.benchmarks.runtimes import add_compiled
 from pose2mesh.benchmarks.timing import median_ms
@@ -142,9 +143,8 @@ def _work(workload: Workload, x: Tensor, is_train: bool) -> list[Work]:
     if not workload.modules:
         return [Work(0.0, 2.0 * x.numel(), 2.0 * x.numel())]
     first = workload.modules[0]
-    linear = getattr(first, "linear", None)
-    if isinstance(linear, nn.Linear):
-        return [layer_work(x.shape, x.shape[1], linear.weight.shape, False, is_train)]
+    if isinstance(first, CooConvolution):
+        return [layer_work(x.shape, x.shape[1], first.linear.weight.shape, False, is_train)]
     return work_of(lambda: first(x), is_train=is_train)
 
 

@@ -37,14 +37,15 @@ def add_exported(workload: Workload) -> Workload:
         return workload
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{workload.name}.onnx"
-        _export(workload.modules[0], path)
+        _export(workload, path)
         return replace(workload, paths=workload.paths | {name: load(path) for name, load in usable.items()})
 
 
-def _export(network: Any, path: Path) -> None:
+def _export(workload: Workload, path: Path) -> None:
     from pose2mesh.checkpoints.export import export_network
 
-    if not hasattr(network, "joint_set"):  # the bare network of the paper
+    network: Any = workload.modules[0]
+    if workload.name != "compact":  # the bare network of the paper
         names = joint_set(JOINT_SET).joints
         unused = {"faces": np.empty((0, 3)), "joint_regressor": np.empty((0, 0))}
         network = ClassicBody(network, joint_set=JOINT_SET, output_joint_names=names, **unused)

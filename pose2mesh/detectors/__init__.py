@@ -1,6 +1,6 @@
 """Find people and hands in pictures: detectors behind one protocol, and the readers of what other detectors wrote."""
 
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from pose2mesh.errors import InputError
 from pose2mesh.plugins import check_name, find, make, register
 from pose2mesh.types import Keypoints2D
 
-__all__ = ["Detector", "get_detector"]
+__all__ = ["Detector", "LiveDetector", "VideoDetector", "get_detector"]
 
 
 class Detector(Protocol):
@@ -19,6 +19,24 @@ class Detector(Protocol):
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """People in image uint8 [H, W, 3] RGB; P = 0 when there is nobody."""
+        ...
+
+
+@runtime_checkable
+class VideoDetector(Detector, Protocol):
+    """A detector with a mode of its own for videos."""
+
+    def video(self) -> Any:
+        """What finds the people of one video: its `detect` takes frame after frame and its time in s."""
+        ...
+
+
+@runtime_checkable
+class LiveDetector(Detector, Protocol):
+    """A detector with a mode for frames that cannot wait."""
+
+    def live(self) -> Any:
+        """As `VideoDetector.video`, without delay."""
         ...
 
 
@@ -37,8 +55,9 @@ class Chosen:
 
     def video(self) -> "Chosen":
         """The detector's video mode, where it has one."""
-        video = getattr(self._detector, "video", None)
-        return self if video is None else Chosen(video(), self._max_people, self._min_score)
+        if not isinstance(self._detector, VideoDetector):
+            return self
+        return Chosen(self._detector.video(), self._max_people, self._min_score)
 
     def detect(self, image: np.ndarray, time_s: float | None = None) -> Keypoints2D:
         """People in image uint8 [H, W, 3] RGB, in the detector's order: the largest first with `auto`."""

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from pose2mesh.fitting.quick_fit import QuickFit
+from pose2mesh.networks.abilities import abilities_of
 
 
 def fitted_answers(
@@ -25,7 +26,7 @@ def fitted_answers(
     Fitted to `rays` [P, J_out, 3] (`people.rays_of`) by a `fitter`; `known` [P] shapes as it takes them. Without the
     mesh vertices may be [B, 0, 3].
     """
-    call = network if with_mesh else getattr(network, "without_mesh", network)
+    call = network.without_mesh if not with_mesh and abilities_of(network).spares_mesh else network
     for start in range(0, len(keypoints), batch_size):
         rows = slice(start, start + batch_size)
         with torch.inference_mode():

@@ -21,6 +21,7 @@ from pose2mesh.geometry.placement import guess_rays, reprojection_errors
 from pose2mesh.geometry.rotation import rot6d_to_rotmat
 from pose2mesh.losses.parameters import ParameterLoss
 from pose2mesh.losses.targets import Batch
+from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.lifter import PoseFeatures
 from pose2mesh.networks.normalization import normalize_pose
@@ -35,6 +36,7 @@ _FIRST_STEP = 0.1  # of a fresh linear map
 class LearnedDescent(nn.Module):
     """Keypoints to parameters by `steps` proposed updates, and through the body model to joints and the mesh."""
 
+    abilities = Abilities(has_decoder=True, spares_mesh=True)
     start: Tensor  # [D], D = S + 6R
 
     def __init__(self, lifter: PoseFeatures, decoder: AnnyDecoder, *, joint_set: str, steps: int = 4):

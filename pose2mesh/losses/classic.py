@@ -37,25 +37,19 @@ class ClassicObjective(nn.Module):
         self.mesh_loss = MeshLoss(torch.as_tensor(faces), terms, edge_start_epoch=1)
 
     def forward(self, batch: Batch | AnnotatedBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        keypoints, target, has_edges = self._unpack(batch)
+        keypoints, valid = batch.keypoints, (batch.vertices_valid, batch.joints_valid, batch.lifted_valid)
+        target = MeshTarget(batch.vertices, batch.joints, batch.lifted, *valid)
         if self.lifting_only:
             loss = lifting_loss(self.network.lift(keypoints), target.lifted, target.lifted_valid)
             return self.weights.joint * loss, {"lift": loss.detach()}
         predicted = self.network(keypoints)
         joints = self.joint_regressor @ predicted.vertices
-        parts = self.mesh_loss(predicted.vertices, joints, predicted.joints, target, epoch=int(has_edges))
+        parts = self.mesh_loss(predicted.vertices, joints, predicted.joints, target, epoch=int(batch.has_edges))
         total = parts.pop("total")
         if self.weights.added:
             more, added = weigh(*_of_valid(predicted, target, self.mesh_loss.faces), self.weights.added)
             total, parts = total + more, parts | added
         return total, {name: value.detach() for name, value in parts.items()}
-
-    def _unpack(self, batch: Any) -> tuple[Tensor, MeshTarget, bool]:
-        """Keypoints in the network's set, what they should give, and whether edges count yet."""
-        if not hasattr(batch, "lifted"):
-            return batch.keypoints, MeshTarget(batch.vertices, batch.joints, batch.joints), True
-        valid = batch.vertices_valid, batch.joints_valid, batch.lifted_valid
-        return batch.keypoints, MeshTarget(batch.vertices, batch.joints, batch.lifted, *valid), bool(batch.has_edges)
 
 
 def _of_valid(predicted: Any, target: MeshTarget, faces: Tensor) -> tuple[Compared, Compared]:

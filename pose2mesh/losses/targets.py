@@ -14,6 +14,11 @@ class Batch(NamedTuple):
     rotations: Tensor  # [B, 19, 3, 3] world rotations of the captured bones, SMPL axes seen by the camera
     betas: Tensor  # [B, S]
 
+    # The rest as in AnnotatedBatch: all is known of everybody, and the lifted joints are those of the mesh.
+    lifted = property(lambda batch: batch.joints)
+    lifted_valid = joints_valid = vertices_valid = None
+    has_edges = True
+
 
 class SequenceBatch(NamedTuple):
     """Camera axes, metres, relative to the pelvis."""

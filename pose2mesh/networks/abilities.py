@@ -12,6 +12,8 @@ class Abilities:
     gives_mesh: bool = True  # False: it is not called, only `lift`ed with
     body: str = ""  # whose parameters its answers carry, as `load_body_model` takes it; "": nobody's
     fitted_set: str = ""  # joints of answers whose parameters a fit may start from; "": none
+    has_decoder: bool = False  # its answers are parameters of the body of its `decoder`
+    spares_mesh: bool = False  # `without_mesh` gives its answers without vertices
     is_uncertain: bool = False  # its answers are UncertainPrediction
     adapted: Literal["", "parameters", "vertices"] = ""  # what its `lifter.features`, which may be adapted, lead to
 

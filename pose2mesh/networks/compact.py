@@ -59,12 +59,12 @@ class CompactPose2Mesh(nn.Module):
     @property
     def abilities(self) -> Abilities:
         has_heads = self.lifter.parameter_head is not None
-        is_adapted = hasattr(self.mesh_head, "coarsest")
         return Abilities(
             body=self.body if has_heads else "",
             fitted_set="body32" if has_heads else "",
             is_uncertain=has_heads,
-            adapted="vertices" if is_adapted else "",
+            spares_mesh=True,
+            adapted="vertices",
         )
 
     def regress_joints(self, finest: Tensor) -> Tensor:

@@ -74,7 +74,9 @@ class Key2Mesh(nn.Module):
         self.joint_set, self.output_joint_names = joint_set, decoder.joint_set.joints
         self.faces = decoder.faces
         fitted_set = decoder.joint_set.name if decoder.is_fitted else ""
-        self.abilities = Abilities(body=decoder.body.name, fitted_set=fitted_set, adapted="parameters")
+        self.abilities = Abilities(
+            body=decoder.body.name, fitted_set=fitted_set, has_decoder=True, spares_mesh=True, adapted="parameters"
+        )
         start_at_rest(head, decoder.rest6d, decoder.num_shape)
 
     def estimate(self, features: Tensor) -> BodyParameters:

@@ -51,6 +51,10 @@ class SparseOperator(nn.Module):
         crow, col = torch.from_numpy(rows.indptr), torch.from_numpy(rows.indices)
         return cls(crow, col, torch.from_numpy(rows.data), (n, m), persistent=persistent)
 
+    @property
+    def device(self) -> torch.device:
+        return self.values.device
+
     def matmul(self, x: Tensor) -> Tensor:
         """The product with every sample.
 

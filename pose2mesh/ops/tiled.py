@@ -25,10 +25,14 @@ class TiledOperator(nn.Module):
 
     def __init__(self, operator: SparseOperator, tile_rows: int = TILE_ROWS):
         super().__init__()
-        self.shape = operator.shape
+        self.shape, self.is_symmetric = operator.shape, operator.is_symmetric
         columns, blocks = _cut(operator, tile_rows)
         self.register_buffer("columns", torch.from_numpy(columns.ravel()), persistent=False)
         self.register_buffer("blocks", torch.from_numpy(blocks), persistent=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.blocks.device
 
     def matmul(self, x: Tensor) -> Tensor:
         """The product with every sample.

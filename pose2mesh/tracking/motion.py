@@ -49,10 +49,11 @@ class MotionBuilder:
 
     def __init__(self, network) -> None:
         """Raises InputError for networks whose answers have no bones: hands, and other meshes than Anny's."""
-        decoder = getattr(network, "decoder", None)
+        abilities = abilities_of(network)
+        decoder = network.decoder if abilities.has_decoder else None
         self.temporal = temporal_of(network)  # None: angles are filtered instead
         if decoder is None:
-            body = load_body_model(abilities_of(network).body or "anny-body")
+            body = load_body_model(abilities.body or "anny-body")
             if len(network.faces) != len(body.faces):
                 raise InputError("a motion needs a body's parameters; these weights recover another mesh")
             rows = np.arange(0, len(body.v_template), _FIT_STRIDE)

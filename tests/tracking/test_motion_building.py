@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.errors import InputError, NoPersonFoundError
+from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.synthesis.walk import CAMERA_HEIGHT, walking
@@ -28,7 +29,13 @@ FACES = BODY.faces.numpy()
 def builder():
     decoder = AnnyDecoder(BODY, np.zeros(0, np.int64))
     return MotionBuilder(
-        SimpleNamespace(decoder=decoder, joint_set="coco17", output_joint_names=TRUTH.joint_names, faces=FACES)
+        SimpleNamespace(
+            abilities=Abilities(has_decoder=True),
+            decoder=decoder,
+            joint_set="coco17",
+            output_joint_names=TRUTH.joint_names,
+            faces=FACES,
+        )
     )
 
 

@@ -37,10 +37,9 @@ def check_call(
 ) -> None:
     """Raise InputError unless the arguments of `chebyshev_conv` belong together."""
     check_arguments(x, weight, activation)
-    values = getattr(operator, "values", None)
-    if values is not None and values.device != x.device:
-        raise InputError(f"the operator of chebyshev_conv is on {values.device}, x on {x.device}; move one of them")
-    if not getattr(operator, "is_symmetric", True):
+    if operator.device != x.device:
+        raise InputError(f"the operator of chebyshev_conv is on {operator.device}, x on {x.device}; move one of them")
+    if not operator.is_symmetric:
         raise InputError(
             f"chebyshev_conv needs a symmetric operator, as a graph's Laplacian is; this one is not: {operator}"
         )
