@@ -10,7 +10,7 @@ from pose2mesh.settings import Strict
 
 
 class TestData(Strict):
-    motion: str = "mocap_test_public.npz"
+    motion: str = "mocap2_test_public.npz"
     every: int = Field(default=3, ge=1)  # every n-th frame
     samples: int = Field(default=100, ge=1)  # upright: of each group
     ages: tuple[NotNegative, NotNegative] = (18.0, 75.0)

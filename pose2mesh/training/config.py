@@ -146,7 +146,7 @@ class DataConfig(Strict):
 
     sources: tuple[SourceConfig, ...] = ()
     exact_input: bool = False  # sources: projected joints without errors, in training and instead of detections
-    motion: tuple[str, ...] = ("mocap_train.npz",)  # packs or BVH folders; bare names are looked up in the data folder
+    motion: tuple[str, ...] = ("mocap2_train.npz",)  # packs or BVH folders; bare names are looked up in the data folder
     prior: str | None = None  # draw poses from this pose prior (name or path) instead: no motion file is needed
     prior_share: Fraction = 1.0  # share of the poses that are drawn from `prior`, beside those of `motion`
     motion_or_prior: str | None = None  # a pose prior to draw poses from where none of `motion` is there
@@ -200,7 +200,7 @@ class TrainConfig(RunConfig):
     stages: tuple[StageConfig, ...] = Field(min_length=1)
     streams: int = Field(default=1, ge=1)  # batches that a step averages over, shared out among processes
     # Motion; of a hand, families of gestures; with data.sources, datasets.
-    validation: tuple[str | ValidationSource, ...] = ("mocap_val.npz",)
+    validation: tuple[str | ValidationSource, ...] = ("mocap2_val.npz",)
     initial: str | None = None  # weights to start from (name or path)
     # What to take of them: all that fits, the lifter alone, or what a lifting stage trains (also the first guess).
     initial_part: Literal["all", "lifter", "lifting"] = "all"

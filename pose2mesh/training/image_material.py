@@ -44,7 +44,7 @@ class ImageTrainConfig(RunConfig):
     width: int = Field(default=1024, ge=8)  # of the head
     dropout: Fraction = 0.5  # of the head
     data: DataConfig = DataConfig()
-    validation: tuple[str, ...] = ("mocap_val.npz",)  # motion, drawn in the same look
+    validation: tuple[str, ...] = ("mocap2_val.npz",)  # motion, drawn in the same look
     pictures: int = Field(default=20000, ge=1)
     views: int = Field(default=8, ge=1)  # of every picture, that frozen eyes look at once
     backgrounds: int = Field(default=256, ge=1)
