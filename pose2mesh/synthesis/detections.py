@@ -4,7 +4,7 @@ A network that takes the union of all sets sees each sample through one detector
 one does not know are absent.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple, TypeVar
 
@@ -20,8 +20,7 @@ from pose2mesh.skeletons import JointSet
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import conversion_sources
 
-T = TypeVar("T")
-
+T, N = TypeVar("T"), TypeVar("N")
 
 _MOST_DETECTORS = 4  # in one batch: many small groups cost more time than the network
 
@@ -94,15 +93,13 @@ class Detections:
         x and y in focal lengths. Who is seen by which detector, and with which errors, is drawn.
         """
         order = torch.randperm(len(points), generator=generator)  # cameras and poses have shares too
-        found, start = [], 0
-        for number, (size, index) in enumerate(self._draw_detectors(len(points), generator)):
-            rows = order[start : start + size]
-            start += size
+        found = []
+        for index, parts in hand_out(order, self._draw_detectors(len(points), generator), errors.noise):
+            rows, kinds = torch.cat([part for part, _ in parts]), [kind for _, kind in parts]
             detector, columns = self.sources[index][1], self.source_rows[index]
             exact = project(points[rows][:, columns], place[rows])  # [b, J, 2]
-            some = portions(errors.noise, size, turn=number)
-            parts = zip(exact.split([n for n, _ in some]), some, strict=True)
-            seen = torch.cat([add_detector_noise(part, kind, generator, detector.joints) for part, (_, kind) in parts])
+            alike = zip(exact.split([len(part) for part, _ in parts]), kinds, strict=True)
+            seen = torch.cat([add_detector_noise(part, kind, generator, detector.joints) for part, kind in alike])
             for framed, framing in errors.framings:
                 cut = framed[rows].nonzero()[:, 0]
                 if not len(cut):
@@ -121,6 +118,16 @@ class Detections:
         places = (torch.rand((), generator=generator) + torch.arange(_MOST_DETECTORS)) / _MOST_DETECTORS
         index = torch.searchsorted(shares.cumsum(0) / shares.sum(), places.double()).clamp(max=len(shares) - 1)
         return portions([(float(n), int(i)) for i, n in zip(*index.unique(return_counts=True), strict=True)], count)
+
+
+def hand_out(
+    order: Tensor, groups: Sequence[tuple[int, T]], noise: Sequence[tuple[float, N]]
+) -> Iterator[tuple[T, list[tuple[Tensor, N]]]]:
+    """Samples in the order [B] to groups of a size, and within each to kinds of errors: (group, its (rows, kind))."""
+    rows = order.split([size for size, _ in groups])
+    for turn, (mine, (size, group)) in enumerate(zip(rows, groups, strict=True)):
+        counts, kinds = zip(*portions(noise, size, turn), strict=True)
+        yield group, list(zip(mine.split(counts), kinds, strict=True))
 
 
 def portions(shares: Sequence[tuple[float, T]], count: int, turn: int = 0) -> list[tuple[int, T]]:

@@ -27,7 +27,7 @@ from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.losses.targets import Batch
 from pose2mesh.npz import read_arrays
 from pose2mesh.synthesis.bodies import ADULT_YEARS, Mixture, seeded_generator
-from pose2mesh.synthesis.detections import portions
+from pose2mesh.synthesis.detections import hand_out, portions
 from pose2mesh.synthesis.mocap import ProtocolBatch
 
 HAND_DISTANCE = (0.3, 1.2)  # metres from the camera, of the protocol
@@ -94,11 +94,9 @@ class SyntheticHands(Dataset):
     def _detect(self, points: Tensor, generator: Generator) -> Tensor:
         """Give each share of the batch its kind of errors. The order is shuffled: cameras have shares too."""
         order = torch.randperm(len(points), generator=generator)
-        counts, kinds = zip(*portions(self.mixture.noise, len(points)), strict=True)
-        out = torch.empty(len(points), 21, 3)
-        for rows, noise in zip(order.split(counts), kinds, strict=True):
-            out[rows] = add_hand_noise(points[rows], noise, generator)
-        return out
+        ((_, parts),) = hand_out(order, [(len(points), None)], self.mixture.noise)
+        found = [add_hand_noise(points[rows], noise, generator) for rows, noise in parts]
+        return torch.cat(found)[order.argsort()]
 
     def _sample_betas(self, count: int, generator: Generator) -> Tensor:
         adults, children = (shapes[torch.randint(len(shapes), (count,), generator=generator)] for shapes in self.shapes)

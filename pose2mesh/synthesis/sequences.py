@@ -28,7 +28,7 @@ from pose2mesh.losses.targets import SequenceBatch
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.synthesis.bodies import find_motion, seeded_generator, training_shapes
-from pose2mesh.synthesis.detections import Detections, Detector, portions
+from pose2mesh.synthesis.detections import Detections, Detector, hand_out, portions
 
 _STEP_120 = 4  # between frames in a row, of the recordings' 120 a second
 _FLIP = torch.tensor([[1.0, -1, -1], [-1, 1, 1], [-1, 1, 1]])  # M R M entry by entry, M = diag(-1, 1, 1)
@@ -184,20 +184,14 @@ class SyntheticSequences:
 
     def _detect(self, points: Tensor, place: Tensor, rates: Tensor, generator: Generator) -> Tensor:
         """Points [B,T,U+n,3] m to keypoints [B,T,J,3]: each sequence through a detector, with its errors."""
-        count, detections, found, start = len(points), self.detections, [], 0
-        order = torch.randperm(count, generator=generator)
+        detections, found, order = self.detections, [], torch.randperm(len(points), generator=generator)
         sources = [(share, i) for i, (share, _) in enumerate(detections.sources)]
-        for turn, (size, index) in enumerate(portions(sources, count)):
-            rows, start = order[start : start + size], start + size
+        for index, parts in hand_out(order, portions(sources, len(points)), self.mixture.noise):
             detector, columns = detections.sources[index][1], detections.source_rows[index]
-            exact = project(points[rows][:, :, columns].flatten(0, 1), place[rows].flatten(0, 1))
-            exact = exact.unflatten(0, (size, -1))
-            parts, first = [], 0
-            for some, noise in portions(self.mixture.noise, size, turn):
-                part = slice(first, first + some)
-                parts.append(self._seen(exact[part], detector, noise, rates[rows[part]], generator))
-                first += some
-            found.append(torch.cat(parts))
+            for rows, noise in parts:
+                exact = project(points[rows][:, :, columns].flatten(0, 1), place[rows].flatten(0, 1))
+                exact = exact.unflatten(0, (len(rows), -1))
+                found.append(self._seen(exact, detector, noise, rates[rows], generator))
         return torch.cat(found)[order.argsort()]
 
     def _seen(
