@@ -20,7 +20,8 @@ from pose2mesh.skeletons import JointSet
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import conversion_sources
 
-T, N = TypeVar("T"), TypeVar("N")
+T = TypeVar("T")
+N = TypeVar("N")
 
 _MOST_DETECTORS = 4  # in one batch: many small groups cost more time than the network
 
