@@ -139,7 +139,8 @@ class Pose2Mesh(OverTime):
         `intrinsics` (a focal length in pixels, a matrix K, a mapping or a file, see `detectors.intrinsics`) and
         `image_size`, (width, height) of the picture that keypoints are from, decide how far away people come out;
         without them the camera is guessed (docs/conventions.md). `outputs`: "mesh" for everything, "parameters" for
-        joints and body parameters, "joints" for joints alone; without the mesh a person takes a few kilobytes.
+        joints and body parameters, "joints" for joints alone; without the mesh a person takes a few kilobytes, and
+        joints of weights with a mesh of their own come out some mm apart, no farther from the truth (docs/scale.md).
         `fit`: whether bodies are fitted to their keypoints (`fitting.quick_fit`); a person's mesh is then the body of
         its parameters. Weights without body parameters are not fitted. `subject`: what is known of everybody here, age,
         height, gender, weight or some of them; bodies get that size, so sizes and distances become metric.
