@@ -57,7 +57,7 @@ def test_every_row_of_the_recipe_is_another_network(tmp_path: Path) -> None:
         assert built(torch.rand(2, 19, 3)).vertices.shape == (2, 431, 3)
         assert not [name for name in built.state_dict() if "decoder" in name]  # the body is no weight
     idle = config.rows[1].model_copy(update={"train": {"precision": config.train["precision"]}})
-    with pytest.raises(InputError, match="precision is 'bfloat16' already"):
+    with pytest.raises(InputError, match="precision is 'float32' already"):
         row_settings(config, idle, 0, tmp_path)
 
 

@@ -25,7 +25,8 @@ def rows(pack: str) -> dict[str, dict]:
 
 
 def test_angles_are_the_rotation_between():
-    first, second = Rotation.random(12, rng=0), Rotation.random(20, rng=1)
+    rng = np.random.default_rng(0)
+    first, second = (Rotation.from_rotvec(rng.normal(size=(count, 3))) for count in (12, 20))
     found = angles(*(torch.from_numpy(r.as_matrix()).view(-1, 4, 3, 3) for r in (first, second)))
     assert found.shape == (3, 5)
     between = (first[8:12].inv() * second[4:8]).magnitude()
