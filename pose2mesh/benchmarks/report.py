@@ -47,7 +47,7 @@ class Row:
     direction: str  # forward | train; `pass` in the JSON
     batch: int
     ms: float  # median of one pass
-    samples_per_s: float
+    samples_per_s: float  # of one process
     peak_mb: float | None  # memory that one pass adds to the loaded network
     ratio_to_original: float | None  # how many times faster than the classic network run the original way
     ratio_to_floor: float | None  # how many times slower than the dense products of the same pass alone

@@ -19,6 +19,7 @@ from pose2mesh.benchmarks.timing import median_ms
 from pose2mesh.benchmarks.workloads import ORIGINAL, Workload, workload_names
 from pose2mesh.errors import InputError
 from pose2mesh.ops.machine import describe_machine
+from pose2mesh.training.distributed import Processes
 
 _FLOOR = "floor"
 
@@ -39,8 +40,14 @@ class Settings:
     budget_s: float = 4.0  # seconds for each row
 
 
-def run_benchmark(settings: Settings, say: Callable[[str], object] = lambda line: None) -> Report:
-    """Every row is checked against the reference before it is timed; all rows of a batch size are interleaved."""
+def run_benchmark(
+    settings: Settings, say: Callable[[str], object] = lambda line: None, group: Processes | None = None
+) -> Report:
+    """Every row is checked against the reference before it is timed; all rows of a batch size are interleaved.
+
+    Of a `group` all processes measure at once, without sending one another gradients; rows are their mean.
+    """
+    group = group or Processes()
     device = torch.device(settings.device)
     if device.type == "cuda":
         return run_cuda_benchmark(settings, say)
@@ -58,9 +65,10 @@ def run_benchmark(settings: Settings, say: Callable[[str], object] = lambda line
     rows = []
     for batch in settings.batches:
         say(f"{direction} at batch {batch}")
-        rows += _measure(jobs, direction, batch, settings, device)
+        rows += _measure(jobs, direction, batch, settings, device, group)
     clock = "processor time" if settings.is_cpu_time else "wall time"
-    return Report({**describe_machine(device), "clock": clock}, rows)
+    machine = {**describe_machine(device), "clock": clock, "processes": group.count}
+    return Report(machine, rows)
 
 
 def _has_pyg(settings: Settings) -> bool:
@@ -88,6 +96,7 @@ def _measure(
     batch: int,
     settings: Settings,
     device: torch.device,
+    group: Processes,
 ) -> list[Row]:
     runs = {}
     for _, _, workload in jobs:
@@ -100,13 +109,15 @@ def _measure(
         source = replace(workload, paths={_FLOOR: workload.floor})
         runs[workload.name, _FLOOR] = floor_of(prepare(source, _FLOOR, direction, batch), device)
     budget = 0.5 if settings.is_quick else settings.budget_s
-    times = median_ms(
+    group.barrier()
+    own = median_ms(
         runs,
         device,
         budget_s=budget,
         least_runs=2 if settings.is_quick else 3,
         is_cpu_time=settings.is_cpu_time,
     )
+    times = dict(zip(own, group.mean(torch.tensor(list(own.values()))).tolist(), strict=True))
     peaks = {} if settings.is_quick else _peaks(jobs, direction, batch, device)
     return [
         _row(workload.name, path, direction, batch, times, peaks) for _, _, workload in jobs for path in workload.paths

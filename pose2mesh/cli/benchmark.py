@@ -13,7 +13,8 @@ pyg (PyTorch Geometric); with --compile and --export also compile, onnxruntime a
 photo: from one photo of 1000 pixels to pictures and files, stage by stage, on the wall and by processor time.
 batch: rows a second of tables of people and memory, by batch size, threads and processes (--batch; --threads: cores).
 All networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and
-above: GLIBC_TUNABLES is reported, state it with the numbers. On CUDA everything is measured unless a mode is named, in
+above: GLIBC_TUNABLES is reported, state it with the numbers. Under torchrun all processes measure at once, and rows are
+those of one process, the mean (gradients are not exchanged). On CUDA everything is measured unless a mode is named, in
 float32, tf32 and bfloat16, with cuda-fused, a CUDA graph and torch.compile, beside the roofline."""
 
 
@@ -24,6 +25,7 @@ def run(arguments: list[str]) -> int:
     import torch
 
     from pose2mesh.benchmarks import Settings, run_benchmark
+    from pose2mesh.training.distributed import processes
 
     if options.device not in ("cpu", "cuda") and not options.device.startswith("cuda:"):
         raise InputError(f"--device {options.device}: choose cpu or cuda")
@@ -51,10 +53,13 @@ def run(arguments: list[str]) -> int:
         has_export=options.export,
         is_cpu_time=options.cpu_time,
     )
-    report = run_benchmark(settings, say=lambda line: print(line, file=sys.stderr))
-    print(report.table())
-    if options.json:
-        report.write_json(options.json)
+    with processes(torch.device(options.device)) as group:
+        report = run_benchmark(settings, lambda line: print(line, file=sys.stderr) if group.is_first else None, group)
+        if not group.is_first:
+            return 0
+        print(report.table())
+        if options.json:
+            report.write_json(options.json)
     return 0
 
 

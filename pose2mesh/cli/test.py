@@ -162,11 +162,11 @@ def _scenes(config) -> tuple[Any, int]:
         from pose2mesh.synthesis.hand_studio import HandStudio
 
         count = config.limit or HAND_SCENES
-        return HandStudio(config.data.families, config.data.ages).scenes(count, config.seed), count
+        return HandStudio(config.data.families, config.data.ages).scenes(count, config.seed, config.data.workers), count
     from pose2mesh.synthesis.studio import protocol_scenes
 
     protocol: Any = _protocol(config)  # of recorded motion
-    return protocol_scenes(protocol), protocol.count()
+    return protocol_scenes(protocol, config.data.workers), protocol.count()
 
 
 def _coco_result(image: int, keypoints) -> dict[str, Any]:

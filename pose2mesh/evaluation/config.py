@@ -16,6 +16,7 @@ class TestData(Strict):
     ages: tuple[NotNegative, NotNegative] = (18.0, 75.0)
     families: tuple[str, ...] = TEST_FAMILIES  # hands: held-out families of gestures
     variants: int = Field(default=50, ge=1)  # hands: samples of each gesture
+    workers: int = Field(default=0, ge=0)  # closed loops: processes that draw pictures
     folder: str = ""  # of an annotated dataset, as docs/data.md lays it out
 
 

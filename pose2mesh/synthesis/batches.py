@@ -3,7 +3,7 @@
 import copy
 import multiprocessing
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -12,6 +12,10 @@ from torch.utils.data import DataLoader
 from pose2mesh.errors import MachineError
 
 _GRACE = 10  # seconds that a worker outlives a SIGTERM; the main process sends one to a worker that does not end
+
+
+def _unchanged(made: Any) -> Any:
+    return made
 
 
 class Samples(Protocol):
@@ -40,17 +44,24 @@ def batches(samples: Samples, start: int, end: int, workers: int) -> Iterator[An
     Workers send arrays through pipes: tensors would lie in shared memory, and where that is full a worker dies without
     a word and the run waits for ever.
     """
+    for arrays in made_ahead(samples, start, end, workers, _to_arrays):
+        yield type(arrays)(*(_to_tensor(array) for array in arrays))
+
+
+def made_ahead(
+    samples: Samples, start: int, end: int, workers: int, pack: Callable[[Any], Any] = _unchanged
+) -> Iterator[Any]:
+    """Samples `start` to before `end` in their order, whoever makes them; `pack` leaves no tensors in them."""
     loader = DataLoader(
         samples,  # pyright: ignore[reportArgumentType]
         batch_size=None,
         sampler=range(start, end),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        collate_fn=_to_arrays,
+        collate_fn=pack,
         worker_init_fn=_outlive_sigterm,
     )
-    for arrays in _started(loader):
-        yield type(arrays)(*(_to_tensor(array) for array in arrays))
+    yield from _started(loader)
 
 
 def _started(loader: DataLoader) -> Iterator[Any]:

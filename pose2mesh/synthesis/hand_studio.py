@@ -24,6 +24,7 @@ from pose2mesh.geometry.mirroring import flip_faces
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.skeletons import HAND21
+from pose2mesh.synthesis.batches import made_ahead
 from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
 from pose2mesh.synthesis.mocap import test_shapes
 from pose2mesh.types import Camera, Person
@@ -61,15 +62,18 @@ class HandStudio:
         self.hand_vertices = body_vertices()
         self.arm_vertices, self.arm_faces = arm_of(self.body)
 
-    def scenes(self, count: int, seed: int = 0) -> Iterator[HandScene]:
-        """Random adults and gestures, right and left hands in turn."""
-        for row in range(count):
-            generator = seeded_generator(seed, row, 0)
-            betas = self.shapes[torch.randint(len(self.shapes), (1,), generator=generator)]
-            angles = self.sampler.sample(1, generator)
-            view = _view_of_hand(self.body, generator)
-            distance, fill = (low + (high - low) * torch.rand((), generator=generator).item() for low, high in _RANGES)
-            yield self.photograph(self.pose(angles, view, betas), "left" if row % 2 else "right", distance, fill)
+    def scenes(self, count: int, seed: int = 0, workers: int = 0) -> Iterator[HandScene]:
+        """Random adults and gestures, right and left hands in turn, drawn by `workers` processes."""
+        return made_ahead(_Scenes(self, seed), 0, count, workers)
+
+    def scene(self, seed: int, row: int) -> HandScene:
+        """One of `scenes`."""
+        generator = seeded_generator(seed, row, 0)
+        betas = self.shapes[torch.randint(len(self.shapes), (1,), generator=generator)]
+        angles = self.sampler.sample(1, generator)
+        view = _view_of_hand(self.body, generator)
+        distance, fill = (low + (high - low) * torch.rand((), generator=generator).item() for low, high in _RANGES)
+        return self.photograph(self.pose(angles, view, betas), "left" if row % 2 else "right", distance, fill)
 
     def gesture_scene(self, family: str, name: str, side: str, yaw_degrees: float = 0.0) -> HandScene:
         """The mean adult's hand in a gesture of `augmentation.hand_gestures`, fingers up, the palm to the camera.
@@ -109,6 +113,16 @@ class HandStudio:
         keypoints = np.column_stack([camera.project(joints), np.ones(len(joints))]).astype(np.float32)
         truth = Person(mesh, faces, joints, HAND21.joints, keypoints, camera, handedness=side)
         return HandScene(image, truth)
+
+
+class _Scenes:
+    """Of a studio by number."""
+
+    def __init__(self, studio: HandStudio, seed: int):
+        self.studio, self.seed = studio, seed
+
+    def __getitem__(self, row: int) -> HandScene:
+        return self.studio.scene(self.seed, row)
 
 
 def arm_of(body: AnnyBody) -> tuple[np.ndarray, np.ndarray]:

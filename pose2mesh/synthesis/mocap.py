@@ -46,32 +46,42 @@ class MocapProtocol:
 
     def count(self) -> int:
         """Samples of all batches."""
-        return len(self._frames())
+        return len(self.frames())
 
-    def _frames(self) -> np.ndarray:
+    def frames(self) -> np.ndarray:
+        """Of the pack [N]."""
         return np.arange(0, len(load_motion(find_motion(self.motion))), self.every)[: self.limit]
 
     def batches(self, size: int) -> Iterator[ProtocolBatch]:
         """Batches in the order of the frames."""
-        pack, frames = load_motion(find_motion(self.motion)), self._frames()
-        subjects = [str(pack.clip_subject[pack.clip_id[frame]]) for frame in frames]
-        reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")
-        pool = relative_rotvecs(pack.rotvec[frames])  # heading is drawn by the camera
-        shapes = test_shapes(self.ages)
-        for start in range(0, len(frames), size):
-            rows = range(start, min(start + size, len(frames)))
-            yield self._batch(rows, pool[start : rows.stop], shapes, reduced, subjects[start : rows.stop])
+        made = MocapBatches(self, size)
+        yield from (made[index] for index in range(len(made)))
 
-    def _batch(
-        self, rows: range, poses: Tensor, shapes: Tensor, reduced: ReducedBody, subjects: list[str]
-    ) -> ProtocolBatch:
-        drawn = [self._draw(row, shapes) for row in rows]
+
+class MocapBatches:
+    """The batches of a protocol by number."""
+
+    def __init__(self, protocol: MocapProtocol, size: int):
+        pack, frames = load_motion(find_motion(protocol.motion)), protocol.frames()
+        self.body, self.seed, self.size = protocol.body, protocol.seed, size
+        self.subjects = [str(pack.clip_subject[pack.clip_id[frame]]) for frame in frames]
+        self.reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")
+        self.pool = relative_rotvecs(pack.rotvec[frames])  # heading is drawn by the camera
+        self.shapes = test_shapes(protocol.ages)
+
+    def __len__(self) -> int:
+        return -(-len(self.subjects) // self.size)
+
+    def __getitem__(self, index: int) -> ProtocolBatch:
+        rows = range(index * self.size, min((index + 1) * self.size, len(self.subjects)))
+        poses = self.pool[rows.start : rows.stop]
+        drawn = [self._draw(row) for row in rows]
         betas = torch.cat([d[0] for d in drawn])
         rotation = torch.cat([d[1] for d in drawn])
         distance = torch.cat([d[2] for d in drawn])
         groups = self.body.expand_groups(rotation[:, None] @ world_rotmats(poses))
-        joints = reduced.joints(betas, groups)
-        vertices = reduced.skin(betas, groups)
+        joints = self.reduced.joints(betas, groups)
+        vertices = self.reduced.skin(betas, groups)
         pelvis = joints[:, PELVIS_ROW, None]
         joints, vertices = joints - pelvis, vertices - pelvis
         exact = project(joints[:, COCO_ROWS], distance)
@@ -80,12 +90,14 @@ class MocapProtocol:
             generator = seeded_generator(self.seed, row, 1)
             clean.append(add_detector_noise(exact[i : i + 1], CLEAN, generator))
             noisy.append(add_detector_noise(exact[i : i + 1], PROTOCOL_NOISE, generator))
-        return ProtocolBatch(torch.cat(clean), torch.cat(noisy), joints, vertices, subjects, distance)
+        return ProtocolBatch(
+            torch.cat(clean), torch.cat(noisy), joints, vertices, self.subjects[rows.start : rows.stop], distance
+        )
 
-    def _draw(self, row: int, shapes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _draw(self, row: int) -> tuple[Tensor, Tensor, Tensor]:
         """Shape [1,S], view rotation [1,3,3] and distance [1] of one sample."""
         generator = seeded_generator(self.seed, row, 0)
-        betas = shapes[torch.randint(len(shapes), (1,), generator=generator)]
+        betas = self.shapes[torch.randint(len(self.shapes), (1,), generator=generator)]
         view = sample_views(1, CameraRange(), generator)
         return betas, view.rotation, view.distance
 

@@ -7,6 +7,7 @@ i is a function of (seed, i) alone.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import ClassVar
 
 import numpy as np
@@ -21,12 +22,14 @@ from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.rendering.software import render
 from pose2mesh.rendering.studio import SKIN_TONE, render_studio
 from pose2mesh.skeletons import COCO_ROWS, joint_set
+from pose2mesh.synthesis.batches import made_ahead
 from pose2mesh.synthesis.bodies import seeded_generator
-from pose2mesh.synthesis.mocap import MocapProtocol
+from pose2mesh.synthesis.mocap import MocapBatches, MocapProtocol
 from pose2mesh.types import Camera, Person
 
 SIDE = 512  # pixels of a picture's side
 FILL = (0.3, 0.9)  # range of the protocol: what a square around the pelvis that holds the body fills of the picture
+_BATCH = 16  # bodies that are made together
 _JOINTS = joint_set("coco19")
 _PELVIS = _JOINTS.index("pelvis")
 
@@ -49,15 +52,25 @@ def figure_scene(body: AnnyBody, name: str, yaw_degrees: float = 0.0, distance: 
     return _take(body, vertices, joints, distance, 0.85, "figures")
 
 
-def protocol_scenes(protocol: MocapProtocol) -> Iterator[StudioScene]:
-    """The samples of the mocap protocol, as pictures."""
-    row = 0
-    for batch in protocol.batches(16):
-        for vertices, joints, distance, group in zip(
-            batch.vertices, batch.joints, batch.distance, batch.groups, strict=True
-        ):
-            yield _take(protocol.body, vertices, joints, float(distance), _fill(protocol.seed, row), group)
-            row += 1
+def protocol_scenes(protocol: MocapProtocol, workers: int = 0) -> Iterator[StudioScene]:
+    """The samples of the mocap protocol, as pictures that `workers` processes draw."""
+    made = _SceneBatches(protocol, _BATCH)
+    return chain.from_iterable(made_ahead(made, 0, len(made.bodies), workers))
+
+
+class _SceneBatches:
+    """The batches of a protocol by number, as pictures."""
+
+    def __init__(self, protocol: MocapProtocol, size: int):
+        self.bodies = MocapBatches(protocol, size)
+
+    def __getitem__(self, index: int) -> list[StudioScene]:
+        made, batch = self.bodies, self.bodies[index]
+        samples = zip(batch.vertices, batch.joints, batch.distance.tolist(), batch.groups, strict=True)
+        return [
+            _take(made.body, vertices, joints, distance, _fill(made.seed, row), group)
+            for row, (vertices, joints, distance, group) in enumerate(samples, index * made.size)
+        ]
 
 
 def _fill(seed: int, row: int) -> float:

@@ -1,8 +1,15 @@
 """A classic network small enough for tests, on the heavy-edge tree of a ball, with statistics that are not trivial."""
 
+import io
+import os
+from contextlib import redirect_stdout
+from pathlib import Path
+
 import torch
 import trimesh
 
+from pose2mesh.benchmarks import run, workloads
+from pose2mesh.cli.main import main
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy
 from pose2mesh.networks.ablations import DIRECT_PLAN
 from pose2mesh.networks.meshnet import ChannelPlan, MeshNet, narrowed
@@ -26,3 +33,13 @@ def small_classic(plan: ChannelPlan = PLAN) -> ClassicPose2Mesh:
         if value.is_floating_point() and (".bn." in name or "batch_norm" in name or name.endswith("bias")):
             value.copy_(torch.rand_like(value) + 0.5)
     return network
+
+
+def benchmark_as_told(output: Path, ms: tuple[float, ...]) -> str:
+    """What the command prints in one of several processes, whose clock says `ms[rank]` for everything."""
+    small = workloads.classic(torch.device("cpu"), network=small_classic())
+    workloads.build = lambda *_, **__: [small]
+    run.median_ms = lambda runs, *_, **__: dict.fromkeys(runs, ms[int(os.environ["RANK"])])
+    with redirect_stdout(io.StringIO()) as printed:
+        assert main(["benchmark", "train", "--quick", "--batch", "4", "--json", str(output)]) == 0
+    return printed.getvalue()

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from small_classic import PLAN, SMALL_DIRECT_PLAN, ball_hierarchy, small_classic
+from many_processes import in_processes
+from small_classic import PLAN, SMALL_DIRECT_PLAN, ball_hierarchy, benchmark_as_told, small_classic
 
 from pose2mesh.benchmarks import Report, Row, Settings, run_benchmark, workloads
 from pose2mesh.benchmarks.passes import check
@@ -45,6 +46,15 @@ def test_networks(toys, mode, tmp_path):
         assert row["samples_per_s"] == pytest.approx(1000 * row["batch"] / row["ms"])
     for line in ("classic", "compact", "threads"):
         assert line in report.table()
+
+
+def test_processes_of_torchrun_tell_the_rate_of_one(tmp_path):
+    """The mean of theirs, told once."""
+    printed = in_processes(2, benchmark_as_told, tmp_path / "b.json", (10.0, 30.0))
+    assert "samples/s" in printed[0] and printed[1] == ""
+    document = json.loads((tmp_path / "b.json").read_text())
+    assert document["machine"]["processes"] == 2
+    assert {(row["ms"], row["samples_per_s"]) for row in document["rows"]} == {(20.0, 200.0)}
 
 
 def test_operators_and_a_choice_of_paths(toys):

@@ -30,7 +30,7 @@ def scene(monkeypatch):
             return people
 
     monkeypatch.setattr(Pose2Mesh, "from_pretrained", lambda *_: Model())
-    monkeypatch.setattr(studio, "protocol_scenes", lambda protocol: [scene, scene])
+    monkeypatch.setattr(studio, "protocol_scenes", lambda protocol, workers: [scene, scene])
     return scene
 
 

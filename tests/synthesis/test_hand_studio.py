@@ -48,6 +48,12 @@ def test_the_mesh_is_drawn_where_the_keypoints_say(studio):
     assert normals[np.linalg.norm(normals, axis=1) > 0].shape == normals.shape
 
 
+def test_scenes_of_workers_are_those_of_none(studio):
+    for one, other in zip(studio.scenes(3, 5), studio.scenes(3, 5, workers=2), strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.truth.vertices, other.truth.vertices)
+
+
 def test_scenes_are_a_function_of_the_seed(studio):
     first, again, other = (next(iter(studio.scenes(1, seed))) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first.image, again.image)

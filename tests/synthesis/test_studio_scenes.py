@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 import torch
 from studio_figures import random_scenes
+from tiny_pack import write_pack
 
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.synthesis import studio
 from pose2mesh.synthesis.mocap import MocapProtocol
 from pose2mesh.synthesis.studio import FILL, SIDE, figure_scene, protocol_scenes
 
@@ -74,3 +76,18 @@ def test_protocol_scenes_show_the_samples_of_the_protocol(body):
         exact = torch.from_numpy((scene.truth.keypoints[:, :2] - SIDE / 2) / focal)
         torch.testing.assert_close(exact, batch.clean[i, :, :2], atol=1e-5, rtol=0)
         assert scene.group == batch.groups[i]
+
+
+def test_scenes_of_workers_are_those_of_none(body, tmp_path, monkeypatch):
+    monkeypatch.setattr(studio, "_BATCH", 2)  # five frames in three batches
+    protocol = MocapProtocol(body, write_pack(tmp_path / "pack.npz"), every=1, limit=5)
+    alone, shared = (list(protocol_scenes(protocol, workers)) for workers in (0, 2))
+    assert len(alone) == len(shared) == 5 and len({scene.image.tobytes() for scene in alone}) == 5
+    for one, other in zip(alone, shared, strict=True):
+        assert one.group == other.group
+        for first, second in (
+            (one.image, other.image),
+            (one.mask, other.mask),
+            (one.truth.vertices, other.truth.vertices),
+        ):
+            np.testing.assert_array_equal(first, second)
