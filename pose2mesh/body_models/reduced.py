@@ -32,9 +32,10 @@ class ReducedBody(nn.Module):
         weights, heads, parents = merge_bones(body)
         regressor = body.joint_regressor(joints) if isinstance(joints, str) else joints  # [J, V]
         template = _shape_axis(body.v_template, body.shapedirs).double().numpy()  # [V, 3, 1+S]
-        blend = regressor[:, :, None] * weights[None]  # [J, V, G]
+        used = regressor.any(0)  # [V]: a few hundred of thousands
+        blend = regressor[:, used, None] * weights[used]  # [J, U, G]
         share = blend.sum(1)  # [J, G]
-        lever = np.tensordot(blend, template, ([1], [0])) - share[:, :, None, None] * heads
+        lever = np.tensordot(blend, template[used], ([1], [0])) - share[:, :, None, None] * heads
         self._store("vertices", template[vertex_ids])  # [n, 3, 1+S]
         self._store("weights", weights[vertex_ids])  # [n, G]
         self._store("heads", heads)  # [G, 3, 1+S]
@@ -75,9 +76,7 @@ class ReducedBody(nn.Module):
 def merge_bones(body: AnnyBody | HandBody) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights [V,G], heads linear in shape [G,3,1+S], parent group [G] (-1 for the root)."""
     group_of = body.group_of.numpy()
-    groups = len(body.groups)
-    weights = np.zeros((len(body.weights), groups))
-    np.add.at(weights.T, group_of, body.weights.double().numpy().T)
+    weights = body.weights.double().numpy() @ np.eye(len(body.groups))[group_of]  # [V, G]
     leading = [body.bone_names.index(name) for name in body.groups]
     parents = body.parents.numpy()[leading]
     return weights, body.heads.double().numpy()[leading], np.where(parents >= 0, group_of[np.maximum(parents, 0)], -1)

@@ -92,9 +92,8 @@ def open_picture(path: Path) -> Iterator[Any]:
 
 
 def _open(path: Path):
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
-    Image.init()
     names = _FORMATS
     if has_suffix(path, _HEIF_SUFFIXES):
         if find_spec("pi_heif") is None:
@@ -103,7 +102,12 @@ def _open(path: Path):
 
         pi_heif.register_heif_opener()
         names = ("HEIF", *_FORMATS)
-    return Image.open(path, formats=[name for name in names if name in Image.OPEN])  # AVIF: not in each Pillow
+    Image.preinit()  # JPEG, PNG and a few more, whatever the suffix says; all formats take longer to import
+    try:
+        return Image.open(path, formats=[name for name in names if name in Image.OPEN])  # AVIF: not in each Pillow
+    except UnidentifiedImageError:
+        Image.init()
+        return Image.open(path, formats=[name for name in names if name in Image.OPEN])
 
 
 def _halve(path: Path, picture: Any) -> None:

@@ -4,7 +4,7 @@ In the graph, for 20 people and every cell, it took as long as all layers before
 """
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+from numpy.lib.stride_tricks import sliding_window_view
 
 from pose2mesh.detectors.similarity import SCORE_ROW
 from pose2mesh.skeletons import COCO17
@@ -26,7 +26,7 @@ def people_in(maps: list[np.ndarray], least: float) -> np.ndarray:
     """
     centers, heat, ways, rests, boxes, shifts = (values[0] for values in maps)
     centers, size = centers[..., 0], heat.shape[:2]
-    is_peak = maximum_filter(centers, AROUND, mode="constant", cval=0) - centers < 1e-6
+    is_peak = _highest_around(centers) - centers < 1e-6
     best = np.argsort(-np.where(is_peak, centers, 0).ravel(), kind="stable")[:PEOPLE]
     cells = np.stack(np.unravel_index(best, size), -1)  # [N, 2] y, x
     y, x = cells.T
@@ -52,6 +52,14 @@ def people_in(maps: list[np.ndarray], least: float) -> np.ndarray:
         counted = scores[scores > COUNTED]
         pose[SCORE_ROW, 2] = centers[y[i], x[i]] * counted.sum() / max(len(counted), 1)
     return poses
+
+
+def _highest_around(values: np.ndarray) -> np.ndarray:
+    """The highest of the `AROUND` x `AROUND` values [H, W] around each, and of 0 at the edges."""
+    for axis in (0, 1):
+        beyond = [(AROUND // 2, AROUND // 2) if axis == i else (0, 0) for i in (0, 1)]
+        values = sliding_window_view(np.pad(values, beyond), AROUND, axis).max(-1)
+    return values
 
 
 def _bell(cells: np.ndarray, ends: np.ndarray, shorter: int) -> np.ndarray:

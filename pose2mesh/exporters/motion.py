@@ -23,10 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from pose2mesh.errors import FormatError, InputError
-from pose2mesh.exporters.bvh import write_bvh
 from pose2mesh.exporters.gltf import write_glb
 from pose2mesh.exporters.person import Y_UP
 from pose2mesh.npz import read_arrays, write_arrays
@@ -129,11 +127,19 @@ def _write_npz(motion: Motion, path: Path) -> None:
 
 
 def _amass(motion: Motion) -> dict[str, Any]:
+    from scipy.spatial.transform import Rotation  # slow to import
+
     rotations = motion.rotations.astype(np.float64)  # [N, 24, 3, 3]
     rotations[:, 0] = Y_UP[:, None] * rotations[:, 0]
     poses = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec().reshape(len(motion), -1)
     return {"poses": poses, "trans": motion.translation * Y_UP, "mocap_framerate": np.float64(motion.fps)}
 
 
-_WRITERS: dict[str, Callable[[Motion, Path], None]] = {".npz": _write_npz, ".glb": write_glb, ".bvh": write_bvh}
+def _write_bvh(motion: Motion, path: Path) -> None:
+    from pose2mesh.exporters.bvh import write_bvh  # its import takes a tenth of a second
+
+    write_bvh(motion, path)
+
+
+_WRITERS: dict[str, Callable[[Motion, Path], None]] = {".npz": _write_npz, ".glb": write_glb, ".bvh": _write_bvh}
 MOTION_SUFFIXES = tuple(_WRITERS)

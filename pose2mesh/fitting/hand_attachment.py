@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.spatial import KDTree
 
 from pose2mesh.body_models import AnnyBody, HandBody, body_vertices
 from pose2mesh.geometry.procrustes import fit_similarity
@@ -50,6 +49,8 @@ def find_arms(body: AnnyBody, hand: HandBody) -> dict[str, Arm]:
 
 def _mirrored(body: AnnyBody, ids: np.ndarray) -> np.ndarray:
     """The vertices [H] on the other side of the body, whose template is symmetric."""
+    from scipy.spatial import KDTree  # slow to import
+
     template = body.v_template.numpy(force=True)  # [V, 3]
     return np.asarray(KDTree(template).query(template[ids] * [-1, 1, 1])[1])
 

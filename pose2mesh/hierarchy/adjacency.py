@@ -5,7 +5,6 @@ Axis letters: V vertices, F faces, N nodes.
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import dijkstra
 
 from pose2mesh.errors import InputError
 from pose2mesh.geometry.surface import edges_from_faces
@@ -85,6 +84,8 @@ def nearest_on_surface(lengths: sparse.csr_matrix, targets: np.ndarray, count: i
     Shapes: lengths [V, V]; targets [N] vertex indices; returns positions in `targets` [V, count] and
     distances.
     """
+    from scipy.sparse.csgraph import dijkstra  # slow to import
+
     count = min(count, len(targets))
     size = num_nodes(lengths)
     best = np.full((size, count), np.inf)  # [V, count]

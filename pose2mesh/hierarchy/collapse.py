@@ -5,7 +5,6 @@ Python floats throughout: every operation is rounded once, so that no processor 
 """
 
 import numpy as np
-from scipy.sparse.csgraph import connected_components
 
 from pose2mesh.hierarchy.adjacency import adjacency_matrix
 
@@ -20,6 +19,8 @@ class CollapsibleMesh:
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray) -> None:
         """Shapes: vertices [V, 3] float64; faces [F, 3]; both checked (`check_mesh`)."""
+        from scipy.sparse.csgraph import connected_components  # slow to import
+
         self.points: list[Point] = [tuple(point) for point in vertices.tolist()]
         self.faces: dict[int, tuple[int, int, int]] = {i: tuple(face) for i, face in enumerate(faces.tolist())}
         self.faces_of: dict[int, set[int]] = {vertex: set() for vertex in range(len(vertices))}

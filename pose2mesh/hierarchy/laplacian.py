@@ -4,7 +4,6 @@ from typing import Literal
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import eigsh
 
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy.adjacency import num_nodes
@@ -39,6 +38,8 @@ def largest_eigenvalue(laplacian: sparse.csr_matrix) -> float:
     size = num_nodes(laplacian)
     if size <= _DENSE_LIMIT:
         return round(float(np.linalg.eigvalsh(laplacian.toarray())[-1]), _DECIMALS)
+    from scipy.sparse.linalg import eigsh  # slow to import
+
     # The start vector is a fixed irregular sequence: a constant one has no part in the leading eigenvector of
     # a symmetric mesh, a random one would make the result depend on the generator.
     start = (np.arange(1, size + 1) * 0.6180339887498949) % 1.0 - 0.5  # [N]

@@ -5,7 +5,6 @@ spirals (after Bouritsas et al. 2019, Neural 3D Morphable Models), and depends o
 """
 
 import numpy as np
-from scipy.sparse.csgraph import dijkstra
 
 from pose2mesh.hierarchy.adjacency import adjacency_matrix
 
@@ -17,6 +16,8 @@ def spiral_sequences(faces: np.ndarray, num_nodes: int, length: int) -> np.ndarr
 
     Shapes: faces [F, 3], counter-clockwise from outside; returns [N, length] int64.
     """
+    from scipy.sparse.csgraph import dijkstra  # slow to import
+
     fans = _fans(np.asarray(faces), num_nodes)
     hops = dijkstra(adjacency_matrix(faces, num_nodes), unweighted=True, indices=0)  # [N]
     rows = [_spiral(node, fans, hops, length) for node in range(num_nodes)]

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.errors import InputError
-from pose2mesh.losses.classic import ClassicObjective
 from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
@@ -47,6 +46,8 @@ class ClassicBody(nn.Module):
 
     def objective(self, stage: Any, data: Any) -> nn.Module:
         """The loss of a stage of training, as `CompactPose2Mesh.objective`. Raises InputError for a frozen lifter."""
+        from pose2mesh.losses.classic import ClassicObjective  # training alone pays for its import
+
         if stage.frozen_lifter:
             raise InputError(f"stage {stage.name}: frozen_lifter is for the compact network")
         return ClassicObjective(self, stage.loss, data.faces, data.joint_regressor, stage.lifting_only)

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.losses.compact import CompactObjective
 from pose2mesh.losses.targets import Batch
 from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.lifter import Lifted, Lifter
@@ -104,6 +103,8 @@ class CompactPose2Mesh(nn.Module):
 
     def objective(self, stage: Any, data: Any) -> nn.Module:
         """The loss of a stage of training (`training.config.StageConfig`) on its samples (`training.stage_data`)."""
+        from pose2mesh.losses.compact import CompactObjective  # training alone pays for its import
+
         self.lifter.requires_grad_(not stage.frozen_lifter)
         return CompactObjective(self, stage.loss, data.rows, data.faces, stage.lifting_only)
 

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.losses.parameters import ParameterObjective
 from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.body_decoders import BodyDecoder
 from pose2mesh.networks.lifter import PoseFeatures
@@ -95,6 +94,8 @@ class Key2Mesh(nn.Module):
 
     def objective(self, stage: Any, data: Any) -> nn.Module:
         """The loss of a stage of training, as `CompactPose2Mesh.objective`."""
+        from pose2mesh.losses.parameters import ParameterObjective  # training alone pays for its import
+
         self.lifter.requires_grad_(not stage.frozen_lifter)
         return ParameterObjective(self, self.decoder.of_vertices(data.vertex_ids), stage.loss)
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from pose2mesh.types import Keypoints2D
 
@@ -73,6 +72,8 @@ class IdentityTracker:
         """Numbers of the people [P]; keypoints that bring numbers of their own keep them."""
         if keypoints.tracks is not None:
             return keypoints.tracks
+        from scipy.optimize import linear_sum_assignment  # slow to import
+
         self._known = [known for known in self._known if time - known.seen <= self.memory]
         people = list(zip(np.asarray(keypoints.points, np.float64), keypoints.confidence > 0, strict=True))
         expected = [self._before(known, time) or known for known in self._known]
