@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 
 from pose2mesh.errors import FormatError, InputError
-from pose2mesh.exporters.gltf import write_glb
 from pose2mesh.exporters.person import Y_UP
 from pose2mesh.npz import read_arrays, write_arrays
 from pose2mesh.types import Camera, Motion
@@ -136,10 +135,16 @@ def _amass(motion: Motion) -> dict[str, Any]:
 
 
 def _write_bvh(motion: Motion, path: Path) -> None:
-    from pose2mesh.exporters.bvh import write_bvh  # its import takes a tenth of a second
+    from pose2mesh.exporters.bvh import write_bvh  # SciPy's rotations are slow to import, and people need none
 
     write_bvh(motion, path)
 
 
-_WRITERS: dict[str, Callable[[Motion, Path], None]] = {".npz": _write_npz, ".glb": write_glb, ".bvh": _write_bvh}
+def _write_glb(motion: Motion, path: Path) -> None:
+    from pose2mesh.exporters.gltf import write_glb
+
+    write_glb(motion, path)
+
+
+_WRITERS: dict[str, Callable[[Motion, Path], None]] = {".npz": _write_npz, ".glb": _write_glb, ".bvh": _write_bvh}
 MOTION_SUFFIXES = tuple(_WRITERS)
