@@ -1,7 +1,8 @@
 """Where people are: MoveNet Multipose over the whole picture at two sizes and over overlapping tiles.
 
 The network sees people between about a twentieth and the whole of what it is shown, so large people want the small pass
-and small people the large ones. Tiles cost the most, and are only looked at where the whole picture shows small people.
+and small people the large ones. Tiles cost the most, and are only looked at where the whole picture shows small people:
+those that hold their middles.
 """
 
 from collections.abc import Iterator, Sequence
@@ -38,8 +39,8 @@ def find_people(
         return found[0]
     found += [look(network, image, whole, side) for side in sides[1:]]
     poses = suppressed(np.concatenate(found), SAME_PERSON)
-    if with_tiles and _wants_tiles(poses, max(image.shape)):
-        found += [look(network, image, tile, TILE) for tile in tiles(image.shape[1], image.shape[0])]
+    if with_tiles and (wanted := wanted_tiles(poses, image.shape[1], image.shape[0])):
+        found += [look(network, image, tile, TILE) for tile in wanted]
         poses = suppressed(np.concatenate(found), SAME_PERSON)
     return poses[poses[:, SCORE_ROW, 2] >= LEAST_SCORE]
 
@@ -53,12 +54,19 @@ def _share(pose: np.ndarray, longest: int) -> float:
     return extent(pose[COCO_ROWS]) / longest
 
 
-def _wants_tiles(poses: np.ndarray, longest: int) -> bool:
-    """Whether poses [N, 18, 3] of a picture of this longest side are small ones among others, or nobody's."""
+def wanted_tiles(poses: np.ndarray, width: int, height: int) -> list[Box]:
+    """Tiles of a picture in which small ones of the poses [N, 18, 3] have their middle; all where no pose is sure."""
     poses = poses[poses[:, SCORE_ROW, 2] >= HINT]
-    return (
-        min((_share(pose, longest) for pose in poses), default=0) < SMALL or not (poses[:, SCORE_ROW, 2] >= SURE).any()
-    )
+    if not (poses[:, SCORE_ROW, 2] >= SURE).any():
+        return list(tiles(width, height))
+    small = [pose[COCO_ROWS, :2] for pose in poses if _share(pose, max(width, height)) < SMALL]
+    middles = [(points.min(0) + points.max(0)) / 2 for points in small]  # [2] each
+    return [tile for tile in tiles(width, height) if any(_is_in(middle, tile) for middle in middles)]
+
+
+def _is_in(point: np.ndarray, box: Box) -> bool:
+    left, top, right, bottom = box
+    return left <= point[0] <= right and top <= point[1] <= bottom
 
 
 def tiles(width: int, height: int) -> Iterator[Box]:

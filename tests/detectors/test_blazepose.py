@@ -11,7 +11,7 @@ import pytest
 from pose2mesh import paths
 from pose2mesh.detectors import blazepose, get_detector, sessions
 from pose2mesh.detectors.blazepose import BlazePoseDetector
-from pose2mesh.detectors.finder import find_people, tiles
+from pose2mesh.detectors.finder import find_people, tiles, wanted_tiles
 from pose2mesh.detectors.landmarks import region_of, warmest
 from pose2mesh.detectors.multipose import people_in
 from pose2mesh.detectors.sessions import load_session, read_network
@@ -181,6 +181,20 @@ def test_the_finder_sees_small_people_in_tiles_only(detector):
     picture = np.full((1500, 2000, 3), 127, np.uint8)
     picture[700:764, 900:964] = skimage_data.astronaut()[::8, ::8]
     assert len(find_people(detector.finder, picture, with_tiles=False)) <= len(find_people(detector.finder, picture))
+
+
+def test_tiles_are_looked_at_where_small_people_are():
+    def person(x: float, y: float, height: float, score: float) -> np.ndarray:
+        pose = np.column_stack([np.full(18, x), y + height * np.linspace(-0.5, 0.5, 18), np.full(18, score)])
+        pose[17, :2] = 0
+        return pose
+
+    large, small = person(700, 250, 480, 0.8), person(100, 100, 60, 0.4)
+    upper_left, *_ = everywhere = list(tiles(1000, 500))
+    assert wanted_tiles(np.stack([large]), 1000, 500) == []
+    assert wanted_tiles(np.stack([large, small]), 1000, 500) == [upper_left]
+    assert wanted_tiles(np.stack([large, person(500, 250, 60, 0.4)]), 1000, 500) == everywhere
+    assert wanted_tiles(np.stack([person(100, 100, 60, 0.25)]), 1000, 500) == everywhere  # nobody is sure
 
 
 def test_absent_and_damaged_networks_are_one_clear_line(tmp_path, monkeypatch):

@@ -13,8 +13,9 @@ export async function findPeople(network, image, { withTiles = false, isQuick = 
   if (isQuick || isClear(finds, longest)) return finds.filter((find) => find.score >= leastScore);
   found.push(...(await look(network, image, box, whole[1], hint)));
   finds = best(found);
-  if (withTiles && wantsTiles(finds, longest)) {
-    for (const box of tiles(image.width, image.height)) found.push(...(await look(network, image, box, tile, hint)));
+  const wanted = withTiles ? wantedTiles(finds, image) : [];
+  if (wanted.length) {
+    for (const box of wanted) found.push(...(await look(network, image, box, tile, hint)));
     finds = best(found);
   }
   return finds.filter((find) => find.score >= leastScore);
@@ -28,11 +29,18 @@ function isClear(finds, longest) {
   return finds.length > 0 && finds.every((find) => find.score >= clear && extent(find.pose) >= small * longest);
 }
 
-function wantsTiles(finds, longest) {
-  const likely = finds.filter((find) => find.score >= hint);
-  const least = Math.min(...likely.map((find) => extent(find.pose)), longest);
-  return !likely.some((find) => find.score >= sure) || least < small * longest;
+/** Tiles in which small finds have their middle; all where none is sure. */
+function wantedTiles(finds, { width, height }) {
+  const likely = finds.filter((find) => find.score >= hint), all = tiles(width, height);
+  if (!likely.some((find) => find.score >= sure)) return all;
+  const middles = likely.filter(({ pose }) => extent(pose) < small * Math.max(width, height)).map(({ pose }) => middle(pose));
+  return all.filter(([left, top, right, bottom]) => middles.some(([x, y]) => left <= x && x <= right && top <= y && y <= bottom));
 }
+
+const middle = (pose) => [0, 1].map((axis) => {
+  const values = pose.map((joint) => joint[axis]);
+  return (Math.min(...values) + Math.max(...values)) / 2;
+});
 
 function tiles(width, height) {
   const starts = [0, 0.4];
