@@ -79,7 +79,7 @@ def shrink(image: np.ndarray, scale: float) -> np.ndarray:
     count = round(1 / scale)
     if (
         count > 1 and count * scale == 1
-    ):  # some rows at a time, which stay in the processor's cache: a tenth of the time
+    ):  # some rows at a time, which stay in the processor's cache
         strips = (image[top : top + _STRIP * count] for top in range(0, len(image), _STRIP * count))
         return np.concatenate([np.asarray(Image.fromarray(strip).reduce(count)) for strip in strips])
     picture = Image.fromarray(image)
