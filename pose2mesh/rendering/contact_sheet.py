@@ -77,9 +77,7 @@ def shrink(image: np.ndarray, scale: float) -> np.ndarray:
     from PIL import Image
 
     count = round(1 / scale)
-    if (
-        count > 1 and count * scale == 1
-    ):  # some rows at a time, which stay in the processor's cache
+    if count > 1 and count * scale == 1:  # some rows at a time, which stay in the processor's cache
         strips = (image[top : top + _STRIP * count] for top in range(0, len(image), _STRIP * count))
         return np.concatenate([np.asarray(Image.fromarray(strip).reduce(count)) for strip in strips])
     picture = Image.fromarray(image)
