@@ -123,11 +123,11 @@ def residuals(steps: DomainAdaptiveAugmentation, keypoints: torch.Tensor) -> tup
 
 def test_what_the_network_misses_anyway_is_no_error_of_the_target(keypoints):
     """Offset and deviation of the target's keypoints beyond those of exact keypoints of the same bodies."""
-    seen = keypoints.clone()
+    network = load_backbone("anny-key2mesh", CPU)  # one that looks: a fresh one gives nearly the same for everybody
+    seen = network.from_coco(keypoints).clone()
     noise = torch.randn(seen[..., :2].shape, generator=torch.Generator().manual_seed(3))
     seen[..., :2] += 0.03 * person_size(seen[..., :2], seen[..., 2])[:, None, None] * noise
     config = AdaptConfig.model_validate({"batch_size": 24})
-    network = load_backbone("anny-key2mesh", CPU)  # one that looks: a fresh one gives nearly the same for everybody
     steps = DomainAdaptiveAugmentation(network, TargetSet(seen, seen[:4], 0.3), config, CPU)
     target = steps.target.draw(512, 0, 0)
     with torch.no_grad():
