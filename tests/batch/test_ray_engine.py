@@ -10,16 +10,21 @@ pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 pytest.importorskip("ray", reason="Ray is not installed")
 pytest.importorskip("psutil", reason="psutil, which finds actors to kill, is not installed")
 import psutil
+import pyarrow as pa
 import pyarrow.parquet as pq
 import ray
+from PIL import Image
 from tables import people, write
 
 from pose2mesh import Pose2Mesh
 from pose2mesh.batch import source
+from pose2mesh.batch.files import recover_files
 from pose2mesh.batch.local import Done, run_local
 from pose2mesh.batch.ray_engine import run_ray
 from pose2mesh.batch.recover import recover
+from pose2mesh.body_models import load_anny_body
 from pose2mesh.errors import InputError
+from pose2mesh.synthesis.studio import figure_scene
 
 COUNT, POISONED = 200, 7
 WEIGHTS = "anny-key2mesh"  # not the default: an actor that forgot its settings would load others
@@ -79,3 +84,23 @@ def test_a_second_run_recomputes_nothing_and_other_weights_are_refused(run):
     with pytest.raises(InputError, match="by other weights"):
         run_ray(table, out, "anny-body", actors=1)
     assert {path: path.stat().st_mtime_ns for path in out.iterdir()} == files
+
+
+def test_actors_hold_the_detector_of_pictures_and_motions(run, tmp_path, monkeypatch):
+    """A table of paths: a picture, a walk, a missing file, each piece one of them."""
+    pytest.importorskip("mediapipe", reason="mediapipe is not installed")
+    picture, walk = Image.fromarray(figure_scene(load_anny_body(), "greet").image), tmp_path / "walk"
+    walk.mkdir()
+    for path in (tmp_path / "one.png", *(walk / f"a_{i:02d}.png" for i in range(3))):
+        picture.save(path)
+    paths = {"one": "one.png", "walk": "walk", "none": "none.png"}
+    rows = pa.table({"id": list(paths), "path": [str(tmp_path / name) for name in paths.values()]})
+    monkeypatch.setattr(source, "PIECE_FILES", 1)
+    assert run_ray(write(rows, tmp_path / "t.parquet"), tmp_path / "out", WEIGHTS, actors=2) == Done(3, 1, 0)
+    found, whole = pq.read_table(tmp_path / "out"), recover_files(rows, Pose2Mesh.from_pretrained(WEIGHTS))
+    assert found.column("id").to_pylist() == ["one/0/0", *(f"walk/{i}/1" for i in range(3)), "none"]
+    for name in ("id", "source", "frame", "track", "error"):
+        assert found.column(name).equals(whole.column(name)), name
+    for name in ("rotations", "betas", "joints"):
+        both = [np.array(table.column(name).to_pylist()[:-1]) for table in (found, whole)]
+        np.testing.assert_allclose(*both, rtol=1e-3, atol=1e-4, err_msg=name)

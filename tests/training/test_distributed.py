@@ -2,9 +2,11 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -53,31 +55,53 @@ def test_one_process_told_to_stop_stops_all_and_they_resume_to_the_bit(runs, tmp
     assert digest(tmp_path / "run") == digest(runs[2][0] / "run")
 
 
-@pytest.mark.slow
-def test_two_nodes_outlive_a_killed_process(runs, tmp_path: Path) -> None:
-    """`kill -9` of one of 2 x 2: the agents start all anew, and the run ends with the bits of one left alone."""
-    (tmp_path / "train.yaml").write_text(json.dumps(settings_of(tmp_path)))
+def start_node(folder: Path, port: int, dies: str, is_host: bool) -> subprocess.Popen:
+    """The agent of one of two nodes, whose two processes run `killed_once.py`."""
     folders = os.pathsep.join([*sys.path, str(SCRIPT.parent), str(SCRIPT.parents[1])])
-    alone = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": folders}
+    alone = {"TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": folders, "DIES": dies}
+    shape = ["--nnodes=2", "--nproc-per-node=2", "--max-restarts=3", "--rdzv-backend=c10d", "--local-addr=127.0.0.1"]
+    meeting = [f"--rdzv-endpoint=127.0.0.1:{port}", f"--rdzv-conf=is_host={int(is_host)}"]
+    command = [sys.executable, "-m", "torch.distributed.run", *shape, *meeting, str(SCRIPT)]
+    return subprocess.Popen(
+        [*command, "--config", str(folder / "train.yaml"), "--resume"],
+        env={**os.environ, **alone}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("dies", ["process", "node"])
+def test_two_nodes_outlive_a_killed_process_and_a_killed_node(runs, tmp_path: Path, dies: str) -> None:
+    """`kill -9` of one process of 2 x 2, or of an agent with its two: all begin anew, to the bits of a run left alone.
+
+    A killed node is started again by the same command; the other one holds the meeting point.
+    """
+    psutil = pytest.importorskip("psutil", reason="psutil, which finds processes to kill, is not installed")
+    (tmp_path / "train.yaml").write_text(json.dumps(settings_of(tmp_path)))
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
-        meeting = f"--rdzv-endpoint=127.0.0.1:{found.getsockname()[1]}"
-    shape = ["--nnodes=2", "--nproc-per-node=2", "--max-restarts=2", "--rdzv-backend=c10d", "--local-addr=127.0.0.1"]
-    command = [sys.executable, "-m", "torch.distributed.run", *shape, meeting, str(SCRIPT)]
+        port = found.getsockname()[1]
+    died = tmp_path / "run" / "died"
     nodes = [
-        subprocess.Popen(
-            [*command, "--config", str(tmp_path / "train.yaml"), "--resume"],
-            env={**os.environ, **alone}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
+        start_node(tmp_path, port, dies if dies == "process" else "", True),
+        start_node(tmp_path, port, dies, False),
+    ]
     try:
-        said = [node.communicate(timeout=400) for node in nodes]
+        if dies == "node":
+            while not died.is_file():
+                assert [node.poll() for node in nodes] == [None, None]
+                time.sleep(0.2)
+            lost = psutil.Process(nodes[1].pid)
+            for process in [lost, *lost.children(recursive=True)]:
+                process.kill()
+            assert nodes[1].wait() == -signal.SIGKILL
+            nodes[1] = start_node(tmp_path, port, dies, False)
+        said = [node.communicate(timeout=800) for node in nodes]
     finally:
         for node in nodes:
             node.kill()
     assert [node.returncode for node in nodes] == [0, 0], "\n".join(errors[-3000:] for _, errors in said)
-    assert (tmp_path / "run" / "died").is_file()
+    assert died.is_file()
     assert digest(tmp_path / "run") == digest(runs[4][0] / "run")
 
 
