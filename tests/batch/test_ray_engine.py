@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -32,9 +33,10 @@ WEIGHTS = "anny-key2mesh"  # not the default: an actor that forgot its settings 
 
 def _kill_an_actor(killed: list[int]) -> None:
     for process in psutil.Process().children(recursive=True):
-        if "ray::Recover" in " ".join(process.cmdline()) and not killed:
-            os.kill(process.pid, signal.SIGKILL)
-            killed.append(process.pid)
+        with suppress(psutil.Error):  # one that has just ended
+            if "ray::Recover" in " ".join(process.cmdline()) and not killed:
+                os.kill(process.pid, signal.SIGKILL)
+                killed.append(process.pid)
 
 
 @pytest.fixture(scope="module")
