@@ -93,14 +93,14 @@ def test_actors_hold_the_detector_of_pictures_and_motions(run, tmp_path, monkeyp
     pytest.importorskip("mediapipe", reason="mediapipe is not installed")
     picture, walk = Image.fromarray(figure_scene(load_anny_body(), "greet").image), tmp_path / "walk"
     walk.mkdir()
-    for path in (tmp_path / "one.png", *(walk / f"a_{i:02d}.png" for i in range(3))):
+    for path in (tmp_path / "one.png", *(walk / f"a_{i:02d}.png" for i in range(10))):
         picture.save(path)
     paths = {"one": "one.png", "walk": "walk", "none": "none.png"}
     rows = pa.table({"id": list(paths), "path": [str(tmp_path / name) for name in paths.values()]})
     monkeypatch.setattr(source, "PIECE_FILES", 1)
     assert run_ray(write(rows, tmp_path / "t.parquet"), tmp_path / "out", WEIGHTS, actors=2) == Done(3, 1, 0)
     found, whole = pq.read_table(tmp_path / "out"), recover_files(rows, Pose2Mesh.from_pretrained(WEIGHTS))
-    assert found.column("id").to_pylist() == ["one/0/0", *(f"walk/{i}/1" for i in range(3)), "none"]
+    assert found.column("id").to_pylist() == ["one/0/0", *(f"walk/{i}/1" for i in range(10)), "none"]
     for name in ("id", "source", "frame", "track", "error"):
         assert found.column(name).equals(whole.column(name)), name
     for name in ("rotations", "betas", "joints"):
