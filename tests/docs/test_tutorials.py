@@ -49,6 +49,7 @@ def research_folder(folder: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 TWO_STEPS = tuple(f"stages.{stage}.{setting}" for stage in (0, 1) for setting in ("steps=2", "batch_size=4"))
+OF_THREE = (*TWO_STEPS, "stages.2.steps=2", "stages.2.batch_size=4")
 FEW_CHANNELS = ("network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", "threads=1")
 
 TUTORIALS = {
@@ -67,7 +68,7 @@ TUTORIALS = {
         needs=("pybvh",),
         files=("my_motion.npz", "runs/mine/weights.safetensors", "runs/mine/weights.json", "mine.json"),
         says="union48 -> 32 joints",
-        small={"train": TWO_STEPS, "test": ("limit=4",)},
+        small={"train": OF_THREE, "test": ("limit=4",)},
     ),
     "adapt_to_your_detector": Tutorial(
         needs=(),
