@@ -72,7 +72,10 @@ def _interpolate(
     scale = np.divide(1, area, out=np.zeros_like(area), where=np.abs(area) > _SLIVER)[:, None]
     u, v = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]  # [F, C]
     right, down = scale * (u * q[:, 1:] - v * p[:, 1:]), scale * (v * p[:, :1] - u * q[:, :1])  # [F, C] per pixel
-    middle, mean = points.mean(axis=1) - 0.5, values.mean(axis=1) + 0.5  # [F, 2], [F, C]; the half rounds
+    middle, mean = (
+        sum(points.swapaxes(0, 1)) / 3 - 0.5,
+        sum(values.swapaxes(0, 1)) / 3 + 0.5,
+    )  # [F, 2], [F, C]; the half rounds
     table = np.concatenate([middle, mean, right, down], axis=1).T.astype(np.float32)  # [2 + 3 C, F]
     y, x = np.divmod(pixels, width)
     x, y = (x - np.take(table[0], owners)).astype(np.float32), (y - np.take(table[1], owners)).astype(np.float32)
@@ -134,7 +137,7 @@ def _triangles(
     points = np.stack([*(focal * vertices[:, :2] * inverse[:, None] + center).T, inverse])  # [3, V]
     a, b, c = (points[:, faces[:, k]] for k in range(3))  # [3, F] each
     is_back = (b[0] - a[0]) * (c[1] - a[1]) > (b[1] - a[1]) * (c[0] - a[0])  # [F]
-    kept = far[faces].all(axis=1)
+    kept = far[faces[:, 0]] & far[faces[:, 1]] & far[faces[:, 2]]
     if is_closed:
         kept &= ~is_back
     for axis in range(2):  # most faces of a distant mesh cover no sample at all
@@ -148,7 +151,9 @@ def _triangles(
 def _visible(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels covered by any triangle [F, 3, 3], and for each the nearest triangle and its 1/z: [S] each."""
     width, height = size
-    extent = np.clip(np.ptp(corners[..., :2], axis=1), 1, size).prod(axis=1)  # [F] samples in the bounding box
+    a, b, c = corners[..., :2].transpose(1, 2, 0)  # [2, F] each
+    spans = np.maximum(np.maximum(a, b), c) - np.minimum(np.minimum(a, b), c)
+    extent = np.clip(spans[0], 1, width) * np.clip(spans[1], 1, height)  # [F] samples in the bounding box
     nearest = np.zeros(height * width)  # 1/z
     owner = np.full(height * width, -1, np.int64)
     chunk_of = (np.cumsum(extent) // _CHUNK).astype(np.int64)  # [F]
@@ -169,7 +174,10 @@ def _samples(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np
     top = np.maximum(np.ceil(a[1] - 0.5), 0).astype(np.int64)  # [F]
     bottom = np.minimum(np.ceil(c[1] - 0.5), height).astype(np.int64)  # [F], exclusive
     triangle, row = _expand(top, bottom)  # [R], [R]
-    least, most = corners[..., 2].min(axis=1), corners[..., 2].max(axis=1)  # [F]; slivers must not extrapolate
+    least, most = (
+        np.minimum(np.minimum(a[2], b[2]), c[2]),
+        np.maximum(np.maximum(a[2], b[2]), c[2]),
+    )  # [F]; slivers must not extrapolate
     table = [*a, *b[:2], _slant(a, c), _slant(a, b), _slant(b, c), *_inverse_depth_slope(a, b, c), least, most]
     ax, ay, az, bx, by, ac, ab, bc, right, down, least, most = np.take(np.array(table), triangle, axis=1)  # [R] each
     y = row + 0.5

@@ -12,8 +12,8 @@ def vertex_opacity(person: Person) -> np.ndarray | None:
     """Opacity [V] in [0.35, 1] by the nearest joints; None where all joints are seen or nobody told."""
     if person.seen is None or np.all(person.seen):
         return None
-    joints = np.asarray(person.joints, np.float64)  # [J, 3]
-    logits = (2 * person.vertices @ joints.T - (joints**2).sum(axis=1)) / (2 * _BLUR**2)  # [V, J]: minus distance^2
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    share = weights @ np.asarray(person.seen, np.float64) / weights.sum(axis=1)  # [V] of seen joints nearby
+    joints, vertices = (np.asarray(points, np.float32) / _BLUR for points in (person.joints, person.vertices))
+    logits = joints @ vertices.T - (joints**2).sum(axis=1)[:, None] / 2  # [J, V]: minus half the squared distance
+    weights = np.exp(logits - logits.max(axis=0))
+    share = np.asarray(person.seen, np.float32) @ weights / weights.sum(axis=0)  # [V] of seen joints nearby
     return _FADED + (1 - _FADED) * share
