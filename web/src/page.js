@@ -9,23 +9,22 @@ window.pose2mesh = state; // what tests and other scripts may look at
 const waiting = new Map();
 // Not on the graphics card: pixels come back from there ten times slower than the networks wait for them.
 const surface = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-let worker, view, facts, size = [4, 3], count = 0;
+let finder, mesher, view, facts, size = [4, 3], count = 0, loaded = 0;
 
 async function main() {
   const missing = missingParts();
   if (missing) return notice(missing);
   listen();
   try {
-    worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
-    worker.onmessage = hear;
-    worker.onerror = (event) => notice(`The page's worker cannot start: ${event.message || "is a file missing?"}`);
-    const [faces, told] = await Promise.all([readFaces(), ask("load")]);
+    [finder, mesher] = [startWorker(), startWorker()];
+    const loads = [ask(finder, "load", { names: ["finder", "landmarks"] }), ask(mesher, "load", { names: ["mesh"] })];
+    const [faces, told] = await Promise.all([readFaces(), ...loads]);
     facts = told;
     view = new View(at("bodies"), faces, facts.tints);
   } catch (error) {
     return notice(complaintOf(error));
   }
-  state.recover = (keypoints, pictureSize) => ask("recover", { keypoints, size: pictureSize });
+  state.recover = (keypoints, pictureSize) => ask(mesher, "recover", { keypoints, size: pictureSize });
   state.jointNames = facts.names;
   for (const id of ["camera", "file", "turn"]) at(id).disabled = false;
   say("Choose the camera or a file. Pictures stay on this device.");
@@ -40,7 +39,14 @@ async function readFaces() {
   return new Uint16Array(await new Response(stream).arrayBuffer());
 }
 
-function ask(task, given = {}, transfer = []) {
+function startWorker() {
+  const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+  worker.onmessage = hear;
+  worker.onerror = (event) => notice(`The page's worker cannot start: ${event.message || "is a file missing?"}`);
+  return worker;
+}
+
+function ask(worker, task, given = {}, transfer = []) {
   return new Promise((resolve, reject) => {
     waiting.set(++count, { resolve, reject });
     worker.postMessage({ id: count, task, ...given }, transfer);
@@ -48,7 +54,7 @@ function ask(task, given = {}, transfer = []) {
 }
 
 function hear({ data }) {
-  if (data.loaded) return say(`Loading the networks: ${(data.loaded / 1e6).toFixed(1)} MB`);
+  if (data.loaded) return say(`Loading the networks: ${((loaded += data.loaded) / 1e6).toFixed(1)} MB`);
   const { resolve, reject } = waiting.get(data.id);
   waiting.delete(data.id);
   if (data.error) reject(new Error(data.error));
@@ -118,14 +124,16 @@ async function play(run, source) {
   }
 }
 
-/** Ask the worker for the people of a picture or frame of width x height px, made smaller where a side is longer than `longest`. */
-function look(source, width, height, longest, how) {
+/** Ask the workers for the people of a picture or frame of width x height px, made smaller where a side is longer than `longest`. */
+async function look(source, width, height, longest, how) {
   const scale = Math.min(1, longest / Math.max(width, height));
   const drawn = Object.assign(surface.canvas, { width: Math.max(1, Math.round(scale * width)), height: Math.max(1, Math.round(scale * height)) });
   if (scale < 1) surface.imageSmoothingQuality = "high";
   surface.drawImage(source, 0, 0, drawn.width, drawn.height);
   const image = surface.getImageData(0, 0, drawn.width, drawn.height);
-  return ask("frame", { image, ...how }, [image.data.buffer]);
+  const seen = await ask(finder, "frame", { image, ...how }, [image.data.buffer]);
+  const bodies = await ask(mesher, "recover", { keypoints: seen.found.map((person) => person.keypoints), size: [seen.image.width, seen.image.height] });
+  return { people: bodies.map((body, i) => ({ ...body, ...seen.found[i] })), image: seen.image };
 }
 
 function show(run, answer, isStill) {

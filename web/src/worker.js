@@ -1,4 +1,4 @@
-// All computing, away from the page: pictures in, people with meshes out.
+// All computing, away from the page, in two workers: one finds people in pictures, the other gives them meshes meanwhile.
 import { placeOf } from "./camera.js";
 import { loadNetworks } from "./networks.js";
 import { People } from "./people.js";
@@ -7,23 +7,16 @@ import { convert, tables } from "./poses.js";
 let networks, people;
 
 const answers = {
-  async load() {
-    let loaded = 0;
-    const told = (part) => postMessage({ loaded: (loaded += part) });
-    networks = await loadNetworks(["finder", "landmarks", "mesh"], told);
-    people = new People(networks);
-    await recover([tables.mirror.map((_, i) => [i, i * i, 1])], [640, 480]); // the first call of a network is slow
+  async load({ names }) {
+    networks = await loadNetworks(names, (loaded) => postMessage({ loaded }));
+    if (networks.landmarks) people = new People(networks);
+    if (networks.mesh) await recover([tables.mirror.map((_, i) => [i, i * i, 1])], [640, 480]); // the first call is slow
     return { names: tables.jointNames, tints: tables.tints, focal: tables.focal };
   },
   async frame({ image, isStill, isFirst }) {
-    const start = performance.now();
     if (isFirst) people.forget();
     const found = await (isStill ? people.inPicture(image) : people.inFrame(image));
-    const detected = performance.now();
-    const bodies = await recover(found.map((person) => person.joints), [image.width, image.height]);
-    const shown = bodies.map((body, i) => ({ ...body, keypoints: found[i].joints, track: found[i].track ?? i }));
-    const times = { detect: detected - start, mesh: performance.now() - detected };
-    return { people: shown, image, times };
+    return { found: found.map(({ joints, track }, i) => ({ keypoints: joints, track: track ?? i })), image };
   },
   recover({ keypoints, size }) {
     return recover(keypoints, size);
@@ -46,9 +39,8 @@ async function recover(keypoints, size) {
 async function take({ id, task, ...given }) {
   try {
     const answer = await answers[task](given);
-    const bodies = Array.isArray(answer) ? answer : answer.people || [];
-    const heavy = bodies.map((body) => body.vertices.buffer);
-    postMessage({ id, answer }, answer.image ? [...heavy, answer.image.data.buffer] : heavy);
+    const heavy = Array.isArray(answer) ? answer.map((body) => body.vertices) : answer.image ? [answer.image.data] : [];
+    postMessage({ id, answer }, heavy.map((array) => array.buffer));
   } catch (error) {
     postMessage({ id, error: String(error.message || error) });
   }
