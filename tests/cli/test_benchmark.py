@@ -14,7 +14,7 @@ def seen(monkeypatch):
     """Settings that reach the library, which answers with one row."""
     settings = []
 
-    def answer(given, say):
+    def answer(given, say, group):
         settings.append(given)
         return Report({"cpu": "x"}, [Row("classic", "cpu", "forward", 1, 2.0, 500.0, 3.0, 4.0, 1.5)])
 

@@ -71,27 +71,28 @@ def table(rows: list[FittingRow]) -> str:
 def _ways(weights: str, learned: str) -> dict[str, Callable[[Tensor], Tensor]]:
     """By name: keypoints [B,17,3] px to joints [B,19,3] m."""
     graph, network = load_network("anny-body"), cast(Key2Mesh, load_network(weights))
-    to_graph = conversion(network.joint_set, graph.joint_set)
+    to_graph, to_own = conversion("coco17", graph.joint_set), conversion("coco17", network.joint_set)
     fitter: Any = BodyFitter(network.decoder, network.joint_set)  # type: ignore[arg-type]
     refined = RefinedNetwork(network)
 
     def descend(iterations: int) -> Callable[[Tensor], Tensor]:
         settings = FitSettings(iterations=iterations)
-        return lambda points: network.decoder(fitter.fit(points, settings)).joints
+        return lambda points: network.decoder(fitter.fit(to_own(points), settings)).joints
 
     return {
         "graph network (anny-body)": lambda points: graph(to_graph(points)).joints,
         **_with_and_without_mesh(f"parameter network ({weights})", network),
         **(_with_and_without_mesh("learned descent", load_network(learned)) if learned else {}),
-        f"parameter network, refined by {REFINEMENT.iterations} steps": lambda points: refined(points).joints,
+        f"parameter network, refined by {REFINEMENT.iterations} steps": lambda points: refined(to_own(points)).joints,
         **{f"descent from nothing, {n} steps": descend(n) for n in _DESCENTS},
     }
 
 
 def _with_and_without_mesh(name: str, network: Any) -> dict[str, Callable[[Tensor], Tensor]]:
+    to_own = conversion("coco17", network.joint_set)
     return {
-        name: lambda points: network(points).joints,
-        f"{name}, without the mesh": lambda points: network.without_mesh(points).joints,
+        name: lambda points: network(to_own(points)).joints,
+        f"{name}, without the mesh": lambda points: network.without_mesh(to_own(points)).joints,
     }
 
 
