@@ -41,7 +41,6 @@ class OverTime:
     _detector: Callable[[str | Detector], Detector]
     _predict_many: Callable[[list[Entry], int, Outputs, bool], Iterator[Any]]
     _usable: Callable[[Keypoints2D], Keypoints2D]
-    converted: Callable[[Keypoints2D], Keypoints2D]
 
     def track(
         self,
@@ -130,8 +129,7 @@ class OverTime:
     def _numbered(self, frame: Frame, time: float, told: Told, tracker: Tracker, where: str) -> Frame:
         """The frame's usable people with their numbers."""
         keypoints = self._usable(self._as_told(frame.keypoints, told, where))
-        # in the network's joints, as the rows are that a run which goes on tells its tracker
-        return frame._replace(keypoints=replace(keypoints, tracks=tracker.update(self.converted(keypoints), time)))
+        return frame._replace(keypoints=replace(keypoints, tracks=tracker.update(keypoints, time)))
 
     def _timed(self, source: Path, told: Told) -> Iterator[TimedFrame]:
         if source.is_dir() or is_video(source):

@@ -19,6 +19,7 @@ import numpy as np
 from pose2mesh.errors import InputError
 from pose2mesh.npz import read_arrays, write_arrays
 from pose2mesh.paths import write_json
+from pose2mesh.skeletons import convert
 from pose2mesh.types import Keypoints2D, Motion
 
 MOTION_FORMATS = ("mp4", "npz", "glb", "bvh", "html", "vertices")
@@ -60,9 +61,9 @@ def _all_rows(
     _begin(parts, source, options)
     tracker, start = IdentityTracker(), 0
     for path in sorted(parts.glob("*.npz")):
-        arrays = read_arrays(path, (*Rows._fields, "end"), remedy=f"remove {parts} to begin again")
+        arrays = read_arrays(path, (*Rows._fields, "end", "joint_set"), remedy=f"remove {parts} to begin again")
         rows = Rows(**{name: arrays[name] for name in Rows._fields})
-        _remember(tracker, rows, model.network.joint_set)
+        _remember(tracker, rows, model.network.joint_set, str(arrays["joint_set"]))
         start = int(arrays["end"])
         yield rows
     told = {name: getattr(options, name) for name in ("intrinsics", "image_size", "fit", "subject")}
@@ -78,7 +79,8 @@ def _all_rows(
     bar.update(start)
     while part := [(f.index, f.time, f.people) for f in islice(frames, _PART) if bar.update() or True]:
         rows, start = builder.rows(part), part[-1][0] + 1
-        write_arrays(parts / f"{start:09d}.npz", {**rows._asdict(), "end": np.array(start)})
+        more = {"end": np.array(start), "joint_set": np.array(tracker.joint_set)}
+        write_arrays(parts / f"{start:09d}.npz", rows._asdict() | more)
         yield rows
 
 
@@ -105,12 +107,16 @@ def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
         write_json(note, settings)
 
 
-def _remember(tracker: Any, rows: Any, joint_set: str) -> None:
-    """Bring a tracker to where it was behind these rows."""
+def _remember(tracker: Any, rows: Any, joint_set: str, seen_set: str) -> None:
+    """Bring a tracker to where it was behind these rows: it saw these joints in the detector's set.
+
+    Those that the network does not take (corners of eyes and mouth) are not known any more.
+    """
     for frame in np.unique(rows.frame):
         own = rows.frame == frame
-        points = rows.keypoints[own]  # [P, J, 3]
-        tracker.update(Keypoints2D(points[..., :2], points[..., 2], joint_set), float(rows.time[own][0]))
+        keypoints = rows.keypoints[own]  # [P, J, 3]
+        points, confidence = convert(keypoints[..., :2], keypoints[..., 2], joint_set, seen_set)
+        tracker.update(Keypoints2D(points, confidence, seen_set), float(rows.time[own][0]))
 
 
 def _save(motion: Motion, folder: Path, formats: list[str], options: argparse.Namespace, bar: Any) -> None:

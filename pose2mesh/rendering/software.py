@@ -72,10 +72,8 @@ def _interpolate(
     scale = np.divide(1, area, out=np.zeros_like(area), where=np.abs(area) > _SLIVER)[:, None]
     u, v = values[:, 1] - values[:, 0], values[:, 2] - values[:, 0]  # [F, C]
     right, down = scale * (u * q[:, 1:] - v * p[:, 1:]), scale * (v * p[:, :1] - u * q[:, :1])  # [F, C] per pixel
-    middle, mean = (
-        sum(points.swapaxes(0, 1)) / 3 - 0.5,
-        sum(values.swapaxes(0, 1)) / 3 + 0.5,
-    )  # [F, 2], [F, C]; the half rounds
+    middle = sum(points.swapaxes(0, 1)) / 3 - 0.5  # [F, 2]; pixels are sampled at their centers
+    mean = sum(values.swapaxes(0, 1)) / 3 + 0.5  # [F, C]; the half rounds
     table = np.concatenate([middle, mean, right, down], axis=1).T.astype(np.float32)  # [2 + 3 C, F]
     y, x = np.divmod(pixels, width)
     x, y = (x - np.take(table[0], owners)).astype(np.float32), (y - np.take(table[1], owners)).astype(np.float32)
@@ -141,8 +139,7 @@ def _triangles(
     if is_closed:
         kept &= ~is_back
     for axis in range(2):  # most faces of a distant mesh cover no sample at all
-        low = np.ceil(np.minimum(np.minimum(a[axis], b[axis]), c[axis]) - 0.5)
-        high = np.ceil(np.maximum(np.maximum(a[axis], b[axis]), c[axis]) - 0.5)
+        low, high = (np.ceil(end - 0.5) for end in _ends(a[axis], b[axis], c[axis]))
         kept &= np.minimum(high, size[axis]) > np.maximum(low, 0)
     numbers = np.flatnonzero(kept)
     return _Triangles(numbers, np.stack([corner[:, numbers].T for corner in (a, b, c)], axis=1), is_back[numbers])
@@ -151,9 +148,8 @@ def _triangles(
 def _visible(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels covered by any triangle [F, 3, 3], and for each the nearest triangle and its 1/z: [S] each."""
     width, height = size
-    a, b, c = corners[..., :2].transpose(1, 2, 0)  # [2, F] each
-    spans = np.maximum(np.maximum(a, b), c) - np.minimum(np.minimum(a, b), c)
-    extent = np.clip(spans[0], 1, width) * np.clip(spans[1], 1, height)  # [F] samples in the bounding box
+    low, high = _ends(*corners[..., :2].transpose(1, 2, 0))  # [2, F] each
+    extent = np.clip((high - low).T, 1, size).prod(axis=1)  # [F] samples in the bounding box
     nearest = np.zeros(height * width)  # 1/z
     owner = np.full(height * width, -1, np.int64)
     chunk_of = (np.cumsum(extent) // _CHUNK).astype(np.int64)  # [F]
@@ -174,10 +170,7 @@ def _samples(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np
     top = np.maximum(np.ceil(a[1] - 0.5), 0).astype(np.int64)  # [F]
     bottom = np.minimum(np.ceil(c[1] - 0.5), height).astype(np.int64)  # [F], exclusive
     triangle, row = _expand(top, bottom)  # [R], [R]
-    least, most = (
-        np.minimum(np.minimum(a[2], b[2]), c[2]),
-        np.maximum(np.maximum(a[2], b[2]), c[2]),
-    )  # [F]; slivers must not extrapolate
+    least, most = _ends(a[2], b[2], c[2])  # [F]; slivers must not extrapolate
     table = [*a, *b[:2], _slant(a, c), _slant(a, b), _slant(b, c), *_inverse_depth_slope(a, b, c), least, most]
     ax, ay, az, bx, by, ac, ab, bc, right, down, least, most = np.take(np.array(table), triangle, axis=1)  # [R] each
     y = row + 0.5
@@ -196,6 +189,11 @@ def _samples(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np
         np.repeat(row * width + first.astype(np.int64) - before, count) + within,
         np.repeat(start - step * before, count) + np.repeat(step, count) * within,
     )
+
+
+def _ends(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The least and the most of three: along an axis of three, numpy's reductions take several times as long."""
+    return np.minimum(np.minimum(a, b), c), np.maximum(np.maximum(a, b), c)
 
 
 def _expand(first: np.ndarray, last: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

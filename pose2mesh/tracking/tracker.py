@@ -67,9 +67,11 @@ class IdentityTracker:
         self.memory = memory
         self._known: list[_Known] = []
         self._next = 1
+        self.joint_set = ""  # of the keypoints that were seen last
 
     def update(self, keypoints: Keypoints2D, time: float) -> tuple[int, ...]:
         """Numbers of the people [P]; keypoints that bring numbers of their own keep them."""
+        self.joint_set = keypoints.joint_set
         if keypoints.tracks is not None:
             return keypoints.tracks
         from scipy.optimize import linear_sum_assignment  # slow to import
