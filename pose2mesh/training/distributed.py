@@ -1,10 +1,12 @@
 """Processes of one run: `torchrun` sets the environment, everything else is here."""
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +15,10 @@ from pose2mesh.errors import InputError, MachineError
 
 _CPU = torch.device("cpu")
 _LOST = ("gloo", "NCCL", "Connection")  # torch's words for a process that cannot be reached any more
+# Groups that have ended. A module that is wrapped outlives its group and would be the last to hold it; torch 2.13 then
+# frees it without letting go of the interpreter, which the group's own thread waits for: the process would never end.
+_ENDED: list[Any] = []
+atexit.register(_ENDED.clear)
 _PATIENCE = timedelta(days=1)  # all wait while one validates or saves; the agents of torchrun see who has died
 
 
@@ -95,6 +101,7 @@ def processes(device: torch.device) -> Iterator[Processes]:
     try:
         yield Processes(torch.distributed.get_rank(), count, device)
     finally:
+        _ENDED.append(torch.distributed.group.WORLD)
         torch.distributed.destroy_process_group()
 
 
