@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pose2mesh.geometry.surface import is_closed, vertex_normals
+from pose2mesh.geometry.surface import area_vectors, is_closed, mean_normals
 from pose2mesh.rendering.shading import encode, light, shade
 
 NEAR = 0.05  # metres; a triangle with a corner nearer than this is not drawn
@@ -39,9 +39,10 @@ def render(
     """
     width, height = size
     vertices = np.asarray(vertices, np.float64)  # [V, 3]
-    normals = vertex_normals(vertices, faces).astype(np.float32)  # [V, 3]
+    areas = area_vectors(vertices, faces)  # [F, 3]
+    normals = mean_normals(areas, faces, len(vertices)).astype(np.float32)  # [V, 3]
     front = _vertex_values(normals, color)  # [V, C]; one color of all: [V, 1], its light
-    back = None if is_closed(vertices, faces) else _vertex_values(-normals, color)
+    back = None if is_closed(areas) else _vertex_values(-normals, color)
     drawn = _triangles(vertices, faces, focal, center, size, is_closed=back is None)
     pixels, owners, inverse = _visible(drawn.corners, size)  # [S] each
     values = front[faces[drawn.numbers]]  # [F', 3, C]
