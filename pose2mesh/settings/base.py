@@ -1,7 +1,7 @@
 """Recipes that state only what differs: `base: FILE` or several, read first; what the recipe says goes on top.
 
-A base is looked up beside the recipe. Sections merge, values and lists replace those below. Of a list of things with
-names, such as `stages`, one is changed by its name: `stages: {mesh: {steps: 200}}`.
+A base is looked up beside the recipe; a section may have one of its own. Sections merge, values and lists replace those
+below. Of a list of things with names, such as `stages`, one is changed by its name: `stages: {mesh: {steps: 200}}`.
 """
 
 from pathlib import Path
@@ -25,7 +25,14 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     if path.resolve() in above:
         chain = " -> ".join(each.name for each in (*above, path))
         raise InputError(f"{path}: base leads back to itself ({chain}); leave one of them out")
-    content = read_yaml(path)
+    return _on_bases(read_yaml(path), path, above)
+
+
+def _on_bases(content: dict[str, Any], path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """Settings, or those of a section, on top of what they name as their base."""
+    content = {
+        key: _on_bases(value, path, above) if isinstance(value, dict) else value for key, value in content.items()
+    }
     bases = content.pop("base", [])
     below: dict[str, Any] = {}
     for name in bases if isinstance(bases, list) else [bases]:

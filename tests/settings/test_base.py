@@ -1,7 +1,9 @@
 """Recipes on recipes: what is put on top of what, and every way to get it wrong."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -72,6 +74,28 @@ def test_no_block_stands_in_two_recipes() -> None:
         own = {tuple(lines[i : i + 6]) for i in range(len(lines) - 5)}
         blocks.update(own)
     assert [block for block, count in blocks.items() if count > 1] == []
+
+
+def sections(content: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Name and content of every section of four or more settings, on whatever level it stands."""
+    for key, value in content.items() if isinstance(content, dict) else ():
+        yield from sections(value, key)
+    if name and isinstance(content, dict) and len(content) >= 4:
+        yield name, yaml.safe_dump(content)
+
+
+def test_no_section_stands_in_two_recipes() -> None:
+    """Also where it is written otherwise, or belongs to another section."""
+    files = Counter(found for path in RECIPES for found in {*sections(yaml.safe_load(path.read_text()))})
+    assert [section for section, count in files.items() if count > 1] == []
+
+
+def test_a_section_has_a_base_of_its_own(tmp_path: Path) -> None:
+    below = {"people": "a: 1\nb: {c: 2}\n", "mid": "s: {base: people.yaml, d: 3}\n"}
+    top = write(tmp_path, **below, top="base: mid.yaml\ns: {b: {c: 4}}\n")
+    assert read_recipe(top) == {"s": {"a": 1, "b": {"c": 4}, "d": 3}}
+    with pytest.raises(InputError, match=r"top\.yaml.*leads back to itself"):
+        read_recipe(write(tmp_path, top="s: {base: top.yaml}\n"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
