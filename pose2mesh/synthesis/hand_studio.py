@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from pose2mesh.augmentation.hand_gestures import GESTURES, TEST_FAMILIES, gesture_pool
+from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, gesture_pool, gestures
 from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler
 from pose2mesh.augmentation.poses import random_rotations
 from pose2mesh.body_models import AnnyBody, HandBody, body_vertices, load_anny_body, load_hand_body
@@ -80,7 +80,7 @@ class HandStudio:
 
         `yaw_degrees` turns the forearm about its axis; 180 shows the back of the hand.
         """
-        angles = torch.tensor([GESTURES[family][name]], dtype=torch.float32)
+        angles = torch.tensor([gestures()[family][name]], dtype=torch.float32)
         turn = rotvec_to_rotmat(torch.tensor([0.0, math.radians(yaw_degrees), 0.0]))
         return self.photograph(self.pose(angles, turn @ _palm_view(self.hand)), side, 0.8, 0.6)
 
@@ -116,8 +116,6 @@ class HandStudio:
 
 
 class _Scenes:
-    """Of a studio by number."""
-
     def __init__(self, studio: HandStudio, seed: int):
         self.studio, self.seed = studio, seed
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pose2mesh.augmentation.hand_frames import ANGLES, SEGMENTS, measure_frames, segment_of, segment_rotations
-from pose2mesh.augmentation.hand_gestures import GESTURES
+from pose2mesh.augmentation.hand_gestures import gestures
 from pose2mesh.augmentation.hand_poses import HandPoseSampler
 from pose2mesh.body_models import HandBody, load_hand_body
 
@@ -78,16 +78,16 @@ def test_bending_goes_to_the_palm() -> None:
 
 def test_thumb_folds_over_the_fist() -> None:
     """In the fist the thumb's tip lies in front of the bent index or middle finger, on their palmar side."""
-    points = keypoints(torch.tensor([GESTURES["basic"]["fist"]], dtype=torch.float32))[0]
+    points = keypoints(torch.tensor([gestures()["basic"]["fist"]], dtype=torch.float32))[0]
     nearest = (points[[6, 7, 8, 10, 11, 12]] - points[4]).norm(dim=1).min()
     assert nearest < 0.03
-    open_hand = keypoints(torch.tensor([GESTURES["basic"]["spread"]], dtype=torch.float32))[0]
+    open_hand = keypoints(torch.tensor([gestures()["basic"]["spread"]], dtype=torch.float32))[0]
     assert (open_hand[4] - open_hand[5]).norm() > (points[4] - points[5]).norm()
 
 
 def test_thumb_meets_every_fingertip() -> None:
     for name, tip in (("pinch_index", 8), ("pinch_middle", 12), ("pinch_ring", 16), ("pinch_pinky", 20)):
-        points = keypoints(torch.tensor([GESTURES["pinches"][name]], dtype=torch.float32))[0]
+        points = keypoints(torch.tensor([gestures()["pinches"][name]], dtype=torch.float32))[0]
         assert (points[4] - points[tip]).norm() < 0.022  # tips are vertices near the nails; the pads touch before
 
 

@@ -7,12 +7,12 @@ from pose2mesh.augmentation.hand_contact import segment_distance
 from pose2mesh.augmentation.hand_frames import ANGLES
 from pose2mesh.augmentation.hand_gestures import (
     DISTINCT_DEGREES,
-    GESTURES,
     TEST_FAMILIES,
     TRAINING_FAMILIES,
     VALIDATION_FAMILIES,
     distinct_gestures,
     gesture_pool,
+    gestures,
 )
 from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler, clamp_hand
 from pose2mesh.body_models import load_hand_body
@@ -40,7 +40,7 @@ def test_no_sample_collides() -> None:
 
 
 def test_no_gesture_collides_and_all_are_within_limits() -> None:
-    pool = gesture_pool(tuple(GESTURES))
+    pool = gesture_pool(tuple(gestures()))
     assert not SAMPLER.collides(pool).any()
     assert (clamp_hand(pool.clone()) - pool).abs().max() < 1
 
@@ -93,7 +93,7 @@ def test_shares_choose_the_source() -> None:
 
 def test_families_are_kept_apart() -> None:
     families = (*TRAINING_FAMILIES, *VALIDATION_FAMILIES, *TEST_FAMILIES)
-    assert sorted(families) == sorted(GESTURES) and len(set(families)) == len(families)
+    assert sorted(families) == sorted(gestures()) and len(set(families)) == len(families)
     known = gesture_pool(TRAINING_FAMILIES)[:, 3:]
     kept = distinct_gestures(TEST_FAMILIES, TRAINING_FAMILIES)
     for _, angles in kept:
