@@ -60,6 +60,23 @@ def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
         np.savez_compressed(stream, **arrays)  # pyright: ignore[reportArgumentType]
 
 
+def check_shapes(
+    arrays: Mapping[str, np.ndarray], expected: Mapping[str, tuple[str, str]], where: str, **lengths: int
+) -> dict[str, int]:
+    """Raise FormatError unless each array has its kinds of numbers and its axes: digits, or letters that agree.
+
+    `where` begins the message, `lengths` are those known of letters. Returns the lengths of all letters.
+    """
+    found = {"2": 2, "3": 3, "4": 4, **lengths}
+    for name, (kinds, axes) in expected.items():
+        array = arrays[name]
+        fits = array.dtype.kind in kinds and array.ndim == len(axes)
+        if not fits or any(found.setdefault(axis, n) != n for axis, n in zip(axes, array.shape, strict=True)):
+            wanted = ", ".join(str(lengths.get(axis, axis)) for axis in axes)
+            raise FormatError(f"{where}{name} is {array.dtype} {list(array.shape)}; expected [{wanted}]")
+    return found
+
+
 @contextmanager
 def _explained(source: Path | bytes, kind: str, remedy: str) -> Iterator[None]:
     """Put the file's name before and the remedy behind whatever goes wrong inside."""

@@ -7,19 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pose2mesh.datasets.motion_pack import PACK_REMEDY
-from pose2mesh.errors import FormatError
-from pose2mesh.npz import read_arrays
+from pose2mesh.datasets.motion_pack import PACK_REMEDY, refuse
+from pose2mesh.npz import check_shapes, read_arrays
 from pose2mesh.skeletons import joint_set
 
-_KINDS = {  # kind of number and shape after the axis of persons
-    "keypoints": ("f", (17, 3)),
-    "bbox": ("f", (4,)),
-    "area": ("f", ()),
-    "image_id": ("iu", ()),
-    "ann_id": ("iu", ()),
-    "image_size": ("iu", (2,)),
-    "image_license": ("iu", ()),
+_SHAPES = {  # kinds of numbers and axes
+    "keypoints": ("f", "PJ3"),
+    "bbox": ("f", "P4"),
+    "area": ("f", "P"),
+    **dict.fromkeys(("image_id", "ann_id", "image_license"), ("iu", "P")),
+    "image_size": ("iu", "P2"),
 }
 
 
@@ -49,21 +46,17 @@ class Coco2D:
 
         Raises MissingFileError, and FormatError if the file is truncated, foreign or damaged.
         """
-        content = read_arrays(Path(path), (*_KINDS, "joint_names"), remedy=PACK_REMEDY)
-        names, arrays = content["joint_names"], {name: content[name] for name in _KINDS}
-        count = len(arrays["image_id"].ravel())  # P
-        for name, (kind, shape) in _KINDS.items():
-            array = arrays[name]
-            if array.shape != (count, *shape) or array.dtype.kind not in kind:
-                raise FormatError(f"{path}: {name} is {array.dtype} {array.shape}, expected {(count, *shape)}")
-        problems = {
-            "holds no persons": count == 0,
-            "joint_names are not COCO's 17": tuple(names.tolist()) != joint_set("coco17").joints,
-            "has values that are not finite": not all(np.isfinite(array).all() for array in arrays.values()),
-            "has visibilities other than 0, 1, 2": not np.isin(arrays["keypoints"][..., 2], (0, 1, 2)).all(),
-            "has pictures without size": bool((arrays["image_size"] <= 0).any()),
-        }
-        found = [text for text, is_wrong in problems.items() if is_wrong]
-        if found:
-            raise FormatError(f"{path}: {'; '.join(found)}; use a pack in the format of docs/data.md")
+        content = read_arrays(Path(path), (*_SHAPES, "joint_names"), remedy=PACK_REMEDY)
+        names, arrays = content["joint_names"], {name: content[name] for name in _SHAPES}
+        lengths = check_shapes(arrays, _SHAPES, f"{path}: ", J=17)
+        refuse(
+            path,
+            {
+                "holds no persons": not lengths["P"],
+                "joint_names are not COCO's 17": tuple(names.tolist()) != joint_set("coco17").joints,
+                "has values that are not finite": not all(np.isfinite(array).all() for array in arrays.values()),
+                "has visibilities other than 0, 1, 2": not np.isin(arrays["keypoints"][..., 2], (0, 1, 2)).all(),
+                "has pictures without size": bool((arrays["image_size"] <= 0).any()),
+            },
+        )
         return cls(**arrays)

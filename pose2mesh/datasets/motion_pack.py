@@ -13,15 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from pose2mesh.errors import FormatError
-from pose2mesh.npz import read_arrays, write_arrays
+from pose2mesh.npz import check_shapes, read_arrays, write_arrays
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 
 BONES, PARENTS = MOTION_BONES, MOTION_PARENTS
 FPS = 30.0
 PACK_REMEDY = "set POSE2MESH_DATA to the folder of the packs, or copy the file again (format: docs/data.md)"
-_PER_FRAME = ("rotvec", "clip_id", "frame_120")
-_PER_CLIP = ("clip_name", "clip_subject", "clip_source")
-_REQUIRED = (*_PER_FRAME, *_PER_CLIP, "bone_names", "parents", "fps")
+_SHAPES = {  # kinds of numbers and axes of each array that a file must hold: N frames, B bones, C clips
+    **{"rotvec": ("f", "NB3"), "clip_id": ("iu", "N"), "frame_120": ("iu", "N"), "fps": ("fiu", "")},
+    **{"bone_names": ("U", "B"), "parents": ("iu", "B")},
+    **dict.fromkeys(("clip_name", "clip_subject", "clip_source"), ("U", "C")),
+}
 _LARGEST_ROTVEC = 2 * np.pi + 0.01  # radians; a rotation vector needs no more than pi, float16 rounds a little
 
 
@@ -68,7 +70,7 @@ class MotionPack:
     @classmethod
     def load(cls, path: str | Path) -> MotionPack:
         """Read an .npz pack. Raises MissingFileError; FormatError if it is truncated or foreign."""
-        arrays = read_arrays(Path(path), _REQUIRED, remedy=PACK_REMEDY)
+        arrays = read_arrays(Path(path), tuple(_SHAPES), remedy=PACK_REMEDY)
         _check_pack(arrays, Path(path))
         return cls(
             rotvec=arrays["rotvec"].astype(np.float32),
@@ -89,31 +91,22 @@ class MotionPack:
 
 
 def _check_pack(arrays: dict[str, np.ndarray], path: Path) -> None:
-    frames, clips = len(arrays["clip_id"].ravel()), len(arrays["clip_name"].ravel())
-    shapes = {"rotvec": (frames, len(BONES), 3), "clip_id": (frames,), "frame_120": (frames,), "fps": ()}
-    shapes |= {"bone_names": (len(BONES),), "parents": (len(BONES),)} | {name: (clips,) for name in _PER_CLIP}
-    kinds = {
-        "rotvec": "f",
-        "clip_id": "iu",
-        "frame_120": "iu",
-        "parents": "iu",
-        "fps": "fiu",
-        "bone_names": "U",
-    }
-    kinds |= {name: "U" for name in _PER_CLIP}
-    for name, shape in shapes.items():
-        if arrays[name].shape != shape or arrays[name].dtype.kind not in kinds[name]:
-            seen = f"{arrays[name].dtype} {list(arrays[name].shape)}"
-            raise FormatError(f"{path}: {name} is {seen}, expected {list(shape)}; write the pack again")
-    problems = {
-        "has no frames": frames == 0,
-        f"bone_names are not {' '.join(BONES)}": tuple(arrays["bone_names"].tolist()) != BONES,
-        "parents do not fit the bones": tuple(arrays["parents"].tolist()) != PARENTS,
-        "rotvec holds values that are not finite": not np.isfinite(arrays["rotvec"]).all(),
-        "rotvec is not in radians (beyond 2 pi)": bool((np.abs(arrays["rotvec"]) > _LARGEST_ROTVEC).any()),
-        "clip_id points outside the clip tables": not np.isin(arrays["clip_id"], np.arange(clips)).all(),
-        "fps is not a positive number": not (np.isfinite(arrays["fps"]) and arrays["fps"] > 0),
-    }
-    found = [text for text, is_wrong in problems.items() if is_wrong]
-    if found:
+    lengths = check_shapes(arrays, _SHAPES, f"{path}: ", B=len(BONES))
+    refuse(
+        path,
+        {
+            "has no frames": not lengths["N"],
+            f"bone_names are not {' '.join(BONES)}": tuple(arrays["bone_names"].tolist()) != BONES,
+            "parents do not fit the bones": tuple(arrays["parents"].tolist()) != PARENTS,
+            "rotvec holds values that are not finite": not np.isfinite(arrays["rotvec"]).all(),
+            "rotvec is not in radians (beyond 2 pi)": bool((np.abs(arrays["rotvec"]) > _LARGEST_ROTVEC).any()),
+            "clip_id points outside the clip tables": not np.isin(arrays["clip_id"], np.arange(lengths["C"])).all(),
+            "fps is not a positive number": not (np.isfinite(arrays["fps"]) and arrays["fps"] > 0),
+        },
+    )
+
+
+def refuse(path: str | Path, problems: dict[str, bool]) -> None:
+    """Raise FormatError that names those of the problems which a pack has."""
+    if found := [text for text, is_wrong in problems.items() if is_wrong]:
         raise FormatError(f"{path}: {'; '.join(found)}; use a pack in the format of docs/data.md")

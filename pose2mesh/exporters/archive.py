@@ -25,7 +25,7 @@ import numpy as np
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.exporters.validation import check_person
 from pose2mesh.geometry.mirroring import flip_faces
-from pose2mesh.npz import read_arrays, write_arrays
+from pose2mesh.npz import check_shapes, read_arrays, write_arrays
 from pose2mesh.types import Camera, Person
 
 _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
@@ -42,7 +42,7 @@ _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
 }
 _PARAMETER = "parameter_"
 _HANDEDNESS = "handedness"
-_PER_JOINT = {"uncertainty": "f", "seen": "b"}  # arrays [P, J] that a file may hold, with their kinds of numbers
+_PER_JOINT = {"uncertainty": ("f", "PJ"), "seen": ("b", "PJ")}  # that a file may hold
 
 
 def clean_keypoints(keypoints: np.ndarray) -> np.ndarray:
@@ -144,22 +144,12 @@ def _stack(values: list, empty: tuple[int, ...], dtype: type) -> np.ndarray:
 
 def _check_shapes(arrays: dict[str, np.ndarray], path: str | Path) -> None:
     """Raise FormatError unless every array has its kind of numbers and axes that agree."""
-    lengths = {"2": 2, "3": 3}
-    for name, (kinds, axes) in _SHAPES.items():
-        array = arrays[name]
-        fits = array.dtype.kind in kinds and array.ndim == len(axes)
-        if not fits or any(lengths.setdefault(axis, n) != n for axis, n in zip(axes, array.shape, strict=True)):
-            raise FormatError(f"{path}: {name} is {array.dtype} {list(array.shape)}; expected [{', '.join(axes)}]")
+    optional = {**_PER_JOINT, _HANDEDNESS: ("U", "P")}
+    known = _SHAPES | {name: optional[name] for name in optional.keys() & arrays.keys()}
+    lengths = check_shapes(arrays, known, f"{path}: ")
     for name, array in arrays.items():
         if name.startswith(_PARAMETER) and array.shape[:1] != (lengths["P"],):
             raise FormatError(f"{path}: {name} has shape {list(array.shape)}; expected {lengths['P']} people first")
-    for name in _PER_JOINT.keys() & arrays.keys():
-        wanted = (lengths["P"], lengths["J"])
-        if arrays[name].dtype.kind != _PER_JOINT[name] or arrays[name].shape != wanted:
-            raise FormatError(f"{path}: {name} is {arrays[name].dtype} {list(arrays[name].shape)}; expected [P, J]")
-    sides = arrays.get(_HANDEDNESS)
-    if sides is not None and (sides.dtype.kind != "U" or sides.shape != (lengths["P"],)):
-        raise FormatError(f"{path}: {_HANDEDNESS} is {sides.dtype} {list(sides.shape)}; expected text [P]")
 
 
 def _person(arrays: dict[str, np.ndarray], index: int, names: tuple[str, ...]) -> Person:

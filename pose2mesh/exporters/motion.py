@@ -26,7 +26,7 @@ import numpy as np
 
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.exporters.person import Y_UP
-from pose2mesh.npz import read_arrays, write_arrays
+from pose2mesh.npz import check_shapes, read_arrays, write_arrays
 from pose2mesh.types import Camera, Motion
 
 _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
@@ -85,16 +85,13 @@ def load_motion_file(path: str | Path) -> Motion:
 
 def check_motion(motion: Motion) -> None:
     """Raise InputError, naming the field, unless shapes agree, numbers are finite and rows are in order."""
-    lengths = {"2": 2, "3": 3, "4": 4}
     given = {**_SHAPES, **{name: kind for name, kind in _OPTIONAL.items() if getattr(motion, name) is not None}}
-    for name, (kinds, axes) in given.items():
-        array = np.asarray(getattr(motion, name))
-        fits = array.dtype.kind in kinds and array.ndim == len(axes)
-        if not fits or any(lengths.setdefault(axis, n) != n for axis, n in zip(axes, array.shape, strict=True)):
-            raise InputError(f"motion.{name} is {array.dtype} {list(array.shape)}; expected [{', '.join(axes)}]")
+    arrays = {name: np.asarray(getattr(motion, name)) for name in given}
+    check_shapes(arrays, given, "motion.")
+    for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"motion.{name} holds values that are not finite")
-    if not lengths["N"]:
+    if not len(motion):
         raise InputError("the motion has no rows: nobody was found, so there is nothing to write")
     if not motion.fps > 0:
         raise InputError(f"motion.fps is {motion.fps}; expected frames per second > 0")

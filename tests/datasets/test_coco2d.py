@@ -37,7 +37,7 @@ def test_labels_come_back_as_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("keypoints", np.zeros((3, 19, 3), np.float32), r"keypoints is float32 \(3, 19, 3\)"),
+        ("keypoints", np.zeros((3, 19, 3), np.float32), r"keypoints is float32 \[3, 19, 3\]"),
         ("keypoints", np.full((3, 17, 3), np.inf, np.float32), "not finite"),
         ("keypoints", np.full((3, 17, 3), 0.5, np.float32), "visibilities"),
         ("joint_names", np.array(joint_set("coco17").joints)[::-1], "joint_names"),

@@ -34,7 +34,7 @@ def test_pack_survives_the_disk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rotvec": np.zeros((7, 19, 3))}, r"rotvec is float64 \[7, 19, 3\], expected \[8, 19, 3\]"),
+        ({"rotvec": np.zeros((7, 19, 3))}, r"clip_id is int32 \[8\]; expected \[N\]"),
         ({"rotvec": np.zeros((8, 19, 3), int)}, "rotvec is int64"),
         ({"rotvec": np.full((8, 19, 3), np.nan)}, "not finite"),
         ({"rotvec": np.full((8, 19, 3), 90.0)}, "radians"),

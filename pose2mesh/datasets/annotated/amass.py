@@ -42,15 +42,12 @@ def read_amass(folder: Path, split: str = "train", subsets: Sequence[str] = ("CM
         raise InputError(f"AMASS is for training only, it has no split {split!r}")
     root = folder / "data" if (folder / "data").is_dir() else folder
     for subset in subsets:
-        files = [path for name in sorted(_folders(root, subset)) for path in _sequences(name)]
+        folders = sorted(path for path in root.glob("*") if path.is_dir() and path.name.lower() == subset.lower())
+        files = [path for folder in folders for path in _sequences(folder)]
         if not files:
             raise MissingFileError(f"no *_poses.npz or *_stageii.npz below {root / subset}; {_REMEDY}")
         for path in files:
             yield from _read_file(path, subset.lower())
-
-
-def _folders(root: Path, subset: str) -> list[Path]:
-    return [path for path in root.glob("*") if path.is_dir() and path.name.lower() == subset.lower()]
 
 
 def _sequences(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from pose2mesh.datasets.annotated.files import Entry, has_box, image_of, read_coco, read_entry
-from pose2mesh.datasets.annotated.parameters import body_parameters, plausible_betas
+from pose2mesh.datasets.annotated.parameters import body_parameters, plausible_betas, sample_of
 from pose2mesh.datasets.sample import Joints2D, Sample, SampleCamera
 from pose2mesh.errors import InputError
 
@@ -34,15 +34,12 @@ def _sample(annotation: Entry, image: Entry, fit: Entry) -> Sample:
     labels = annotation.numbers("keypoints", (17, 3))
     labels[:, 2] = labels[:, 2] > 0  # COCO: 0 not labeled, 1 labeled but hidden, 2 visible
     parameters = fit.child("smpl_param")
-    return Sample(
-        dataset="coco",
-        annotation_id=annotation.integer("id"),
-        image_id=image.integer("id"),
-        person_id=0,
-        image=f"train2017/{image.text('file_name')}",
-        image_size=(image.integer("width"), image.integer("height")),
+    return sample_of(
+        "coco",
+        annotation,
+        image,
+        folder="train2017/",
         group="train2017",
-        frame=0,
         camera=_camera(fit.child("cam_param")),
         body=body_parameters(
             parameters,

@@ -19,7 +19,7 @@ from pose2mesh.datasets.annotated.files import (
     read_entry,
     read_json,
 )
-from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole
+from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole, sample_of
 from pose2mesh.datasets.sample import FittedBody, Joints2D, Joints3D, Sample, SampleCamera
 from pose2mesh.errors import FormatError, MissingFileError
 
@@ -59,13 +59,10 @@ def _sample(annotation: Entry, image: Entry, entry: Entry, detections: Joints2D 
         joints = _metres(entry.numbers("joint_3d", (21, 3)))
     elif truth is not None:
         joints, vertices = _row_of_truth(image, truth)
-    return Sample(
-        dataset="freihand",
-        annotation_id=annotation.integer("id"),
-        image_id=image.integer("id"),
-        person_id=0,
-        image=image.text("file_name"),
-        image_size=(image.integer("width"), image.integer("height")),
+    return sample_of(
+        "freihand",
+        annotation,
+        image,
         group="freihand",
         frame=image.integer("db_idx"),
         camera=seen,

@@ -18,7 +18,7 @@ from pose2mesh.datasets.annotated.files import (
     read_entry,
     with_confidence,
 )
-from pose2mesh.datasets.annotated.parameters import body_parameters, plausible_betas
+from pose2mesh.datasets.annotated.parameters import body_parameters, plausible_betas, sample_of
 from pose2mesh.datasets.sample import Joints2D, Joints3D, Sample, SampleCamera
 from pose2mesh.skeletons import joint_set
 
@@ -64,13 +64,10 @@ def _sample(
 ) -> Sample:
     """One person; `joints` [17, 3] m in the camera frame."""
     pixels = camera.project(joints)  # [17, 2]
-    return Sample(
-        dataset="human36m",
-        annotation_id=annotation.integer("id"),
-        image_id=image.integer("id"),
-        person_id=0,
-        image=image.text("file_name"),
-        image_size=(image.integer("width"), image.integer("height")),
+    return sample_of(
+        "human36m",
+        annotation,
+        image,
         group=_action(image),
         frame=image.integer("frame_idx"),
         camera=camera,
@@ -108,7 +105,6 @@ def _holds(fits: Entry, keys: tuple[int, ...]) -> bool:
 
 
 def _read_detections(folder: Path) -> dict[str, Joints2D]:
-    """Joints by the picture's file name without folders."""
     entry = read_entry(folder / "absnet_output_on_testset.json", _REMEDY)
     found = {}
     for path in entry.content:

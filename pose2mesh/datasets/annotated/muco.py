@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from pose2mesh.datasets.annotated.files import Entry, has_box, image_of, read_coco, read_entry
-from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole, plausible_betas
+from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole, plausible_betas, sample_of
 from pose2mesh.datasets.sample import Joints3D, Sample
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons import joint_set
@@ -64,15 +64,11 @@ def _sample(annotation: Entry, image: Entry, fit: Entry) -> Sample:
     joints, valid = np.zeros((len(_JOINTS), 3), np.float32), np.zeros(len(_JOINTS), bool)
     for name, row in _ROWS.items():
         joints[_JOINTS.index(name)], valid[_JOINTS.index(name)] = measured[row], True
-    return Sample(
-        dataset="muco",
-        annotation_id=annotation.integer("id"),
-        image_id=image.integer("id"),
-        person_id=0,
-        image=image.text("file_name"),
-        image_size=(image.integer("width"), image.integer("height")),
+    return sample_of(
+        "muco",
+        annotation,
+        image,
         group="train",
-        frame=0,
         camera=pinhole(image.numbers("f", (2,)), image.numbers("c", (2,))),
         body=body_parameters(fit, "smpl-neutral", betas=plausible_betas(fit.numbers("shape", (10,)))),
         joints=Joints3D(_JOINTS.name, joints, valid),

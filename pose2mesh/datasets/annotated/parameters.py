@@ -1,9 +1,11 @@
-"""SMPL and MANO parameters as annotation files spell them."""
+"""People, SMPL and MANO parameters as annotation files spell them."""
+
+from typing import Any
 
 import numpy as np
 
 from pose2mesh.datasets.annotated.files import Entry
-from pose2mesh.datasets.sample import FittedBody, SampleCamera
+from pose2mesh.datasets.sample import FittedBody, Sample, SampleCamera
 
 _LARGEST_BETA = 3.0  # deviations; fits beyond it are taken for failed in shape
 
@@ -11,6 +13,13 @@ _LARGEST_BETA = 3.0  # deviations; fits beyond it are taken for failed in shape
 def plausible_betas(betas: np.ndarray) -> np.ndarray:
     """The mean shape in place of fits with a component beyond 3, as in the release: [10] to [10]."""
     return np.zeros_like(betas) if (np.abs(betas) > _LARGEST_BETA).any() else betas
+
+
+def sample_of(dataset: str, annotation: Entry, image: Entry, folder: str = "", **others: Any) -> Sample:
+    """A person of a file in COCO's format, in a picture of a folder; `others` are the remaining fields."""
+    told = {"person_id": 0, "frame": 0, "image": f"{folder}{image.text('file_name')}", **others}
+    told["image_size"] = (image.integer("width"), image.integer("height"))
+    return Sample(dataset, annotation.integer("id"), image.integer("id"), **told)
 
 
 def body_parameters(entry: Entry, model: str, **others) -> FittedBody:

@@ -13,7 +13,7 @@ import numpy as np
 
 from pose2mesh.body_models.unpickling import read_values
 from pose2mesh.datasets.annotated.files import Entry, has_box, image_of, joints_by_id, read_coco, with_confidence
-from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole, smpl_of
+from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole, sample_of, smpl_of
 from pose2mesh.datasets.sample import FittedBody, Joints2D, Joints3D, Sample, SampleCamera
 from pose2mesh.errors import FormatError, MissingFileError
 
@@ -55,13 +55,12 @@ def _read_json(folder: Path, split: str, with_detections: bool) -> Iterator[Samp
 
 def _sample_of_entry(annotation: Entry, image: Entry, detections: Joints2D | None) -> Sample:
     camera, fit = image.child("cam_param"), annotation.child("smpl_param")
-    return Sample(
-        dataset="pw3d",
-        annotation_id=annotation.integer("id"),
-        image_id=image.integer("id"),
+    return sample_of(
+        "pw3d",
+        annotation,
+        image,
         person_id=annotation.integer("person_id"),
-        image=f"{image.text('sequence')}/{image.text('file_name')}",
-        image_size=(image.integer("width"), image.integer("height")),
+        folder=f"{image.text('sequence')}/",
         group=image.text("sequence"),
         frame=image.integer("frame_idx"),
         camera=pinhole(camera.numbers("focal", (2,)), camera.numbers("princpt", (2,))),

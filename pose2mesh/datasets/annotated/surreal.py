@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pose2mesh.datasets.annotated.files import Entry, has_box, image_of, joints_by_id, read_coco
-from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole, smpl_of
+from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole, sample_of, smpl_of
 from pose2mesh.datasets.sample import Joints2D, Sample
 from pose2mesh.errors import FormatError
 
@@ -42,15 +42,11 @@ def _detections_file(data: Path, name: str) -> Path:
 
 def _sample(annotation: Entry, image: Entry, detections: Joints2D | None) -> Sample:
     camera, fit = image.child("cam_param"), annotation.child("smpl_param")
-    return Sample(
-        dataset="surreal",
-        annotation_id=annotation.integer("id"),
-        image_id=image.integer("id"),
-        person_id=0,
-        image=image.text("file_name"),
-        image_size=(image.integer("width"), image.integer("height")),
+    return sample_of(
+        "surreal",
+        annotation,
+        image,
         group="surreal",
-        frame=0,
         camera=pinhole(camera.numbers("focal", (2,)), camera.numbers("princpt", (2,))),
         body=body_parameters(fit, smpl_of(fit)),
         detections=detections,
