@@ -7,13 +7,12 @@ import torch
 from torch import Tensor
 
 from pose2mesh.checkpoints.official import read_official
-from pose2mesh.checkpoints.weights import read_weights, save_weights
+from pose2mesh.checkpoints.weights import fill, read_weights, save_weights
 from pose2mesh.detectors.landmark_features import FEATURES, NETWORK, landmark_features
 from pose2mesh.detectors.sessions import manifest
 from pose2mesh.errors import FormatError
 from pose2mesh.networks.body_decoders import IDENTITY_6D, UPRIGHT_6D
-from pose2mesh.networks.resnet import STAGES
-from pose2mesh.networks.spin import FrozenSpin, ImageBackbone, Spin
+from pose2mesh.networks.spin import STAGES, FrozenSpin, ImageBackbone, Spin
 from pose2mesh.skeletons import MOTION_BONES
 
 KIND = "spin"
@@ -52,12 +51,9 @@ def load_image_backbone(path: str | Path) -> tuple[ImageBackbone, dict[str, Any]
     Raises MissingFileError, FormatError.
     """
     tensors, settings = _read(Path(path))
-    try:
-        network = new_image_backbone(settings)
-        network.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise FormatError(f"{path} does not hold an image backbone: {' '.join(str(error).split())[:200]}") from error
-    return network.eval(), settings
+    if settings.get("kind") != KIND:
+        raise FormatError(f"{path} does not hold an image backbone")
+    return fill(lambda: new_image_backbone(settings), tensors, path), settings
 
 
 def save_image_backbone(path: str | Path, network: ImageBackbone, settings: dict[str, Any]) -> None:

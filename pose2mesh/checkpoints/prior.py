@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pose2mesh.checkpoints.official import read_official
-from pose2mesh.checkpoints.weights import read_weights
+from pose2mesh.checkpoints.weights import fill, read_weights
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.networks.pose_prior import PosePrior
 from pose2mesh.skeletons import MOTION_BONES, joint_set
@@ -35,12 +35,8 @@ def load_pose_prior(name_or_path: str | Path, bones: Sequence[str] = BODY_BONES)
             f"({', '.join(trained_for[:3])} ...), but {len(bones)} of another body are needed ({', '.join(bones[:3])} "
             "...); give the prior of that body"
         )
-    try:
-        prior = PosePrior(len(trained_for), settings["width"], settings["latent"])
-        prior.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise FormatError(f"prior {name_or_path} does not fit its own settings: {str(error)[:200]}") from error
-    return prior.eval().requires_grad_(False)
+    prior = fill(lambda: PosePrior(len(bones), settings["width"], settings["latent"]), tensors, name_or_path)
+    return prior.requires_grad_(False)
 
 
 def read_vposer(path: Path) -> tuple[dict[str, Tensor], dict]:

@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from pose2mesh.checkpoints.build import BodyNetwork, output_set
-from pose2mesh.checkpoints.weights import read_weights
-from pose2mesh.errors import FormatError, InputError
+from pose2mesh.checkpoints.weights import fill, read_weights
+from pose2mesh.errors import InputError
 from pose2mesh.kinds import BODY
 from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.temporal import TemporalNetwork
@@ -32,12 +32,7 @@ def load_temporal(name_or_path: str | Path = SHIPPED) -> TemporalNetwork:
     tensors, settings = read_weights(name_or_path)
     if settings.get("kind") != KIND:
         raise InputError(f"{name_or_path} holds no network over time; the shipped one is {SHIPPED}")
-    try:
-        network = build_temporal(settings)
-        network.load_state_dict(tensors)
-    except (KeyError, TypeError, RuntimeError) as error:
-        raise FormatError(f"{name_or_path} does not fit its own settings: {str(error)[:200]}") from error
-    return network.eval().requires_grad_(False)
+    return fill(lambda: build_temporal(settings), tensors, name_or_path).requires_grad_(False)
 
 
 def temporal_of(network: BodyNetwork) -> TemporalNetwork | None:

@@ -1,11 +1,11 @@
 """Weights on disk: safetensors with the network's settings inside, so that one file is enough to rebuild it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import get_ident
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,6 +21,8 @@ from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.classic_body import ClassicLifter
 from pose2mesh.ops import freeze
 from pose2mesh.paths import write_with
+
+AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 
 def save_weights(
@@ -91,21 +93,29 @@ def load_network(name_or_path: str | Path = "anny-body", device: str | torch.dev
 def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device) -> BodyNetwork | ClassicLifter:
     """The same, PoseNet alone included."""
     tensors, settings = read_weights(name_or_path)
-    try:
+
+    def make() -> BodyNetwork | ClassicLifter:
         is_official = settings["kind"] in (official.KIND, official.POSENET_KIND)
+        return official.build_official(tensors, settings) if is_official else build_network(settings)
+
+    network = fill(make, tensors, name_or_path)
+    freeze(network.to(device))
+    return network
+
+
+def fill(make: Callable[[], AnyNetwork], tensors: dict[str, torch.Tensor], source: str | Path) -> AnyNetwork:
+    """A network of the settings in a weights file, with the tensors in it. Raises FormatError where they do not fit."""
+    try:
         with _no_larger_than(tensors):
-            network = official.build_official(tensors, settings) if is_official else build_network(settings)
+            network = make()
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, MemoryError) as error:
-        raise FormatError(
-            f"weights {name_or_path} carry settings that this package did not write: {error!r}"
-        ) from error
+        raise FormatError(f"weights {source} carry settings that this package did not write: {error!r}") from error
     try:
         network.load_state_dict(tensors)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-        raise FormatError(f"weights {name_or_path} do not fit their own settings: {first}") from error
-    freeze(network.to(device))
-    return network
+        raise FormatError(f"weights {source} do not fit their own settings: {first}") from error
+    return network.eval()
 
 
 @contextmanager
