@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pose2mesh.benchmarks.floor import record_products
+from pose2mesh.benchmarks.timing import median_ms
 from pose2mesh.ops import SparseOperator, register_backend, use_backend
 
 FP32, TF32, BF16 = "fp32", "tf32", "bf16"
@@ -125,6 +126,4 @@ def measured_tflops(dtype: str, device: torch.device, size: int = 8192) -> float
 
 
 def _median_ms(run: Callable[[], object], device: torch.device) -> float:
-    from pose2mesh.benchmarks.timing import median_ms
-
     return median_ms({"run": run}, device, budget_s=0.5)["run"]

@@ -94,7 +94,7 @@ class OriginalPose2Mesh(nn.Module):
         self.fc, self.bn = copy.deepcopy(meshnet.fc), meshnet.bn
         self.convolutions = nn.ModuleList(
             convolution(meshnet.operators[min(block, len(meshnet.operators) - 1)], meshnet.cl[layer])
-            for layer, block in enumerate(_block_of_layers(meshnet))
+            for layer, block in enumerate(block for block, widths in enumerate(meshnet.plan) for _ in widths[1:])
         )
 
     def forward(self, keypoints: Tensor) -> MeshPrediction:
@@ -131,8 +131,3 @@ def _order_of(linear: nn.Linear) -> int:
     """The published networks use K = 3 throughout."""
     assert linear.in_features % 3 == 0
     return 3
-
-
-def _block_of_layers(meshnet: MeshNet) -> list[int]:
-    """The block that each convolution belongs to."""
-    return [block for block, widths in enumerate(meshnet.plan) for _ in widths[1:]]

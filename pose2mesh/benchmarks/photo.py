@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pose2mesh.benchmarks.report import markdown
 from pose2mesh.detectors import get_detector
 from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.errors import MissingDependencyError
@@ -63,9 +64,8 @@ def measure_photo(photo: Path | None = None, detector: str = "auto", repeats: in
 
 
 def table(rows: list[PhotoRow]) -> str:
-    """Markdown."""
-    lines = ["| stage | ms | ms of processor time |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {row.stage} | {row.ms:.1f} | {row.cpu_ms:.1f} |" for row in rows)])
+    cells = ((row.stage, f"{row.ms:.1f}", f"{row.cpu_ms:.1f}") for row in rows)
+    return markdown(("stage", "ms", "ms of processor time"), cells)
 
 
 def _scaled(photo: Path | None) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The result of a benchmark: rows, as JSON and as a table."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -54,6 +54,12 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         return {"pass" if key == "direction" else key: value for key, value in asdict(self).items()}
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table."""
+    lines = (head, ["---"] * len(head), *rows)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def write_rows(rows: Sequence[Any], path: Path) -> None:

@@ -77,7 +77,6 @@ def _has_pyg(settings: Settings) -> bool:
 
 
 def _extend(workload: Workload, settings: Settings, device: torch.device) -> Workload:
-    """Add the slow paths that were asked for."""
     if settings.has_compile and settings.mode == "network":
         workload = add_compiled(workload)
     if settings.has_export and settings.mode == "network" and device.type == "cpu":
@@ -86,7 +85,6 @@ def _extend(workload: Workload, settings: Settings, device: torch.device) -> Wor
 
 
 def _only(workload: Workload, names: tuple[str, ...]) -> Workload:
-    """Without the paths that were not asked for."""
     return replace(workload, paths={name: run for name, run in workload.paths.items() if not names or name in names})
 
 

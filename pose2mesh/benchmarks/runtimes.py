@@ -31,14 +31,16 @@ def add_compiled(workload: Workload) -> Workload:
 
 def add_exported(workload: Workload) -> Workload:
     """With the paths `onnxruntime` and `openvino`, as far as they are installed."""
-    wanted = {"onnxruntime": _onnxruntime, "openvino": _openvino}
-    usable = {name: load for name, load in wanted.items() if find_spec(name)}
+    from pose2mesh.checkpoints.export import RUNTIMES
+
+    usable = {name: load for name, load in RUNTIMES.items() if find_spec(name)}
     if not usable or not find_spec("onnxscript"):
         return workload
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"{workload.name}.onnx"
         _export(workload, path)
-        return replace(workload, paths=workload.paths | {name: load(path) for name, load in usable.items()})
+        runs = {name: partial(_vertices, load(path.read_bytes())) for name, load in usable.items()}
+    return replace(workload, paths=workload.paths | runs)
 
 
 def _export(workload: Workload, path: Path) -> None:
@@ -52,22 +54,5 @@ def _export(workload: Workload, path: Path) -> None:
     export_network(network, path)
 
 
-def _onnxruntime(path: Path) -> Callable[[Tensor], Tensor]:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return partial(_run_onnxruntime, session)
-
-
-def _run_onnxruntime(session, x: Tensor) -> Tensor:
-    return torch.from_numpy(session.run(["vertices"], {"keypoints": x.numpy()})[0])
-
-
-def _openvino(path: Path) -> Callable[[Tensor], Tensor]:
-    import openvino  # pyright: ignore[reportMissingImports] - optional
-
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
-    model = openvino.Core().compile_model(str(path), "CPU", settings)
-    return lambda x: torch.from_numpy(model(x.numpy())["vertices"].copy())
+def _vertices(run: Callable[[Tensor], Any], x: Tensor) -> Tensor:
+    return run(x)[0]

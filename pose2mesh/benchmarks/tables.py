@@ -7,18 +7,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
 
 from pose2mesh.batch.recover import COLUMNS, import_pyarrow, recover
+from pose2mesh.benchmarks.report import markdown
 from pose2mesh.pipeline import Pose2Mesh
 
 NETWORKS = ("anny-body", "anny-key2mesh")
 BATCHES = (16, 64, 256)
 _USUAL = 64
 _SECONDS_OF_HOUR = 3600
+_HEAD = (
+    *("weights", "batch", "threads", "processes", "rows/s", "rows/s of CPU"),
+    *("MB", "bytes a row", "core hours of 10^9"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,8 @@ def measure_tables(batches: Sequence[int] = BATCHES, rows: int = 4096, cores: in
 
 def table(rows: list[TableRow]) -> str:
     """Markdown."""
-    head = "| weights | batch | threads | processes | rows/s | rows/s of CPU | MB | bytes a row | core hours of 10^9 |"
-    lines = [head, "|---|---|---|---|---|---|---|---|---|"]
-    for r in rows:
-        counts = (
-            f"| {r.weights} | {r.batch} | {r.threads} | {r.processes} | {r.rows_per_s:.0f} | {r.rows_per_cpu_s:.0f} "
-        )
-        lines.append(f"{counts}| {r.peak_mb:.0f} | {r.row_bytes:.0f} | {r.core_hours_of_1e9:.0f} |")
-    return "\n".join(lines)
+    cells = ([row.weights, *(f"{value:.0f}" for value in list(asdict(row).values())[1:])] for row in rows)
+    return markdown(_HEAD, cells)
 
 
 def _measure(weights: str, batch: int, threads: int, processes: int, rows: int) -> TableRow:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -41,63 +41,38 @@ class Workload:
     floor: Callable[[Tensor], Tensor] | None = None  # whose dense products are the lower bound, if no path's are
 
 
-def classic(device: torch.device, *, has_pyg: bool = False, network: ClassicPose2Mesh | None = None) -> Workload:
+def classic(
+    device: torch.device,
+    *,
+    name: str = "classic",
+    plan: ChannelPlan | None = None,
+    is_padded: bool = False,
+    has_pyg: bool = False,
+    network: ClassicPose2Mesh | None = None,
+) -> Workload:
     """The paper's network on a body of 6,890 vertices, decimated from the free one, with random weights.
 
-    The original's way carries the fake rows along, on the same weights. A network that is given keeps them.
+    The original's way carries the fake rows along, on the same weights; `is_padded` keeps them in every path, as the
+    original trains: batch norm counts them. `plan`: of the paper's body unless told. A network that is given stays as
+    it is.
     """
-    if network is not None:
-        return _beside_original("classic", network, network, device, has_pyg)
-    return _beside_original("classic", *_both_ways(BODY_PLAN), device, has_pyg)
-
-
-def classic_padded(device: torch.device, *, has_pyg: bool = False) -> Workload:
-    """The same with the fake rows kept, as the original trains: batch norm counts them."""
-    network = _random_classic(classic_hierarchy(), BODY_PLAN, keeps_fake_rows=True)
-    return _beside_original(PADDED, network, network, device, has_pyg)
-
-
-def direct(device: torch.device) -> Workload:
-    """The paper's ablation of coarse to fine: the same body, graph layers on the finest level alone."""
-    return _beside_original(DIRECT, *_both_ways(DIRECT_PLAN), device)
-
-
-def direct_padded(device: torch.device) -> Workload:
-    """The same with the fake rows kept, for training."""
-    network = _random_classic(classic_hierarchy(), DIRECT_PLAN, keeps_fake_rows=True)
-    return _beside_original(DIRECT, network, network, device)
-
-
-def classic_real(device: torch.device) -> Workload:
-    """The same without them, by this package alone."""
-    network = _random_classic(classic_hierarchy(), BODY_PLAN, keeps_fake_rows=False).to(device)
-    joints = network.pose_lifter.joints
-    return Workload("classic", _backends(network, device), (network,), partial(_keypoints, joints, device))
-
-
-def _both_ways(plan: ChannelPlan) -> tuple[ClassicPose2Mesh, ClassicPose2Mesh]:
-    """A network without and with the fake rows, on the same weights."""
-    hierarchy = classic_hierarchy()
-    real, padded = (_random_classic(hierarchy, plan, keeps_fake_rows=keeps) for keeps in (False, True))
-    return real, padded
-
-
-def _beside_original(
-    name: str, network: ClassicPose2Mesh, padded: ClassicPose2Mesh, device: torch.device, has_pyg: bool = False
-) -> Workload:
-    """`network` by each backend, beside `padded` the original's way."""
-    network.to(device)
-    restated = _restated(padded.to(device), device, has_pyg)
+    padded = network or _random_classic(plan or BODY_PLAN, keeps_fake_rows=True)
+    padded.to(device)
+    if network is None:
+        network = padded if is_padded else _random_classic(plan or BODY_PLAN, keeps_fake_rows=False).to(device)
+    restated: dict[str, nn.Module] = {ORIGINAL: OriginalPose2Mesh(padded).to(device)}
+    if has_pyg:
+        restated[PYG] = OriginalPose2Mesh(padded, PygConvolution).to(device)
     paths = {path: partial(_vertices, module) for path, module in restated.items()} | _backends(network, device)
     joints = network.pose_lifter.joints
     return Workload(name, paths, (network, *restated.values()), partial(_keypoints, joints, device))
 
 
-def _restated(network: ClassicPose2Mesh, device: torch.device, has_pyg: bool) -> dict[str, nn.Module]:
-    restated: dict[str, nn.Module] = {ORIGINAL: OriginalPose2Mesh(network).to(device)}
-    if has_pyg:
-        restated[PYG] = OriginalPose2Mesh(network, PygConvolution).to(device)
-    return restated
+def classic_real(device: torch.device) -> Workload:
+    """The same without fake rows, by this package alone."""
+    network = _random_classic(BODY_PLAN, keeps_fake_rows=False).to(device)
+    joints = network.pose_lifter.joints
+    return Workload("classic", _backends(network, device), (network,), partial(_keypoints, joints, device))
 
 
 def compact(device: torch.device) -> Workload:
@@ -119,15 +94,17 @@ def operators(device: torch.device, *, has_pyg: bool = False, hierarchy: Hierarc
     return [_product(matrices[0], 128, device), *layers]
 
 
-def classic_hierarchy(vertices: int = CLASSIC_VERTICES) -> Hierarchy:
+@cache
+def classic_hierarchy() -> Hierarchy:
     """Heavy-edge levels of the free body's mesh, decimated by quadric error; takes two seconds."""
     body = load_body_model("anny-body")
     points, faces = np.asarray(body.v_template, np.float64), np.asarray(body.faces)
-    ((ids, faces),) = decimate(points - points.mean(0), faces, (vertices,))
+    ((ids, faces),) = decimate(points - points.mean(0), faces, (CLASSIC_VERTICES,))
     return build_hierarchy(points[ids], faces, "hem", levels=_LEVELS, order="legacy", joint_set=JOINT_SET)
 
 
-def _random_classic(hierarchy: Hierarchy, plan: ChannelPlan, *, keeps_fake_rows: bool) -> ClassicPose2Mesh:
+def _random_classic(plan: ChannelPlan, *, keeps_fake_rows: bool) -> ClassicPose2Mesh:
+    hierarchy = classic_hierarchy()
     torch.manual_seed(0)
     meshnet = MeshNet.from_hierarchy(hierarchy, plan, keeps_fake_rows=keeps_fake_rows)
     network = ClassicPose2Mesh(PoseNet(len(joint_set(JOINT_SET))), meshnet)
@@ -180,12 +157,8 @@ def _product(operator: SparseOperator, width: int, device: torch.device) -> Work
         wide = x.permute(1, 2, 0).contiguous().view(nodes, channels * batch)
         return torch.sparse.mm(coo, wide).view(-1, channels, batch).permute(2, 0, 1).contiguous()
 
-    paths = {ORIGINAL: original, _default_path(device): operator.matmul}
+    paths = {ORIGINAL: original, available_backends(torch.zeros(1, device=device))[0]: operator.matmul}
     return Workload(f"product {operator.shape[0]} x {width}", paths, (), partial(_features, operator, width, device))
-
-
-def _default_path(device: torch.device) -> str:
-    return available_backends(torch.zeros(1, device=device))[0]
 
 
 def _features(operator: SparseOperator, width: int, device: torch.device, batch: int) -> Tensor:
@@ -213,11 +186,11 @@ def build(name: str, device: torch.device, *, has_pyg: bool = False) -> list[Wor
     if name == "classic":
         return [classic(device, has_pyg=has_pyg)]
     if name == "classic-train":
-        return [classic_padded(device, has_pyg=has_pyg), classic_real(device)]
+        return [classic(device, name=PADDED, is_padded=True, has_pyg=has_pyg), classic_real(device)]
     if name == DIRECT:
-        return [direct(device)]
+        return [classic(device, name=DIRECT, plan=DIRECT_PLAN)]
     if name == "direct-train":
-        return [direct_padded(device)]
+        return [classic(device, name=DIRECT, plan=DIRECT_PLAN, is_padded=True)]
     if name == "compact":
         return [compact(device)]
     if name == "operators":

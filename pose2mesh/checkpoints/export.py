@@ -110,8 +110,7 @@ def _to_onnx(network: nn.Module, program: torch.export.ExportedProgram) -> tuple
     for key, value in _metadata(network).items():
         model.metadata_props.add(key=key, value=value)
     content = model.SerializeToString()
-    runtimes = {"onnxruntime": _onnxruntime, "openvino": _openvino}
-    runs = {name: load(content) for name, load in runtimes.items() if find_spec(name)}
+    runs = {name: load(content) for name, load in RUNTIMES.items() if find_spec(name)}
     return lambda stream: stream.write(content), runs
 
 
@@ -126,7 +125,6 @@ def _metadata(network: nn.Module) -> dict[str, str]:
 
 
 def _onnxruntime(model: bytes) -> Callable[[Tensor], list[Tensor]]:
-    """A session as a function of keypoints."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -138,17 +136,20 @@ def _onnxruntime(model: bytes) -> Callable[[Tensor], list[Tensor]]:
 
 
 def _openvino(model: bytes) -> Callable[[Tensor], list[Tensor]]:
-    """A compiled model as a function of keypoints, in float32."""
     import openvino  # pyright: ignore[reportMissingImports] - optional
 
     core = openvino.Core()
-    compiled = core.compile_model(core.read_model(model), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": torch.get_num_threads()}
+    compiled = core.compile_model(core.read_model(model), "CPU", settings)
 
     def run(keypoints: Tensor) -> list[Tensor]:
         results = compiled(keypoints.numpy())
         return [torch.from_numpy(results[name].copy()) for name in OUTPUTS]
 
     return run
+
+
+RUNTIMES = {"onnxruntime": _onnxruntime, "openvino": _openvino}  # an ONNX model to a function that gives `OUTPUTS`
 
 
 @torch.no_grad()

@@ -64,7 +64,6 @@ def run(arguments: list[str]) -> int:
 
 
 def _photo(options: argparse.Namespace) -> int:
-    """The stages from one photo to pictures and files."""
     from pose2mesh.benchmarks.photo import measure_photo, table
 
     rows = measure_photo(options.photo, options.detector, 1 if options.quick else 5)
@@ -72,7 +71,6 @@ def _photo(options: argparse.Namespace) -> int:
 
 
 def _tables(options: argparse.Namespace) -> int:
-    """Tables of people to tables of parameters."""
     from pose2mesh.benchmarks.tables import BATCHES, measure_tables, table
 
     rows = measure_tables(options.batch or BATCHES, 256 if options.quick else 4096, options.threads)
@@ -97,7 +95,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8; on CUDA also 64; train: 8,64)"
     )
-    parser.add_argument("--paths", type=_names, default=(), metavar="NAME,...", help="only these paths")
+    parser.add_argument(
+        "--paths", type=lambda text: tuple(text.split(",")), default=(), metavar="NAME,...", help="only these paths"
+    )
     parser.add_argument("--ablation", action="store_true", help="the paper's direct network as well: one level")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well (a minute)")
     parser.add_argument("--export", action="store_true", help="ONNX Runtime and OpenVINO as well (a minute)")
@@ -126,7 +126,3 @@ def _positive(text: str) -> int:
 
 def _batches(text: str) -> tuple[int, ...]:
     return tuple(map(_positive, text.split(",")))
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(text.split(","))

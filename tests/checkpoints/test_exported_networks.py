@@ -52,13 +52,13 @@ def onnx_file(network, tmp_path_factory):
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
 def test_a_file_that_is_off_in_a_runtime_is_not_written(network, runtime, monkeypatch, tmp_path):
     pytest.importorskip(runtime)
-    load = getattr(export, f"_{runtime}")
+    load = export.RUNTIMES[runtime]
 
     def shifted(model):
         run = load(model)
         return lambda keypoints: [output + 1e-4 for output in run(keypoints)]
 
-    monkeypatch.setattr(export, f"_{runtime}", shifted)
+    monkeypatch.setitem(export.RUNTIMES, runtime, shifted)
     with pytest.raises(InputError, match=f"off by 1.0e-04 m in {runtime}"):
         export.export_network(network, tmp_path / "ball.onnx")
     assert list(tmp_path.iterdir()) == []
