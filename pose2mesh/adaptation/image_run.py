@@ -15,7 +15,7 @@ from pose2mesh.networks.spin import ImageBackbone
 from pose2mesh.training.config import StageConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.run_folder import Stateful
-from pose2mesh.training.run_loop import Parts, RunLoop, Task, carry_out
+from pose2mesh.training.run_loop import Parts, Task, carry_out
 
 
 class ImageSteps(Protocol):
@@ -102,10 +102,3 @@ def load_anny_backbone(weights: str) -> tuple[ImageBackbone, dict[str, Any]]:
             "anny-body first"
         )
     return network, settings
-
-
-def take_steps(network: ImageBackbone, steps: ImageSteps, config: AdaptConfig) -> list[dict[str, float]]:
-    """All steps in memory; returns the losses of those that were taken."""
-    task = ImageAdaptation(network, {}, steps, config)
-    RunLoop(task, config).run()
-    return list(task.losses)

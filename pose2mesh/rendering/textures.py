@@ -14,7 +14,6 @@ _PARTS = {  # what a static texture paints in one color, by the beginnings of th
     "trousers": ("root", "pelvis", "upperleg", "lowerleg"),
     "shoes": ("foot", "toe"),
 }
-_MAY_BE_BARE = ("lowerarm", "lowerleg")
 
 
 class VertexColors:
@@ -30,9 +29,9 @@ class VertexColors:
         degree = np.maximum(np.asarray(edges.sum(1)).ravel(), 1)
         self.average = diags(1 / degree) @ edges  # [V, V] mean of the neighbors
         bone = [body.bone_names[index] for index in body.weights.argmax(1).tolist()]
-        self.parts = np.array([_part_of(name) for name in bone])  # [V]
+        parts = {name: next((p for p, starts in _PARTS.items() if name.startswith(starts)), "skin") for name in bone}
+        self.parts = np.array([parts[name] for name in bone])  # [V]
         self.parts[_hair(rest, np.array(bone) == "head")] = "hair"
-        self.forearms, self.shins = (np.array([name.startswith(limb) for name in bone]) for limb in _MAY_BE_BARE)
 
     def complete(self, colors: np.ndarray, seen: np.ndarray) -> np.ndarray:
         """Colors [V,3] that are known where `seen` [V]: else the mirror partner's, else the nearest known."""
@@ -57,24 +56,9 @@ class VertexColors:
             palette[part] = np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.8), rng.uniform(0.1, 0.95)))
         return np.stack([palette[part] for part in self.parts])
 
-    def striped(self, rng: np.random.Generator) -> np.ndarray:
-        """Another wardrobe [V,3]: `static` with stripes around the shirt, half the time short sleeves or shorts."""
-        colors, other = self.static(rng), np.array(colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.8), rng.random()))
-        is_band = np.floor(self.rest[:, 1] / rng.uniform(0.04, 0.12)) % 2 == 0
-        colors[is_band & (self.parts == "shirt")] = other
-        skin = colors[self.parts == "skin"][0]
-        for limb in (self.forearms, self.shins):
-            if rng.random() < 0.5:
-                colors[limb] = skin
-        return colors
-
 
 def _hair(rest: np.ndarray, is_head: np.ndarray) -> np.ndarray:
     """[V] True on the scalp: behind the ears, and farther forward the higher."""
     low, high = rest[is_head].min(0), rest[is_head].max(0)
     _, height, forward = ((rest - low) / (high - low)).T  # [V] each, shares of the head
     return is_head & (height > 0.3) & (forward < 0.35 + 1.2 * np.maximum(height - 0.55, 0))
-
-
-def _part_of(bone: str) -> str:
-    return next((part for part, starts in _PARTS.items() if bone.startswith(starts)), "skin")

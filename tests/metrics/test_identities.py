@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pose2mesh.metrics.identities import identity_f1, identity_switches
+from tools.studies.identities import identity_f1, identity_switches
 
 
 def test_by_hand():

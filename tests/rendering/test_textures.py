@@ -45,15 +45,6 @@ def test_hair_is_on_the_back_of_the_head_and_the_face_is_bare(model):
     assert (model.parts[front] != "hair").all() and front.any()
 
 
-def test_another_wardrobe_has_stripes_and_sometimes_bare_limbs(model):
-    wardrobe = [model.striped(np.random.default_rng(seed)) for seed in range(8)]
-    shirt, legs = model.parts == "shirt", model.shins
-    assert all(len(np.unique(colors[shirt], axis=0)) >= 2 for colors in wardrobe)
-    skin = np.flatnonzero(model.parts == "skin")[0]
-    assert {bool((colors[legs] == colors[skin]).all()) for colors in wardrobe} == {True, False}
-    assert all(colors.min() >= 0 and colors.max() <= 1 for colors in wardrobe)
-
-
 def test_a_hole_is_filled_with_its_surroundings():
     image = np.full((60, 60, 3), 200, np.uint8)
     mask = np.zeros((60, 60), bool)

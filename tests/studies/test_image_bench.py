@@ -7,7 +7,6 @@ import pytest
 import torch
 from tiny_pictures import study
 
-from pose2mesh.adaptation.image_run import take_steps
 from pose2mesh.errors import InputError
 from pose2mesh.evaluation.images import predict_images
 from pose2mesh.losses.images import full_loss
@@ -15,7 +14,7 @@ from pose2mesh.networks.prediction import BodyParameters
 from tools.studies.domain_gap import kinds_of_gap
 from tools.studies.gap_study import StudyConfig, run_study
 from tools.studies.gap_table import main
-from tools.studies.image_bench import ImageGapBench, LabeledPictures, crop_cameras_of
+from tools.studies.image_bench import ImageGapBench, LabeledPictures, crop_cameras_of, take_steps
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.metrics.identities import identity_f1, identity_switches
 from pose2mesh.synthesis.walk import walking
 from pose2mesh.tracking import IdentityTracker
 from pose2mesh.types import Keypoints2D
+from tools.studies.identities import identity_f1, identity_switches
 
 BODY = load_anny_body()
 FPS = 30.0

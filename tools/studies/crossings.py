@@ -19,13 +19,13 @@ from scipy.optimize import linear_sum_assignment
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.detectors.blazepose import BlazePoseDetector
 from pose2mesh.detectors.similarity import similarity, to_coco
-from pose2mesh.metrics.identities import identity_f1, identity_switches
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.synthesis.bodies import shape_table
 from pose2mesh.synthesis.walk import FOCAL, IMAGE_SIZE, walking
 from pose2mesh.tracking import IdentityTracker, Tracker
 from pose2mesh.tracking.bodies import MotionBodies
 from pose2mesh.types import Keypoints2D, Motion
+from tools.studies.identities import identity_f1, identity_switches
 
 SECONDS, FPS = 3.0, 15.0
 SCENES = {  # heading in degrees and start (x, z) in metres, of everybody

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pose2mesh.adaptation.config import AdaptConfig, ImageConfig
 from pose2mesh.adaptation.image_dapa import ImageAugmentation
-from pose2mesh.adaptation.image_run import check_method, load_anny_backbone, take_steps
+from pose2mesh.adaptation.image_run import ImageAdaptation, ImageSteps, check_method, load_anny_backbone
 from pose2mesh.adaptation.image_target import FEWEST_CONFIDENT, ImageTarget, crop_person
 from pose2mesh.adaptation.method import make_adam
 from pose2mesh.body_models import AnnyBody, load_anny_body
@@ -25,6 +25,7 @@ from pose2mesh.networks.spin import ImageBackbone
 from pose2mesh.skeletons import COCO_ROWS, joint_set
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
+from pose2mesh.training.run_loop import RunLoop
 from tools.studies.domain_gap import DomainGap, GapPart, draw_gap
 from tools.studies.label_bench import depth_errors, joint_shares
 from tools.studies.picture_gap import gap_pictures
@@ -135,3 +136,10 @@ def _reprojection(found: Tensor, keypoints: Tensor) -> float:
     weights = keypoints[..., 2]  # [N, 17]
     errors = (found - keypoints[..., :2]).norm(dim=-1) / person_size(keypoints[..., :2], weights)[:, None]
     return float((weights * errors).sum() / weights.sum())
+
+
+def take_steps(network: ImageBackbone, steps: ImageSteps, config: AdaptConfig) -> list[dict[str, float]]:
+    """All steps in memory; returns the losses of those that were taken."""
+    task = ImageAdaptation(network, {}, steps, config)
+    RunLoop(task, config).run()
+    return list(task.losses)

@@ -10,9 +10,9 @@ from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.rendering.studio import render_studio
-from pose2mesh.rendering.textures import VertexColors
 from pose2mesh.skeletons import COCO_ROWS
 from tools.studies.domain_gap import GapPart
+from tools.studies.wardrobe import Wardrobe
 
 SIDE = 320  # pixels of a picture's side
 HIDDEN = (0.1, 0.3)  # sides of what hides a part of the person, shares of what the body fills
@@ -32,7 +32,7 @@ class GapPicture(NamedTuple):
 
 def gap_pictures(body: AnnyBody, part: GapPart, seed: int) -> list[GapPicture]:
     """A picture of every person. What they wear is a function of (seed, row)."""
-    textures, decoder = VertexColors(body), AnnyDecoder(body)
+    textures, decoder = Wardrobe(body), AnnyDecoder(body)
     exact = project(part.truth.joints[:, COCO_ROWS], part.distance).double().numpy()  # [N, 17, 2] focal lengths
     place = np.array([0.0, 0.0, 1.0])
     pictures = []
