@@ -23,7 +23,7 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_intermixed_args(arguments)
 
     from pose2mesh.adaptation import AdaptConfig
-    from pose2mesh.cli.interruptions import heed_interruptions
+    from pose2mesh.cli.train import heed_interruptions
     from pose2mesh.settings import load_config
 
     config: AdaptConfig = load_config(AdaptConfig, options.config, [*options.overrides, *_camera(options)])

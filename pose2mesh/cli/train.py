@@ -2,9 +2,16 @@
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pose2mesh.errors import InputError
+
+_TASKS = {  # a configuration and what learns by it, in pose2mesh.training
+    "image_backbone": ("image_material:ImageTrainConfig", "image_training:ImageTraining"),
+    "pose_prior": ("prior:PriorConfig", "prior:PriorTraining"),
+    "motion": ("motion:MotionConfig", "motion:MotionTraining"),
+}
 
 
 def run(arguments: list[str]) -> int:
@@ -17,7 +24,6 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example stages.0.steps=1000")
     options = parser.parse_args(arguments)
 
-    from pose2mesh.cli.interruptions import heed_interruptions
     from pose2mesh.settings import load_config
     from pose2mesh.settings.base import read_recipe
 
@@ -37,18 +43,24 @@ def _task(name: Any) -> tuple[type, Callable[..., Any]]:
         from pose2mesh.training.trainer import train
 
         return TrainConfig, train
-    if name == "image_backbone":
-        from pose2mesh.training.image_training import ImageTrainConfig, train_image_backbone
+    if not isinstance(name, str) or name not in _TASKS:
+        raise InputError(f"task: {name!r} is none of {', '.join(_TASKS)}; leave it out for networks in stages")
+    from pose2mesh.plugins import resolve
+    from pose2mesh.training.run_loop import run_task
 
-        return ImageTrainConfig, train_image_backbone
-    if name == "pose_prior":
-        from pose2mesh.training.prior import PriorConfig, train_prior
+    config, task = (resolve(f"pose2mesh.training.{place}") for place in _TASKS[name])
+    return config, partial(run_task, task)
 
-        return PriorConfig, train_prior
-    if name == "motion":
-        from pose2mesh.training.motion import MotionConfig, train_motion
 
-        return MotionConfig, train_motion
-    raise InputError(
-        f"task: {name!r} is none of pose_prior, image_backbone, motion; leave it out for networks in stages"
-    )
+def heed_interruptions(config: Any, work: Callable[[], None]) -> int:
+    """The exit code of `work`: 0 as well when the budget of minutes is spent, 143 after SIGTERM."""
+    from pose2mesh.training.run_loop import Interrupted, TimeIsUp
+
+    try:
+        work()
+    except TimeIsUp as stop:
+        print(f"{config.minutes:g} minutes have passed; {stop}; go on with --resume")
+    except Interrupted as stop:
+        print(f"terminated; {stop}; go on with --resume")
+        return 143
+    return 0

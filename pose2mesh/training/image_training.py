@@ -3,7 +3,6 @@
 Step `s` sees a batch that is a function of (seed, s).
 """
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,9 @@ from pose2mesh.training.distributed import Processes
 from pose2mesh.training.image_material import ImageMaterial, ImageTrainConfig, SeenMaterial
 from pose2mesh.training.optimization import descend, learning_rate, make_optimizer
 from pose2mesh.training.run_folder import Stateful
-from pose2mesh.training.run_loop import Parts, Task, carry_out
+from pose2mesh.training.run_loop import Parts, Task
 
 _NOTHING = np.zeros(0, np.int64)  # a decoder of joints needs no vertices
-
-
-def train_image_backbone(config: ImageTrainConfig, resume: bool = False, overwrite: bool = False) -> Path:
-    """Render, train, measure; returns OUTPUT/weights.safetensors, with metrics.json beside it.
-
-    Resumes, overwrites and raises as `carry_out` does.
-    """
-    return carry_out(config, partial(ImageTraining, config), resume=resume, overwrite=overwrite)[1]
 
 
 class ImageTraining(Task):

@@ -5,7 +5,6 @@ function of (seed, c) alone.
 """
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -40,7 +39,7 @@ from pose2mesh.training.config import CameraShare, DetectorShare, RunConfig, Sta
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.optimization import Average, descend, learning_rate, make_optimizer
 from pose2mesh.training.run_folder import Stateful
-from pose2mesh.training.run_loop import Parts, Task, carry_out
+from pose2mesh.training.run_loop import Parts, Task
 
 _MESH_POINTS = 32  # vertices that the loss looks at
 _FOCAL_GUESS = 0.2  # deviation of the logarithm of focal lengths that are guessed
@@ -80,11 +79,6 @@ class MotionConfig(RunConfig):
     loss: MotionLossConfig = MotionLossConfig()
     validate_every: int = Field(default=1000, ge=1)
     output: str = "runs/motion"
-
-
-def train_motion(config: MotionConfig, resume: bool = False, overwrite: bool = False) -> Path:
-    """Train, write OUTPUT/weights.safetensors. Resumes, overwrites and raises as `carry_out` does."""
-    return carry_out(config, partial(MotionTraining, config), resume=resume, overwrite=overwrite)[1]
 
 
 class Material(NamedTuple):

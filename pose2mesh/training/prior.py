@@ -1,7 +1,6 @@
 """Train a pose prior: the VAE of `networks.pose_prior` on poses of the motion packs, or of the hand sampler."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -27,7 +26,7 @@ from pose2mesh.training.config import RunConfig, StageConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.optimization import descend, learning_rate
 from pose2mesh.training.run_folder import Stateful
-from pose2mesh.training.run_loop import Parts, Task, carry_out
+from pose2mesh.training.run_loop import Parts, Task
 
 _HAND_POOL = 1 << 14  # hand poses
 
@@ -54,14 +53,6 @@ class PriorConfig(RunConfig):
     output: str = "runs/pose_prior"
     device: str = "cpu"  # the network is small
     threads: int = Field(default=1, ge=0)
-
-
-def train_prior(config: PriorConfig, resume: bool = False, overwrite: bool = False) -> Path:
-    """Train, measure on the validation motion, write OUTPUT/weights.safetensors and metrics.json beside it.
-
-    Resumes, overwrites and raises as `carry_out` does.
-    """
-    return carry_out(config, partial(PriorTraining, config), resume=resume, overwrite=overwrite)[1]
 
 
 class PriorTraining(Task):

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from pydantic import ValidationError
 
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, MissingDependencyError
 from pose2mesh.ops.machine import describe_machine
 from pose2mesh.paths import write_json
 from pose2mesh.training.config import RunConfig
@@ -121,7 +121,6 @@ class RunFolder:
             log.write(json.dumps(line) + "\n")
 
     def _log_size(self) -> int:
-        """Bytes of validation.jsonl."""
         log = self.path / "validation.jsonl"
         return log.stat().st_size if log.is_file() else 0
 
@@ -232,3 +231,12 @@ def _flat(settings: Any, above: str = "") -> dict[str, Any]:
         return {above: settings}
     pairs = settings.items() if isinstance(settings, dict) else enumerate(settings)
     return {k: v for key, part in pairs for k, v in _flat(part, f"{above}.{key}" if above else str(key)).items()}
+
+
+def open_board(output: Path):
+    """A TensorBoard writer. Raises MissingDependencyError without the package."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise MissingDependencyError("tensorboard=true needs `pip install 'pose2mesh[tensorboard]'`") from error
+    return SummaryWriter(str(output / "tensorboard"))

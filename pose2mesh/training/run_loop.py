@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -18,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from pose2mesh.errors import MachineError, MissingDependencyError
+from pose2mesh.errors import MachineError
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.config import RunConfig
 from pose2mesh.training.distributed import Processes, dead_processes_told, pick_device, processes
-from pose2mesh.training.run_folder import RunFolder, Stateful, open_folder
+from pose2mesh.training.run_folder import RunFolder, Stateful, open_board, open_folder
 
 MOST_BAD_STEPS = 10  # losses or gradients in a row that are not finite, before a run gives up
 _SHOWN_EVERY = 20  # steps
@@ -131,6 +132,13 @@ def carry_out(
             return task, folder.weights
 
 
+def run_task(
+    kind: Callable[[Any, Processes], Task], config: RunConfig, resume: bool = False, overwrite: bool = False
+) -> Path:
+    """Make a task of its configuration and run it; returns OUTPUT/weights.safetensors. Raises as `carry_out` does."""
+    return carry_out(config, partial(kind, config), resume=resume, overwrite=overwrite)[1]
+
+
 class RunLoop:
     """Repeats a task to its end. Without a folder nothing is written, and nothing shown."""
 
@@ -143,7 +151,7 @@ class RunLoop:
         self._is_waiting = False  # for a batch, which may never come
         self._saved = time.monotonic()
         self._samples, self._seconds = 0, 0.0  # of the steps since the start
-        self._board = _open_board(folder.path) if self.is_shown and folder and config.tensorboard else None
+        self._board = open_board(folder.path) if self.is_shown and folder and config.tensorboard else None
 
     def run(self) -> None:
         """All stages that are left. Raises Interrupted, TimeIsUp; MachineError after ten bad steps in a row."""
@@ -285,12 +293,3 @@ class RunLoop:
         if self._is_waiting:
             self._is_waiting = False
             raise self._stop
-
-
-def _open_board(output: Path):
-    """A TensorBoard writer. Raises MissingDependencyError without the package."""
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise MissingDependencyError("tensorboard=true needs `pip install 'pose2mesh[tensorboard]'`") from error
-    return SummaryWriter(str(output / "tensorboard"))

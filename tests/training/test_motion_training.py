@@ -9,7 +9,8 @@ from tiny_pack import write_pack
 from pose2mesh.checkpoints import read_weights
 from pose2mesh.checkpoints.temporal import load_temporal
 from pose2mesh.errors import InputError
-from pose2mesh.training.motion import MotionConfig, train_motion
+from pose2mesh.training.motion import MotionConfig, MotionTraining
+from pose2mesh.training.run_loop import run_task
 
 
 def config(folder, **changes) -> MotionConfig:
@@ -23,18 +24,18 @@ def config(folder, **changes) -> MotionConfig:
 
 
 def test_a_run_is_written_and_goes_on_bit_for_bit(tmp_path):
-    whole = train_motion(config(tmp_path / "whole"))
+    whole = run_task(MotionTraining, config(tmp_path / "whole"))
     network = load_temporal(whole)
     assert not network.training and sum(p.numel() for p in network.parameters()) < 200_000
     lines = [json.loads(line) for line in (tmp_path / "whole" / "validation.jsonl").read_text().splitlines()]
     assert {key for line in lines for key in line} >= {"centered_noisy_accel", "causal_clean_pa_mpjpe"}
     with pytest.raises(Exception, match="saved at step"):
-        train_motion(config(tmp_path / "parts", minutes=1e-6))
-    resumed = train_motion(config(tmp_path / "parts"), resume=True)
+        run_task(MotionTraining, config(tmp_path / "parts", minutes=1e-6))
+    resumed = run_task(MotionTraining, config(tmp_path / "parts"), resume=True)
     first, second = read_weights(whole)[0], read_weights(resumed)[0]
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
 def test_weights_without_deviations_are_refused(tmp_path):
     with pytest.raises(InputError, match="heads"):
-        train_motion(config(tmp_path / "run", weights="anny-key2mesh"))
+        run_task(MotionTraining, config(tmp_path / "run", weights="anny-key2mesh"))
