@@ -11,9 +11,8 @@ from torch import Tensor
 
 from pose2mesh.detectors import Detector, get_detector
 from pose2mesh.detectors.conversion import in_joint_set
-from pose2mesh.detectors.exif import exif_focal
 from pose2mesh.detectors.images import is_image, read_image
-from pose2mesh.detectors.intrinsics import IntrinsicsLike
+from pose2mesh.detectors.intrinsics import IntrinsicsLike, exif_focal
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
 from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, is_picture, weakness
 from pose2mesh.detectors.told import Told

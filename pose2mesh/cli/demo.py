@@ -3,14 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from pose2mesh.cli.demo_scene import recover_hands, recover_scene
-from pose2mesh.cli.demo_walk import recover_walk
 from pose2mesh.cli.predict import Parser, load_model
 from pose2mesh.cli.writing import write_png, write_side_view
 from pose2mesh.errors import InputError
+from pose2mesh.types import Motion
 
 _SUMMARY = 420  # pixels of its height
+YAW_DEGREES = 25.0  # of the person in the picture: half turned away, so that neither side hides the other
+HANDS = (("signs", "victory", "right", 15.0), ("basic", "spread", "left", 150.0))  # gesture, side, turn in degrees
+SECONDS, FPS = 2.0, 15.0  # of the walk
 
 
 def run(arguments: list[str]) -> int:
@@ -71,3 +74,93 @@ def sample_photo() -> np.ndarray | None:
     except ImportError:
         return None
     return astronaut()
+
+
+def recover_scene(model, folder: Path) -> None:
+    """Draw the greeting figure in the studio, recover it from the picture, write `scene_*.png`, print its error.
+
+    The error is told for networks of the free body; for another mesh there is nothing to compare with.
+    """
+    from pose2mesh.body_models import load_anny_body
+    from pose2mesh.evaluation.closed_loop import measure_scene
+    from pose2mesh.rendering import render_overlay
+    from pose2mesh.synthesis.studio import figure_scene
+
+    scene = figure_scene(load_anny_body(), "greet", YAW_DEGREES)
+    people = model.predict(scene.image)
+    write_png(folder / "scene_input.png", scene.image)
+    write_png(folder / "scene_overlay.png", render_overlay(scene.image, people))
+    write_side_view(folder / "scene_side.png", people[0])
+    print(f"scene: {len(people)} person(s), {len(people[0].vertices)} vertices")
+    if people[0].vertices.shape == scene.truth.vertices.shape:
+        error = 1000 * measure_scene(scene, people[0])["pa_mpvpe"].item()
+        print(f"  {error:.1f} mm from the true mesh (PA-MPVPE, mean over its vertices)")
+    print("  scene_input.png scene_overlay.png scene_side.png")
+
+
+def recover_hands(model, folder: Path) -> None:
+    """Draw two hands on their arms, recover them from the pictures, write `hand_{side}*` and print their errors."""
+    from pose2mesh.evaluation.closed_loop import measure_hand
+    from pose2mesh.rendering import render_overlay
+    from pose2mesh.synthesis.hand_studio import HandStudio
+
+    studio = HandStudio()
+    for family, gesture, side, yaw in HANDS:
+        scene = studio.gesture_scene(family, gesture, side, yaw)
+        hand = model.predict(scene.image)[0]
+        stem = folder / f"hand_{side}"
+        write_png(stem.with_name(f"{stem.name}_input.png"), scene.image)
+        write_png(stem.with_name(f"{stem.name}_overlay.png"), render_overlay(scene.image, [hand]))
+        write_side_view(stem.with_name(f"{stem.name}_side.png"), hand)
+        for suffix in (".glb", ".npz"):
+            hand.save(stem.with_suffix(suffix))
+        print(f"{side} hand ({gesture}): found a {hand.handedness} hand, {len(hand.vertices)} vertices")
+        if hand.vertices.shape == scene.truth.vertices.shape:
+            error = 1000 * measure_hand(scene, hand)["pa_mpvpe"].item()
+            print(f"  {error:.1f} mm from the true mesh (PA-MPVPE, mean over its vertices)")
+
+
+def recover_walk(model, folder: Path) -> None:
+    """Draw the walk, recover its motion from the video, write `walk.mp4` and `walk.{glb,bvh,npz}`, print its error."""
+    from pose2mesh.body_models import load_anny_body
+    from pose2mesh.synthesis.walk import FOCAL, walking
+
+    model.motion_builder()  # raises for weights of another mesh, before anything is drawn
+    truth = walking(load_anny_body(), SECONDS, FPS)
+    draw_motion(truth, folder / "walk.mp4")
+    found = model.motion(folder / "walk.mp4", intrinsics=FOCAL)
+    for suffix in (".glb", ".npz"):
+        found.save(folder / f"walk{suffix}")
+    found.only(found.tracks[0]).save(folder / "walk.bvh")
+    posed, placed = motion_error(found, truth)
+    print(f"walk: {len(found.tracks)} person(s) over {SECONDS:.0f} s")
+    print(f"  joints {posed:.0f} mm from the true ones (PA-MPJPE), {placed:.0f} mm in the room: no picture tells sizes")
+    print("  walk.mp4 walk.glb walk.bvh walk.npz")
+
+
+def draw_motion(motion: Motion, path: Path) -> None:
+    """A video of a motion in the studio, as its camera sees it."""
+    from pose2mesh.rendering.studio import render_studio
+    from pose2mesh.rendering.video import video_writer
+    from pose2mesh.tracking.bodies import MotionBodies
+
+    bodies, camera = MotionBodies(motion), motion.camera
+    assert camera is not None and camera.image_size is not None  # what `walking` makes has them
+    with video_writer(path, motion.fps) as video:
+        for row, time in enumerate(motion.time):
+            (person,) = bodies.people(row)
+            seen = person.vertices + motion.translation[row]  # [V, 3]
+            video.add(render_studio(seen, person.faces, camera.focal, camera.center, camera.image_size), float(time))
+
+
+def motion_error(found: Motion, truth: Motion) -> tuple[float, float]:
+    """Mean distance in mm of the first person's joints from the true ones, aligned frame by frame, and in the room."""
+    from pose2mesh.geometry.procrustes import similarity_align
+
+    found = found.only(found.tracks[0])
+    rows = np.searchsorted(truth.frame, found.frame)
+    true = truth.joints[rows]  # [T, J, 3]
+    aligned = similarity_align(torch.from_numpy(found.joints), torch.from_numpy(true)).numpy()
+    apart = found.joints + found.translation[:, None] - true - truth.translation[rows, None]
+    posed, placed = (1000 * float(np.linalg.norm(error, axis=-1).mean()) for error in (aligned - true, apart))
+    return posed, placed

@@ -1,4 +1,4 @@
-"""What a user knows of the camera: a focal length, a matrix, or a file with either."""
+"""What is known of the camera: told by the user (a focal length, a matrix, a file with either), or by the picture."""
 
 import json
 import math
@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from pose2mesh.detectors.images import open_picture
 from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.geometry.projection import default_focal
 from pose2mesh.npz import read_arrays
 from pose2mesh.types import Intrinsics
 
@@ -19,6 +21,8 @@ _MATRICES = ("K", "camera_matrix", "intrinsics")  # names of a 3 x 3 matrix
 _SQUARE = 0.02  # part by which fx and fy may differ, and by which a skew may bend: calibrations, not distorted pixels
 _MOST_BYTES = 65536  # of a text file; nine numbers need no more
 _EXPECTED = "expected fx, fy, cx, cy or a 3 x 3 matrix K, in pixels"
+_EXIF, _FOCAL_35MM = 0x8769, 0xA405  # tags of EXIF 2.3: the camera's part, FocalLengthIn35mmFilm
+_PLAUSIBLE = 5, 2000  # mm
 
 
 def as_intrinsics(value: IntrinsicsLike) -> Intrinsics:
@@ -119,3 +123,21 @@ def _numbers(value: Any, where: str, shape: tuple[int, ...] | None = None) -> np
     if not np.isfinite(array).all() or shape not in (None, array.shape):
         raise InputError(f"{where}: {str(value)[:60]!r} are no finite numbers of a camera; {_EXPECTED}")
     return array
+
+
+_FILM = default_focal((36.0, 24.0))  # mm, the diagonal of 35 mm film, by which equivalent focal lengths are defined
+
+
+def exif_focal(path: str | Path, shape: tuple[int, ...]) -> Intrinsics | None:
+    """Focal length in pixels of a picture of the shape [H, W, ...]; None where it does not tell, or nothing sensible.
+
+    A crop that keeps the tag of the whole picture cannot be told from the whole.
+    """
+    try:
+        with open_picture(Path(path)) as picture:
+            millimetres = float(picture.getexif().get_ifd(_EXIF).get(_FOCAL_35MM, 0))
+    except Exception:  # damaged tags raise whatever their parser meets; the picture itself was read
+        return None
+    if not _PLAUSIBLE[0] <= millimetres <= _PLAUSIBLE[1]:  # 0 means unknown
+        return None
+    return Intrinsics(millimetres / _FILM * default_focal((shape[1], shape[0])))

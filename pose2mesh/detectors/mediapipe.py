@@ -3,13 +3,16 @@
 For comparison with `detectors.blazepose`, which runs the same network for any number of people.
 """
 
+import os
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from pose2mesh.detectors.people import Found, to_keypoints
-from pose2mesh.detectors.quiet import quiet_stderr
 from pose2mesh.errors import MissingDependencyError
 from pose2mesh.types import Keypoints2D
 
@@ -49,3 +52,23 @@ class MediaPipeDetector:
         size = (image.shape[1], image.shape[0], 1)
         joints = np.array([[p.x, p.y, p.visibility] for p in found.pose_landmarks.landmark]) * size
         return joints, np.array([[p.x, p.y, p.z] for p in found.pose_world_landmarks.landmark])
+
+
+@contextmanager
+def quiet_stderr() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere for the duration of the block, for the whole process.
+
+    TensorFlow Lite and absl write to the descriptor itself before their log levels are read, so no
+    environment variable reaches them. Python errors still propagate.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pose2mesh.errors import InputError
-from pose2mesh.networks.real_rows import rows_to_keep
 from pose2mesh.ops import LIFETIME, Kept, SparseOperator, Upsampling, batch_norm_relu, chebyshev_conv, in_micro_batches
 
 if TYPE_CHECKING:
@@ -242,3 +241,23 @@ def _scale_and_shift(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, T
     """The folded norm; without gradients it is made once."""
     tensors = (linear.bias, norm.weight, norm.bias, cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var))
     return _fold(*tensors, norm.eps) if torch.is_grad_enabled() else _FOLDED.get(*tensors, eps=norm.eps)
+
+
+def rows_to_keep(level_operators: Sequence[csr_matrix], inverse: np.ndarray) -> list[np.ndarray]:
+    """Per level, coarse to fine, the rows [N_i'] that the output depends on, in their order.
+
+    A fake node has no neighbors and no vertex, so nothing that it holds is ever seen. What has neighbors is kept, with
+    all its ancestors, whatever it is.
+
+    Shapes: level_operators [N_i, N_i], coarse to fine, N_i = 2 N_{i-1}; inverse [V] row of each vertex in the finest.
+    """
+    needed = np.zeros(level_operators[-1].shape[0], bool)  # pyright: ignore[reportOptionalSubscript]
+    needed[inverse] = True
+    kept = []
+    for operator in reversed(level_operators):
+        edges = operator.tocoo()
+        is_edge = (edges.row != edges.col) & (edges.data != 0)
+        needed[edges.row[is_edge]] = True  # pyright: ignore[reportIndexIssue]
+        kept.insert(0, np.flatnonzero(needed))
+        needed = needed.reshape(-1, 2).any(1) if len(kept) < len(level_operators) else needed
+    return kept

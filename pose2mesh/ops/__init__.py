@@ -1,15 +1,15 @@
 """The numerical core: sparse products and graph convolution. Knows tensors, not bodies."""
 
 from pose2mesh.ops.batch_norm import batch_norm_relu
-from pose2mesh.ops.chebyshev import (
+from pose2mesh.ops.chebyshev.dispatch import (
     available_backends,
     backend_names,
-    chebyshev_basis,
     chebyshev_conv,
     register_backend,
     requested_backend,
     use_backend,
 )
+from pose2mesh.ops.chebyshev.reference import chebyshev_basis
 from pose2mesh.ops.kept import Kept, freeze
 from pose2mesh.ops.memory import LIFETIME, reused_activations
 from pose2mesh.ops.micro_batches import in_micro_batches

@@ -17,7 +17,6 @@ from pose2mesh.rendering.backends import Renderer, get_renderer
 from pose2mesh.rendering.drawing import check_image
 from pose2mesh.rendering.shading import BACKGROUND, TINTS
 from pose2mesh.rendering.software import NEAR
-from pose2mesh.rendering.visibility import vertex_opacity
 from pose2mesh.types import Camera, Person
 
 OVERLAYS = ("blend", "solid", "beside")
@@ -27,6 +26,8 @@ _BLEND = 0.75  # opacity of translucent bodies
 _MARGIN = 0.08  # of the shorter side of a view, left free around the body
 _DISTANCE = 30.0  # times the extent of the body: nearly an orthographic view
 _GROUND = (0.72, 0.74, 0.77)  # sRGB of the ground's line
+_FADED = 0.35  # opacity of what no seen joint is near
+_BLUR = 0.08  # metres over which a limb fades
 
 
 def render_overlay(
@@ -161,3 +162,14 @@ def _window(person: Person, camera: Camera, size: tuple[int, ...]) -> np.ndarray
         return np.zeros((2, 2), int)
     ends = np.stack([np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))])
     return np.clip(ends, 0, size).astype(int)
+
+
+def vertex_opacity(person: Person) -> np.ndarray | None:
+    """Opacity [V] in [0.35, 1] by the nearest joints; None where all joints are seen or nobody told."""
+    if person.seen is None or np.all(person.seen):
+        return None
+    joints, vertices = (np.asarray(points, np.float32) / _BLUR for points in (person.joints, person.vertices))
+    logits = joints @ vertices.T - (joints**2).sum(axis=1)[:, None] / 2  # [J, V]: minus half the squared distance
+    weights = np.exp(logits - logits.max(axis=0))
+    share = np.asarray(person.seen, np.float32) @ weights / weights.sum(axis=0)  # [V] of seen joints nearby
+    return _FADED + (1 - _FADED) * share

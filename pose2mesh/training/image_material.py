@@ -14,8 +14,7 @@ from pose2mesh.body_models import AnnyBody
 from pose2mesh.checkpoints.image_backbone import ANNY, on_landmarks
 from pose2mesh.losses.images import ImageLoss
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.resnet import STAGES
-from pose2mesh.networks.spin import FrozenSpin
+from pose2mesh.networks.spin import STAGES, FrozenSpin
 from pose2mesh.synthesis.bodies import SyntheticBodies, pose_pool, seeded_generator
 from pose2mesh.synthesis.pictures import (
     CHUNK,

@@ -1,9 +1,11 @@
 """Write the page: our HTML, style and script, three.js, and the result as JSON, all in one file."""
 
 import base64
+import functools
 import html
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -11,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, MissingDependencyError
 from pose2mesh.exporters.gltf import glb_bytes
 from pose2mesh.exporters.motion import check_motion
 from pose2mesh.exporters.person import Y_UP, mesh_bytes
@@ -20,11 +22,13 @@ from pose2mesh.paths import atomic_write
 from pose2mesh.rendering.contact_sheet import shrink
 from pose2mesh.rendering.shading import TINTS
 from pose2mesh.types import Motion, Person
-from pose2mesh.viewer.library import three_js
 
 _SOURCES = ("page.html", "page.css", "page.js", "controls.js")
 _LONGEST_SIDE = 1600  # pixels of the photo in the page
 _QUALITY = 88  # of its JPEG
+_ARCHIVE, _PAGE = "resources/templates/viewer.zip", "viewer.html.template"
+_BEGIN, _END = "<script>", "THREE.GLTFLoader=GLTFLoader;})();"
+_NEEDED = ("WebGLRenderer", "SkinnedMesh", "AnimationMixer", "GLTFLoader")
 
 
 def people_page(
@@ -86,7 +90,6 @@ def _model(person: Person, index: int) -> dict[str, Any]:
 
 
 def _photo(image: np.ndarray) -> str:
-    """The photo as a data URL."""
     from PIL import Image
 
     stream = io.BytesIO()
@@ -110,3 +113,27 @@ def _write(record: dict[str, Any], path: str | Path, title: str) -> Path:
     with atomic_write(path) as stream:
         stream.write("".join(text).encode())
     return path
+
+
+@functools.cache
+def three_js() -> str:
+    """The script that defines the global `THREE`, some 700 kB.
+
+    Raises MissingDependencyError when this trimesh holds no three.js, or another one.
+    """
+    try:
+        with resources.as_file(resources.files("trimesh") / _ARCHIVE) as path, zipfile.ZipFile(path) as archive:
+            page = archive.read(_PAGE).decode()
+    except (OSError, KeyError, ImportError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise _missing(str(error)) from error
+    begin, end = page.find(_BEGIN), page.find(_END)
+    script = page[begin + len(_BEGIN) : end + len(_END)]
+    if min(begin, end) < 0 or "</script" in script or not all(name in script for name in _NEEDED):
+        raise _missing("its viewer is built otherwise")
+    return script
+
+
+def _missing(reason: str) -> MissingDependencyError:
+    return MissingDependencyError(
+        f"no three.js in the installed trimesh ({reason}), so no HTML can be written: pip install 'trimesh==5.2.0'"
+    )

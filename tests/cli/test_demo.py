@@ -8,7 +8,7 @@ from fake_network import FlatNetwork
 from PIL import Image
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.cli.demo_scene import HANDS, YAW_DEGREES, recover_hands, recover_scene
+from pose2mesh.cli.demo import HANDS, YAW_DEGREES, recover_hands, recover_scene
 from pose2mesh.cli.main import main
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.synthesis.hand_studio import HandStudio

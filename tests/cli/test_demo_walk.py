@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.cli.demo_walk import FPS, draw_motion, motion_error, recover_walk
+from pose2mesh.cli.demo import FPS, draw_motion, motion_error, recover_walk
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.synthesis.walk import walking
 from pose2mesh.types import Keypoints2D
@@ -28,7 +28,7 @@ class Exact:
 
 @pytest.fixture
 def short(monkeypatch):
-    monkeypatch.setattr("pose2mesh.cli.demo_walk.SECONDS", 0.4)
+    monkeypatch.setattr("pose2mesh.cli.demo.SECONDS", 0.4)
     return walking(load_anny_body(), 0.4, FPS)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pose2mesh.detectors.exif import exif_focal
+from pose2mesh.detectors.intrinsics import exif_focal
 
 SHAPE = (480, 640, 3)
 

@@ -6,8 +6,7 @@ import torch
 import trimesh
 
 from pose2mesh.hierarchy import build_hierarchy
-from pose2mesh.networks.meshnet import MeshNet
-from pose2mesh.networks.real_rows import rows_to_keep
+from pose2mesh.networks.meshnet import MeshNet, rows_to_keep
 from pose2mesh.ops import native, use_backend
 
 PLAN = ((5, 4, 3), (3, 4, 7), (7, 7, 7), (7, 6, 2), (2, 5, 3))

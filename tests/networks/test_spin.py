@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from pose2mesh.geometry.weak_perspective import FOCAL, SIDE, camera_translation, project_to_crop, scale_penalty
-from pose2mesh.networks.resnet import Bottleneck, ResNet
-from pose2mesh.networks.spin import Spin
+from pose2mesh.networks.spin import Bottleneck, ResNet, Spin
 
 IDENTITY = torch.tensor([[1.0, 0, 0, 0, 1, 0]])
 

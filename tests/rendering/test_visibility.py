@@ -12,7 +12,7 @@ from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.rendering import render_overlay, render_views
-from pose2mesh.rendering.visibility import vertex_opacity
+from pose2mesh.rendering.scene import vertex_opacity
 
 SIZE = (400, 600)  # pixels
 LEGS = tuple(f"{side}_{joint}" for side in ("left", "right") for joint in ("knee", "ankle"))

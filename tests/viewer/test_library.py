@@ -4,7 +4,7 @@ from importlib import resources
 import pytest
 
 from pose2mesh.errors import MissingDependencyError
-from pose2mesh.viewer.library import three_js
+from pose2mesh.viewer.page import three_js
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pose2mesh.detectors.readers.frame import (
     warn_of_low_scores,
 )
 from pose2mesh.detectors.readers.hands import with_handedness
-from pose2mesh.detectors.readers.json_file import load_json
+from pose2mesh.detectors.readers.json_values import load_json
 from pose2mesh.errors import FormatError, InputError
 
 __all__ = [

@@ -1,12 +1,15 @@
-"""Small checks of parsed JSON that the readers share."""
+"""JSON that somebody else wrote: its loading, and small checks that the readers share."""
 
+import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
 from pose2mesh.detectors.readers.frame import number_array
-from pose2mesh.errors import FormatError
+from pose2mesh.errors import FormatError, InputError
+
+LARGEST_FILE = 512 * 1024 * 1024  # bytes; a day of video at one person per frame stays below
 
 
 def objects(values: Any, where: str, what: str) -> list[dict]:
@@ -57,3 +60,22 @@ def stem_of(name: int | str) -> str:
 def numbered(path: Path, number: Any, index: int) -> str:
     """Name of a video's frame: by its own number where it has a sound one."""
     return f"{path.stem}_{number if isinstance(number, int) and 0 <= number < 1e9 else index:06d}"
+
+
+def load_json(path: Path) -> Any:
+    """Parse a JSON file. FormatError when it is truncated, not UTF-8, too deep, or holds NaN/Infinity."""
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise InputError(f"{path}: {size / 1e6:.0f} MB of JSON; the limit is 512 MB, split the file")
+        return json.loads(path.read_bytes(), parse_constant=lambda word: _refuse_constant(path, word))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except RecursionError as error:
+        raise FormatError(f"{path}: nested too deeply to be a keypoint file") from error
+    except ValueError as error:  # JSONDecodeError, UnicodeDecodeError, an integer of too many digits
+        raise FormatError(f"{path}: not valid JSON, perhaps truncated ({error})") from error
+
+
+def _refuse_constant(path: Path, word: str) -> None:
+    raise FormatError(f"{path}: holds {word}, which JSON does not allow; write missing joints with confidence 0")

@@ -67,7 +67,7 @@ class _Rows(NamedTuple):
             b[k] = out
         out = x.new_empty(batch, nodes, fan_out, dtype=epilogue.result_dtype(x))
         if order == 1:
-            rows, b = _no_entries(rows), [b[0], b[0]]
+            rows, b = (torch.zeros_like(rows[0]), *rows[1:]), [b[0], b[0]]  # a matrix of zeros: the same epilogue
         multiply(rows, b[1], out, term=b[0], before=_get(b, 2), parents=self.parents, epilogue=epilogue)
         return out
 
@@ -84,11 +84,6 @@ class _Rows(NamedTuple):
 
 def _get(terms: list[Tensor], k: int) -> Tensor | None:
     return terms[k] if k < len(terms) else None
-
-
-def _no_entries(rows: Rows) -> Rows:
-    """A matrix of zeros, so that a layer without Laplacian has the same epilogue."""
-    return torch.zeros_like(rows[0]), rows[1], rows[2]
 
 
 def _copied(x: Any, operator: SparseOperator, upsampling: Upsampling) -> Any:
