@@ -87,7 +87,7 @@ def run_pieces(job: Job, model: Pose2Mesh, start: int, end: int) -> Iterator[Don
         path = job.output / f"part-{piece:06d}-of-{job.total:06d}.parquet"
         made_from = _made_from(rows, digest)
         if path.exists() and not job.overwrite:
-            if _told(path) != made_from:
+            if (open_parquet(path).schema_arrow.metadata or {}).get(_MADE_FROM) != made_from:
                 raise InputError(
                     f"{path}: made from other rows or by other weights; give --overwrite, or another output"
                 )
@@ -139,10 +139,6 @@ def _made_from(rows: "pyarrow.Table", digest: bytes) -> bytes:
     with pa.ipc.new_stream(sink, rows.schema) as writer:
         writer.write_table(rows)
     return hashlib.sha256(digest + sink.getvalue()).hexdigest().encode()
-
-
-def _told(path: Path) -> bytes | None:
-    return (open_parquet(path).schema_arrow.metadata or {}).get(_MADE_FROM)
 
 
 def _write(found: "pyarrow.Table", path: Path, made_from: bytes) -> None:

@@ -109,7 +109,6 @@ def _people(column: "pyarrow.ChunkedArray") -> tuple[list[np.ndarray], np.ndarra
 
 
 def _is_numbers(kind: "pyarrow.DataType") -> bool:
-    """Whether a type is that of lists of numbers."""
     from pyarrow import types
 
     is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)

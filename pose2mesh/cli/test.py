@@ -157,7 +157,6 @@ def _closed_loop(config, folder: Path | None, keypoints: Path | None) -> dict[st
 
 
 def _scenes(config) -> tuple[Any, int]:
-    """Pictures with their truth, and how many."""
     if config.protocol == "hand_closed_loop":
         from pose2mesh.synthesis.hand_studio import HandStudio
 

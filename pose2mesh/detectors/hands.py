@@ -91,7 +91,6 @@ class HandDetector:
         return None
 
     def _process(self, image: np.ndarray, box: Box, is_mirrored: bool = False) -> list[Hand]:
-        """Run the network on a window of the picture."""
         crop, offset = crop_image(image, box)
         hands = []
         for points, right in self._networks.process(np.ascontiguousarray(crop[:, ::-1] if is_mirrored else crop)):

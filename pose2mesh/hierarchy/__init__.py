@@ -3,7 +3,7 @@ torch.
 """
 
 from pose2mesh.hierarchy.build import build_hierarchy
-from pose2mesh.hierarchy.fitted_upsampling import fit_upsampling, upsampling_residual
+from pose2mesh.hierarchy.fitted_upsampling import fit_upsampling
 from pose2mesh.hierarchy.hierarchy import Hierarchy
 from pose2mesh.hierarchy.laplacian import scale_laplacian, skeleton_laplacian
 from pose2mesh.hierarchy.store import hierarchy_digest, load_hierarchy, save_hierarchy, update_manifest
@@ -18,5 +18,4 @@ __all__ = [
     "scale_laplacian",
     "skeleton_laplacian",
     "update_manifest",
-    "upsampling_residual",
 ]

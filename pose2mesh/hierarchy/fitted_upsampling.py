@@ -73,14 +73,3 @@ def _solve(gram: np.ndarray, moment: np.ndarray, valid: np.ndarray, strength: np
     both = np.linalg.solve(regularized, np.stack([moment, one], axis=2)) * one[:, :, None]  # [R, k, 2]
     total, share = both[:, :, 0].sum(axis=1), both[:, :, 1].sum(axis=1)  # [R], [R]
     return both[:, :, 0] + ((1.0 - total) / share)[:, None] * both[:, :, 1]
-
-
-def upsampling_residual(matrix: sparse.csr_matrix, fine: np.ndarray, coarse_ids: np.ndarray) -> float:
-    """Mean distance in metres between the fine vertices and those upsampled from their own coarse subset.
-
-    Shapes: matrix [V, N]; fine [S, V, 3]; coarse_ids [N].
-    """
-    total = 0.0
-    for vertices in np.asarray(fine, np.float64):  # [V, 3]
-        total += float(np.linalg.norm(matrix @ vertices[coarse_ids] - vertices, axis=1).mean())
-    return total / len(fine)

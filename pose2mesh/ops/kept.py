@@ -56,7 +56,7 @@ class Kept:
             return self._make(*(t.detach() for t in tensors), **options)
         state = (*(t.data_ptr() for t in tensors), *(t.shape for t in tensors), *options.values())
         entry: _Entry | None = self._made.get(tensors[0])
-        if entry is None or entry.state != state or not all(map(_are_equal, entry.views, entry.copies)):
+        if entry is None or entry.state != state or not all(map(np.array_equal, entry.views, entry.copies)):
             views = [_bits(t) for t in tensors]
             copies = [view.copy() for view in views]  # before the making: a write in between is noticed next time
             with torch.inference_mode(False), torch.no_grad():  # what is kept must be usable in training, too
@@ -71,10 +71,6 @@ def _can_be_kept(tensors: tuple[Tensor, ...]) -> bool:
         getattr(t, _MARK, False) and t.device.type == "cpu" and not (t.requires_grad or t.is_inference())
         for t in tensors
     )
-
-
-def _are_equal(a: np.ndarray, b: np.ndarray) -> bool:
-    return bool((a == b).all())
 
 
 def _bits(tensor: Tensor) -> np.ndarray:

@@ -98,7 +98,8 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
     tables = [_read(source, network.joint_set, target_set, exact) for source in config.data.sources]
     names = dict.fromkeys((network.body, *(name for table in tables for name in table.models)))
     bodies = {name: load_body_model(name) for name in names}
-    needed = (network.joint_set, target_set, *_sets_of_fits(tables))
+    # the set in which fits are judged comes beside those of input and target
+    needed = (network.joint_set, target_set, *["coco17"] * any(table.dataset == "coco" for table in tables))
     body = bodies[network.body]
     surfaces = BodySurfaces(bodies, needed)  # pyright: ignore[reportArgumentType] - readers name licensed ones alone
     pairs = zip(config.data.sources, tables, strict=True)
@@ -135,8 +136,3 @@ def _read(source: SourceConfig, input_set: str, target_set: str, exact: bool) ->
             f"{source.split!r}; get them again (docs/data.md)"
         )
     return collect(chain([first], samples), input_set, target_set)
-
-
-def _sets_of_fits(tables: list[SampleTable]) -> tuple[str, ...]:
-    """Sets in which fits are judged, beside those of input and target."""
-    return ("coco17",) if any(table.dataset == "coco" for table in tables) else ()

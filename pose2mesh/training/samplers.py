@@ -111,6 +111,5 @@ def mixture_of(data: DataConfig) -> Mixture:
 
 
 def _sets(config: TrainConfig, body: Any) -> dict[str, str]:
-    """Joints that the network takes and returns."""
     settings = config.network.model_dump(mode="json")
     return {"joint_set": config.network.joint_set, "output_set": output_set(settings, body.kind)}

@@ -63,7 +63,6 @@ class Trainer(Task):
             tqdm.write(notice)
 
     def _load_motion(self) -> None:
-        """Body, poses and validation motion."""
         config = self.config
         if any(stage.epochs for stage in config.stages):
             raise InputError("stages: samples made on the fly have no epochs; give steps")
