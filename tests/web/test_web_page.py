@@ -2,10 +2,12 @@
 
 import functools
 import http.server
+import io
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,8 @@ from PIL import Image
 from pose2mesh.checkpoints import load_network
 from pose2mesh.detectors.blazepose import BlazePoseDetector
 from pose2mesh.detectors.conversion import in_joint_set
+from pose2mesh.geometry.projection import default_focal
+from pose2mesh.rendering.shading import TINTS
 from pose2mesh.skeletons import MEDIAPIPE33
 from pose2mesh.types import Keypoints2D
 
@@ -27,12 +31,16 @@ KEYPOINT_SHARE = 0.02  # of the person's box, median over sure joints: weights a
 _SOURCES = (
     "web/*.*",
     "web/src/*",
+    "web/networks/*",
     "pose2mesh/detectors/*.py",
     "tools/assets/*_web.py",
     "assets/detectors/*",
     "assets/weights/*",
 )
 _SIZE = (640, 480)  # of the camera's picture
+_MEASURED = 5  # seconds over which frames are counted
+_TURN = "document.getElementById('turn').value"
+_TURN_EVENT = "document.getElementById('turn').dispatchEvent(new Event('input'))"
 _CAMERA = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
 
 
@@ -102,6 +110,28 @@ def page(address, photo, tmp_path_factory) -> Iterator[Page]:
         yield page
 
 
+def screen(page: Page) -> np.ndarray:
+    """What is shown [H, W, 3] in [0, 1]."""
+    return np.asarray(Image.open(io.BytesIO(page.picture())).convert("RGB")) / 255
+
+
+def on_bodies(page: Page) -> float:
+    """Share of the vertices within the picture that lie on their body's color on the screen."""
+    rows = page.run(
+        "(({ people: [body], image }, main) => [[...body.vertices], body.place, [image.width, image.height],"
+        " (({ x, y, width, height }) => [x, y, width, height])(main.getBoundingClientRect())])"
+        "(pose2mesh.last, document.querySelector('main'))"
+    )
+    vertices, place, size, box = (np.array(row) for row in rows)
+    points = vertices.reshape(-1, 3) + place
+    pixels = default_focal(tuple(size)) * points[:, :2] / points[:, 2:]  # [V, 2] from the picture's middle
+    pixels = pixels[(np.abs(pixels) < size / 2 - 1).all(1)]
+    x, y = (box[:2] + box[2:] / 2 + pixels * (box[2:] / size).min()).astype(int).T
+    colors, tint = screen(page)[y, x], np.array(TINTS[0])
+    differences = colors / np.maximum(colors.max(1, keepdims=True), 1e-6) - tint / tint.max()  # [V, 3]
+    return float((np.abs(differences).max(1) < 0.1).mean())
+
+
 def test_joints_of_the_same_keypoints_are_those_of_python(page):
     keypoints = np.zeros((2, 33, 3), np.float32)
     keypoints[..., 2] = 0.9
@@ -129,22 +159,25 @@ def test_a_file_gives_the_keypoints_of_python(page, photo, tmp_path):
     shared = (ours.confidence[0] >= 0.5) & (theirs[0, :, 2] > 0)
     distance = np.linalg.norm(ours.points[0] - theirs[0, :, :2], axis=-1)[shared]  # px
     assert np.median(distance) < KEYPOINT_SHARE * np.ptp(ours.points[0][shared], axis=0).max()
+    assert on_bodies(page) > 0.9
 
 
 def test_the_camera_runs_frame_after_frame_and_bodies_are_drawn(page):
     page.press("#camera")
     page.wait("pose2mesh.frames >= 20 || pose2mesh.errors.length > 0")
-    print(f"{page.run('pose2mesh.rate'):.1f} frames a second")  # shown by pytest -s
     assert page.run("pose2mesh.errors") == []
+    start, before = time.monotonic(), page.run("pose2mesh.frames")
+    time.sleep(_MEASURED)
+    frames, seconds = page.run("pose2mesh.frames") - before, time.monotonic() - start
+    assert frames > 0
+    print(f"{frames / seconds:.1f} frames a second, over {seconds:.0f} seconds")  # shown by pytest -s
     assert page.run("pose2mesh.last.people.length") == 1
-    drawn = page.run(
-        "(() => { const all = document.createElement('canvas'); const from = document.getElementById('bodies');"
-        " Object.assign(all, { width: from.width, height: from.height }); const brush = all.getContext('2d');"
-        " brush.drawImage(from, 0, 0); const { data } = brush.getImageData(0, 0, all.width, all.height);"
-        " let count = 0; for (let i = 3; i < data.length; i += 4) count += data[i] > 128;"
-        " return 4 * count / data.length; })()"
-    )
-    assert 0.05 < drawn < 0.8
+    for turn, is_faded in ((1, True), (0, False)):
+        page.run(f"{_TURN} = {turn}; {_TURN_EVENT}")
+        page.wait(f"pose2mesh.frames > {page.run('pose2mesh.frames')} + 2")
+        assert (screen(page)[100, 100].min() > 0.7) == is_faded
+    page.run("pose2mesh.run++, new Promise((done) => setTimeout(done, 500))")  # no further frame
+    assert on_bodies(page) > 0.9
 
 
 def test_a_file_that_is_no_picture_gets_one_notice(page, tmp_path):

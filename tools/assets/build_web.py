@@ -30,6 +30,7 @@ from pose2mesh.skeletons.conversion import conversion_sources  # noqa: E402
 
 WEIGHTS = "anny-body"
 DETECTORS = {"finder": ("movenet_multipose", 8), "landmarks": ("pose_landmark_full", 9)}  # network, bits of a weight
+LIGHT, LIGHT_BITS = ROOT / "web" / "networks" / "pose_landmark_lite.onnx", 8  # landmarks in videos on slow machines
 MESH_BITS = 11  # joints stay within 1.5 mm of the float32 network's
 LARGEST = 25e6  # bytes of the whole page
 
@@ -43,6 +44,7 @@ def build(out: Path) -> None:
     network = load_network(WEIGHTS)
     for name, (file, bits) in DETECTORS.items():
         _pack(data / f"{name}.onnx", shrink(onnx.load_from_string(sessions.read_network(file)), bits))
+    _pack(data / "light.onnx", shrink(onnx.load(LIGHT), LIGHT_BITS))
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder) / "mesh.onnx"
         export_network(network, exported)

@@ -4,6 +4,7 @@
     python -m venv convert
     convert/bin/pip install tensorflow-cpu==2.15.1 tf2onnx==1.16.1 onnx==1.16.2 onnxruntime==1.19.2 "numpy<2"
     convert/bin/python tools/assets/convert_detectors.py FOLDER_OF_THE_TGZ_FILES [-o assets/detectors] [--heavy]
+    convert/bin/python tools/assets/convert_detectors.py FOLDER_OF_THE_TGZ_FILES -o web/networks --page
 
 Every network is compared with its original runtime (TensorFlow Lite, TensorFlow) on noise before it is written.
 Weights are stored in float16, as the originals store them: nothing is lost. Needs none of this package.
@@ -41,6 +42,7 @@ WORST = 5e-3  # difference from the original, of the range of an output
 # name -> package, file in it (or name inside its packed assets), outputs that are kept (None: all), in this order
 TFLITE = {
     "pose_landmark_full": (POSE, "pose_landmark_full.tflite", ("Identity", "Identity_1", "Identity_3")),
+    "pose_landmark_lite": (POSE, "pose_landmark_lite.tflite", ("Identity", "Identity_1", "Identity_3")),
     "pose_landmark_heavy": (POSE, "pose_landmark_heavy.tflite", ("Identity", "Identity_1", "Identity_3")),
     "hand_landmark": (HANDS, "hand_landmark_full.tflite", ("Identity", "Identity_1", "Identity_2")),
     "palm_detection": (HANDS, "palm_detection_full.tflite", None),
@@ -52,13 +54,17 @@ def main() -> None:
     parser.add_argument("packages", type=Path, help="folder that holds the .tgz files")
     parser.add_argument("-o", "--output", type=Path, default=Path("assets/detectors"))
     parser.add_argument("--heavy", action="store_true", help="also the heavy landmark network (28 MB)")
+    parser.add_argument("--page", action="store_true", help="only the light landmark network of the page in web/")
     options = parser.parse_args()
     options.output.mkdir(parents=True, exist_ok=True)
+    if options.page:
+        convert_tflite("pose_landmark_lite", options.packages, options.output)
+        return
     known = options.output / "manifest.json"
     manifest = json.loads(known.read_text()) if known.is_file() else {}
     manifest["movenet_multipose"] = convert_finder(options.packages, options.output)
     for name in TFLITE:
-        if options.heavy or name != "pose_landmark_heavy":
+        if name != "pose_landmark_lite" and (options.heavy or name != "pose_landmark_heavy"):
             manifest[name] = convert_tflite(name, options.packages, options.output)
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     (options.output / "manifest.json").write_text(text)

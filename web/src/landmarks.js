@@ -3,6 +3,7 @@ import { Region } from "./pixels.js";
 import { convert, tables } from "./poses.js";
 
 const { side, margin, heatReach, heatSure, shareBeyond, trunks, mirror, toCoco, hips, shoulders, missing } = tables;
+const QUICK = 50; // ms of one look that the full network may take in a video
 const sigmoid = (value) => 1 / (1 + Math.exp(-value));
 
 /** The person in a region: { joints, coco, score, region }; `both`: mean of the plain and the mirrored view. */
@@ -23,6 +24,15 @@ export async function look(network, image, region, both = false) {
   }
   const joints = points.map((point, i) => [...region.toPicture(point), seen[i]]);
   return { joints, coco: convert(joints, toCoco), score, region: circleRegion(...circle.map((point) => region.toPicture(point))) };
+}
+
+/** What follows people from frame to frame: the full network where this machine is quick enough, else the light one. */
+export async function followerOf({ landmarks, light }) {
+  const nothing = new Float32Array(3 * side * side);
+  await run(landmarks, nothing); // the first call is slow
+  const start = performance.now();
+  await run(landmarks, nothing);
+  return performance.now() - start < QUICK ? landmarks : light;
 }
 
 async function run(network, crop) {

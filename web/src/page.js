@@ -9,7 +9,7 @@ window.pose2mesh = state; // what tests and other scripts may look at
 const waiting = new Map();
 // Not on the graphics card: pixels come back from there ten times slower than the networks wait for them.
 const surface = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-let finder, mesher, view, facts, size = [4, 3], count = 0, loaded = 0;
+let finder, mesher, view, facts, shown = { size: [4, 3], isStill: true }, count = 0, loaded = 0, since, tracks = [];
 
 async function main() {
   const missing = missingParts();
@@ -17,10 +17,11 @@ async function main() {
   listen();
   try {
     [finder, mesher] = [startWorker(), startWorker()];
-    const loads = [ask(finder, "load", { names: ["finder", "landmarks"] }), ask(mesher, "load", { names: ["mesh"] })];
+    const loads = [ask(finder, "load", { names: ["finder", "landmarks", "light"] }), ask(mesher, "load", { names: ["mesh"] })];
     const [faces, told] = await Promise.all([readFaces(), ...loads]);
     facts = told;
-    view = new View(at("bodies"), faces, facts.tints);
+    view = new View(at("bodies"), at("frame"), faces, facts.tints);
+    fit();
   } catch (error) {
     return notice(complaintOf(error));
   }
@@ -68,7 +69,7 @@ function notice(text) {
 }
 
 function say(text) {
-  at("facts").textContent = text;
+  if (at("facts").textContent !== text) at("facts").textContent = text;
 }
 
 async function startCamera() {
@@ -76,7 +77,14 @@ async function startCamera() {
   try {
     if (!navigator.mediaDevices) throw new DOMException("", "SecurityError");
     const stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: VIDEO }, facingMode: "user" }, audio: false });
-    await play(run, { srcObject: stream });
+    tracks = stream.getVideoTracks();
+    if (!("MediaStreamTrackProcessor" in window)) return await play(run, { srcObject: stream });
+    // Frames as they come: those of a video element lie on the graphics card.
+    const frames = new MediaStreamTrackProcessor({ track: tracks[0], maxBufferSize: 1 }).readable.getReader();
+    await follow(run, async (how) => {
+      const { value: frame } = await frames.read();
+      return frame && look(frame, frame.displayWidth, frame.displayHeight, VIDEO, how);
+    });
   } catch (error) {
     notice(complaintOf(error));
   }
@@ -101,60 +109,76 @@ async function openFile(file) {
 /** Stop what runs; the number of what begins. */
 function stop() {
   const video = at("video");
-  for (const track of video.srcObject?.getTracks() ?? []) track.stop();
+  for (const track of tracks) track.stop();
+  tracks = [];
   video.srcObject = null;
   video.removeAttribute("src");
   at("notice").hidden = true;
-  state.frames = 0;
+  Object.assign(state, { frames: 0, rate: 0 });
+  since = { time: performance.now(), frames: 0 };
   return ++state.run;
 }
 
 async function play(run, source) {
   const video = Object.assign(at("video"), source);
   await video.play();
+  await follow(run, (how) => look(video, video.videoWidth, video.videoHeight, VIDEO, how));
+}
+
+/** Show what `next` finds, frame after frame, until something else begins or there is none. */
+async function follow(run, next) {
   say("Looking");
-  const next = (isFirst) => look(video, video.videoWidth, video.videoHeight, VIDEO, { isFirst });
-  const coming = [next(true), next(false)]; // so that the worker need not wait for the next one
-  for (let start = performance.now(); run === state.run;) {
-    const answer = await coming.shift(), rate = 1000 / (performance.now() - start);
-    start = performance.now();
-    if (run === state.run) coming.push(next(false));
-    state.rate = state.frames > 2 ? 0.9 * state.rate + 0.1 * rate : rate;
+  const coming = [next({ isFirst: true }), next({ isFirst: false })]; // so that the worker need not wait for the next one
+  while (run === state.run) {
+    const answer = await coming.shift();
+    if (!answer) return;
+    if (run === state.run) coming.push(next({ isFirst: false }));
     show(run, answer, false);
   }
 }
 
 /** Ask the workers for the people of a picture or frame of width x height px, made smaller where a side is longer than `longest`. */
 async function look(source, width, height, longest, how) {
-  const scale = Math.min(1, longest / Math.max(width, height));
-  const drawn = Object.assign(surface.canvas, { width: Math.max(1, Math.round(scale * width)), height: Math.max(1, Math.round(scale * height)) });
-  if (scale < 1) surface.imageSmoothingQuality = "high";
-  surface.drawImage(source, 0, 0, drawn.width, drawn.height);
-  const image = surface.getImageData(0, 0, drawn.width, drawn.height);
+  const image = await pixelsOf(source, width, height, Math.min(1, longest / Math.max(width, height)));
+  source.close?.();
   const seen = await ask(finder, "frame", { image, ...how }, [image.data.buffer]);
   const bodies = await ask(mesher, "recover", { keypoints: seen.found.map((person) => person.keypoints), size: [seen.image.width, seen.image.height] });
   return { people: bodies.map((body, i) => ({ ...body, ...seen.found[i] })), image: seen.image };
 }
 
+async function pixelsOf(source, width, height, scale) {
+  const size = [width, height].map((side) => Math.max(1, Math.round(scale * side))), whole = { format: "RGBA" };
+  if (scale === 1 && source.copyTo && !source.rotation && source.allocationSize(whole) === 4 * width * height) {
+    const image = new ImageData(...size); // from the camera as it is, not by way of a canvas and the graphics card
+    await source.copyTo(image.data, whole);
+    return image;
+  }
+  Object.assign(surface.canvas, { width: size[0], height: size[1] });
+  if (scale < 1) surface.imageSmoothingQuality = "high";
+  surface.drawImage(source, 0, 0, ...size);
+  return surface.getImageData(0, 0, ...size);
+}
+
 function show(run, answer, isStill) {
   if (run !== state.run) return;
-  const { width, height } = answer.image;
-  Object.assign(at("picture"), { width, height });
-  at("picture").getContext("2d").putImageData(answer.image, 0, 0);
-  if (size.join() !== [width, height].join() || !state.last) {
-    size = [width, height];
-    fit();
-  }
+  const size = [answer.image.width, answer.image.height];
+  const isOther = size.join() !== shown.size.join() || isStill !== shown.isStill;
+  shown = { size, isStill };
+  if (isOther) fit();
   state.last = answer;
   state.frames++;
-  view.show(answer.people);
+  view.show(answer.image, answer.people);
   const number = answer.people.length, whom = number ? `${number} ${number === 1 ? "person" : "people"}` : "nobody found";
-  say(isStill ? whom : `${whom}, ${state.rate.toFixed(state.rate < 9.5 ? 1 : 0)} frames a second`);
+  const now = performance.now(), seconds = (now - since.time) / 1000;
+  if (seconds >= 1) {
+    state.rate = (state.frames - since.frames) / seconds;
+    since = { time: now, frames: state.frames };
+  }
+  say(isStill || !state.rate ? whom : `${whom}, ${state.rate.toFixed(state.rate < 9.5 ? 1 : 0)} frames a second`);
 }
 
 function fit() {
-  at("picture").style.aspectRatio = `${size[0]} / ${size[1]}`;
-  if (view) view.fit(size, facts.focal * Math.hypot(...size));
+  if (view) view.fit(shown.size, facts.focal * Math.hypot(...shown.size), shown.isStill);
 }
 
 function listen() {
@@ -162,7 +186,6 @@ function listen() {
   at("file").addEventListener("change", () => openFile(at("file").files[0]));
   at("turn").addEventListener("input", () => {
     const yaw = Number(at("turn").value);
-    at("picture").style.opacity = Math.abs(yaw) < 0.05 ? 1 : 0.15;
     view.turn(yaw);
   });
   window.addEventListener("resize", fit);

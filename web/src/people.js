@@ -8,8 +8,8 @@ const { agree, sureFind, present, closer, finderShare, seen, doubted, cocoRows, 
 const EVERY = 30; // frames between two searches: the finder costs more here than in Python
 
 export class People {
-  constructor({ finder, landmarks }) {
-    Object.assign(this, { finder, landmarks });
+  constructor({ finder, landmarks, follower }) {
+    Object.assign(this, { finder, landmarks, follower });
     this.forget();
   }
 
@@ -28,7 +28,7 @@ export class People {
     const before = this.people.length;
     const followed = [];
     for (const person of this.people) {
-      const found = await look(this.landmarks, image, person.region);
+      const found = await look(this.follower, image, person.region);
       if (found.score >= present) followed.push({ ...person, joints: found.joints, region: found.region });
     }
     this.people = distinct(followed);

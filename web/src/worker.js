@@ -1,5 +1,6 @@
 // All computing, away from the page, in two workers: one finds people in pictures, the other gives them meshes meanwhile.
 import { placeOf } from "./camera.js";
+import { followerOf } from "./landmarks.js";
 import { loadNetworks } from "./networks.js";
 import { People } from "./people.js";
 import { convert, tables } from "./poses.js";
@@ -9,7 +10,7 @@ let networks, people;
 const answers = {
   async load({ names }) {
     networks = await loadNetworks(names, (loaded) => postMessage({ loaded }));
-    if (networks.landmarks) people = new People(networks);
+    if (networks.landmarks) people = new People({ ...networks, follower: await followerOf(networks) });
     if (networks.mesh) await recover([tables.mirror.map((_, i) => [i, i * i, 1])], [640, 480]); // the first call is slow
     return { names: tables.jointNames, tints: tables.tints, focal: tables.focal };
   },
