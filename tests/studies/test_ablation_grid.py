@@ -43,7 +43,12 @@ def test_rows_are_trained_once(tmp_path: Path, capsys: pytest.CaptureFixture[str
     sheet = tmp_path / "sheet.png"
     assert main([*arguments, "--pictures", str(sheet)]) == 0
     assert "done:" not in capsys.readouterr().out and json.loads(out.read_text()) == done
-    assert Image.open(sheet).size == (6 * 188 + 3 * 368 + 8, 3 * 248 + 8)  # three people: six views, meshes twice
+    both = np.asarray(Image.open(sheet))
+    assert both.shape[:2] == (3 * 248 + 8, 6 * 188 + 3 * 368 + 8)  # six views, three meshes twice
+    alone = [*arguments[: arguments.index("--row")], "--row", names[1], *small(tmp_path)]
+    assert main([*alone, "--pictures", str(sheet)]) == 0  # the perceptron of before alone
+    second = both[:, 6 * 188 + 368 : 6 * 188 + 2 * 368]
+    np.testing.assert_array_equal(np.asarray(Image.open(sheet))[:, 6 * 188 : 6 * 188 + 368], second)
 
 
 def test_every_row_of_the_recipe_is_another_network(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Pose2Mesh's ablations: `python -m tools.studies.ablation_grid --config FILE -o FOLDER [--json OUT] [key=value ...]`.
 
 Trains every row for every seed, measures joints regressed from the mesh as the paper does, prints a Markdown table for
-each motion. What is in OUT or trained in FOLDER already is not done again. `--pictures FILE.png` draws the first row
-beside the second on recorded motion.
+each motion. What is in OUT or trained in FOLDER already is not done again. `--pictures FILE.png` draws the rows of
+`--row` beside each other on recorded motion, or the first two.
 """
 
 import argparse
@@ -215,10 +215,13 @@ def table(config: GridConfig, done: dict[str, Any], motion: str) -> str:
     return "\n".join(lines)
 
 
-def pictures(config: GridConfig, folder: Path) -> np.ndarray:
-    """People spread over the first motion as the last of `inputs` shows them: the first row beside the second."""
-    runs, bench = [row_settings(config, row, config.seeds[0], folder) for row in config.rows[:2]], Bench(config)
-    names = [mesh_config(run, row.name, "", folder).output for run, row in zip(runs, config.rows, strict=False)]
+def pictures(config: GridConfig, folder: Path, wanted: Sequence[str] = ()) -> np.ndarray:
+    """People spread over the first motion as the last of `inputs` shows them: the wanted rows beside each other, or the
+    first two; what is drawn of the first alone is in `comparison`.
+    """
+    rows = [row for row in config.rows if row.name in wanted] or config.rows[:2]
+    runs, bench = [row_settings(config, row, config.seeds[0], folder) for row in rows], Bench(config)
+    names = [mesh_config(run, row.name, "", folder).output for run, row in zip(runs, rows, strict=True)]
     networks = [load_network(Path(name) / "weights.safetensors").eval() for name in names]
     seen = list(bench.seen(config.motion[0], [*config.inputs.values()][-1]))
     keypoints, truth = torch.cat([k for k, _ in seen]), torch.cat([batch.vertices for _, batch in seen])
@@ -249,7 +252,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for motion in config.motion:
         print(f"\n{motion}\n\n{table(config, done, motion)}")
     if options.pictures:
-        Image.fromarray(pictures(config, options.output)).save(options.pictures)
+        Image.fromarray(pictures(config, options.output, options.row)).save(options.pictures)
     return 0
 
 
