@@ -78,6 +78,7 @@ async function startCamera() {
     if (!navigator.mediaDevices) throw new DOMException("", "SecurityError");
     const stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: VIDEO }, facingMode: "user" }, audio: false });
     tracks = stream.getVideoTracks();
+    if (run !== state.run) return tracks.forEach((track) => track.stop()); // a file was chosen meanwhile
     if (!("MediaStreamTrackProcessor" in window)) return await play(run, { srcObject: stream });
     // Frames as they come: those of a video element lie on the graphics card.
     const frames = new MediaStreamTrackProcessor({ track: tracks[0], maxBufferSize: 1 }).readable.getReader();
