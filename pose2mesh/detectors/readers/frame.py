@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,6 +57,8 @@ def to_frame(picture: Picture, joint_set: str | None, image_size: tuple[int, int
     left out, with a warning; they are no reason to lose the others. Raises InputError as `to_keypoints` does.
     """
     wanted = find_joint_set(joint_set) if joint_set else None
+    if not picture.people:
+        return Frame(picture.name, _nobody(wanted or find_joint_set(picture.nobody), picture.size or image_size))
     people = [person for person in picture.people if wanted is HAND21 or person.body is not None]
     if len(people) < len(picture.people):
         lost = len(picture.people) - len(people)
@@ -118,7 +121,7 @@ def number_array(values: Any, where: str) -> np.ndarray:
 
 def warn_of_low_scores(keypoints: list[Keypoints2D], where: str) -> None:
     """Say so where nobody's best joint is trusted: networks take low scores for doubt, and answer with the mean."""
-    best = [float(found.confidence.max()) for found in keypoints if found.confidence.any()]
+    best = [float(found.confidence.max()) for found in keypoints if len(found) and found.confidence.any()]
     if best and max(best) < LOW_CONFIDENCE:
         _log().warning(
             "%s: no joint has a higher confidence than %.2g, so all are taken as doubtful and the mesh gets worse; if "
@@ -159,8 +162,13 @@ def _finish(
 
 def _nobody(joints: JointSet, size: tuple[int, int] | None) -> Keypoints2D:
     """Keypoints of a picture with nobody in it (P = 0)."""
-    count = len(joints)
-    return Keypoints2D(np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32), joints.name, size)
+    return Keypoints2D(*_nothing(len(joints)), joints.name, size)
+
+
+@cache  # files may have a third of a million such pictures
+def _nothing(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points [0, J, 2] and confidences [0, J] of `count` joints."""
+    return np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32)
 
 
 def _stack(people: list[np.ndarray], where: str) -> np.ndarray:

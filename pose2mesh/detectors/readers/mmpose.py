@@ -36,19 +36,22 @@ def read_mmpose(content: dict | list, path: Path) -> list[Picture]:
         return [_picture(path.stem, entries, str(path), told)]
     if len(entries) == 1 and isinstance(entries[0], list):  # what the inferencer says of one picture
         return [_picture(path.stem, entries[0], str(path), told)]
-    return [_frame(entry, i, path, told) for i, entry in enumerate(entries)]
+    stem = path.stem  # parts of a path are worked out anew each time
+    return [_frame(entry, i, path, stem, told) for i, entry in enumerate(entries)]
 
 
-def _frame(entry: Any, index: int, path: Path, told: dict) -> Picture:
+def _frame(entry: Any, index: int, path: Path, stem: str, told: dict) -> Picture:
     where = f"{path}: frame {index}"
     if isinstance(entry, list):
-        return _picture(f"{path.stem}_{index:06d}", entry, where, told)
+        return _picture(f"{stem}_{index:06d}", entry, where, told)
     if not isinstance(entry, dict) or not isinstance(entry.get("instances"), list):
         raise FormatError(f"{where}: no list of instances")
     return _picture(numbered(path, entry.get("frame_id"), index), entry["instances"], where, told)
 
 
 def _picture(name: str, instances: list, where: str, told: dict) -> Picture:
+    if not instances:
+        return Picture(name, [], where, scored=False, **told)
     found = [
         _instance(instance, f"{where}: person {i}") for i, instance in enumerate(objects(instances, where, "instances"))
     ]
