@@ -57,20 +57,17 @@ def to_frame(picture: Picture, joint_set: str | None, image_size: tuple[int, int
     left out, with a warning; they are no reason to lose the others. Raises InputError as `to_keypoints` does.
     """
     wanted = find_joint_set(joint_set) if joint_set else None
-    if not picture.people:
-        return Frame(picture.name, _nobody(wanted or find_joint_set(picture.nobody), picture.size or image_size))
     people = [person for person in picture.people if wanted is HAND21 or person.body is not None]
     if len(people) < len(picture.people):
         lost = len(picture.people) - len(people)
         _log().warning("%s: %d of %d people have no body and are left out", picture.where, lost, len(picture.people))
     size = picture.size or image_size
+    if not people:
+        return Frame(picture.name, _nobody(wanted.name if wanted else picture.nobody, size and tuple(size)))
     hands = any(hand is not None for person in people for hand in (person.left, person.right))
     if wanted is HAND21 and picture.hands_apart:
         values = _stack([_hand(hand) for person in people for hand in person[1:]], picture.where)
-        found = _finish(values, HAND21, HAND21, picture, size, SIDES * len(people)) if people else _nobody(HAND21, size)
-        return Frame(picture.name, found)
-    if not people:
-        return Frame(picture.name, _nobody(wanted or find_joint_set(picture.nobody), size))
+        return Frame(picture.name, _finish(values, HAND21, HAND21, picture, size, SIDES * len(people)))
     values = _stack([person.body for person in people if person.body is not None], picture.where)  # [P, J, 2 or 3]
     values, joints = _named(values, picture, wanted)
     if joints.name in WITH_HANDS and (hands or (wanted and has_hands(wanted))):
@@ -160,15 +157,11 @@ def _finish(
     return drop_missing(found) if only_hands or (picture.hands_apart and sides) else found
 
 
-def _nobody(joints: JointSet, size: tuple[int, int] | None) -> Keypoints2D:
+@cache  # one for all: a file may have a third of a million such pictures
+def _nobody(joint_set: str, size: tuple[int, int] | None) -> Keypoints2D:
     """Keypoints of a picture with nobody in it (P = 0)."""
-    return Keypoints2D(*_nothing(len(joints)), joints.name, size)
-
-
-@cache  # files may have a third of a million such pictures
-def _nothing(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points [0, J, 2] and confidences [0, J] of `count` joints."""
-    return np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32)
+    count = len(find_joint_set(joint_set))
+    return Keypoints2D(np.zeros((0, count, 2), np.float32), np.zeros((0, count), np.float32), joint_set, size)
 
 
 def _stack(people: list[np.ndarray], where: str) -> np.ndarray:

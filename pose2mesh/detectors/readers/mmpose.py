@@ -50,7 +50,7 @@ def _frame(entry: Any, index: int, path: Path, stem: str, told: dict) -> Picture
 
 
 def _picture(name: str, instances: list, where: str, told: dict) -> Picture:
-    if not instances:
+    if not instances:  # a small file may have a third of a million of them
         return Picture(name, [], where, scored=False, **told)
     found = [
         _instance(instance, f"{where}: person {i}") for i, instance in enumerate(objects(instances, where, "instances"))
