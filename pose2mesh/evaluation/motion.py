@@ -1,7 +1,7 @@
 """The motion protocol: recorded sequences before a camera that stands, and how well they are recovered over time.
 
-`single` is the frame network by itself, `fitted` with each frame fitted to its keypoints; `one_euro` filters what the
-network over time is given, `centered` and `causal` are that network's modes, fitted to the keypoints as users get them.
+`single` is the frame network by itself, `fitted` with each frame fitted to its keypoints, `one_euro` filters its angles.
+`centered` and `causal` are the modes of the network over time, on steady keypoints and fitted to them as users get them.
 """
 
 from collections import defaultdict
@@ -27,6 +27,7 @@ from pose2mesh.fitting.frame_answers import AnsweringNetwork
 from pose2mesh.fitting.quick_fit import QuickFit
 from pose2mesh.fitting.steady_fit import SteadyFit
 from pose2mesh.geometry.chains import world_rotations
+from pose2mesh.geometry.steady_keypoints import KeypointStream, steady_keypoints
 from pose2mesh.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe
 from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.compact import CompactPose2Mesh
@@ -143,8 +144,14 @@ def evaluate_motion(
         joints, vertices = (torch.cat(column) for column in zip(*parts, strict=True))
         return joints, vertices
 
-    def recovered(answers: FrameAnswers, rays: Tensor, times: Tensor) -> Iterator[tuple[str, Points]]:
-        """By each way, of answers [T,...] and rays [T,J,3]."""
+    def answered(seen: Tensor) -> tuple[FrameAnswers, Tensor]:
+        """Answers [T,...] and rays [T,J,3] of keypoints [T,17,3]."""
+        keypoints, rays = (conversion("coco17", target)(seen) for target in (frames.joint_set, "body32"))
+        return FrameAnswers(*(column[0] for column in answer(keypoints[None], rays[None]))), rays
+
+    def recovered(seen: Tensor, times: Tensor) -> Iterator[tuple[str, Points]]:
+        """By each way, of keypoints [T,17,3]."""
+        answers, rays = answered(seen)
         if with_mesh:
             single = [frames(some) for some in answers.keypoints.split(_BATCH)]
             yield "single", (answers.joints, torch.cat([some.vertices for some in single]))
@@ -154,7 +161,10 @@ def evaluate_motion(
             yield "single", (answers.joints, answers.joints[:, :1])
         filtered = torch.from_numpy(smooth_rotations(answers.rotations.numpy(), times.numpy()))
         yield "one_euro", pose(filtered, answers.betas.median(0).values.expand(len(times), -1))
-        for mode, causal in (("centered", False), ("causal", True)):
+        stream = KeypointStream()
+        so_far = [stream(*frame) for frame in zip(seen, times.tolist(), strict=True)]
+        for mode, shown in (("centered", steady_keypoints(seen, times)), ("causal", torch.stack(so_far))):
+            causal, (answers, rays) = mode == "causal", answered(shown)
             steady = steady_motion(temporal, answers, times, causal)
             yield mode, pose(*fit(steady, answers.deviation, rays, times, causal))
 
@@ -162,9 +172,7 @@ def evaluate_motion(
         for run in tqdm(protocol.runs(), disable=not progress, desc="test", unit="run"):
             truth = pose(run.rotations, run.betas.expand(len(run.times), -1))
             for name, seen in run.keypoints.items():
-                keypoints, rays = (conversion("coco17", target)(seen) for target in (frames.joint_set, "body32"))
-                answers = FrameAnswers(*(column[0] for column in answer(keypoints[None], rays[None])))
-                for mode, found in recovered(answers, rays, run.times):
+                for mode, found in recovered(seen, run.times):
                     errors, collected = _errors(found, truth), sums[mode, name]
                     for measure, values in errors.items():
                         collected[measure].append(values)

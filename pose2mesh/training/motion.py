@@ -1,4 +1,4 @@
-"""Train the network over time (`networks.temporal`) on the answers of a trained frame network.
+"""Train the network over time (`networks.temporal`) on the answers of a trained frame network to steady keypoints.
 
 The frame network answers a chunk of fresh sequences at once, then some steps learn from it; chunk number c is a
 function of (seed, c) alone.
@@ -23,6 +23,7 @@ from pose2mesh.checkpoints.temporal import build_temporal, temporal_settings
 from pose2mesh.evaluation.motion import MotionProtocol, evaluate_motion, frame_network
 from pose2mesh.fitting.frame_answers import AnsweringNetwork
 from pose2mesh.fitting.quick_fit import spread_points
+from pose2mesh.geometry.steady_keypoints import steady_keypoints
 from pose2mesh.losses.motion import MotionLoss, MotionLossConfig
 from pose2mesh.losses.targets import SequenceBatch
 from pose2mesh.networks.temporal import FrameAnswers
@@ -70,7 +71,7 @@ class MotionConfig(RunConfig):
     length: int = Field(default=64, ge=3)  # frames of a sequence
     chunk: int = Field(default=512, ge=2)  # sequences that the frame network answers at once
     passes: int = Field(default=3, ge=1)  # over a chunk
-    batch_size: int = Field(default=16, ge=1)  # sequences
+    batch_size: int = Field(default=16, ge=2)  # sequences, half of them for each mode
     steps: int = Field(default=6000, ge=1)
     learning_rate: Positive = 1e-3
     weight_decay: NotNegative = 0.01
@@ -138,13 +139,18 @@ class MotionTraining(Task):
                 number = step // (a_pass * config.passes)
                 material = self.material(number)
             generator = seeded_generator(config.seed, step // a_pass, 3)
-            order = torch.randperm(config.chunk, generator=generator).view(-1)
-            rows = order[step % a_pass * config.batch_size :][: config.batch_size]
-            yield material.rows(rows)
+            half = config.batch_size // 2
+            some = torch.randperm(config.chunk // 2, generator=generator)[step % a_pass * half :][:half]
+            yield material.rows(torch.cat([some, some + config.chunk // 2]))
 
     def material(self, number: int) -> Material:
-        """A chunk and what the frame network says of it."""
+        """A chunk and what the frame network says of it; the first half is for the centred mode."""
         truth = self.sequences.make(number, self.config.chunk, self.config.length)
+        shown = [
+            steady_keypoints(keypoints, times, causal=2 * row >= self.config.chunk)
+            for row, (keypoints, times) in enumerate(zip(truth.keypoints, truth.times, strict=True))
+        ]
+        truth = truth._replace(keypoints=torch.stack(shown))
         truth = SequenceBatch(*(column.to(self.device) for column in truth))
         rays = self.to_output(truth.keypoints.flatten(0, 1)).unflatten(0, truth.times.shape)
         guess = torch.randn(len(rays), 1, 1, 1, generator=seeded_generator(self.config.seed, number, 4))
