@@ -95,7 +95,10 @@ class OverTime:
         find, tracker = _finder(self._detector(detector), "live"), IdentityTracker()
         for index, time, image in frames:
             frame = Frame(f"live_{index:06d}", replace(find(image, time), tracks=None))
-            chunk = [(TimedFrame(index, time, image, None), self._numbered(frame, time, told, tracker, "live"))]
+            frame = self._numbered(frame, time, told, tracker, "live")
+            if stream:
+                frame = frame._replace(keypoints=stream.keypoints(frame.keypoints, time))
+            chunk = [(TimedFrame(index, time, image, None), frame)]
             for found in self._recover_chunk(chunk, 64, fit=stream is None, outputs="parameters" if stream else "mesh"):
                 yield found._replace(people=stream(found.people, time)) if stream else found
 

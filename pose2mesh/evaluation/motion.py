@@ -1,7 +1,8 @@
 """The motion protocol: recorded sequences before a camera that stands, and how well they are recovered over time.
 
-`single` is the frame network by itself, `fitted` with each frame fitted to its keypoints, `one_euro` filters its angles.
-`centered` and `causal` are the modes of the network over time, on steady keypoints and fitted to them as users get them.
+`single` is the frame network by itself, `fitted` with each frame fitted to its keypoints, `one_euro` filters its
+angles. `centered` and `causal` are the modes of the network over time on steady keypoints, fitted to them as users get
+them.
 """
 
 from collections import defaultdict

@@ -68,7 +68,8 @@ def _width(jitter: float, causal: bool) -> float:
 
 def _regressed(keypoints: Tensor, gone: Tensor, stray: float, causal: bool) -> tuple[Tensor, Tensor]:
     """Points [t,J,2] and sums of their weights [t,J], of keypoints [n,J,3] that are `gone` [t,n] deviations away."""
-    points, confidence = keypoints[..., :2], keypoints[..., 2]
+    confidence = keypoints[..., 2]
+    points = torch.where(confidence[..., None] > 0, keypoints[..., :2], 0.0)
     near = (gone.abs() <= REACH) & (gone <= 0) if causal else gone.abs() <= REACH
     weight = ((-0.5 * gone.square()).exp() * near)[..., None] * confidence  # [t, n, J]
     order = torch.arange(2 if causal else 3, device=gone.device)

@@ -11,9 +11,10 @@ from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.body_models.soles import sole_vertices
 from pose2mesh.checkpoints.temporal import temporal_of
 from pose2mesh.errors import InputError, NoPersonFoundError
-from pose2mesh.fitting.frame_answers import FrameFit
+from pose2mesh.fitting.frame_answers import AnsweringNetwork
 from pose2mesh.fitting.parameters import ParameterFit
 from pose2mesh.fitting.steady_fit import SteadyFit
+from pose2mesh.geometry.steady_keypoints import steady_keypoints
 from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
@@ -31,15 +32,13 @@ SMOOTHERS = ("auto", "off")
 
 
 class Rows(NamedTuple):
-    """What is kept of the people of frames: N rows, about a kilobyte each."""
+    """What is kept of the people of frames: N rows, less than two kilobytes each."""
 
     frame: np.ndarray  # [N] int64
     time: np.ndarray  # [N] s
     track: np.ndarray  # [N] int64
     rotations: np.ndarray  # [N, B, 3, 3]
     betas: np.ndarray  # [N, S]
-    joints: np.ndarray  # [N, J, 3] m
-    deviation: np.ndarray  # [N, J] m; zeros where the network tells none
     keypoints: np.ndarray  # [N, K, 3]
     camera: np.ndarray  # [N, 5] focal, center, width and height; 0 where unknown
 
@@ -65,8 +64,8 @@ class MotionBuilder:
         if decoder.is_fitted:
             self._anny, self._fit = body, ParameterFit(body, np.arange(0, len(body.v_template), _FIT_STRIDE))
             self._soles = ReducedBody(body, sole_vertices(body).ravel(), "coco19")
-        if self.temporal is not None and decoder.is_fitted:
-            self._frame_fit, self._steady_fit = FrameFit(body, "body32"), SteadyFit(body, "body32")
+        if self.temporal is not None:
+            self._answer, self._steady_fit = AnsweringNetwork(network, "body32"), SteadyFit(body, "body32")
 
     def rows(self, frames: Iterable[tuple[int, float, list[Person]]]) -> Rows:
         """Rows of frames: number, seconds, and people who have a track."""
@@ -74,9 +73,6 @@ class MotionBuilder:
         people = [person for *_, person in flat]
         rotations, betas = self._parameters(people)
         cameras = [_camera_row(person.camera) for person in people]
-        width = len(self.output_names)
-        none = np.zeros(width, np.float32)
-        deviation = [none if person.uncertainty is None else person.uncertainty for person in people]
         points = np.array([person.keypoints for person in people], np.float32)  # [N, K, 3]
         return Rows(
             frame=np.array([index for index, *_ in flat], np.int64),
@@ -84,8 +80,6 @@ class MotionBuilder:
             track=np.array([-1 if person.track is None else person.track for person in people], np.int64),
             rotations=rotations,
             betas=betas,
-            joints=np.array([person.joints for person in people], np.float32).reshape(-1, width, 3),
-            deviation=np.array(deviation, np.float32).reshape(-1, width),
             keypoints=points.reshape(len(people), len(joint_set(self.joint_set)), 3),
             camera=np.array(cameras, np.float64).reshape(len(people), 5),
         )
@@ -169,13 +163,12 @@ class MotionBuilder:
         """Rotations [T,19,3,3] and betas [T,S] of one person by the network over time."""
         assert self.temporal is not None  # asked before
         times = torch.from_numpy(rows.time)
-        targets = self._targets(rows.keypoints, tuple(self.output_names))
+        keypoints = steady_keypoints(torch.from_numpy(rows.keypoints), times)
+        targets = self._targets(keypoints.numpy(), tuple(self.output_names))
         targets[..., :2] = (targets[..., :2] - np.asarray(camera.center)) / camera.focal
         rays = torch.from_numpy(targets.astype(np.float32))
-        columns = rows.keypoints, rows.joints, rows.deviation, rows.rotations, rows.betas
-        keypoints, joints, deviation, rotations, betas = map(torch.from_numpy, columns)
-        answers = FrameAnswers(keypoints, joints, deviation, rotations, betas, rays[..., :2])
-        steady = steady_motion(self.temporal, self._frame_fit(answers, rays), times)
+        answers = FrameAnswers(*(column[0] for column in self._answer(keypoints[None], rays[None])))
+        steady = steady_motion(self.temporal, answers, times)
         if keeps_shape:
             steady = steady._replace(betas=torch.from_numpy(rows.betas).median(0).values.expand(len(times), -1))
         if fit:

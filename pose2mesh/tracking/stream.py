@@ -14,10 +14,11 @@ from pose2mesh.fitting.camera import fit_perspective
 from pose2mesh.fitting.frame_answers import FrameFit
 from pose2mesh.fitting.steady_fit import SteadyFit, calm, slow
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
+from pose2mesh.geometry.steady_keypoints import KeypointStream
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.temporal import FrameAnswers, TemporalNetwork
 from pose2mesh.skeletons import JointSet, convert
-from pose2mesh.types import Person
+from pose2mesh.types import Keypoints2D, Person
 
 _SECONDS = 2.0  # that are looked back at
 _FRAMES = 64  # at most
@@ -29,6 +30,7 @@ class _Past:
     """What is remembered of one person."""
 
     def __init__(self, num_shape: int) -> None:
+        self.keypoints, self.time = KeypointStream(), 0.0
         self.frames: deque[tuple[float, FrameAnswers]] = deque(maxlen=_FRAMES)
         self.shape, self.weight = torch.zeros(num_shape), torch.zeros(())  # sums of weighed shapes and of weights
         self.turns: deque[Tensor] = deque(maxlen=_FRAMES)  # [1, 19, 3] of the fit
@@ -37,7 +39,7 @@ class _Past:
 
 
 class SteadyStream:
-    """Call it with the people of every frame, as the network answered them, not fitted."""
+    """Of every frame, give it the keypoints, then the people as the network answered what it returned, not fitted."""
 
     def __init__(self, temporal: TemporalNetwork, names: tuple[str, ...]):
         """`names`: of the joints that answers have."""
@@ -52,17 +54,32 @@ class SteadyStream:
         temporal = temporal_of(network)
         return None if temporal is None else cls(temporal, tuple(network.output_joint_names))
 
+    def keypoints(self, seen: Keypoints2D, time: float) -> Keypoints2D:
+        """The same people's, who have tracks, steady; `time` s ascends."""
+        points, confidence = seen.points.copy(), seen.confidence.copy()
+        for i, track in enumerate(seen.tracks or ()):
+            own = np.concatenate([points[i], confidence[i, :, None]], -1)  # [J, 3]
+            steady = self._past_of(track, time).keypoints(torch.from_numpy(own), time).numpy()
+            points[i], confidence[i] = steady[:, :2], steady[:, 2]
+        return replace(seen, points=points, confidence=confidence)
+
     @torch.inference_mode()
     def __call__(self, people: list[Person], time: float) -> list[Person]:
-        """The same people, with meshes, steady; `time` s ascends."""
-        for track in [track for track, past in self._past.items() if time - past.frames[-1][0] > _SECONDS]:
-            del self._past[track]
+        """The same people, with meshes, steady."""
         return [self._steadied(person, time) for person in people]
+
+    def _past_of(self, track: int, time: float) -> _Past:
+        """What is remembered of somebody who is seen now; those who are away for long are forgotten."""
+        for gone in [gone for gone, past in self._past.items() if time - past.time > _SECONDS]:
+            del self._past[gone]
+        past = self._past.setdefault(track, _Past(self.temporal.num_shape))
+        past.time = time
+        return past
 
     def _steadied(self, person: Person, time: float) -> Person:
         if person.camera is None or person.track is None:
             return person
-        past = self._past.setdefault(person.track, _Past(self.temporal.num_shape))
+        past = self._past_of(person.track, time)
         rays, targets, seen = self._rays(person)
         answer = self.frame_fit(_answer(person), rays)
         gone = time - past.frames[-1][0] if past.frames else np.inf

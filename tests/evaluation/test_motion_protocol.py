@@ -72,7 +72,9 @@ def test_numbers_of_answers_whose_errors_are_known(pack, monkeypatch):
     protocol = MotionProtocol(BODY, pack)
     runs = list(protocol.runs())
     noise = [np.random.default_rng(i).normal(0, 0.02, (len(run.times), 32, 3)) for i, run in enumerate(runs)]
-    told = [(run, off) for run, off in zip(runs, noise, strict=True) for _ in run.keypoints]
+    told = [  # of each run's two inputs, to keypoints as they are, steady, and steady by the past alone
+        (run, off) for run, off in zip(runs, noise, strict=True) for _ in range(3 * len(run.keypoints))
+    ]
 
     class Told:
         def __init__(self, *_):
@@ -86,6 +88,9 @@ def test_numbers_of_answers_whose_errors_are_known(pack, monkeypatch):
             return FrameAnswers(*(column[None] for column in (*columns, betas, torch.zeros(*joints.shape[:2], 2))))
 
     monkeypatch.setattr(motion, "AnsweringNetwork", Told)
+    # This pack's frames know nothing of one another, as jitter does not.
+    monkeypatch.setattr(motion, "steady_keypoints", lambda keypoints, _: keypoints)
+    monkeypatch.setattr(motion, "KeypointStream", lambda: lambda keypoints, _: keypoints)
     monkeypatch.setattr(motion, "steady_motion", lambda _, answers, *more: BodyParameters(*answers[3:5]))
     frames = SimpleNamespace(joint_set="union48")
     result = evaluate_motion(frames, None, protocol, with_mesh=False)  # pyright: ignore[reportArgumentType]
