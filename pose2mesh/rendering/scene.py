@@ -156,12 +156,15 @@ def _paint(
 
 def _window(person: Person, camera: Camera, size: tuple[int, ...]) -> np.ndarray:
     """First and last pixel (exclusive) of the part of the picture that holds the body, [2, 2] as (x, y)."""
-    body = person.vertices + camera.translation  # [V, 3]
-    points = camera.project(person.vertices[body[:, 2] > NEAR])  # [V', 2]
-    if not len(points):
+    x, y, z = np.add(person.vertices.T, camera.translation[:, None], order="C")  # [V] each: rows are reduced fast
+    if not (z > NEAR).all():
+        x, y, z = x[z > NEAR], y[z > NEAR], z[z > NEAR]
+    if not len(z):
         return np.zeros((2, 2), int)
-    ends = np.stack([np.floor(points.min(axis=0)), np.ceil(points.max(axis=0))])
-    return np.clip(ends, 0, size).astype(int)
+    slopes = x / z, y / z
+    ends = np.array([[axis.min() for axis in slopes], [axis.max() for axis in slopes]])
+    ends = camera.focal * ends + np.asarray(camera.center)
+    return np.clip([np.floor(ends[0]), np.ceil(ends[1])], 0, size).astype(int)
 
 
 def vertex_opacity(person: Person) -> np.ndarray | None:

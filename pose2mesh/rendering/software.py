@@ -1,5 +1,7 @@
 """A z-buffer rasterizer in numpy: no GL, no display, the same bytes on every run.
 
+The C++ kernels (`ops.native.raster`) do its three inner loops where they are installed, to the same bytes.
+
 Scan conversion in three steps: triangles to rows, rows to samples (each one `np.repeat`), samples to the
 nearest one of each pixel. Only covered samples are ever made, so the cost follows the drawn area.
 
@@ -8,6 +10,7 @@ is always evaluated from its upper to its lower end, so two triangles that share
 closed mesh has neither cracks nor doubly drawn samples.
 """
 
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +51,7 @@ def render(
     values = front[faces[drawn.numbers]]  # [F', 3, C]
     if back is not None:
         values[drawn.is_back] = back[faces[drawn.numbers[drawn.is_back]]]
-    seen = _interpolate(drawn.corners[..., :2], values, pixels, owners, width)  # [S, C]
+    seen = _interpolate(drawn.corners, values, pixels, owners, width)  # [S, C]
     if not isinstance(color, np.ndarray):
         seen = np.take(encode((np.arange(256) / _LIGHT_SCALE) ** 2.2, np.array(color)), seen[:, 0], axis=0)
     rgb = np.zeros((height * width, seen.shape[1]), np.uint8)
@@ -65,9 +68,13 @@ def _vertex_values(normals: np.ndarray, color: tuple[float, float, float] | np.n
 
 
 def _interpolate(
-    points: np.ndarray, values: np.ndarray, pixels: np.ndarray, owners: np.ndarray, width: int
+    corners: np.ndarray, values: np.ndarray, pixels: np.ndarray, owners: np.ndarray, width: int
 ) -> np.ndarray:
-    """Values [F, 3, C] of triangles with corners [F, 3, 2], linear in the picture, at pixels [S] -> uint8 [S, C]."""
+    """Values [F, 3, C] of triangles with corners [F, 3, 3], linear in the picture, at pixels [S] -> uint8 [S, C]."""
+    values = np.asarray(values, np.float64)
+    if (kernels := _kernels()) and values.shape[2] <= kernels.MOST_CHANNELS:
+        return kernels.interpolate(corners, values, pixels, owners, width, _SLIVER)
+    points = corners[..., :2]
     p, q = points[:, 1] - points[:, 0], points[:, 2] - points[:, 0]  # [F, 2]
     area = p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]  # [F] twice, signed
     scale = np.divide(1, area, out=np.zeros_like(area), where=np.abs(area) > _SLIVER)[:, None]
@@ -114,6 +121,13 @@ def rasterize(
     return Hits(pixels, corners, *_barycentric(vertices, corners, rays))
 
 
+def _kernels() -> ModuleType | None:
+    """The C++ kernels, which do the same several times faster; None where they are missing."""
+    from pose2mesh.ops.native import raster  # loads torch
+
+    return raster if raster.is_available() else None
+
+
 class _Triangles(NamedTuple):
     """The faces that may be seen."""
 
@@ -131,12 +145,15 @@ def _triangles(
     is_closed: bool,
 ) -> _Triangles:
     """Faces before the camera that cover a sample; of a closed mesh only those that turn their outside to it."""
+    if kernels := _kernels():
+        return _Triangles(*kernels.triangles(vertices, faces, focal, center, size, is_closed, NEAR))
     far = vertices[:, 2] > NEAR  # [V]
     inverse = 1 / np.where(far, vertices[:, 2], 1)
     points = np.stack([*(focal * vertices[:, :2] * inverse[:, None] + center).T, inverse])  # [3, V]
     a, b, c = (points[:, faces[:, k]] for k in range(3))  # [3, F] each
     is_back = (b[0] - a[0]) * (c[1] - a[1]) > (b[1] - a[1]) * (c[0] - a[0])  # [F]
     kept = far[faces[:, 0]] & far[faces[:, 1]] & far[faces[:, 2]]
+    kept &= np.isfinite(sum(a[:2] + b[:2] + c[:2]))
     if is_closed:
         kept &= ~is_back
     for axis in range(2):  # most faces of a distant mesh cover no sample at all
@@ -148,6 +165,14 @@ def _triangles(
 
 def _visible(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pixels covered by any triangle [F, 3, 3], and for each the nearest triangle and its 1/z: [S] each."""
+    kernels = _kernels()
+    owner, nearest = (kernels.visible if kernels else _nearest)(corners, size)
+    pixels = np.flatnonzero(owner >= 0)
+    return pixels, owner[pixels], nearest[pixels]
+
+
+def _nearest(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """The nearest of triangles [F, 3, 3] for each pixel (-1: none) and its 1/z, [H W] each."""
     width, height = size
     low, high = _ends(*corners[..., :2].transpose(1, 2, 0))  # [2, F] each
     extent = np.clip((high - low).T, 1, size).prod(axis=1)  # [F] samples in the bounding box
@@ -159,8 +184,7 @@ def _visible(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np
         np.maximum.at(nearest, pixel, inverse)
         wins = inverse == nearest[pixel]
         owner[pixel[wins]] = chunk[triangle[wins]]  # equal depths: the last face, always the same one
-    pixels = np.flatnonzero(owner >= 0)
-    return pixels, owner[pixels], nearest[pixels]
+    return owner, nearest
 
 
 def _samples(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -188,7 +212,7 @@ def _samples(corners: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np
     return (
         np.repeat(triangle, count),
         np.repeat(row * width + first.astype(np.int64) - before, count) + within,
-        np.repeat(start - step * before, count) + np.repeat(step, count) * within,
+        np.repeat(start, count) + np.repeat(step, count) * (within - np.repeat(before, count)),
     )
 
 

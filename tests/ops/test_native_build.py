@@ -81,7 +81,7 @@ def test_the_library_that_is_loaded_is_of_these_sources():
 def test_a_library_that_cannot_be_loaded_is_told_and_done_without(content, tmp_path, monkeypatch):
     damaged = tmp_path / build.library_name("DEFAULT")
     damaged.write_bytes(content)
-    cached = (native.find_library, native._load, native.functions)
+    cached = (native.find_library, native.library, native.functions)
     monkeypatch.setattr(native, "folders", lambda: (tmp_path,))
     try:
         for function in cached:

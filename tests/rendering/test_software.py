@@ -3,6 +3,7 @@ import pytest
 import trimesh
 
 from pose2mesh.errors import MissingDependencyError
+from pose2mesh.rendering import software
 from pose2mesh.rendering.backends import get_renderer
 from pose2mesh.rendering.shading import shade
 from pose2mesh.rendering.software import NEAR, render
@@ -186,3 +187,33 @@ def test_agrees_with_pyrender_where_gl_works():
     both = mask & gl_mask
     assert np.median(np.abs(depth - gl_depth)[both]) < 1e-3
     assert np.abs(rgb[both].astype(float) - gl_rgb[both]).mean() < 12  # same lights, another reflection model
+
+
+def _scenes():
+    """Meshes with arguments of `render`: closed, open, cut by the picture, behind the camera, slivers, not finite."""
+    generator = np.random.default_rng(0)
+    vertices, faces = _sphere()
+    yield "sphere", vertices, faces, FOCAL, CLAY
+    yield "colors and opacity", vertices, faces, FOCAL, generator.uniform(0, 1, (len(vertices), 4))
+    yield "open", vertices, faces[: len(faces) // 2], FOCAL, CLAY
+    yield "close", *_sphere(0.5, (0.0, 0.0, 0.57)), 2 * FOCAL, CLAY
+    yield "tiny", vertices, faces, 0.02 * FOCAL, CLAY
+    soup = generator.normal([0, 0, 2], [1, 1, 1], (900, 3))
+    yield "soup", soup, np.arange(900).reshape(-1, 3), FOCAL, generator.uniform(0, 1, (900, 3))
+    soup[::7] = np.array([np.nan, np.inf, -np.inf])[generator.integers(0, 3, (len(soup[::7]), 3))]
+    yield "not finite", soup, np.arange(900).reshape(-1, 3), FOCAL, CLAY
+    flat = np.round(generator.uniform(-1, 1, (300, 3)), 1) * [1, 1, 0] + [0, 0, 3]
+    yield "level edges and equal depths", flat, np.arange(300).reshape(-1, 3), FOCAL, generator.uniform(0, 1, (300, 4))
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")  # of what is not finite
+@pytest.mark.parametrize("scene", list(_scenes()), ids=lambda scene: scene[0])
+def test_the_kernels_draw_the_same_bytes(scene, monkeypatch):
+    if software._kernels() is None:
+        pytest.skip("no compiled kernels; pose2mesh build-kernels")
+    _, vertices, faces, focal, color = scene
+    drawn = render(vertices, faces, focal, CENTER, SIZE, color)
+    monkeypatch.setattr(software, "_kernels", lambda: None)
+    for found, expected in zip(drawn, render(vertices, faces, focal, CENTER, SIZE, color), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert drawn[1].any()

@@ -55,12 +55,12 @@ def find_library() -> Path | None:
 @functools.cache
 def functions(dtype: torch.dtype) -> "dict[str, functools.partial] | None":
     """The kernels for a data type by name; None where they are missing or this torch lacks what they need."""
-    library, interface = _load(), _interface()
-    if library is None or interface is None or dtype not in _SUFFIXES:
+    loaded, interface = library(), _interface()
+    if loaded is None or interface is None or dtype not in _SUFFIXES:
         return None
     bound = {}
     for name in (*_LAYERS, *_NORMS):
-        function = library[f"{name}_{_SUFFIXES[dtype]}"]
+        function = loaded[f"{name}_{_SUFFIXES[dtype]}"]
         function.argtypes = (_POINTER,) * (3 if name in _LAYERS else 2)
         function.restype = ctypes.c_int32 if name in _LAYERS else None
         bound[name] = functools.partial(function, ctypes.addressof(interface))
@@ -68,8 +68,8 @@ def functions(dtype: torch.dtype) -> "dict[str, functools.partial] | None":
 
 
 @functools.cache
-def _load() -> ctypes.CDLL | None:
-    """The library; None where there is none, or one that is damaged or of another machine."""
+def library() -> ctypes.CDLL | None:
+    """The loaded library; None where there is none, or one that is damaged or of another machine."""
     path = find_library()
     try:
         return None if path is None else ctypes.CDLL(str(path))
@@ -85,7 +85,7 @@ def reason() -> str:
     """Why the kernels are not there, for the time that `is_available` is false."""
     if find_library() is None:
         return "no compiled kernels of this version"
-    if _load() is None:
+    if library() is None:
         return f"{find_library()} cannot be loaded"
     return f"torch {torch.__version__} lacks the C interface that the kernels call"
 
@@ -94,7 +94,7 @@ def remedy() -> str:
     """What to do about it."""
     if find_library() is None:
         return "install a C++ compiler and run: pose2mesh build-kernels"
-    return "upgrade torch" if _load() else "remove it and run: pose2mesh build-kernels"
+    return "upgrade torch" if library() else "remove it and run: pose2mesh build-kernels"
 
 
 @functools.cache
