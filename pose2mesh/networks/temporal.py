@@ -54,9 +54,10 @@ class Block(nn.Module):
         self.expand, self.contract = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
         self.bias = nn.Parameter(torch.zeros(2, FRAMES, heads))  # of both modes, by time between frames
 
-    def forward(self, x: Tensor, time: "Times", causal: bool) -> Tensor:
+    def forward(self, x: Tensor, time: "Times", causal: bool, memory: "Memory | None" = None) -> Tensor:
         """x [B,T,C] to the same."""
-        query, key, value = self.into(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        both = self.into(self.norm(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # [3, B, H, T, c]
+        query, key, value = both[0], *(both[1:] if memory is None else memory.with_earlier(self, both[1:]))
         mixed = functional.scaled_dot_product_attention(query, key, value, time.bias(self.bias[int(causal)]))
         x = x + self.out(mixed.transpose(1, 2).flatten(2))
         return x + self.contract(functional.gelu(self.expand(self.norm2(x))))
@@ -81,24 +82,31 @@ class TemporalNetwork(nn.Module):
                 layer.weight.mul_(0.1)
                 layer.bias.zero_()
 
-    def forward(self, answers: FrameAnswers, times: Tensor, present: Tensor, causal: bool = False) -> SteadyBody:
+    def forward(
+        self, answers: FrameAnswers, times: Tensor, present: Tensor, causal: bool = False,
+        memory: "Memory | None" = None,
+    ) -> SteadyBody:  # fmt: skip
         """`times` [B,T] s, ascending; `present` [B,T] bool: frames with an answer, the others are not looked at.
 
-        What comes out for absent frames means nothing. `causal`: no frame depends on one after it.
+        What comes out for absent frames means nothing. `causal`: no frame depends on one after it. `memory`: of the
+        frames before these, in the causal mode; these are remembered as well.
         """
         form = rotmat_to_rot6d(answers.rotations)  # [B, T, R, 6]
-        time = Times(times, present, causal)
+        time = Times(times, present, causal) if memory is None else memory.times_of(times, present)
         x = self.stem(self._features(answers, form)) + self.mode[int(causal)]
         for block in self.blocks:
-            x = block(x, time, causal)
+            x = block(x, time, causal, memory)
         x = self.norm(x)
         query, key = (
             layer(x).unflatten(-1, (self.bones, _KEY)).transpose(1, 2) for layer in (self.query, self.key)
         )  # [B, R, T, 8]
+        form = form.transpose(1, 2)  # [B, R, T, 6]
+        if memory is not None:
+            key, form = memory.with_earlier(self.key, torch.cat([key, form], -1)[None])[0].split([_KEY, 6], -1)
         sharp = self.sharpness(x).clamp(-3, 3).exp().transpose(1, 2)[..., None]  # [B, R, T, 1]
         near = time.bias(self.average[int(causal)], sharp)
         shares = (query @ key.transpose(-1, -2) * _KEY**-0.5 + near).softmax(-1)
-        smooth = (shares @ form.transpose(1, 2)).transpose(1, 2)  # [B, T, R, 6]
+        smooth = (shares @ form).transpose(1, 2)  # [B, T, R, 6]
         turn, shape, weight = self.head(x).split([6 * self.bones, self.num_shape, 1], -1)
         rotations = rot6d_to_rotmat(smooth + turn.unflatten(-1, (self.bones, 6)))
         weight = weight[..., 0].clamp(-6, 6).exp() * present
@@ -123,20 +131,44 @@ class TemporalNetwork(nn.Module):
 class Times:
     """Who may look at whom, and how far apart they are."""
 
-    def __init__(self, times: Tensor, present: Tensor, causal: bool):
-        """`times` [B,T] s, `present` [B,T] bool."""
+    def __init__(self, times: Tensor, present: Tensor, causal: bool, count: int | None = None):
+        """`times` [B,T] s, `present` [B,T] bool; the last `count` frames look (default: all)."""
         middle = FRAMES - 1 if causal else FRAMES // 2
-        slot = (times[:, None, :] - times[:, :, None]).float() * RATE + middle  # [B, T, T] of the key to each query
+        seeing = times if count is None else times[:, -count:]  # [B, Q]
+        slot = (times[:, None, :] - seeing[:, :, None]).float() * RATE + middle  # [B, Q, T] of the key to each query
         inside = (slot > -0.5) & (slot < (middle if causal else FRAMES - 1) + (1e-3 if causal else 0.5))
-        itself = torch.eye(times.shape[1], dtype=torch.bool, device=times.device)
+        itself = torch.eye(times.shape[1], dtype=torch.bool, device=times.device)[-seeing.shape[1] :]
         allowed = (inside & present[:, None, :]) | itself
         ticks = torch.arange(FRAMES, device=times.device)
-        self.near = (1 - (slot.clamp(0, FRAMES - 1)[..., None] - ticks).abs()).clamp(min=0)  # [B, T, T, 27]
-        self.blocked = torch.zeros_like(slot).masked_fill(~allowed, -torch.inf)[:, None]  # [B, 1, T, T]
+        self.near = (1 - (slot.clamp(0, FRAMES - 1)[..., None] - ticks).abs()).clamp(min=0)  # [B, Q, T, 27]
+        self.blocked = torch.zeros_like(slot).masked_fill(~allowed, -torch.inf)[:, None]  # [B, 1, Q, T]
 
     def bias(self, table: Tensor, factor: Tensor | float = 1.0) -> Tensor:
-        """[B,H,T,T] of a table [27,H], times `factor`; minus infinity where nobody may look."""
+        """[B,H,Q,T] of a table [27,H], times `factor`; minus infinity where nobody may look."""
         return factor * (self.near @ table).permute(0, 3, 1, 2) + self.blocked
+
+
+class Memory:
+    """What the causal mode keeps of one sequence's frames, so that those that come later are all that is computed."""
+
+    def __init__(self) -> None:
+        self._times, self._present = torch.zeros(1, 0, dtype=torch.float64), torch.zeros(1, 0, dtype=torch.bool)
+        self._kept: dict[nn.Module, Tensor] = {}  # [n, 1, H, T, c] by the layer that made them
+
+    def times_of(self, times: Tensor, present: Tensor) -> Times:
+        """Of frames [1,Q] that look at themselves and those before; what none of them can see is forgotten."""
+        near = self._times[0] > times[0, 0] - FRAMES / RATE
+        self._times = torch.cat([self._times[:, near], times], 1)
+        self._present = torch.cat([self._present[:, near], present], 1)
+        self._kept = {layer: columns[..., near, :] for layer, columns in self._kept.items()}
+        return Times(self._times, self._present, causal=True, count=times.shape[1])
+
+    def with_earlier(self, layer: nn.Module, columns: Tensor) -> Tensor:
+        """Columns [n,1,H,Q,c] behind those that the same layer made of the frames before, [n,1,H,T,c]."""
+        if layer in self._kept:
+            columns = torch.cat([self._kept[layer], columns], -2)
+        self._kept[layer] = columns
+        return columns
 
 
 def one_shape(betas: Tensor, weight: Tensor, causal: bool = False) -> Tensor:

@@ -1,5 +1,7 @@
 """Convert keypoints between joint sets by name, deriving pelvis, neck and knuckles where a set lacks them."""
 
+from functools import cache
+
 import numpy as np
 
 from pose2mesh.skeletons.joint_sets import joint_set
@@ -37,12 +39,16 @@ def convert(
     """
     source = joint_set(source) if isinstance(source, str) else source
     target = joint_set(target) if isinstance(target, str) else target
-    kind = np.result_type(points.dtype, np.float32)  # a mean of integers is no integer
-    out = np.zeros((*points.shape[:-2], len(target), points.shape[-1]), kind)
-    out_confidence = np.zeros((*confidence.shape[:-1], len(target)), confidence.dtype)
-    for i, parts in enumerate(conversion_sources(source, target)):
-        if parts:
-            index = list(parts)
-            out[..., i, :] = points[..., index, :].mean(-2)
-            out_confidence[..., i] = confidence[..., index].min(-1)
-    return out, out_confidence
+    points = points.astype(np.result_type(points.dtype, np.float32), copy=False)  # a mean of integers is no integer
+    first, second, is_known = _ends(source, target)
+    out = np.where(is_known[:, None], (points[..., first, :] + points[..., second, :]) / 2, 0)
+    sure = np.where(is_known, np.minimum(confidence[..., first], confidence[..., second]), 0)
+    return out.astype(points.dtype, copy=False), sure.astype(confidence.dtype, copy=False)
+
+
+@cache
+def _ends(source: JointSet, target: JointSet) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For each target joint [T] the first and the last source index whose mean it is, and whether there are any."""
+    rows = conversion_sources(source, target)
+    ends = np.array([(parts[0], parts[-1]) if parts else (0, 0) for parts in rows])  # one or two each
+    return ends[:, 0], ends[:, 1], np.array([bool(parts) for parts in rows])

@@ -16,7 +16,7 @@ from pose2mesh.fitting.steady_fit import SteadyFit, calm, slow
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.geometry.steady_keypoints import KeypointStream
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.temporal import FrameAnswers, TemporalNetwork
+from pose2mesh.networks.temporal import FrameAnswers, Memory, TemporalNetwork
 from pose2mesh.skeletons import JointSet, convert
 from pose2mesh.types import Keypoints2D, Person
 
@@ -31,7 +31,8 @@ class _Past:
 
     def __init__(self, num_shape: int) -> None:
         self.keypoints, self.time = KeypointStream(), 0.0
-        self.frames: deque[tuple[float, FrameAnswers]] = deque(maxlen=_FRAMES)
+        self.memory = Memory()
+        self.times: deque[float] = deque(maxlen=_FRAMES)
         self.shape, self.weight = torch.zeros(num_shape), torch.zeros(())  # sums of weighed shapes and of weights
         self.turns: deque[Tensor] = deque(maxlen=_FRAMES)  # [1, 19, 3] of the fit
         self.rotations: deque[Tensor] = deque(maxlen=_CALM_FRAMES)  # [19, 3, 3] after the fit
@@ -82,18 +83,18 @@ class SteadyStream:
         past = self._past_of(person.track, time)
         rays, targets, seen = self._rays(person)
         answer = self.frame_fit(_answer(person), rays)
-        gone = time - past.frames[-1][0] if past.frames else np.inf
-        past.frames.append((time, answer))
-        times = torch.tensor([[moment for moment, _ in past.frames]], dtype=torch.float64)
-        sequence = FrameAnswers(*(torch.cat(column)[None] for column in zip(*(a for _, a in past.frames), strict=True)))
-        steady = self.temporal(sequence, times, torch.ones_like(times, dtype=torch.bool), causal=True)
-        weight = steady.weight[0, -1]
-        past.shape, past.weight = past.shape + weight * steady.betas[0, -1], past.weight + weight
-        now = BodyParameters(steady.rotations[:, -1], (past.shape / past.weight)[None])
+        gone = time - past.times[-1] if past.times else np.inf
+        past.times.append(time)
+        times = torch.tensor(tuple(past.times), dtype=torch.float64)
+        present, frame = torch.ones(1, 1, dtype=torch.bool), FrameAnswers(*(column[None] for column in answer))
+        steady = self.temporal(frame, times[None, -1:], present, causal=True, memory=past.memory)
+        weight = steady.weight[0, 0]
+        past.shape, past.weight = past.shape + weight * steady.betas[0, 0], past.weight + weight
+        now = BodyParameters(steady.rotations[:, 0], (past.shape / past.weight)[None])
         past.turns.append(self.steady_fit.turns(now, answer.deviation, rays))
-        turns = slow(torch.cat(tuple(past.turns)), times[0], causal=True)[-1]
+        turns = slow(torch.cat(tuple(past.turns)), times, causal=True)[-1]
         past.rotations.append(rotvec_to_rotmat(turns) @ now.rotations[0])
-        rotations = calm(torch.stack(tuple(past.rotations)), times[0, -len(past.rotations) :])[-1]
+        rotations = calm(torch.stack(tuple(past.rotations)), times[-len(past.rotations) :])[-1]
         return self._person(person, past, rotations, now.betas, targets, seen, gone)
 
     def _rays(self, person: Person) -> tuple[Tensor, np.ndarray, np.ndarray]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pose2mesh.checkpoints.temporal import build_temporal, load_temporal, temporal_settings
-from pose2mesh.networks.temporal import FrameAnswers, one_shape
+from pose2mesh.networks.temporal import FrameAnswers, Memory, one_shape
 from pose2mesh.tracking.steady import steady_motion
 
 SETTINGS = temporal_settings({"joint_set": "union48", "output_set": "body32"}, 32, 2)
@@ -101,3 +101,23 @@ def test_shipped_weights_are_small():
     network = load_temporal()
     assert sum(parameter.numel() for parameter in network.parameters()) <= 3_000_000
     assert all(parameter.isfinite().all() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("rate", [15.0, 30.0, 60.0])
+def test_frame_by_frame_with_a_memory_is_the_causal_mode(network, rate):
+    """A frame at a time, then some at once, with one that nobody was seen in; nothing older than needed is kept."""
+    given, times, memory = answers(90), torch.arange(90, dtype=torch.float64) / rate, Memory()
+    present = torch.ones(90, dtype=torch.bool)
+    present[30] = False
+    parts = [slice(i, i + 1) for i in range(80)] + [slice(80, 90)]
+    with torch.inference_mode():
+        found = [
+            network(FrameAnswers(*(c[None, p] for c in given)), times[None, p], present[None, p], True, memory)
+            for p in parts
+        ]
+    whole = run(network, given, times, True, present)
+    one_by_one = torch.cat([steady.rotations[0] for steady in found])
+    torch.testing.assert_close(
+        one_by_one[present], whole[present], atol=1e-3, rtol=1e-3
+    )  # random weights magnify rounding
+    assert memory._times.shape[1] <= 10 + rate
