@@ -50,8 +50,9 @@ class AnnyBody(LinearBlendBody):
         ends = torch.stack([rotations[end] for _, end, _ in _BETWEEN.values()], 1)
         between = _part_way(starts, ends, starts.new_tensor([[part] for _, _, part in _BETWEEN.values()]))
         rotations |= dict(zip(_BETWEEN, between.unbind(1), strict=True))
-        for axis, (bone, (elbow, wrist)) in zip(self.forearm_axes, _TWISTED.items(), strict=True):
-            rotations[bone] = _half_twist(rotations[elbow], rotations[wrist], axis)
+        elbows, wrists = (torch.stack([rotations[ends[i]] for ends in _TWISTED.values()], 1) for i in (0, 1))
+        twisted = _half_twist(elbows, wrists, self.forearm_axes)  # [B, 2, 3, 3]
+        rotations |= dict(zip(_TWISTED, twisted.unbind(1), strict=True))
         return torch.stack([rotations[bone] for bone in self.groups], 1)
 
     def turn_shares(self) -> Tensor:
@@ -87,19 +88,13 @@ def _part_way(start: Tensor, end: Tensor, fraction: Tensor) -> Tensor:
 
 
 def _half_twist(elbow: Tensor, wrist: Tensor, axis: Tensor) -> Tensor:
-    """Forearm rotation [B,3,3] with half of the wrist's twist about the forearm axis [3] (swing-twist)."""
+    """Forearm rotations [B,n,3,3] with half of the wrist's twist about the forearm's axis [n,3] (swing-twist)."""
     relative = elbow.transpose(-1, -2) @ wrist
-    vector = torch.stack(
-        [
-            relative[:, 2, 1] - relative[:, 1, 2],
-            relative[:, 0, 2] - relative[:, 2, 0],
-            relative[:, 1, 0] - relative[:, 0, 1],
-        ],
-        -1,
-    )  # [B, 3]
+    skew = relative - relative.transpose(-1, -2)  # [B, n, 3, 3]
+    vector = torch.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], -1)  # [B, n, 3]
     trace = relative.diagonal(dim1=-2, dim2=-1).sum(-1)
-    angle = 2 * torch.atan2(vector @ axis, 1 + trace)  # [B]
-    return elbow @ rotvec_to_rotmat(0.5 * angle[:, None] * axis)
+    angle = 2 * torch.atan2((vector * axis).sum(-1), 1 + trace)  # [B, n]
+    return elbow @ rotvec_to_rotmat(0.5 * angle[..., None] * axis)
 
 
 def load_anny_body(path: str | Path | None = None) -> AnnyBody:

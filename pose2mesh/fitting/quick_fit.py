@@ -117,9 +117,13 @@ class QuickFit(nn.Module):
         return self.solve(answer.parameters, goal, sigma, rays, prior)
 
     def solve(
-        self, state: BodyParameters, goal: Tensor, sigma: Tensor, rays: Tensor, prior: Tensor | None = None
-    ) -> BodyParameters:
-        """From `state` towards points `goal` [B,P,3], each with a deviation `sigma` [B,P] m, and the rays."""
+        self, state: BodyParameters, goal: Tensor, sigma: Tensor, rays: Tensor, prior: Tensor | None = None,
+        linear: tuple[Tensor, Tensor] | None = None,
+    ) -> BodyParameters:  # fmt: skip
+        """From `state` towards points `goal` [B,P,3], each with a deviation `sigma` [B,P] m, and the rays.
+
+        `linear`: what `linearize` says of the state, where that is known.
+        """
         prior = self.prior if prior is None else prior
         rays, confidence = rays[..., :2], rays[..., 2]
         given, count = self.settings, len(self.set)
@@ -127,7 +131,8 @@ class QuickFit(nn.Module):
         distance = place[:, None, 2:]  # [B, 1, 1] turns rays to metres
         gone = goal.new_zeros(len(goal), prior.shape[-1], 1)
         for _ in range(given.steps):
-            points, slopes = self.linearize(state)  # [B, P, 3], [B, P, 3, D-3]
+            points, slopes = self.linearize(state) if linear is None else linear  # [B, P, 3], [B, P, 3, D-3]
+            linear = None
             errors, by_point = _project(points[:, :count], place, rays)
             errors = errors * distance
             squared, limit = errors.square().sum(-1), given.robust**2

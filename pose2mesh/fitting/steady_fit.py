@@ -39,10 +39,11 @@ class SteadyFit:
 
     def turns(self, steady: BodyParameters, deviation: Tensor, rays: Tensor) -> Tensor:
         """Rotation vectors [T,19,3] by which each frame, for itself, would turn the bones."""
-        goal, _ = self.fit.linearize(steady)  # [T, P, 3]
+        linear = self.fit.linearize(steady)
+        goal = linear[0]  # [T, P, 3]
         sigma = torch.full_like(goal[..., 0], self.fit.settings.vertex)
         sigma[:, : deviation.shape[1]] = TRUST * deviation
-        fitted = self.fit.solve(steady, goal, sigma, rays)
+        fitted = self.fit.solve(steady, goal, sigma, rays, linear=linear)
         return rotmat_to_rotvec(fitted.rotations @ steady.rotations.transpose(-1, -2))
 
 
