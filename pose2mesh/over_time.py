@@ -86,7 +86,8 @@ class OverTime:
     ) -> Iterator[Any]:
         """`FramePrediction`s of frames as they come, one by one and without delay, whose people have a `track`.
 
-        `smooth`: auto steadies everybody by what was seen of him so far, for weights that have a network over time.
+        `smooth`: auto steadies everybody by what was seen of him so far, for weights that have a network over time; the
+        people's keypoints are the steady ones then.
         """
         from pose2mesh.tracking.stream import SteadyStream
 
