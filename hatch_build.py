@@ -29,7 +29,7 @@ class CustomBuildHook(BuildHookInterface):
         try:
             libraries = build.build(root / NATIVE / "lib")
         except build.BuildError as error:
-            self.app.display_warning(f"no compiled kernels, the graph layers will run in plain torch: {error}")
+            self.app.display_warning(f"no compiled kernels, graph layers and pictures will take longer: {error}")
             return
         build_data["artifacts"] += [path.relative_to(root).as_posix() for path in libraries]
         if version == "standard":  # an editable install is of this machine anyhow

@@ -99,9 +99,9 @@ def _kernels() -> Iterator[Finding]:
         yield Finding("kernels", "cpu", False, str(error), "pip install torch")
         return
     if native.is_available():
-        yield Finding("kernels", "cpu", True, f"graph layers run compiled: {native.find_library()}")
+        yield Finding("kernels", "cpu", True, f"graph layers and drawing run compiled: {native.find_library()}")
     else:
-        detail = f"graph layers run in plain torch, some two times slower ({native.reason()})"
+        detail = f"graph layers and drawing run some two times slower without them ({native.reason()})"
         yield Finding("kernels", "cpu", False, detail, native.remedy())
     if requested_backend() != "auto":
         known = sorted(backend_names())

@@ -42,7 +42,7 @@ def test_missing_kernels_are_reported_with_the_remedy(monkeypatch):
     monkeypatch.setattr(native, "is_available", lambda: False)
     monkeypatch.setattr(native, "find_library", lambda: None)
     (finding,) = doctor._kernels()
-    assert not finding.ok and "plain torch" in finding.detail and "build-kernels" in finding.remedy
+    assert not finding.ok and "slower without them" in finding.detail and "build-kernels" in finding.remedy
 
 
 def test_a_broken_renderer_is_reported_not_raised(monkeypatch):

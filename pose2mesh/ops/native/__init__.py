@@ -1,4 +1,4 @@
-"""The C++ kernels of the CPU path: found, loaded on first use, called through ctypes. Nothing is built here.
+"""The C++ kernels of graph layers and of drawing: found, loaded on first use, called through ctypes. Never built here.
 
 `pip install` builds them where there is a compiler (hatch_build.py), `pose2mesh build-kernels` any time later. Where
 they are missing, everything works without them, slower. See docs/decisions/0030-native-kernels.md.
