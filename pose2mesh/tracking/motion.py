@@ -65,7 +65,9 @@ class MotionBuilder:
             self._anny, self._fit = body, ParameterFit(body, np.arange(0, len(body.v_template), _FIT_STRIDE))
             self._soles = ReducedBody(body, sole_vertices(body).ravel(), "coco19")
         if self.temporal is not None:
-            self._answer, self._steady_fit = AnsweringNetwork(network, "body32"), SteadyFit(body, "body32")
+            self._device = next(network.parameters()).device
+            self._answer = AnsweringNetwork(network, "body32", self._device)
+            self._steady_fit = SteadyFit(body, "body32")
 
     def rows(self, frames: Iterable[tuple[int, float, list[Person]]]) -> Rows:
         """Rows of frames: number, seconds, and people who have a track."""
@@ -167,7 +169,8 @@ class MotionBuilder:
         targets = self._targets(keypoints.numpy(), tuple(self.output_names))
         targets[..., :2] = (targets[..., :2] - np.asarray(camera.center)) / camera.focal
         rays = torch.from_numpy(targets.astype(np.float32))
-        answers = FrameAnswers(*(column[0] for column in self._answer(keypoints[None], rays[None])))
+        shown = keypoints[None].to(self._device), rays[None].to(self._device)
+        answers = FrameAnswers(*(column[0].cpu() for column in self._answer(*shown)))
         steady = steady_motion(self.temporal, answers, times)
         if keeps_shape:
             steady = steady._replace(betas=torch.from_numpy(rows.betas).median(0).values.expand(len(times), -1))
