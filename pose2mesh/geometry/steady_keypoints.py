@@ -14,8 +14,10 @@ SECONDS, CAUSAL_SECONDS = 0.2, 0.15  # deviation of the kernel over time where t
 JITTER = 0.011  # of the person's size; kernels are wider for more
 NARROWEST, WIDEST = 0.02, 0.25  # s
 REACH = 4.0  # deviations of the kernel that are looked at
-STRAY = 0.04  # of the person's size: joints farther from the curve hardly count
+STRAY = 0.06  # of the person's size: joints farther from the curve hardly count
 FILLED = 0.5  # confidence of a joint that its neighbours in time tell
+PARTS = (0.5, 0.25)  # of the kernel's deviation, for joints that do not keep to their curve
+MOSTLY = 0.6  # share of the weight that counts where they do
 ENOUGH = 1.0  # sum of weights from which they do
 FRAMES = 64  # that a stream remembers
 _ROUNDS = 3  # of weighing anew
@@ -32,12 +34,12 @@ def steady_keypoints(keypoints: Tensor, times: Tensor, causal: bool = False) -> 
     size, jitter = _size(keypoints), _jitter(keypoints)
     if len(times) < 3 or not size:
         return keypoints
-    seconds, parts = _width(jitter / size, causal), []
+    seconds, parts = REACH * _width(jitter / size, causal), []
     for some in times.split(_BLOCK):
-        first = int(torch.searchsorted(times, some[0] - REACH * seconds))
-        last = int(torch.searchsorted(times, some[-1] + (0 if causal else REACH * seconds), right=True))
-        gone = (times[first:last] - some[:, None]) / seconds  # [t, n]
-        parts.append(_regressed(keypoints[first:last], gone.to(keypoints.dtype), STRAY * size, causal))
+        first = int(torch.searchsorted(times, some[0] - seconds))
+        last = int(torch.searchsorted(times, some[-1] + (0 if causal else seconds), right=True))
+        gone = times[first:last] - some[:, None]  # [t, n]
+        parts.append(_regressed(keypoints[first:last], gone.to(keypoints.dtype), size, jitter, causal))
     points, weight = (torch.cat(column) for column in zip(*parts, strict=True))
     return _with_confidence(points, weight, keypoints[..., 2])
 
@@ -55,9 +57,8 @@ class KeypointStream:
         size = _size(past)
         if len(past) < 3 or not size:
             return keypoints
-        seconds = _width(_jitter(past) / size, causal=True)
-        gone = (torch.tensor([[moment - time for moment, _ in self._past]]) / seconds).to(past.dtype)  # [1, T]
-        points, weight = _regressed(past, gone, STRAY * size, causal=True)
+        gone = torch.tensor([[moment - time for moment, _ in self._past]], dtype=past.dtype)  # [1, T]
+        points, weight = _regressed(past, gone, size, _jitter(past), causal=True)
         return _with_confidence(points[0], weight[0], keypoints[:, 2])
 
 
@@ -66,8 +67,25 @@ def _width(jitter: float, causal: bool) -> float:
     return min(max((CAUSAL_SECONDS if causal else SECONDS) * jitter / JITTER, NARROWEST), WIDEST)
 
 
-def _regressed(keypoints: Tensor, gone: Tensor, stray: float, causal: bool) -> tuple[Tensor, Tensor]:
-    """Points [t,J,2] and sums of their weights [t,J], of keypoints [n,J,3] that are `gone` [t,n] deviations away."""
+def _regressed(keypoints: Tensor, gone: Tensor, size: float, jitter: float, causal: bool) -> tuple[Tensor, Tensor]:
+    """Points [t,J,2] and sums of their weights [t,J], of keypoints [n,J,3] that are `gone` [t,n] s away.
+
+    By the widest kernel whose curve the joint keeps to: who swings faster is looked at more closely.
+    """
+    seconds = _width(jitter / size, causal)
+    points, weight, is_followed = _curve(keypoints, gone / seconds, size, causal)
+    for part in PARTS:
+        if is_followed.all() or part * seconds < NARROWEST:
+            break
+        closer = _curve(keypoints, gone / (part * seconds), size, causal)
+        points = torch.where(is_followed[..., None], points, closer[0])
+        weight = torch.where(is_followed, weight, closer[1])
+        is_followed = is_followed | closer[2]
+    return points, weight
+
+
+def _curve(keypoints: Tensor, gone: Tensor, size: float, causal: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Points [t,J,2], sums of their weights [t,J], and whether joints keep to their curves [t,J]; `gone` [t,n]."""
     confidence = keypoints[..., 2]
     points = torch.where(confidence[..., None] > 0, keypoints[..., :2], 0.0)
     near = (gone.abs() <= REACH) & (gone <= 0) if causal else gone.abs() <= REACH
@@ -75,7 +93,7 @@ def _regressed(keypoints: Tensor, gone: Tensor, stray: float, causal: bool) -> t
     order = torch.arange(2 if causal else 3, device=gone.device)
     powers = gone[..., None] ** torch.arange(2 * len(order) - 1, device=gone.device)  # [t, n, 3 or 5]
     flat = torch.diag(torch.where(order > 0, _BEND, 1e-9).to(gone))
-    trust = torch.ones_like(weight)
+    trust, stray = torch.ones_like(weight), STRAY * size
     for _ in range(_ROUNDS):
         trusted = weight * trust
         moments = torch.einsum("tnk,tnj->tjk", powers, trusted)
@@ -83,7 +101,8 @@ def _regressed(keypoints: Tensor, gone: Tensor, stray: float, causal: bool) -> t
         curves = torch.linalg.solve(moments[..., order[:, None] + order] + flat, right)  # [t, J, 2 or 3, 2]
         off = torch.einsum("tnk,tjkc->tnjc", powers[..., : len(order)], curves) - points  # [t, n, J, 2]
         trust = (stray**2 / (off.square().sum(-1) + stray**2)).square()
-    return curves[:, :, 0], (weight * trust).sum(1)
+    kept = (weight * trust).sum(1)
+    return curves[:, :, 0], kept, kept >= MOSTLY * weight.sum(1)
 
 
 def _with_confidence(points: Tensor, weight: Tensor, confidence: Tensor) -> Tensor:

@@ -57,6 +57,8 @@ def test_it_is_least_squares_where_nothing_strays(exact):
 
 
 def test_strays_return_and_short_gaps_close(exact):
+    exact = exact.clone()
+    exact[:, 9] = exact[0, 9]  # of one that swings nobody could say that it strayed
     noisy = jittered(exact, 5)
     noisy[40:44, 9, :2] += 90
     noisy[60:66, 10] = torch.tensor([float("nan"), float("nan"), 0.0])
@@ -66,6 +68,19 @@ def test_strays_return_and_short_gaps_close(exact):
     assert off(steady, exact)[60:66, 10].max() < 15
     assert (steady[60:66, 10, 2] == FILLED).all()
     assert (steady[:, 3] == 0).all() and steady.isfinite().all()  # who never shows a joint has none
+
+
+def test_who_swings_fast_keeps_the_size_of_the_swing(exact):
+    """One joint, twice a second by 100 px, among slow ones: at most a quarter of its swing is lost."""
+    swinging = exact.clone()
+    swinging[:, 4, 0] += 100 * torch.sin(4 * np.pi * TIMES)
+    noisy = jittered(swinging, 5)
+    for causal in (False, True):
+        steady = steady_keypoints(noisy, TIMES, causal)[10:-10]
+        assert np.ptp(steady[:, 4, 0].numpy()) > 0.75 * np.ptp(swinging[10:-10, 4, 0].numpy())
+        assert (
+            off(steady, swinging[10:-10])[:, 4].mean() < (1.2 if not causal else 6) * off(noisy, swinging)[:, 4].mean()
+        )
 
 
 def test_units_rates_and_whole_videos_in_blocks(exact):
