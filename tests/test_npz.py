@@ -82,7 +82,7 @@ def test_pickled_objects_are_never_loaded(tmp_path):
             return (pytest.fail, ("unpickled",))
 
     stream = io.BytesIO()
-    np.lib.format.write_array(stream, np.array([Canary()], object), allow_pickle=True)
+    np.lib.format.write_array(stream, np.array([Canary()], object))
     path = _archive(tmp_path, "vertices.npy", stream.getvalue())
     with pytest.raises(FormatError, match="object"):
         read_arrays(path, ["vertices"])

@@ -2,7 +2,8 @@
 
 Every joint at every frame is the value there of a parabola (of the past alone: of a line) through its neighbours in
 time (local regression, Cleveland 1979), robust to joints that land elsewhere (Geman & McClure 1987). How far it looks
-is read off the keypoints' own jitter, so exact ones stay as they are.
+is read off the keypoints' own jitter, so exact ones stay as they are; where two fifths of a joint's neighbours would
+have to be strays it swings, and is looked at more closely.
 """
 
 from collections import deque
@@ -16,9 +17,9 @@ NARROWEST, WIDEST = 0.02, 0.25  # s
 REACH = 4.0  # deviations of the kernel that are looked at
 STRAY = 0.06  # of the person's size: joints farther from the curve hardly count
 FILLED = 0.5  # confidence of a joint that its neighbours in time tell
-PARTS = (0.5, 0.25)  # of the kernel's deviation, for joints that do not keep to their curve
-MOSTLY = 0.6  # share of the weight that counts where they do
 ENOUGH = 1.0  # sum of weights from which they do
+PARTS = (0.5, 0.25)  # of the kernel's deviation, for joints that do not keep to their curve
+MOSTLY = 0.6  # share of the neighbours' weight that counts where a joint keeps to its curve
 FRAMES = 64  # that a stream remembers
 _ROUNDS = 3  # of weighing anew
 _BEND = 0.01  # keeps curves through few points flat

@@ -145,6 +145,8 @@ def _triangles(
     is_closed: bool,
 ) -> _Triangles:
     """Faces before the camera that cover a sample; of a closed mesh only those that turn their outside to it."""
+    if len(faces) and not 0 <= faces.min() <= faces.max() < len(vertices):
+        raise IndexError(f"faces name vertices {faces.min()} to {faces.max()}, but there are {len(vertices)}")
     if kernels := _kernels():
         return _Triangles(*kernels.triangles(vertices, faces, focal, center, size, is_closed, NEAR))
     far = vertices[:, 2] > NEAR  # [V]

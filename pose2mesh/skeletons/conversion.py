@@ -41,7 +41,7 @@ def convert(
     target = joint_set(target) if isinstance(target, str) else target
     points = points.astype(np.result_type(points.dtype, np.float32), copy=False)  # a mean of integers is no integer
     first, second, is_known = _ends(source, target)
-    out = np.where(is_known[:, None], (points[..., first, :] + points[..., second, :]) / 2, 0)
+    out = np.where(is_known[:, None], points[..., first, :] / 2 + points[..., second, :] / 2, 0)
     sure = np.where(is_known, np.minimum(confidence[..., first], confidence[..., second]), 0)
     return out.astype(points.dtype, copy=False), sure.astype(confidence.dtype, copy=False)
 

@@ -69,9 +69,9 @@ class MotionConfig(RunConfig):
     width: int = Field(default=256, ge=16)
     layers: int = Field(default=3, ge=1)
     length: int = Field(default=64, ge=3)  # frames of a sequence
-    chunk: int = Field(default=512, ge=2)  # sequences that the frame network answers at once
+    chunk: int = Field(default=512, ge=2, multiple_of=2)  # sequences that the frame network answers at once
     passes: int = Field(default=3, ge=1)  # over a chunk
-    batch_size: int = Field(default=16, ge=2)  # sequences, half of them for each mode
+    batch_size: int = Field(default=16, ge=2, multiple_of=2)  # sequences, half of them for each mode
     steps: int = Field(default=6000, ge=1)
     learning_rate: Positive = 1e-3
     weight_decay: NotNegative = 0.01

@@ -71,7 +71,7 @@ def npy(header: str, data: bytes = b"") -> bytes:
 
 def saved(array) -> bytes:
     stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=True)
+    np.save(stream, array)
     return stream.getvalue()
 
 

@@ -6,7 +6,7 @@ from pose2mesh.errors import MissingDependencyError
 from pose2mesh.rendering import software
 from pose2mesh.rendering.backends import get_renderer
 from pose2mesh.rendering.shading import shade
-from pose2mesh.rendering.software import NEAR, render
+from pose2mesh.rendering.software import NEAR, rasterize, render
 
 CLAY = (0.87, 0.70, 0.60)
 FOCAL, SIZE = 500.0, (320, 240)
@@ -217,3 +217,10 @@ def test_the_kernels_draw_the_same_bytes(scene, monkeypatch):
     for found, expected in zip(drawn, render(vertices, faces, focal, CENTER, SIZE, color), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert drawn[1].any()
+
+
+@pytest.mark.parametrize("index", [-1, 4, 1 << 40])
+def test_faces_that_name_no_vertex_are_refused(index):
+    corners = np.array([[0, 0, 2], [1, 0, 2], [0, 1, 2], [1, 1, 2.0]])
+    with pytest.raises(IndexError, match="name vertices"):
+        rasterize(corners, np.array([[0, 1, 2], [1, 2, index]]), FOCAL, CENTER, SIZE)

@@ -25,7 +25,10 @@ def triangles(
     vertices: np.ndarray, faces: np.ndarray, focal: float, center: tuple[float, float], size: tuple[int, int],
     is_closed: bool, near: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
-    """Numbers [F'], corners [F', 3, 3] (x, y, 1/z) and whether the inside is seen [F'], of faces that may be seen."""
+    """Numbers [F'], corners [F', 3, 3] (x, y, 1/z) and whether the inside is seen [F'], of faces that may be seen.
+
+    Who calls has looked that faces name vertices: the kernel would read what lies beside them.
+    """
     vertices, faces = np.ascontiguousarray(vertices, np.float64), np.ascontiguousarray(faces, np.int32)
     count = len(faces)
     corners, numbers, is_back = np.empty((count, 3, 3)), np.empty(count, np.int64), np.empty(count, bool)
