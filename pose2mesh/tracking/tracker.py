@@ -56,8 +56,8 @@ class _Known:
 
     def is_near(self, other: "_Known", time: float, near: float = _NEAR) -> bool:
         """Whether two people are expected so close that one may be taken for the other."""
-        between = np.median(self.moved(time), 0) - np.median(other.moved(time), 0)
-        return bool(np.linalg.norm(between) < near * max(self.size, other.size))
+        mine, theirs = (np.median(one.moved(time)[one.has_point], 0) for one in (self, other))
+        return bool(np.linalg.norm(mine - theirs) < near * max(self.size, other.size))
 
 
 class IdentityTracker:

@@ -93,6 +93,20 @@ def test_who_is_behind_comes_back_with_the_own_number(kind):
         assert numbers[truth == 1][-1] == numbers[truth == 1][0]
 
 
+@pytest.mark.parametrize("kind", ["crossing", "meeting and parting"])
+def test_joints_that_were_never_seen_do_not_tell_where_people_are(kind):
+    """Of people cut at the waist nine joints lie at zero, which is no place."""
+    frames = []
+    for truth, keypoints in with_mixed_joints(people(kind)):
+        confidence = keypoints.confidence.copy()
+        confidence[:, [*range(5), *range(13, 17)]] = 0
+        points = np.where(confidence[..., None] > 0, keypoints.points, 0)
+        frames.append((truth, replace(keypoints, points=points, confidence=confidence)))
+    truth, numbers = follow(frames)
+    assert numbers[truth == 0][-1] == numbers[truth == 0][0]
+    assert numbers[truth == 1][-1] == numbers[truth == 1][0]
+
+
 @pytest.mark.parametrize("frames", [15, 30])
 def test_somebody_out_of_sight_for_a_second_is_still_known(frames):
     truth, numbers = follow(detections(people("side by side"), 0, (40, 40 + frames)))
