@@ -15,16 +15,17 @@
 | world_from_camera | [4, 4] | to a world with y up and the ground at zero, where feet told where that is |
 | world_joints, world_translation | [N, J, 3], [N, 3] | the joints there, and the pelvis |
 | contacts | [N, 2] | whether the left and the right foot stand |
-| poses, trans, mocap_framerate | [N, 72], [N, 3], [] | as in AMASS, for SMPL: rotation vectors, root y up |
+| poses, trans, mocap_framerate | [N, 72], [N, 3], [] | as in AMASS, for SMPL whose file is there: rotation vectors, root y up |
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pose2mesh.errors import FormatError, InputError
+from pose2mesh.errors import FormatError, InputError, MissingDependencyError, MissingFileError
 from pose2mesh.exporters.person import Y_UP
 from pose2mesh.npz import check_shapes, read_arrays, write_arrays
 from pose2mesh.types import Camera, Motion
@@ -44,6 +45,7 @@ _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
     "body": ("U", ""),
 }
 _OPTIONAL = {"world_from_camera": ("f", "44"), "contacts": ("b", "N2")}
+_BATCH = 256  # meshes at once
 _ORTHOGONAL = 1e-3  # largest entry of R Rᵀ − 1 that still passes for rounding
 
 
@@ -118,17 +120,28 @@ def _write_npz(motion: Motion, path: Path) -> None:
         arrays["world_translation"] = (motion.translation @ rotmat.T + shift).astype(np.float32)
         arrays["world_joints"] = (motion.joints @ rotmat.T + arrays["world_translation"][:, None]).astype(np.float32)
     if motion.body.startswith("smpl"):
-        arrays |= _amass(motion)
+        with suppress(MissingFileError, MissingDependencyError):
+            arrays |= _amass(motion)
     write_arrays(path, arrays)
 
 
 def _amass(motion: Motion) -> dict[str, Any]:
-    from scipy.spatial.transform import Rotation  # slow to import
+    """SMPL turns a body about its rest pelvis and moves it then; Motion says where the pelvis off the mesh is."""
+    import torch  # slow to import, as are SciPy's rotations
+    from scipy.spatial.transform import Rotation
 
-    rotations = motion.rotations.astype(np.float64)  # [N, 24, 3, 3]
+    from pose2mesh.body_models import load_body_model
+
+    body, rotations = load_body_model(motion.body), motion.rotations.astype(np.float64)  # [N, 24, 3, 3]
+    rows = [torch.from_numpy(a.astype(np.float32)).split(_BATCH) for a in (motion.betas, motion.rotations)]
+    with torch.inference_mode():
+        bodies = [body(betas, turns) for betas, turns in zip(*rows, strict=True)]
+        pelvis = torch.cat([body.J_regressor[0] @ posed.vertices for posed in bodies]).numpy()  # [N, 3]
+        head = torch.cat([posed.joints[:, 0] for posed in bodies]).numpy()  # [N, 3]
     rotations[:, 0] = Y_UP[:, None] * rotations[:, 0]
     poses = Rotation.from_matrix(rotations.reshape(-1, 3, 3)).as_rotvec().reshape(len(motion), -1)
-    return {"poses": poses, "trans": motion.translation * Y_UP, "mocap_framerate": np.float64(motion.fps)}
+    trans = (motion.translation + head - pelvis) * Y_UP - head
+    return {"poses": poses, "trans": trans, "mocap_framerate": np.float64(motion.fps)}
 
 
 def _write_bvh(motion: Motion, path: Path) -> None:

@@ -4,12 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import smplx
+import torch
+from scipy.sparse import csc_matrix
 from scipy.spatial.transform import Rotation
+from smplx.utils import Struct
+from synthetic_models import arrays, write_pickle
 
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.body_models.licensed_files import SMPL
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.exporters import load_motion_file
 from pose2mesh.synthesis.walk import walking
+from pose2mesh.tracking.bodies import MotionBodies
 from pose2mesh.types import Motion
 
 
@@ -81,13 +88,33 @@ def test_damaged_files(motion, tmp_path):
         load_motion_file(tmp_path / "cut.npz")
 
 
-def test_smpl_parameters_are_saved_as_in_amass(motion, tmp_path):
+def test_smpl_parameters_are_saved_as_in_amass(motion, tmp_path, monkeypatch):
+    """SMPL's own layer puts the body of `poses`, `betas` and `trans` where the motion has it."""
+    entries = arrays(SMPL)
+    regressor = entries["J_regressor"]
+    entries["J_regressor"] = csc_matrix(regressor / regressor.sum(1).reshape(-1, 1))  # of points that move along
+    write_pickle(tmp_path / "smpl" / "SMPL_NEUTRAL.pkl", entries)
+    monkeypatch.setenv("POSE2MESH_MODELS", str(tmp_path))
     rotvec = np.random.default_rng(0).normal(size=(len(motion), 24, 3)) * 0.3
     rotations = Rotation.from_rotvec(rotvec.reshape(-1, 3)).as_matrix().reshape(-1, 24, 3, 3)
     rotations[:, 0] = np.diag([1.0, -1, -1]) @ rotations[:, 0]
-    fields = {"body": "smpl-neutral", "rotations": rotations, "bone_names": tuple(map(str, range(24)))}
+    betas = np.tile(np.linspace(-1, 1, 10, dtype=np.float32), (len(motion), 1))
+    fields = {"body": "smpl-neutral", "rotations": rotations, "betas": betas, "bone_names": tuple(map(str, range(24)))}
     smpl: Motion = replace(motion, **fields)
-    with np.load(smpl.save(tmp_path / "smpl.npz")) as arrays:
-        np.testing.assert_allclose(arrays["poses"], rotvec.reshape(len(motion), 72), atol=1e-6)
-        np.testing.assert_allclose(arrays["trans"], motion.translation * [1, -1, -1])
-        assert arrays["mocap_framerate"] == 30
+    with np.load(smpl.save(tmp_path / "smpl.npz")) as file:
+        np.testing.assert_allclose(file["poses"], rotvec.reshape(len(motion), 72), atol=1e-6)
+        assert file["mocap_framerate"] == 30
+        poses, shape, trans = (torch.tensor(file[name]).float() for name in ("poses", "betas", "trans"))
+    layer = smplx.SMPL("", data_struct=Struct(**entries), batch_size=len(motion))
+    posed = layer(betas=shape, global_orient=poses[:, :3], body_pose=poses[:, 3:], transl=trans).vertices
+    expected = (MotionBodies(smpl).vertices(slice(None)) + smpl.translation[:, None]) * [1, -1, -1]
+    np.testing.assert_allclose(posed.detach().numpy(), expected, atol=1e-4)
+
+
+def test_smpl_motions_are_saved_without_its_file(motion, tmp_path, monkeypatch):
+    monkeypatch.setenv("POSE2MESH_CACHE", str(tmp_path))
+    monkeypatch.delenv("POSE2MESH_MODELS", raising=False)
+    rotations, bones = np.tile(np.eye(3), (len(motion), 24, 1, 1)), tuple(map(str, range(24)))
+    smpl = replace(motion, body="smpl-neutral", rotations=rotations, bone_names=bones)
+    with np.load(smpl.save(tmp_path / "smpl.npz")) as file:
+        assert "rotations" in file and "trans" not in file
