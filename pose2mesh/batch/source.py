@@ -79,7 +79,8 @@ def check_ids(groups: Sequence[Group], start: int, end: int) -> None:
     for _, table in read_pieces(groups, start, end, only_ids=True):
         ids = [x for x in table.column("id").to_pylist() if x is not None]
         try:
-            hashes = np.array([hash(x) for x in ids], np.int64)
+            # Python's own hash takes -1 for -2
+            hashes = np.array([hash(str(x) if isinstance(x, int) else x) for x in ids], np.int64)
         except TypeError as error:
             raise InputError(f"ids are of type {table.schema.field('id').type}; give numbers or text") from error
         parts.append(hashes)

@@ -152,6 +152,13 @@ def test_tables_that_cannot_be_used(tmp_path, model):
     assert not out.exists() or not list(out.iterdir())
 
 
+def test_ids_of_equal_hash_are_not_the_same(tmp_path, model):
+    """Python hashes -1 as -2, and numbers beyond 2^61 as small ones."""
+    ids = pa.chunked_array([pa.array([-1, -2, 0, 2**61 - 1])])
+    table = write(people(4).set_column(0, "id", ids), tmp_path / "t.parquet")
+    assert run_local(table, tmp_path / "out", model) == Done(4, 0, 0)
+
+
 def test_a_table_without_rows_has_an_output_with_its_columns(tmp_path, model):
     assert run_local(write(people(0), tmp_path / "t.parquet"), tmp_path / "out", model) == Done(0, 0, 0)
     assert pq.read_table(tmp_path / "out").num_rows == 0
