@@ -165,6 +165,26 @@ def test_input_is_left_alone(model):
     np.testing.assert_array_equal(values, before)
 
 
+@pytest.mark.parametrize("anything", [np.nan, np.inf, -1e30])
+def test_what_detectors_leave_in_missing_joints_goes_nowhere(photo, anything):
+    """A detector may give anything where the confidence is not above 0, even as that confidence."""
+
+    class Careless(FixedDetector):
+        def detect(self, image):
+            found = super().detect(image)
+            found.points[:, [3, 9]], found.confidence[:, [3, 9]] = fill, min(fill, 0.0)
+            return found
+
+    model = Pose2Mesh.from_pretrained("anny-body")
+    fill = 0.0
+    expected = model.predict(photo, detector=Careless([person()]))[0]
+    fill = anything
+    found = model.predict(photo, detector=Careless([person()]))[0]
+    np.testing.assert_array_equal(found.vertices, expected.vertices)
+    np.testing.assert_array_equal(found.keypoints, expected.keypoints)
+    np.testing.assert_array_equal(found.camera.translation, expected.camera.translation)
+
+
 @pytest.mark.parametrize("size", [0, -3])
 def test_batch_size_must_be_positive(model, size):
     with pytest.raises(InputError, match="batch size"):
