@@ -38,7 +38,7 @@ def place(
     times: np.ndarray,
     camera: Camera,
 ) -> Path:
-    """Place one person.
+    """Place one person, of whom a joint is seen at some time; where gaps enclose none, by interpolation.
 
     Shapes: joints [T, J, 3] m, root-relative in camera axes; keypoints [T, J, 3] pixels and confidence; soles
     [T, 2, P, 3] m like the joints (None: no feet are looked at); times [T] s.
@@ -47,7 +47,10 @@ def place(
         _place_run(joints[run], keypoints[run], None if soles is None else soles[run], times[run], camera)
         for run in runs_without_gap(times)
     ]
-    return Path(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    translation, contacts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    known = np.isfinite(translation[:, 0])
+    nearest = np.stack([np.interp(times, times[known], axis[known]) for axis in translation.T], -1)  # [T, 3]
+    return Path(np.where(known[:, None], translation, nearest), contacts)
 
 
 def _place_run(
@@ -56,6 +59,8 @@ def _place_run(
     rays = (keypoints[..., :2] - np.asarray(camera.center)) / camera.focal  # [T, J, 2]
     seen = keypoints[..., 2]  # [T, J]
     frames = np.flatnonzero((seen > 0).any(1))
+    if not len(frames):
+        return Path(np.full((len(times), 3), np.nan), np.zeros((len(times), 2), bool))
     guesses = fit_perspective(joints[frames], keypoints[frames, :, :2], seen[frames], camera.focal, camera.center)
     translation = np.stack([np.interp(times, times[frames], axis) for axis in guesses.T], -1)  # [T, 3]
     deviation = _POINT_SHARE * _box_sides(rays, seen)  # [T]

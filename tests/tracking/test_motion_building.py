@@ -152,6 +152,21 @@ def test_absent_keypoints_and_gaps(builder):
     assert np.abs(built.translation - motion.translation).mean() < 0.08
 
 
+def test_people_without_a_joint_that_places_them(builder):
+    """Such as feet alone: before a gap they are taken for where they are after it, by themselves for nobody."""
+    keypoints = TRUTH.keypoints.copy()
+    keypoints[:20, :, 2] = 0
+    gap = replace(TRUTH, keypoints=keypoints).select((TRUTH.frame < 20) | (TRUTH.frame > 50))
+    built = builder.build(builder.rows(answers(gap)), 30.0)
+    np.testing.assert_allclose(built.translation[:20], np.tile(built.translation[20], (20, 1)))
+    unseen = TRUTH.select(TRUTH.frame < 20)
+    rows = builder.rows(answers(replace(unseen, keypoints=keypoints[:20])))
+    with pytest.raises(NoPersonFoundError):
+        builder.build(rows, 30.0)
+    others = builder.rows(answers(replace(TRUTH, track=np.full(len(TRUTH), 2))))
+    assert builder.build(builder.join([rows, others]), 30.0).tracks == (2,)
+
+
 def test_networks_without_parameters_are_fitted():
     """Meshes alone give the same motion as the parameters that made them."""
     bare = MotionBuilder(SimpleNamespace(joint_set="coco17", output_joint_names=TRUTH.joint_names, faces=FACES))
