@@ -1,5 +1,8 @@
 """Errors that a user can act on. Each message names what is wrong, where, and the remedy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class Pose2MeshError(Exception):
     """Base of all errors that this package raises on purpose. `exit_code` is what the command returns."""
@@ -33,3 +36,12 @@ class MachineError(Pose2MeshError):
     """The machine failed: disk full, out of memory (exit code 3)."""
 
     exit_code = 3
+
+
+@contextmanager
+def optional_import(message: str) -> Iterator[None]:
+    """A block that imports packages of an extra; without them MissingDependencyError says `message`."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingDependencyError(message) from error

@@ -11,7 +11,7 @@ import torch
 from pose2mesh.batch.local import Done, Job, prepare, run_pieces
 from pose2mesh.batch.recover import BATCH_SIZE, WEIGHTS
 from pose2mesh.batch.source import check_ids
-from pose2mesh.errors import InputError, MachineError, MissingDependencyError, Pose2MeshError
+from pose2mesh.errors import InputError, MachineError, Pose2MeshError, optional_import
 from pose2mesh.pipeline import Pose2Mesh
 
 _SPAN = 16  # pieces that an actor is given at once, at most
@@ -35,11 +35,9 @@ def run_ray(
     actor that dies is started again and repeats at most a piece. Errors as of the local engine, MissingDependencyError
     without Ray.
     """
-    try:
+    with optional_import("--engine ray needs Ray: pip install 'pose2mesh[ray]'"):
         import ray  # pyright: ignore[reportMissingImports]
         from ray.util import ActorPool  # pyright: ignore[reportMissingImports]
-    except ImportError as error:
-        raise MissingDependencyError("--engine ray needs Ray: pip install 'pose2mesh[ray]'") from error
     job = prepare(table.resolve(), output.resolve(), overwrite, batch_size)
     check_ids(job.groups, 0, job.total)
     if not ray.is_initialized():

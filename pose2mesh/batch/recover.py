@@ -8,7 +8,7 @@ import torch
 
 from pose2mesh.batch.rows import Rows, Size, read_rows
 from pose2mesh.detectors.sources import weakness
-from pose2mesh.errors import FormatError, InputError, MissingDependencyError
+from pose2mesh.errors import FormatError, InputError, optional_import
 from pose2mesh.fitting.answering import fitted_answers
 from pose2mesh.fitting.camera import fit_perspective
 from pose2mesh.geometry.placement import guess_intrinsics
@@ -53,10 +53,8 @@ def recover(table: "pyarrow.Table", model: Pose2Mesh | None = None, batch_size: 
 
 def import_pyarrow() -> Any:
     """Raises MissingDependencyError without it."""
-    try:
+    with optional_import("tables need pyarrow: pip install 'pose2mesh[batch]'"):
         import pyarrow
-    except ImportError as error:
-        raise MissingDependencyError("tables need pyarrow: pip install 'pose2mesh[batch]'") from error
     return pyarrow
 
 

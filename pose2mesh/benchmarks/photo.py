@@ -12,7 +12,7 @@ import torch
 from pose2mesh.benchmarks.report import markdown
 from pose2mesh.detectors import get_detector
 from pose2mesh.detectors.conversion import in_joint_set
-from pose2mesh.errors import MissingDependencyError
+from pose2mesh.errors import optional_import
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering import render_overlay, render_views
 from pose2mesh.viewer import people_page
@@ -76,10 +76,8 @@ def _scaled(photo: Path | None) -> np.ndarray:
     if photo is not None:
         image = read_image(photo)
     else:
-        try:
+        with optional_import("no photo: name one, or pip install 'pose2mesh[demo]'"):
             from skimage.data import camera
-        except ImportError as error:
-            raise MissingDependencyError("no photo: name one, or pip install 'pose2mesh[demo]'") from error
         image = np.repeat(camera()[..., None], 3, axis=-1)
     return shrink(image, LONGEST_SIDE / max(image.shape[:2]))
 

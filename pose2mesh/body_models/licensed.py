@@ -25,7 +25,7 @@ from pose2mesh.body_models.licensed_files import (
     read_regressor,
 )
 from pose2mesh.body_models.linear_blend import BodyOutput, LinearBlendBody
-from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.errors import InputError, optional_import
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import DERIVED
 
@@ -127,12 +127,10 @@ def load_licensed_body(name: str, path: str | Path | None = None) -> LicensedBod
 @functools.cache
 def _skinning() -> Callable[..., Any]:
     """`smplx.lbs.lbs`, which takes Tensors but says otherwise. Raises MissingDependencyError without it."""
-    try:
+    with optional_import(
+        "SMPL and MANO need the package smplx, for non-commercial research only; pip install 'pose2mesh[smpl]'"
+    ):
         from smplx.lbs import lbs
-    except ImportError as error:
-        raise MissingDependencyError(
-            "SMPL and MANO need the package smplx, for non-commercial research only; pip install 'pose2mesh[smpl]'"
-        ) from error
     return lbs
 
 

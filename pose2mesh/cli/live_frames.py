@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pose2mesh.cli.console import say
 from pose2mesh.detectors.videos import VideoFrame
-from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.errors import InputError, optional_import
 
 _CAMERAS = {"Linux": ("v4l2", "/dev/video{}"), "Darwin": ("avfoundation", "{}"), "Windows": ("dshow", "video={}")}
 
@@ -26,10 +26,8 @@ def played(path: Path) -> Iterator[VideoFrame]:
 
 def camera_frames(number: int) -> Iterator[VideoFrame]:
     """Frames of a camera until it is gone. Raises InputError where there is none."""
-    try:
+    with optional_import("a camera needs PyAV: pip install 'pose2mesh[live]'"):
         import av
-    except ImportError as error:
-        raise MissingDependencyError("a camera needs PyAV: pip install 'pose2mesh[live]'") from error
     kind, name = _CAMERAS.get(platform.system(), _CAMERAS["Linux"])
     try:
         container = av.open(name.format(number), format=kind)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pose2mesh.datasets.recorded_skeleton import Skeleton
 from pose2mesh.datasets.recording import Recording, check_numbers
-from pose2mesh.errors import FormatError, MissingDependencyError, MissingFileError
+from pose2mesh.errors import FormatError, MissingFileError, optional_import
 
 
 def read_bvh(path: Path) -> list[Recording]:
@@ -17,10 +17,8 @@ def read_bvh(path: Path) -> list[Recording]:
 
     Raises MissingFileError; FormatError for a malformed file; MissingDependencyError without pybvh.
     """
-    try:
+    with optional_import("reading BVH needs pybvh: pip install 'pose2mesh[bvh]'"):
         import pybvh
-    except ImportError as error:
-        raise MissingDependencyError("reading BVH needs pybvh: pip install 'pose2mesh[bvh]'") from error
     if not path.is_file():
         raise MissingFileError(f"{path} not found; give a .bvh file or a folder of them")
     try:

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from pose2mesh.datasets.recorded_skeleton import Skeleton, forward
 from pose2mesh.datasets.recording import Recording, check_numbers
-from pose2mesh.errors import FormatError, MissingDependencyError
+from pose2mesh.errors import FormatError, optional_import
 
 _FPS = 120.0
 # Of glTF 2.0, 3.6.2.2: component types, and what normalized integers are divided by.
@@ -26,10 +26,8 @@ def read_gltf(path: Path) -> list[Recording]:
 
     Raises FormatError for a malformed file or one without a skin or animations; MissingDependencyError.
     """
-    try:
+    with optional_import("reading glTF needs pygltflib: pip install 'pose2mesh[motion]'"):
         from pygltflib import GLTF2
-    except ImportError as error:
-        raise MissingDependencyError("reading glTF needs pygltflib: pip install 'pose2mesh[motion]'") from error
     try:
         gltf = GLTF2().load(str(path))
         return _recordings(gltf, path)

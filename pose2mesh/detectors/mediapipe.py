@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pose2mesh.detectors.people import Found, to_keypoints
-from pose2mesh.errors import MissingDependencyError
+from pose2mesh.errors import optional_import
 from pose2mesh.types import Keypoints2D
 
 NOT_INSTALLED = (
@@ -29,14 +29,11 @@ class MediaPipeDetector:
     def __init__(self) -> None:
         # MediaPipe calls a deprecated function of protobuf at every picture.
         warnings.filterwarnings("ignore", "SymbolDatabase.GetPrototype", UserWarning)
-        try:
-            with quiet_stderr():
-                from mediapipe.python.solutions.pose import Pose
+        with optional_import(NOT_INSTALLED), quiet_stderr():
+            from mediapipe.python.solutions.pose import Pose
 
-                self._pose = Pose(static_image_mode=True, model_complexity=1, min_detection_confidence=DETECTION_SCORE)
-                self._pose.process(np.zeros((64, 64, 3), np.uint8))  # the chatter comes with the first picture
-        except ImportError as error:
-            raise MissingDependencyError(NOT_INSTALLED) from error
+            self._pose = Pose(static_image_mode=True, model_complexity=1, min_detection_confidence=DETECTION_SCORE)
+            self._pose.process(np.zeros((64, 64, 3), np.uint8))  # the chatter comes with the first picture
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """The person in image uint8 [H, W, 3] RGB; P = 0 when there is nobody."""

@@ -5,7 +5,7 @@ The tests, which work offline, run it with networks of their own.
 
 import numpy as np
 
-from pose2mesh.errors import MissingDependencyError, MissingFileError
+from pose2mesh.errors import MissingFileError, optional_import
 from pose2mesh.types import Keypoints2D
 
 WEAKEST_PERSON = 0.3  # mean score; without a find rtmlib takes the whole picture for a person, with low scores
@@ -21,10 +21,8 @@ class RTMLibDetector:
     """
 
     def __init__(self) -> None:
-        try:
+        with optional_import("detector rtmlib is not installed; pip install 'pose2mesh[rtmlib]'"):
             from rtmlib import Wholebody  # pyright: ignore[reportAttributeAccessIssue] - it finds this file
-        except ImportError as error:
-            raise MissingDependencyError("detector rtmlib is not installed; pip install 'pose2mesh[rtmlib]'") from error
         try:
             self._network = Wholebody(mode="balanced", backend="onnxruntime", device="cpu")
         except OSError as error:  # urllib's URLError is one

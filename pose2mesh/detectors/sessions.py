@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pose2mesh import paths
-from pose2mesh.errors import FormatError, MissingDependencyError, MissingFileError
+from pose2mesh.errors import FormatError, MissingFileError, optional_import
 
 FOLDER = "detectors"
 
@@ -59,10 +59,8 @@ def manifest() -> dict[str, dict[str, Any]]:
 
 @cache
 def _load(name: str, threads: int, layer: str) -> Session:
-    try:
+    with optional_import("no onnxruntime is installed; pip install 'pose2mesh[detect]'"):
         import onnxruntime  # noqa: F401 - asked for here, so that its absence is told before a file's
-    except ImportError as error:
-        raise MissingDependencyError("no onnxruntime is installed; pip install 'pose2mesh[detect]'") from error
     content = read_network(name)
     return Session(with_output(content, layer) if layer else content, threads)
 

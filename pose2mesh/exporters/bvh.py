@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
-from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.errors import InputError, optional_import
 from pose2mesh.exporters.character import Character, characters
 from pose2mesh.paths import atomic_write
 from pose2mesh.types import Motion
@@ -44,10 +44,8 @@ def write_bvh(motion: Motion, path: Path) -> None:
     if len(motion.tracks) != 1:
         people = ", ".join(map(str, motion.tracks))
         raise InputError(f"{path}: BVH holds one person, the motion has {people}; save motion.only(track) of each")
-    try:
+    with optional_import("writing BVH needs pybvh: pip install 'pose2mesh[bvh]'"):
         import pybvh
-    except ImportError as error:
-        raise MissingDependencyError("writing BVH needs pybvh: pip install 'pose2mesh[bvh]'") from error
     (character,) = characters(motion)
     character = at_rate(character, motion.fps)
     body = character.body

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from pose2mesh import __version__
 from pose2mesh.body_models.rig_weights import load_skin_weights
-from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.errors import InputError, optional_import
 from pose2mesh.exporters.character import Character, characters
 from pose2mesh.geometry.surface import vertex_normals
 from pose2mesh.paths import atomic_write
@@ -50,10 +50,8 @@ class _Scene:
     """A glTF document that grows by characters."""
 
     def __init__(self) -> None:
-        try:
+        with optional_import("writing a GLB needs pygltflib: pip install 'pose2mesh[motion]'"):
             import pygltflib
-        except ImportError as error:
-            raise MissingDependencyError("writing a GLB needs pygltflib: pip install 'pose2mesh[motion]'") from error
         self.make: Any = pygltflib
         self.document = pygltflib.GLTF2(scene=0)
         self.document.asset = pygltflib.Asset(version="2.0", generator=f"pose2mesh {__version__}")

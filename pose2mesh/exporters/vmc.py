@@ -11,7 +11,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from pose2mesh.body_models import AnnyBody, load_anny_body
-from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.errors import InputError, optional_import
 from pose2mesh.exporters.bvh import straight_limbs
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 
@@ -65,10 +65,8 @@ class VmcSender:
         host, _, port = address.rpartition(":")
         if not host or not port.isdigit() or not 0 < int(port) < 65536:
             raise InputError(f"--vmc {address!r} is not HOST:PORT, for example 127.0.0.1:39539")
-        try:
+        with optional_import("VMC needs python-osc: pip install 'pose2mesh[live]'"):
             from pythonosc.udp_client import SimpleUDPClient
-        except ImportError as error:
-            raise MissingDependencyError("VMC needs python-osc: pip install 'pose2mesh[live]'") from error
         try:
             self._client = SimpleUDPClient(host, int(port))
         except OSError as error:

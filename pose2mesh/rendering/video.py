@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.errors import InputError, optional_import
 from pose2mesh.paths import atomic_write
 
 _TICKS = 90_000  # a second
@@ -60,10 +60,8 @@ def video_writer(path: Path, fps: float, sound_of: Path | None = None) -> Iterat
 
     Raises MissingDependencyError without PyAV, MachineError when the disk is full.
     """
-    try:
+    with optional_import("writing a video needs PyAV: pip install 'pose2mesh[video]'"):
         import av
-    except ImportError as error:
-        raise MissingDependencyError("writing a video needs PyAV: pip install 'pose2mesh[video]'") from error
     sound = av.open(str(sound_of)) if sound_of else None
     try:
         with atomic_write(path) as stream, av.open(stream, "w", format="mp4") as container:

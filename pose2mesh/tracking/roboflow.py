@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.errors import InputError, optional_import
 from pose2mesh.types import Keypoints2D
 
 _UNSURE = 1_000_000  # numbers from here on: finds that the tracker has not taken for a person yet
@@ -19,11 +19,9 @@ class RoboflowTracker:
 
     def __init__(self, name: str = "bytetrack", **settings: Any) -> None:
         """`settings` of the tracker. Raises MissingDependencyError without the package, InputError for other names."""
-        try:
+        with optional_import("no package trackers; pip install 'pose2mesh[trackers]'"):
             import supervision  # pyright: ignore[reportMissingImports]
             import trackers  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise MissingDependencyError("no package trackers; pip install 'pose2mesh[trackers]'") from error
         known = {c.tracker_id: c for c in vars(trackers).values() if getattr(c, "tracker_id", None)}
         if name not in known:
             raise InputError(f"tracker {name!r} is none of {', '.join(sorted(known))}")

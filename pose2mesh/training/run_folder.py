@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import torch
 from pydantic import ValidationError
 
-from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.errors import InputError, optional_import
 from pose2mesh.ops.machine import describe_machine
 from pose2mesh.paths import write_json
 from pose2mesh.training.config import RunConfig
@@ -235,8 +235,6 @@ def _flat(settings: Any, above: str = "") -> dict[str, Any]:
 
 def open_board(output: Path):
     """A TensorBoard writer. Raises MissingDependencyError without the package."""
-    try:
+    with optional_import("tensorboard=true needs `pip install 'pose2mesh[tensorboard]'`"):
         from torch.utils.tensorboard import SummaryWriter
-    except ImportError as error:
-        raise MissingDependencyError("tensorboard=true needs `pip install 'pose2mesh[tensorboard]'`") from error
     return SummaryWriter(str(output / "tensorboard"))

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import nnls
 from scipy.sparse import csr_matrix
 
-from pose2mesh.errors import MissingDependencyError
+from pose2mesh.errors import optional_import
 from pose2mesh.npz import write_arrays
 
 SHAPE_COMPONENTS = 16
@@ -22,10 +22,8 @@ ANNY_TO_SMPL_AXES = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])  # (x, y, z) 
 
 def anny_model():
     """The default Anny model. The first construction on a machine takes minutes and fills ANNY_CACHE_DIR."""
-    try:
+    with optional_import("baking needs the anny package: pip install 'pose2mesh[assets]'"):
         import anny
-    except ImportError as error:
-        raise MissingDependencyError("baking needs the anny package: pip install 'pose2mesh[assets]'") from error
     return anny.Anny()  # pyright: ignore[reportAttributeAccessIssue] - without the package this file's neighbor is found
 
 

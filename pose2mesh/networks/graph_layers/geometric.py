@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.errors import MissingDependencyError
+from pose2mesh.errors import optional_import
 from pose2mesh.hierarchy import Hierarchy
 from pose2mesh.networks.graph_layers.epilogue import finish
 
@@ -97,10 +97,8 @@ class FeaSt(GeometricLayer):
 
 
 def _import_layers() -> Any:
-    try:
+    with optional_import(
+        "network.mesh.conv: gcn, gat, sage and feast need PyTorch Geometric: pip install 'pose2mesh[graph]'"
+    ):
         import torch_geometric.nn
-    except ImportError as error:
-        raise MissingDependencyError(
-            "network.mesh.conv: gcn, gat, sage and feast need PyTorch Geometric: pip install 'pose2mesh[graph]'"
-        ) from error
     return torch_geometric.nn
