@@ -151,6 +151,8 @@ def _own_frames(container: Any, stream: Any, faults: list[str]) -> Iterator[tupl
     from av.error import FFmpegError
 
     waiting, index = [], -1  # presentation times of frames that went into the decoder
+    # These frames come out in the order in which they are shown, with times of the order in which they are stored.
+    is_reordered = container.format.name == "avi" and stream.codec_context.has_b_frames
     try:
         for packet in container.demux(stream):
             if packet.pts is not None and not packet.is_discard:
@@ -161,6 +163,8 @@ def _own_frames(container: Any, stream: Any, faults: list[str]) -> Iterator[tupl
                 faults.append(_reason(error))
                 continue
             for frame in frames:
+                if is_reordered and waiting:
+                    frame.pts = waiting[0]
                 index += 1 if frame.pts is None or not waiting or waiting[0] > frame.pts else 0
                 while frame.pts is not None and waiting and waiting[0] <= frame.pts:
                     heappop(waiting)

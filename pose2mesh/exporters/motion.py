@@ -15,7 +15,7 @@
 | world_from_camera | [4, 4] | to a world with y up and the ground at zero, where feet told where that is |
 | world_joints, world_translation | [N, J, 3], [N, 3] | the joints there, and the pelvis |
 | contacts | [N, 2] | whether the left and the right foot stand |
-| poses, trans, mocap_framerate | [N, 72], [N, 3], [] | as in AMASS, for SMPL whose file is there: rotation vectors, root y up |
+| poses, trans, mocap_framerate | [N, 72], [N, 3], [] | as in AMASS, where SMPL is at hand: rotation vectors, y up |
 """
 
 from collections.abc import Callable

@@ -17,12 +17,13 @@ GRAYS = (40, 80, 120, 160, 200)
 TIMES = (0, 1, 2, 22, 23)  # tenths of a second
 
 
-def write_video(path, images, times=None, codec="mpeg4", pixel_shape=None):
+def write_video(path, images, times=None, codec="mpeg4", pixel_shape=None, b_frames=0):
     """Images [H, W, 3] shown from `times` in tenths of a second, at a regular 10 a second by default."""
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=10)
         stream.height, stream.width = images[0].shape[:2]
         stream.pix_fmt = "yuv420p"
+        stream.codec_context.max_b_frames = b_frames
         stream.time_base = stream.codec_context.time_base = Fraction(1, 10)
         if pixel_shape is not None:
             stream.codec_context.sample_aspect_ratio = pixel_shape
@@ -54,6 +55,19 @@ def test_frames_of_every_container(tmp_path, suffix):
     np.testing.assert_allclose([frame.image.mean() for frame in found], GRAYS, atol=4)
     info = video_info(path)
     assert info.fps == pytest.approx(10) and info.num_frames in (5, None) and not info.has_audio
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_frames_that_are_stored_in_another_order(tmp_path, suffix, codec):
+    """AVI tells when a frame is decoded, not when it is shown."""
+    grays = tuple(range(20, 240, 10))
+    path = write_video(tmp_path / f"a{suffix}", gray_frames(grays), codec=codec, b_frames=3)
+    found = list(read_video(path))
+    assert [frame.index for frame in found] == list(range(len(grays)))
+    np.testing.assert_allclose([frame.image.mean() for frame in found], grays, atol=4)
+    times = np.array([frame.time_s for frame in found])
+    np.testing.assert_allclose(times - times[0], np.arange(len(grays)) / 10, atol=1e-3)
 
 
 def test_a_variable_rate_doubles_no_frame(tmp_path):
