@@ -92,7 +92,7 @@ def data_dir() -> Path:
     folder = Path(explicit) if explicit else _CHECKOUT.parent / "shared" / "data"
     if not folder.is_dir():
         raise MissingFileError(
-            f"no motion packs at {folder}; set POSE2MESH_DATA to the folder that holds mocap_train.npz"
+            f"no motion packs at {folder}; set POSE2MESH_DATA to the folder that holds them (docs/data.md)"
         )
     return folder
 

@@ -87,7 +87,10 @@ class Pose2Mesh(OverTime):
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path = "anny-body", device: str = "cpu") -> "Pose2Mesh":
-        """Load shipped weights by name, or a file; `device` is cpu, cuda or auto. Raises MissingFileError."""
+        """Load shipped weights by name, or a file; `device` is cpu, cuda or auto.
+
+        Raises MissingFileError, FormatError for a damaged file, InputError for a GPU that is not there.
+        """
         from pose2mesh.checkpoints import load_network
 
         if device == "auto":
@@ -99,7 +102,7 @@ class Pose2Mesh(OverTime):
     def refined(self) -> "Pose2Mesh":
         """The same model, each answer refined by descent (`fitting.optimize`); some 0.2 s a person.
 
-        Raises InputError for weights without body parameters.
+        Raises InputError for all weights but those of parameter networks, such as anny-key2mesh.
         """
         from pose2mesh.fitting.optimize import RefinedNetwork
 

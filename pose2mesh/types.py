@@ -1,6 +1,6 @@
 """The values that travel between the parts. Frozen; shape and unit stand in each field.
 
-Axis letters: P people, J joints, V vertices, F faces. The camera frame is x right, y down, z forward.
+Axis letters: P people, J joints, K keypoints, V vertices, F faces. The camera frame is x right, y down, z forward.
 """
 
 from __future__ import annotations
@@ -103,13 +103,13 @@ class Person:
     faces: np.ndarray  # [F, 3] int32
     joints: np.ndarray  # [J, 3] metres, same frame as the vertices
     joint_names: tuple[str, ...]
-    keypoints: np.ndarray  # [J, 3] x, y in pixels and confidence, the network's joint set
+    keypoints: np.ndarray  # [K, 3] x, y in pixels and confidence, the network's joint set
     camera: Camera | None = None
     score: float = 1.0  # mean confidence of the visible keypoints
     parameters: dict[str, np.ndarray] | None = field(default=None)  # optional body-model fit
     handedness: str | None = None  # left or right, the subject's; None for bodies
     track: int | None = None  # who it is over time, in frames of `Pose2Mesh.track`
-    keypoint_names: tuple[str, ...] = ()  # [J] of the keypoints; empty where nobody told
+    keypoint_names: tuple[str, ...] = ()  # [K] of the keypoints; empty where nobody told
     uncertainty: np.ndarray | None = None  # [J] m, holds the true joint in 68 of 100 cases; None: not told
     seen: np.ndarray | None = None  # [J] bool, whether the picture showed the joint; None where nobody told
 

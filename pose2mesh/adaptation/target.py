@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pose2mesh.adaptation.config import TargetConfig
 from pose2mesh.datasets.coco2d import Coco2D
+from pose2mesh.datasets.motion import find_motion
 from pose2mesh.datasets.motion_pack import PACK_REMEDY
 from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.detectors.told import Told
@@ -19,7 +20,7 @@ from pose2mesh.npz import read_arrays
 from pose2mesh.skeletons import convert
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import conversion_sources
-from pose2mesh.synthesis.bodies import find_motion, seeded_generator
+from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.types import Keypoints2D
 
 FEWEST_PEOPLE = 16  # with fewer nothing can be told apart from chance, least of all on the part held out

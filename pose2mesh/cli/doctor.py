@@ -4,9 +4,11 @@ import argparse
 import json
 import platform
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from pose2mesh import __version__, paths
 from pose2mesh.errors import MissingFileError, Pose2MeshError
@@ -202,12 +204,21 @@ def _licensed(name: str, wanted: tuple[str, ...], locate: Callable, page: str) -
 
 def _motion_packs() -> Iterator[Finding]:
     try:
-        packs = sorted(path.name for path in paths.data_dir().glob("mocap_*.npz"))
+        packs = sorted(path.name for path in paths.data_dir().glob("*.npz") if _is_pack(path))
     except MissingFileError:
         packs = []
     detail = ", ".join(packs) or "no motion packs (only training on real motion needs them)"
-    remedy = "" if packs else "set POSE2MESH_DATA to the folder that holds mocap_train.npz"
+    remedy = "" if packs else "set POSE2MESH_DATA to the folder that holds them (docs/data.md)"
     yield Finding("data", "motion", bool(packs), detail, remedy)
+
+
+def _is_pack(path: Path) -> bool:
+    """By the names of its arrays alone: none is read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {"rotvec.npy", "clip_id.npy"} <= set(archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _plug_ins() -> Iterator[Finding]:

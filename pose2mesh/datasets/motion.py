@@ -7,17 +7,19 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from pose2mesh import paths
 from pose2mesh.datasets.motion_pack import MotionPack
 from pose2mesh.datasets.recordings import SUFFIXES, load_recordings
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, MissingFileError
 
 
 def load_motion(path: str | Path) -> MotionPack:
     """Read an .npz pack, one recording (.bvh, .amc, .glb, .gltf), or a folder of them (searched below it too).
 
-    Raises MissingFileError, FormatError; InputError for another suffix.
+    What is not there is looked for in the folder of `POSE2MESH_DATA`. Raises MissingFileError, FormatError; InputError
+    for another suffix.
     """
-    path = Path(path)
+    path = find_motion(path)
     if path.is_dir() or path.suffix.lower() in SUFFIXES:
         return load_recordings(path)
     if path.suffix.lower() != ".npz":
@@ -25,6 +27,17 @@ def load_motion(path: str | Path) -> MotionPack:
             f"{path}: motion is read from a .npz pack, from {', '.join(SUFFIXES)} files or folders of them"
         )
     return MotionPack.load(path)
+
+
+def find_motion(source: str | Path) -> Path:
+    """A motion file or folder: as given if it exists, else inside the data folder. Raises MissingFileError."""
+    path = Path(source)
+    if path.exists():
+        return path
+    try:
+        return paths.data_dir() / path
+    except MissingFileError as error:
+        raise MissingFileError(f"no motion file {path}: {error}") from error
 
 
 def distinct_poses(rotvec: np.ndarray, threshold: float = 0.2, chunk: int = 512) -> np.ndarray:

@@ -126,13 +126,16 @@ class BodyFitter:
 class RefinedNetwork:
     """A parameter network whose answers are refined; stands in its place in `Pose2Mesh`.
 
-    Raises InputError for a network that gives no parameters of the free body.
+    Raises InputError for a network that gives more than parameters of the free body, or none.
     """
 
     def __init__(self, network: Any, settings: FitSettings = REFINEMENT):
         abilities = abilities_of(network)
         if not abilities.fitted_set or abilities.adapted != "parameters":
-            raise InputError("refining needs the parameters of anny-body; use weights such as anny-key2mesh")
+            raise InputError(
+                "only networks of body parameters alone are refined: use weights such as anny-key2mesh (anny-body and "
+                "the like are fitted to their keypoints without being asked)"
+            )
         self.network, self.settings = network, settings
         self.joint_set, self.output_joint_names = network.joint_set, network.output_joint_names
         self.faces = network.faces

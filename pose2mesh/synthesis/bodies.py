@@ -22,7 +22,7 @@ from pose2mesh.augmentation.poses import PoseAugmentation, relative_rotvecs, sam
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.motion import distinct_poses, load_motion
-from pose2mesh.errors import InputError, MissingFileError
+from pose2mesh.errors import InputError
 from pose2mesh.losses.targets import Batch
 from pose2mesh.npz import read_arrays
 from pose2mesh.skeletons import joint_set as find_joint_set
@@ -126,23 +126,12 @@ def pose_pool(motion: Sequence[str | Path], distinct_radians: float) -> Tensor:
     """Distinct poses [N,19,3] of motion files, as rotations against the parent without heading."""
     pools = []
     for source in motion:
-        rotvec = load_motion(find_motion(source)).rotvec
+        rotvec = load_motion(source).rotvec
         kept = distinct_poses(rotvec, distinct_radians) if distinct_radians else np.arange(len(rotvec))
         pools.append(relative_rotvecs(rotvec[kept]))
     if not pools:
         raise InputError("data.motion names no motion file")
     return torch.cat(pools)
-
-
-def find_motion(source: str | Path) -> Path:
-    """A motion file or folder: as given if it exists, else inside the data folder. Raises MissingFileError."""
-    path = Path(source)
-    if path.exists():
-        return path
-    try:
-        return paths.data_dir() / path
-    except MissingFileError as error:
-        raise MissingFileError(f"no motion file {path}: {error}") from error
 
 
 def shape_table() -> tuple[Tensor, Tensor]:

@@ -17,7 +17,7 @@ from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons import COCO_ROWS, PELVIS_ROW
-from pose2mesh.synthesis.bodies import ADULT_YEARS, find_motion, seeded_generator, shape_table
+from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator, shape_table
 
 
 class ProtocolBatch(NamedTuple):
@@ -50,7 +50,7 @@ class MocapProtocol:
 
     def frames(self) -> np.ndarray:
         """Of the pack [N]."""
-        return np.arange(0, len(load_motion(find_motion(self.motion))), self.every)[: self.limit]
+        return np.arange(0, len(load_motion(self.motion)), self.every)[: self.limit]
 
     def batches(self, size: int) -> Iterator[ProtocolBatch]:
         """Batches in the order of the frames."""
@@ -62,7 +62,7 @@ class MocapBatches:
     """The batches of a protocol by number."""
 
     def __init__(self, protocol: MocapProtocol, size: int):
-        pack, frames = load_motion(find_motion(protocol.motion)), protocol.frames()
+        pack, frames = load_motion(protocol.motion), protocol.frames()
         self.body, self.seed, self.size = protocol.body, protocol.seed, size
         self.subjects = [str(pack.clip_subject[pack.clip_id[frame]]) for frame in frames]
         self.reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")

@@ -27,7 +27,7 @@ from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.losses.targets import SequenceBatch
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 from pose2mesh.skeletons import joint_set as find_joint_set
-from pose2mesh.synthesis.bodies import find_motion, seeded_generator, training_shapes
+from pose2mesh.synthesis.bodies import seeded_generator, training_shapes
 from pose2mesh.synthesis.detections import Detections, Detector, hand_out, portions
 
 _STEP_120 = 4  # between frames in a row, of the recordings' 120 a second
@@ -67,7 +67,7 @@ def recorded_runs(motion: Sequence[str | Path], fewest: int = 3, longest: int = 
     """All runs of `fewest` frames or more, cut after `longest`. Raises MissingFileError, FormatError."""
     rotations, starts, counts, subjects, before = [], [], [], [], 0
     for source in motion:
-        pack = load_motion(find_motion(source))
+        pack = load_motion(source)
         x, y, z = torch.as_tensor(pack.rotvec, dtype=torch.float32).unbind(-1)
         rotations.append(relative_rotations(rotvec_to_rotmat(torch.stack([x, z, -y], -1)), MOTION_PARENTS))
         cut = (np.diff(pack.clip_id) != 0) | (np.diff(pack.frame_120) != _STEP_120)

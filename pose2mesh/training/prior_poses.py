@@ -4,10 +4,11 @@ import torch
 from torch import Tensor
 
 from pose2mesh.checkpoints.prior import load_pose_prior
+from pose2mesh.datasets.motion import find_motion
 from pose2mesh.errors import MissingFileError
 from pose2mesh.geometry.rotation import rotmat_to_rotvec
 from pose2mesh.skeletons import MOTION_BONES
-from pose2mesh.synthesis.bodies import find_motion, pose_pool, seeded_generator
+from pose2mesh.synthesis.bodies import pose_pool, seeded_generator
 from pose2mesh.training.config import DataConfig, TrainConfig
 
 PRIOR_POSES = 1 << 14  # drawn once; variation makes more of them

@@ -11,7 +11,7 @@ from pose2mesh.datasets.motion import load_motion
 from pose2mesh.errors import InputError
 from pose2mesh.plugins import resolve
 from pose2mesh.synthesis.batches import Samples
-from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies, find_motion
+from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies
 from pose2mesh.synthesis.hands import RIGHT_HANDS, HandProtocol, SyntheticHands, hand_pose_pool
 from pose2mesh.synthesis.meshes import MeshProtocol, MeshSamples
 from pose2mesh.synthesis.mocap import MocapProtocol
@@ -50,7 +50,7 @@ class BodySampler:
         self.body, self.sets, self.mixture = body, _sets(config, body), mixture_of(config.data)
         self.pool = training_poses(config.data, config.seed)
         for name in names:
-            load_motion(find_motion(name))
+            load_motion(name)
 
     def samples(self, vertex_ids: np.ndarray, **draw: int) -> Samples:
         return SyntheticBodies(self.body, self.pool, self.mixture, vertex_ids=vertex_ids, **self.sets, **draw)  # pyright: ignore[reportArgumentType]

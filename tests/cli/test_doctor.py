@@ -4,6 +4,7 @@ import json
 import sys
 from importlib.metadata import version
 
+import numpy as np
 import pytest
 
 from pose2mesh.cli import doctor
@@ -83,9 +84,13 @@ def test_motion_packs_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path))
     (finding,) = doctor._motion_packs()
     assert not finding.ok and "POSE2MESH_DATA" in finding.remedy
-    (tmp_path / "mocap_train.npz").touch()
+    np.savez(tmp_path / "coco2d_train.npz", keypoints=np.zeros((1, 17, 3)))
+    (tmp_path / "half_copied.npz").write_bytes(b"PK")
+    assert not next(iter(doctor._motion_packs())).ok
+    for name in ("mocap2_train", "my_motion"):
+        np.savez(tmp_path / f"{name}.npz", rotvec=np.zeros((1, 19, 3)), clip_id=np.zeros(1, int))
     (finding,) = doctor._motion_packs()
-    assert finding.ok and finding.detail == "mocap_train.npz"
+    assert finding.ok and finding.detail == "mocap2_train.npz, my_motion.npz"
 
 
 def test_report_has_one_line_per_finding(findings):

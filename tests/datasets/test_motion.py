@@ -137,3 +137,13 @@ def test_recorded_packs_have_the_stated_variety(pack: str, frames: int, distinct
     motion = load_motion(paths.data_dir() / f"{pack}.npz")
     assert len(motion) == frames
     assert len(distinct_poses(motion.rotvec)) == pytest.approx(distinct, rel=0.15)
+
+
+def test_a_name_that_is_not_here_is_looked_for_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "packs").mkdir()
+    monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path / "packs"))
+    make_pack().save(tmp_path / "packs" / "motion.npz")
+    assert len(load_motion("motion.npz")) == 8
+    with pytest.raises(MissingFileError, match=r"packs/other\.npz not found"):
+        load_motion("other.npz")

@@ -21,7 +21,7 @@ from pose2mesh.datasets.motion import load_motion
 from pose2mesh.errors import InputError
 from pose2mesh.losses.targets import Batch
 from pose2mesh.skeletons import COCO_ROWS, PELVIS_ROW, joint_set
-from pose2mesh.synthesis.bodies import ADULT_YEARS, find_motion, seeded_generator
+from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
 from pose2mesh.synthesis.mocap import test_shapes
 
 _LIMB_JOINTS = tuple(
@@ -61,7 +61,7 @@ class GapPart(NamedTuple):
 
 def draw_gap(body: AnnyBody, gap: DomainGap, part: Literal["adapt", "test"], vertex_ids: np.ndarray) -> GapPart:
     """People of the clips with even numbers (`adapt`) or odd ones (`test`). A function of the gap alone."""
-    pack = load_motion(find_motion(gap.motion))
+    pack = load_motion(gap.motion)
     is_part = pack.clip_id % 2 == (part == "test")
     if not is_part.any():
         raise InputError(f"{gap.motion}: a domain gap needs at least two clips, one to adapt to and one to test on")

@@ -18,8 +18,9 @@ from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses, world_r
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.coco2d import Coco2D
+from pose2mesh.datasets.motion import find_motion
 from pose2mesh.skeletons import COCO17, COCO_ROWS, PELVIS_ROW
-from pose2mesh.synthesis.bodies import find_motion, pose_pool, training_shapes
+from pose2mesh.synthesis.bodies import pose_pool, training_shapes
 
 QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 

@@ -19,7 +19,6 @@ from pose2mesh.evaluation.evaluator import PROTOCOL_JOINTS
 from pose2mesh.fitting.optimize import REFINEMENT, BodyFitter, FitSettings, RefinedNetwork
 from pose2mesh.metrics import mpjpe, pa_mpjpe
 from pose2mesh.networks.key2mesh import Key2Mesh
-from pose2mesh.synthesis.bodies import find_motion
 from pose2mesh.synthesis.detections import conversion
 from pose2mesh.synthesis.mocap import MocapProtocol
 from tools.studies.timed_rows import options_of, report
@@ -43,7 +42,7 @@ def measure_fitting(
     motion: str, people: int = 64, weights: str = "anny-key2mesh", is_cpu_time: bool = False, learned: str = ""
 ) -> list[FittingRow]:
     """Networks, the refined network, and descents from nothing on `people` spread over a motion pack."""
-    every = max(1, len(load_motion(find_motion(motion))) // people)
+    every = max(1, len(load_motion(motion)) // people)
     batches = list(MocapProtocol(load_anny_body(), motion, every=every, limit=people).batches(people))
     clean, noisy, joints = (
         torch.cat([getattr(batch, name) for batch in batches]) for name in ("clean", "noisy", "joints")
