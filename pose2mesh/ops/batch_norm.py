@@ -14,7 +14,8 @@ def batch_norm_relu(y: Tensor, norm: nn.BatchNorm1d, residual: Tensor | None = N
 
     On the CPU the compiled kernels do it in two passes over memory and keep y alone for the gradient.
 
-    Shapes: y, residual [B, N, C]; returns [B, N, C] in y's type, whatever the residual's. Raises InputError.
+    Shapes: y, residual [B, N, C]; returns [B, N, C] in y's type, whatever the residual's. Raises InputError for a
+    residual of another shape or device.
     """
     if residual is not None:
         if residual.shape != y.shape or residual.device != y.device:

@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import sys
+from pathlib import Path
 
 import pytest
 from pages import DOCS
@@ -11,9 +12,13 @@ from pages import DOCS
 sys.path.append(str(DOCS))
 import model_cards
 
+from pose2mesh.skeletons import joint_set, joint_sets
+
 CHECKOUT = DOCS.parent
+PAGES = sorted(str(path.relative_to(CHECKOUT)) for path in (*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md")))
 DIRECTIVE = re.compile(r"^\.\. auto(module|class):: (\S+)$", re.MULTILINE)
-LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+LINK = re.compile(r"\]\((?!https?:)([^)\s]+)")
+BLOCK, HEADING = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL), re.compile(r"^#+ (.*)$", re.MULTILINE)
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
@@ -45,10 +50,30 @@ def test_no_entry_of_a_card_is_lost():
     assert [text for text in wanted if text not in section] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md"])
-def test_links_of_the_front_pages_lead_somewhere(page):
-    links = LINK.findall((CHECKOUT / page).read_text())
-    assert links and [link for link in links if not (CHECKOUT / link).exists()] == []
+def anchors(page: Path) -> set[str]:
+    """What a heading is called in a link, as GitHub and myst have it."""
+    headings = HEADING.findall(BLOCK.sub("", page.read_text()))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    path = CHECKOUT / page
+    broken = []
+    for file, _, anchor in (link.partition("#") for link in LINK.findall(BLOCK.sub("", path.read_text()))):
+        target = path.parent / file if file else path
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(f"{file}#{anchor}")
+    assert broken == []
+
+
+def test_the_table_of_joint_sets_is_that_of_the_package():
+    page = (DOCS / "conventions.md").read_text()
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([\d, ]*) \|", page[page.index("## Joint sets") :], re.MULTILINE)
+    told = {name: counts for names, counts in rows for name in re.findall(r"`(\w+)`", names)}
+    assert told.keys() == {known.name for known in joint_sets()}
+    wrong = [name for name, counts in told.items() if counts and str(len(joint_set(name).joints)) not in counts]
+    assert wrong == []
 
 
 def test_the_numbers_of_the_readme_s_table_are_those_of_the_results():
