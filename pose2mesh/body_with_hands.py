@@ -11,7 +11,7 @@ from pose2mesh.fitting.hand_attachment import attach_hand, find_arms, turn_betwe
 from pose2mesh.fitting.people import Outputs, without_mesh
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body, joint_set
-from pose2mesh.types import Keypoints2D, Person
+from pose2mesh.types import Intrinsics, Keypoints2D, Person
 
 FEWEST_HAND_JOINTS = 8  # visible joints of a hand; with fewer the body keeps the hand that its own network gave it
 SIDES = ("left", "right")
@@ -51,7 +51,8 @@ class BodyWithHands(Pose2Mesh):
             raise InputError("a body with hands has no parameters of both; take outputs='mesh' or 'joints'")
         people = super().recover(frames, batch_size, "mesh", fit)
         for side in SIDES:
-            hands = self.hand.recover([_hands_of(frame, side) for frame in frames], batch_size, "mesh")
+            seen = [_hands_of(frame, side, found) for frame, found in zip(frames, people, strict=True)]
+            hands = self.hand.recover(seen, batch_size, "mesh")
             people = [
                 self._attach(side, found, frame, recovered)
                 for found, frame, recovered in zip(people, frames, hands, strict=True)
@@ -118,8 +119,10 @@ def _hand_joints(frame: Keypoints2D, side: str) -> tuple[np.ndarray, np.ndarray]
     return convert(frame.points, frame.confidence, frame.joint_set, hand_of_body(side))  # [P, 21, 2], [P, 21]
 
 
-def _hands_of(frame: Keypoints2D, side: str) -> Keypoints2D:
-    """The hands of one side that are seen well enough."""
+def _hands_of(frame: Keypoints2D, side: str, people: list[Person]) -> Keypoints2D:
+    """The hands of one side that are seen well enough, before the camera that may have been guessed from the bodies."""
     seen = _sees_hand(frame, side)
     points, confidence = (values[seen] for values in _hand_joints(frame, side))
-    return Keypoints2D(points, confidence, HAND21.name, frame.image_size, (side,) * len(points), frame.intrinsics)
+    camera = next((person.camera for person in people if person.camera), None)
+    intrinsics = Intrinsics(camera.focal, camera.center) if camera else None
+    return Keypoints2D(points, confidence, HAND21.name, frame.image_size, (side,) * len(points), intrinsics)

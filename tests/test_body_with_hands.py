@@ -17,7 +17,7 @@ from pose2mesh.geometry.procrustes import similarity_align
 from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import BODY_HANDS59, HAND21, hand_of_body, joint_set
-from pose2mesh.types import Camera
+from pose2mesh.types import Camera, Intrinsics
 
 TO_CAMERA = np.array([1.0, -1.0, -1.0])  # body axes to camera axes
 CAMERA = Camera(700.0, (300.0, 400.0), np.array([0.0, 0.0, 3.0]), (600, 800))
@@ -127,6 +127,12 @@ def test_other_meshes_and_bare_bodies_are_refused(model, networks):
 
 def test_hand_joints_have_their_places():
     assert BODY_HANDS59.joints[17:38] == tuple(f"left_hand_{joint}" for joint in HAND21.joints)
+
+
+def test_without_a_pictures_size_body_and_hands_are_before_one_camera(model, keypoints):
+    (guessed,) = model.predict(keypoints)
+    (told,) = model.predict(keypoints, intrinsics=Intrinsics(guessed.camera.focal, guessed.camera.center))
+    np.testing.assert_allclose(guessed.vertices, told.vertices, atol=1e-6)
 
 
 def test_a_hand_seen_aside_is_turned_by_the_angle_it_is_aside(model, keypoints, monkeypatch):
