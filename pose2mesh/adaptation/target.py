@@ -66,7 +66,7 @@ def split_target(
         )
     keypoints, groups = keypoints[usable], groups[usable]
     names = groups.unique()
-    count = max(1, round(held_out * len(names)))
+    count = max(1, min(round(held_out * len(names)), len(names) - 1))
     if len(keypoints) < FEWEST_PEOPLE or len(names) < 2:
         raise InputError(
             f"{where}: {len(keypoints)} usable people in {len(names)} pictures are too few to adapt to; "

@@ -82,6 +82,11 @@ def test_people_without_enough_confident_joints_are_left_out():
     assert len(target.keypoints) + len(target.held_out) == 25
 
 
+def test_somebody_is_left_to_adapt_to():
+    target = split_target(torch.ones(20, 17, 3), torch.arange(20) % 2, held_out=0.9, least_confidence=0.3, where="here")
+    assert len(target.keypoints) == len(target.held_out) == 10
+
+
 def test_fractions_of_a_picture_of_told_size_are_its_pixels(tmp_path: Path):
     size = np.array([1280, 720], np.float32)
     keypoints = people(40)
