@@ -1,5 +1,6 @@
 """Find people and hands in pictures: detectors behind one protocol, and the readers of what other detectors wrote."""
 
+from types import SimpleNamespace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -55,13 +56,14 @@ class Chosen:
 
     def video(self) -> "Chosen":
         """The detector's video mode, where it has one."""
-        if not isinstance(self._detector, VideoDetector):
-            return self
-        return Chosen(self._detector.video(), self._max_people, self._min_score)
+        whole = self._detector
+        detect = whole.video().detect if isinstance(whole, VideoDetector) else lambda image, _: whole.detect(image)
+        timed: Any = SimpleNamespace(detect=detect)
+        return Chosen(timed, self._max_people, self._min_score)
 
-    def detect(self, image: np.ndarray, time_s: float | None = None) -> Keypoints2D:
+    def detect(self, image: np.ndarray, *time_s: float) -> Keypoints2D:
         """People in image uint8 [H, W, 3] RGB, in the detector's order: the largest first with `auto`."""
-        found = self._detector.detect(image)
+        found = self._detector.detect(image, *time_s)
         seen = np.maximum((found.confidence > 0).sum(-1), 1)  # [P]
         found = found.select(found.confidence.sum(-1) / seen >= self._min_score)
         return found.select(np.arange(len(found)) < (self._max_people or len(found)))

@@ -38,6 +38,32 @@ def test_some_of_the_people():
     assert Chosen(Five(), 9, 0.95).detect(picture).tracks == ()
 
 
+def test_some_of_the_people_of_a_video():
+    """A mode for videos is given the times, a detector without one is not."""
+    nobody = Keypoints2D(np.zeros((0, 17, 2)), np.zeros((0, 17)), "coco17")
+
+    class OfPictures:
+        def detect(self, image):
+            return nobody
+
+    class OfVideos:
+        def __init__(self):
+            self.times = []
+
+        def video(self):
+            return self
+
+        def detect(self, image, time_s):
+            self.times.append(time_s)
+            return nobody
+
+    picture = np.zeros((8, 8, 3), np.uint8)
+    assert len(Chosen(OfPictures(), 2, 0.0).video().detect(picture, 0.5)) == 0
+    of_videos = OfVideos()
+    assert len(Chosen(of_videos, 2, 0.0).video().detect(picture, 0.5)) == 0
+    assert of_videos.times == [0.5]
+
+
 def test_hands_need_a_detector_of_hands():
     for name in ("rtmlib", "mediapipe"):
         with pytest.raises(InputError, match="--detector auto"):
