@@ -1,15 +1,6 @@
 """The losses of Pose2Mesh, in metres, each a mean over what is valid."""
 
-from pose2mesh.losses.coordinates import joint_loss, lifting_loss, vertex_loss
-from pose2mesh.losses.mesh_loss import MeshLoss, MeshLossWeights, MeshTarget, edge_loss, normal_loss
+from pose2mesh.losses.coordinates import mean_absolute
+from pose2mesh.losses.surface import edge_loss, normal_loss
 
-__all__ = [
-    "MeshLoss",
-    "MeshLossWeights",
-    "MeshTarget",
-    "edge_loss",
-    "joint_loss",
-    "lifting_loss",
-    "normal_loss",
-    "vertex_loss",
-]
+__all__ = ["edge_loss", "mean_absolute", "normal_loss"]

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.losses.coordinates import lifting_loss
-from pose2mesh.losses.mesh_loss import MeshLoss, MeshLossWeights, MeshTarget
+from pose2mesh.losses.coordinates import mean_absolute
+from pose2mesh.losses.surface import edge_loss, normal_loss
 from pose2mesh.losses.targets import AnnotatedBatch, Batch
 from pose2mesh.losses.terms import Compared, weigh
 from pose2mesh.losses.weights import LossConfig
@@ -17,6 +17,7 @@ class ClassicObjective(nn.Module):
     """The paper's loss (Choi et al. 2020): L1 on lifted joints, vertices and their joints, normals, edges."""
 
     joint_regressor: Tensor  # [J, V]
+    faces: Tensor  # [F, 3]
 
     def __init__(
         self,
@@ -33,29 +34,41 @@ class ClassicObjective(nn.Module):
         self.network, self.weights, self.lifting_only = network, weights, lifting_only
         regressor = network.joint_regressor if joint_regressor is None else torch.as_tensor(joint_regressor)
         self.register_buffer("joint_regressor", regressor.float(), persistent=False)
-        terms = MeshLossWeights(weights.vertex, weights.mesh_joint, weights.normal, weights.edge, lift=weights.joint)
-        self.mesh_loss = MeshLoss(torch.as_tensor(faces), terms, edge_start_epoch=1)
+        self.register_buffer("faces", torch.as_tensor(faces, dtype=torch.long), persistent=False)
 
     def forward(self, batch: Batch | AnnotatedBatch) -> tuple[Tensor, dict[str, Tensor]]:
-        keypoints, valid = batch.keypoints, (batch.vertices_valid, batch.joints_valid, batch.lifted_valid)
-        target = MeshTarget(batch.vertices, batch.joints, batch.lifted, *valid)
         if self.lifting_only:
-            loss = lifting_loss(self.network.lift(keypoints), target.lifted, target.lifted_valid)
+            loss = mean_absolute(self.network.lift(batch.keypoints), batch.lifted, batch.lifted_valid)
             return self.weights.joint * loss, {"lift": loss.detach()}
-        predicted = self.network(keypoints)
-        joints = self.joint_regressor @ predicted.vertices
-        parts = self.mesh_loss(predicted.vertices, joints, predicted.joints, target, epoch=int(batch.has_edges))
-        total = parts.pop("total")
+        predicted = self.network(batch.keypoints)
+        terms = self._terms(predicted, batch)
+        total = torch.stack([weight * value for weight, value in terms.values()]).sum()
+        parts = {name: value.detach() for name, (_, value) in terms.items()}
         if self.weights.added:
-            more, added = weigh(*_of_valid(predicted, target, self.mesh_loss.faces), self.weights.added)
+            more, added = weigh(*_of_valid(predicted, batch, self.faces), self.weights.added)
             total, parts = total + more, parts | added
-        return total, {name: value.detach() for name, value in parts.items()}
+        return total, parts
+
+    def _terms(self, predicted: Any, batch: Batch | AnnotatedBatch) -> dict[str, tuple[float, Tensor]]:
+        """(weight, value) of the terms that are switched on."""
+        weights, vertices, true, valid = self.weights, predicted.vertices, batch.vertices, batch.vertices_valid
+        joints = self.joint_regressor @ vertices
+        terms = {
+            "vertex": (weights.vertex, mean_absolute(vertices, true, valid)),
+            "joint": (weights.mesh_joint, mean_absolute(joints, batch.joints, batch.joints_valid)),
+            "lift": (weights.joint, mean_absolute(predicted.joints, batch.lifted, batch.lifted_valid)),
+        }
+        if weights.normal:
+            terms["normal"] = weights.normal, normal_loss(vertices, true, self.faces, valid)
+        if weights.edge and batch.has_edges:
+            terms["edge"] = weights.edge, edge_loss(vertices, true, self.faces, valid)
+        return terms
 
 
-def _of_valid(predicted: Any, target: MeshTarget, faces: Tensor) -> tuple[Compared, Compared]:
+def _of_valid(predicted: Any, batch: Batch | AnnotatedBatch, faces: Tensor) -> tuple[Compared, Compared]:
     """Those people of a batch whose mesh and lifted joints are known."""
-    known = torch.ones(len(target.vertices), dtype=torch.bool, device=target.vertices.device)
-    for valid in (target.vertices_valid, target.lifted_valid):
+    known = torch.ones(len(batch.vertices), dtype=torch.bool, device=batch.vertices.device)
+    for valid in (batch.vertices_valid, batch.lifted_valid):
         known = known if valid is None else known & valid
-    pair = (predicted.joints, predicted.vertices), (target.lifted, target.vertices)
+    pair = (predicted.joints, predicted.vertices), (batch.lifted, batch.vertices)
     return tuple(Compared(joints[known], vertices[known], faces=faces) for joints, vertices in pair)  # pyright: ignore

@@ -4,28 +4,18 @@ import torch
 from torch import Tensor
 
 
-def vertex_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Mean absolute error of the vertex coordinates (Choi et al. 2020, L_vertex).
+def mean_absolute(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Mean absolute error of coordinates, of vertices, joints of the mesh and lifted joints (Choi et al. 2020).
 
-    Shapes: pred and target [B, V, 3] m; valid [B] or [B, V], None for all; returns a scalar, metres.
+    Shapes: pred and target [B, N, 3] m; valid [B] or [B, N], None for all; returns a scalar, metres.
     """
-    return _mean_absolute(pred, target, valid)
-
-
-def joint_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Mean absolute error of the joints regressed from the predicted mesh (Choi et al. 2020, L_joint).
-
-    Shapes: pred and target [B, J, 3] m; valid [B] or [B, J], None for all; returns a scalar, metres.
-    """
-    return _mean_absolute(pred, target, valid)
-
-
-def lifting_loss(pred: Tensor, target: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Mean absolute error of the joints that PoseNet lifts (Choi et al. 2020, L_pose).
-
-    Shapes: pred and target [B, J, 3] m; valid [B] or [B, J], None for all; returns a scalar, metres.
-    """
-    return _mean_absolute(pred, target, valid)
+    difference = pred - target  # [B, N, 3]
+    if valid is None:
+        return difference.abs().mean()
+    is_valid = valid.bool().view(*valid.shape, *[1] * (difference.ndim - valid.ndim)).expand_as(difference)
+    # Selected before abs(): an invalid target may be NaN, and 0 · NaN is NaN in the gradient too.
+    difference = torch.where(is_valid, difference, torch.zeros_like(difference))
+    return difference.abs().sum() / is_valid.sum().clamp(min=1)
 
 
 def distance_loss(predicted: Tensor, target: Tensor) -> Tensor:
@@ -37,13 +27,3 @@ def quantile_loss(predicted: Tensor, errors: Tensor, share: float) -> Tensor:
     """Mean pinball loss [...]: least where a `share` of the errors is below what is predicted (Koenker 1978)."""
     beyond = errors - predicted
     return torch.maximum(share * beyond, (share - 1) * beyond).mean()
-
-
-def _mean_absolute(pred: Tensor, target: Tensor, valid: Tensor | None) -> Tensor:
-    difference = pred - target  # [B, N, C]
-    if valid is None:
-        return difference.abs().mean()
-    is_valid = valid.bool().view(*valid.shape, *[1] * (difference.ndim - valid.ndim)).expand_as(difference)
-    # Selected before abs(): an invalid target may be NaN, and 0 · NaN is NaN in the gradient too.
-    difference = torch.where(is_valid, difference, torch.zeros_like(difference))
-    return difference.abs().sum() / is_valid.sum().clamp(min=1)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pose2mesh.losses.coordinates import distance_loss, quantile_loss
-from pose2mesh.losses.mesh_loss import edge_loss, normal_loss
+from pose2mesh.losses.surface import edge_loss, normal_loss
 from pose2mesh.plugins import find, register
 
 ONE_DEVIATION = 0.6827  # share of a normal distribution within one deviation

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.losses import edge_loss, normal_loss
 from pose2mesh.losses.classic import ClassicObjective
 from pose2mesh.losses.targets import AnnotatedBatch
 from pose2mesh.losses.weights import LossConfig
@@ -44,8 +45,8 @@ def batch(seed: int = 1, *, edges: bool = True, **valid) -> AnnotatedBatch:
     )  # fmt: skip
 
 
-def objective(*, lifting: bool = False) -> ClassicObjective:
-    return ClassicObjective(Fixed(), LossConfig(**WEIGHTS), FACES, REGRESSOR, lifting)  # type: ignore[arg-type]
+def objective(weights: dict[str, float] = WEIGHTS, *, lifting: bool = False) -> ClassicObjective:
+    return ClassicObjective(Fixed(), LossConfig(**weights), FACES, REGRESSOR, lifting)  # type: ignore[arg-type]
 
 
 def test_parts_are_means_over_what_is_valid() -> None:
@@ -57,11 +58,22 @@ def test_parts_are_means_over_what_is_valid() -> None:
         "vertex": (network.mesh - people.vertices[0]).abs().mean(),
         "joint": (network.mesh[:2] - people.joints[3]).abs().mean(),
         "lift": (network.pose - people.lifted[[0, 2]]).abs().mean(),
+        "normal": normal_loss(network.mesh[None], people.vertices[:1], torch.from_numpy(FACES)),
+        "edge": edge_loss(network.mesh[None], people.vertices[:1], torch.from_numpy(FACES)),
     }
     for name, value in expected.items():
         torch.testing.assert_close(parts[name], value.detach())
     weighted = parts["vertex"] + 3 * parts["joint"] + 2 * parts["lift"] + 0.1 * parts["normal"] + 20 * parts["edge"]
     torch.testing.assert_close(total.detach(), weighted)
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("vertex", "vertex"), ("mesh_joint", "joint"), ("joint", "lift"), ("normal", "normal"), ("edge", "edge")],
+)
+def test_each_weight_scales_its_own_term(name: str, part: str) -> None:
+    total, parts = objective(dict.fromkeys(WEIGHTS, 0.0) | {name: 5.0})(batch())
+    torch.testing.assert_close(total.detach(), 5 * parts[part])
 
 
 def test_edges_count_from_their_step_on() -> None:
@@ -84,3 +96,7 @@ def test_lifting_alone_looks_at_nothing_else() -> None:
     people = batch(vertices=[False] * 4)
     total, parts = objective(lifting=True)(people._replace(vertices=torch.zeros(4, 0, 3)))
     assert parts.keys() == {"lift"} and total.item() == pytest.approx(2 * parts["lift"].item())
+
+
+def test_the_faces_are_not_saved() -> None:
+    assert objective().state_dict().keys() == {"network.mesh", "network.pose"}
