@@ -10,11 +10,12 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from pose2mesh.errors import InputError, optional_import
@@ -23,11 +24,6 @@ from pose2mesh.paths import write_json
 from pose2mesh.training.config import RunConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.state import check_folder, load_state, make_folder, save_state, versions
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
 
 _SHOWN = 6  # differences that an error spells out
 
@@ -164,24 +160,19 @@ def _locked(path: Path) -> Iterator[None]:
     """Hold the folder against other runs; a lock of a process that died holds nobody. What was made for it goes."""
     is_new = not path.exists()
     make_folder(path)
-    place = path / "run.lock"
-    if fcntl is None:
-        yield
-        return
-    descriptor = os.open(place, os.O_RDWR | os.O_CREAT, 0o644)
+    lock = FileLock(path / "run.lock", timeout=0)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise InputError(f"output={path}: another run is writing this folder; name another, or wait") from error
-        try:
-            yield
-        finally:
-            place.unlink(missing_ok=True)
-            if is_new and not any(path.iterdir()):
-                path.rmdir()
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(f"output={path}: another run is writing this folder; name another, or wait") from error
+    try:
+        yield
     finally:
-        os.close(descriptor)
+        with suppress(PermissionError):  # Windows, where it goes when it is released
+            (path / "run.lock").unlink(missing_ok=True)
+        lock.release()
+        if is_new and not any(path.iterdir()):
+            path.rmdir()
 
 
 def _state_to_resume(path: Path) -> dict[str, Any] | None:

@@ -283,9 +283,7 @@ MORE = (
         "if False:",
         ("tests/training/test_resume.py",),
     ),
-    Mutant(
-        "two runs in one folder", _FOLDER, "fcntl.LOCK_EX | fcntl.LOCK_NB", "fcntl.LOCK_SH | fcntl.LOCK_NB", _OF_FOLDER
-    ),
+    Mutant("two runs in one folder", _FOLDER, "        lock.acquire()\n", "        pass\n", _OF_FOLDER),
     Mutant(
         "robust errors of a fit without their limit", _FIT, "limit * squared / (squared + limit)", "squared", _OF_FIT
     ),
