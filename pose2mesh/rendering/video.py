@@ -12,6 +12,7 @@ from pose2mesh.errors import InputError, optional_import
 from pose2mesh.paths import atomic_write
 
 _TICKS = 90_000  # a second
+_KEPT = ("aac", "mp3float", "mp3", "opus", "libopus", "flac", "alac", "ac3")  # sounds that are copied as they are
 _OPTIONS = {"crf": "20", "preset": "veryfast"}  # how good, and how much time to spend on small files
 
 
@@ -21,7 +22,7 @@ class VideoWriter:
     def __init__(self, container: Any, sound: Any, fps: float) -> None:
         self._container, self._sound = container, sound
         self._fps, self._stream, self._last = fps, None, -1
-        self._copy = None
+        self._heard, self._is_kept = None, True
 
     def add(self, image: np.ndarray, time: float) -> None:
         """Write image uint8 [H, W, 3] RGB, shown at `time` seconds; all have one size, and times rise."""
@@ -34,7 +35,12 @@ class VideoWriter:
             self._stream.pix_fmt, self._stream.options = "yuv420p", _OPTIONS
             self._stream.codec_context.time_base = Fraction(1, _TICKS)
             if self._sound is not None and self._sound.streams.audio:
-                self._copy = self._container.add_stream_from_template(self._sound.streams.audio[0])
+                source = self._sound.streams.audio[0]
+                self._is_kept = source.codec_context.name in _KEPT
+                if self._is_kept:
+                    self._heard = self._container.add_stream_from_template(source)
+                else:
+                    self._heard = self._container.add_stream("aac", rate=source.codec_context.sample_rate)
         if image.shape[:2] != (self._stream.height, self._stream.width):
             raise InputError(f"a frame of {image.shape[1]}x{image.shape[0]} pixels in a video of another size")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
@@ -43,15 +49,24 @@ class VideoWriter:
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
-        """Write what the encoder holds back, then the sound as it is."""
+        """Write what the encoder holds back, then the sound: as it is, or where MP4 does not take that, as AAC."""
         if self._stream is None:
             raise InputError("a video without frames cannot be written")
         self._container.mux(self._stream.encode(None))
-        if self._copy is not None:
-            for packet in self._sound.demux(self._sound.streams.audio[0]):
-                if packet.dts is not None:
-                    packet.stream = self._copy
-                    self._container.mux(packet)
+        if self._heard is not None:
+            self._container.mux(self._sounds())
+
+    def _sounds(self) -> Iterator[Any]:
+        """Packets of the sound."""
+        if not self._is_kept:
+            for frame in self._sound.decode(audio=0):
+                yield from self._heard.encode(frame)
+            yield from self._heard.encode(None)
+            return
+        for packet in self._sound.demux(self._sound.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = self._heard
+                yield packet
 
 
 @contextmanager
@@ -62,7 +77,7 @@ def video_writer(path: Path, fps: float, sound_of: Path | None = None) -> Iterat
     """
     with optional_import("writing a video needs PyAV: pip install 'pose2mesh[video]'"):
         import av
-    sound = av.open(str(sound_of)) if sound_of else None
+    sound = av.open(str(sound_of.absolute())) if sound_of else None
     try:
         with atomic_write(path) as stream, av.open(stream, "w", format="mp4") as container:
             writer = VideoWriter(container, sound, fps)

@@ -1,6 +1,7 @@
 """Videos are written as they are meant: pictures, times, sound; nothing is left behind by a failure."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +18,9 @@ def picture(shade: int) -> np.ndarray:
     return np.full((97, 130, 3), shade, np.uint8)
 
 
-def with_sound(path) -> None:
-    with av.open(str(path), "w") as container:
-        sound = container.add_stream("aac", rate=16000, layout="mono")
+def with_sound(path, codec="aac") -> None:
+    with av.open(str(path.absolute()), "w") as container:
+        sound = container.add_stream(codec, rate=16000, layout="mono")
         wave = (8000 * np.sin(np.arange(16000) * 0.2)).astype(np.int16)[None]
         frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
         frame.sample_rate, frame.pts = 16000, 0
@@ -27,9 +28,14 @@ def with_sound(path) -> None:
         container.mux(sound.encode(None))
 
 
-def test_pictures_times_and_sound(tmp_path):
-    with_sound(tmp_path / "sound.mp4")
-    with video_writer(tmp_path / "a.mp4", 25.0, tmp_path / "sound.mp4") as video:
+@pytest.mark.parametrize(
+    ("name", "codec"), [("sound.mp4", "aac"), ("12:30.mkv", "flac"), ("a.avi", "pcm_s16le"), ("a.mkv", "pcm_s16le")]
+)
+def test_pictures_times_and_sound(tmp_path, monkeypatch, name, codec):
+    """Sounds that MP4 does not take as they are (cameras write PCM into AVI) are heard too, whatever the file's name."""
+    monkeypatch.chdir(tmp_path)
+    with_sound(Path(name), codec)
+    with video_writer(tmp_path / "a.mp4", 25.0, Path(name)) as video:
         for i, time in enumerate(TIMES):
             video.add(picture(40 * i), time)
     with av.open(str(tmp_path / "a.mp4")) as container:
