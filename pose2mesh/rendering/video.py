@@ -22,7 +22,8 @@ class VideoWriter:
     def __init__(self, container: Any, sound: Any, fps: float) -> None:
         self._container, self._sound = container, sound
         self._fps, self._stream, self._last = fps, None, -1
-        self._heard, self._is_kept = None, True
+        self._heard: Any = None
+        self._is_kept = True
 
     def add(self, image: np.ndarray, time: float) -> None:
         """Write image uint8 [H, W, 3] RGB, shown at `time` seconds; all have one size, and times rise."""

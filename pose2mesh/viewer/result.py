@@ -11,15 +11,21 @@ from pose2mesh.viewer.page import glb_page, motion_page, people_page
 def result_page(result: str | Path, path: str | Path | None = None) -> Path:
     """The page of a result: an .html as it is, else one written of an .npz or .glb, beside it unless `path` says where.
 
+    A page that is beside it already and no older is as good or better: `predict` writes it with the photo.
+
     Raises InputError for another file or one without people, FormatError when it is damaged.
     """
     result = Path(result)
     if not result.is_file():
         raise InputError(f"{result}: no such file; give a result of predict (.html, .npz or .glb)")
     suffix = result.suffix.lower()
-    path = Path(path) if path else result.with_suffix(".html")
     if suffix == ".html":
         return result
+    beside = result.with_suffix(".html")
+    is_written = beside.is_file() and beside.stat().st_mtime_ns >= result.stat().st_mtime_ns
+    if path is None and is_written and suffix in (".npz", ".glb"):
+        return beside
+    path = Path(path) if path else beside
     if suffix == ".glb":
         content = result.read_bytes()
         if content[:4] != b"glTF":

@@ -1,3 +1,4 @@
+import os
 import re
 import webbrowser
 
@@ -31,6 +32,17 @@ def test_every_kind_of_result_is_opened(person, opened, tmp_path, capsys):
     pages = [tmp_path / name for name in ("a.html", "b.html", "a.html")]
     assert opened == [page.as_uri() for page in pages]
     assert capsys.readouterr().out.split() == [str(page) for page in pages]
+
+
+def test_a_page_with_the_photo_is_shown_and_not_written_over(person, opened, tmp_path):
+    save_people([person], tmp_path / "a.npz")
+    page = tmp_path / "a.html"
+    page.write_text("with the photo")
+    assert main(["view", str(tmp_path / "a.npz")]) == 0
+    assert page.read_text() == "with the photo"
+    os.utime(page, (1, 1))  # of an earlier result
+    assert main(["view", str(tmp_path / "a.npz")]) == 0
+    assert page.read_text() != "with the photo"
 
 
 def test_the_page_goes_where_it_is_told_and_stays_closed(person, opened, tmp_path):

@@ -32,7 +32,7 @@ def with_sound(path, codec="aac") -> None:
     ("name", "codec"), [("sound.mp4", "aac"), ("12:30.mkv", "flac"), ("a.avi", "pcm_s16le"), ("a.mkv", "pcm_s16le")]
 )
 def test_pictures_times_and_sound(tmp_path, monkeypatch, name, codec):
-    """Sounds that MP4 does not take as they are (cameras write PCM into AVI) are heard too, whatever the file's name."""
+    """Sounds that MP4 does not take as they are (cameras write PCM into AVI) are heard, whatever the file's name."""
     monkeypatch.chdir(tmp_path)
     with_sound(Path(name), codec)
     with video_writer(tmp_path / "a.mp4", 25.0, Path(name)) as video:
