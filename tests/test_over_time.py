@@ -8,7 +8,7 @@ from PIL import Image
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
-from pose2mesh.detectors import sequences
+from pose2mesh.detectors import Chosen, sequences
 from pose2mesh.detectors.sequences import is_sequence, numbered_frames
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.exporters import load_motion_file
@@ -138,6 +138,18 @@ def test_a_killed_run_goes_on(detector, video, tmp_path, monkeypatch):
     np.testing.assert_array_equal(whole.track, cut.track)
     np.testing.assert_allclose(whole.translation, cut.translation, atol=1e-6)
     assert not (tmp_path / "cut" / "walk" / ".parts").exists()
+
+
+def test_the_choice_of_people_is_a_setting(detector, video, tmp_path, monkeypatch):
+    monkeypatch.setattr("pose2mesh.cli.predict_video._PART", 4)
+    monkeypatch.setattr("pose2mesh.cli.predict.get_detector", lambda _, __, *choice: Chosen(detector, *choice))
+    detector.fails_at = 11
+    assert predict(video, tmp_path, "--save", "npz", "--batch-size", "2", "--max-people", "1") == 130
+    detector.fails_at = None
+    detector.seen.clear()
+    assert predict(video, tmp_path, "--save", "npz", "--max-people", "1") == 0
+    assert detector.seen[0] >= 4
+    assert load_motion_file(tmp_path / "walk" / "motion.npz").tracks == (1,)
 
 
 def test_other_settings_begin_again(detector, video, tmp_path, monkeypatch):

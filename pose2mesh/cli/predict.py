@@ -98,7 +98,7 @@ def _predict_file(model, file: Path, stem: str, names: FreeNames, options: argpa
     what = "hand" if options.kind == "hand" else "person"
     told = {name: getattr(options, name) for name in ("intrinsics", "image_size", "fit", "subject")}
     frames = model.predict_frames(
-        [file], options.joint_set, options.detector, options.batch_size, options.handedness, **told
+        [file], options.joint_set, options.finder, options.batch_size, options.handedness, **told
     )
     own: str | None = stem
     try:
@@ -183,8 +183,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
         options.subject = parse_subject(options.subject)
         known_shape(options.subject)  # a contradiction is told before any work
+    options.finder = options.detector
     if options.max_people or options.min_score:
-        options.detector = get_detector(options.detector, options.kind, options.max_people, options.min_score)
+        options.finder = get_detector(options.detector, options.kind, options.max_people, options.min_score)
     if options.refine and options.kind != "body":
         raise InputError(f"--refine fits bodies; --kind {options.kind} cannot be refined")
     if options.save_mesh:

@@ -70,7 +70,7 @@ def _all_rows(
     frames = model.track(
         source,
         options.joint_set,
-        options.detector,
+        options.finder,
         options.batch_size,
         tracker=tracker,
         start=start,
@@ -94,7 +94,7 @@ def _expect(bar: Any, more: int) -> None:
 def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
     """Keep the parts of an earlier run of the same file with the same settings; others go."""
     changed = [f.stat() for f in (sorted(source.iterdir()) if source.is_dir() else [source])]
-    same = ("kind", "weights", "joint_set", "detector", "refine", "fit", "subject", "smooth")
+    same = ("kind", "weights", "joint_set", "detector", "max_people", "min_score", "refine", "fit", "subject", "smooth")
     settings = {name: str(getattr(options, name)) for name in (*same, "intrinsics", "image_size")}
     settings |= {"source": str(source.absolute()), "state": [[s.st_size, s.st_mtime_ns] for s in changed]}
     note = parts / "settings.json"

@@ -5,6 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from pose2mesh.detectors.similarity import extent
 from pose2mesh.errors import InputError
 from pose2mesh.plugins import check_name, find, make, register
 from pose2mesh.types import Keypoints2D
@@ -49,7 +50,7 @@ class NoDetector:
 
 
 class Chosen:
-    """Another detector's people, without those that score low, and at most some."""
+    """Another detector's people, without those that score low, and at most some: the largest."""
 
     def __init__(self, detector: Detector, max_people: int | None, min_score: float) -> None:
         self._detector, self._max_people, self._min_score = detector, max_people, min_score
@@ -62,11 +63,16 @@ class Chosen:
         return Chosen(timed, self._max_people, self._min_score)
 
     def detect(self, image: np.ndarray, *time_s: float) -> Keypoints2D:
-        """People in image uint8 [H, W, 3] RGB, in the detector's order: the largest first with `auto`."""
-        found = self._detector.detect(image, *time_s)
+        """People in image uint8 [H, W, 3] RGB, in the detector's order."""
+        return self.among(self._detector.detect(image, *time_s))
+
+    def among(self, found: Keypoints2D) -> Keypoints2D:
+        """Those of the people of one picture, in their order."""
         seen = np.maximum((found.confidence > 0).sum(-1), 1)  # [P]
-        found = found.select(found.confidence.sum(-1) / seen >= self._min_score)
-        return found.select(np.arange(len(found)) < (self._max_people or len(found)))
+        sure = found.select(found.confidence.sum(-1) / seen >= self._min_score)
+        sizes = np.array([extent(np.column_stack(one)) for one in zip(sure.points, sure.confidence, strict=True)])
+        largest = np.argsort(-sizes, kind="stable")[: self._max_people]
+        return sure.select(np.isin(np.arange(len(sure)), largest))
 
 
 def get_detector(

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pose2mesh.detectors import Detector
+from pose2mesh.detectors import Chosen, Detector
 from pose2mesh.detectors.intrinsics import IntrinsicsLike, as_intrinsics
 from pose2mesh.errors import InputError
 from pose2mesh.types import Intrinsics, Keypoints2D, Subject
@@ -42,7 +42,12 @@ class Told(NamedTuple):
         return cls(joint_set, detector, handedness, known, image_size, subject)
 
     def add_camera(self, keypoints: Keypoints2D, where: str) -> Keypoints2D:
-        """With the camera, the picture's size and the subject. Raises InputError where the picture has another size."""
+        """The people who are wanted, with the camera, the picture's size and the subject.
+
+        Raises InputError where the picture has another size.
+        """
+        if isinstance(self.detector, Chosen):  # keypoint files know no detector
+            keypoints = self.detector.among(keypoints)
         size = keypoints.image_size or self.image_size
         if size:
             self.check_size(size, where)

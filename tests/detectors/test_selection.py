@@ -1,10 +1,12 @@
 """Which detector is chosen, and what is said when it is missing."""
 
+import json
 import sys
 
 import numpy as np
 import pytest
 
+from pose2mesh.cli.main import main
 from pose2mesh.detectors import Chosen, get_detector, sessions
 from pose2mesh.errors import InputError, MissingDependencyError
 from pose2mesh.types import Keypoints2D
@@ -62,6 +64,24 @@ def test_some_of_the_people_of_a_video():
     of_videos = OfVideos()
     assert len(Chosen(of_videos, 2, 0.0).video().detect(picture, 0.5)) == 0
     assert of_videos.times == [0.5]
+
+
+def test_the_largest_whatever_their_order():
+    sizes = np.array([20.0, 90.0, 40.0])
+    points = np.linspace(0, 1, 17)[:, None] * sizes[:, None, None] + np.zeros((3, 17, 2))
+    found = Keypoints2D(points, np.ones((3, 17)), "coco17", tracks=(0, 1, 2))
+    assert Chosen(get_detector("none"), 2, 0.0).among(found).tracks == (1, 2)
+    assert Chosen(get_detector("none"), 1, 0.0).among(found.select(np.zeros(3, bool))).tracks == ()
+
+
+def test_some_of_the_people_of_a_keypoint_file(tmp_path, capsys):
+    people = np.concatenate([np.linspace(0, 1, 17)[:, None] * [[[50, 90]], [[90, 190]]], np.ones((2, 17, 1))], -1)
+    people[0, :, 2] = 0.4
+    np.save(tmp_path / "two.npy", people)
+    for options in (["--max-people", "1"], ["--min-score", "0.5"]):
+        assert main(["predict", f"{tmp_path / 'two.npy'}", "-o", f"{tmp_path}", "--save", "json", *options]) == 0
+        assert "two: 1 person(s)" in capsys.readouterr().out
+        assert json.loads((tmp_path / "two_0.json").read_text())["score"] > 0.9
 
 
 def test_hands_need_a_detector_of_hands():
