@@ -140,6 +140,22 @@ def test_a_killed_run_goes_on(detector, video, tmp_path, monkeypatch):
     assert not (tmp_path / "cut" / "walk" / ".parts").exists()
 
 
+def test_another_run_into_the_same_folder_is_told(detector, video, tmp_path, monkeypatch, capsys):
+    answers = []
+    look = detector.detect
+
+    def detect(image, time):
+        if not answers:
+            answers.append(None)
+            answers[0] = predict(video, tmp_path / "out", "--save", "npz")
+        return look(image, time)
+
+    detector.detect = detect
+    assert predict(video, tmp_path / "out", "--save", "npz") == 0
+    assert answers == [2] and "another run" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["walk"]
+
+
 def test_the_choice_of_people_is_a_setting(detector, video, tmp_path, monkeypatch):
     monkeypatch.setattr("pose2mesh.cli.predict_video._PART", 4)
     monkeypatch.setattr("pose2mesh.cli.predict.get_detector", lambda _, __, *choice: Chosen(detector, *choice))
