@@ -36,7 +36,7 @@ class QuickFitSettings:
     """Standard deviations of what the fit trusts."""
 
     steps: int = 3
-    keypoint: float = 0.011  # m at the person's distance, for confidence 1
+    keypoint: float = 0.14  # of the mean deviation of the joints seen, for confidence 1: the noisier, the less sure
     robust: float = 0.06  # m: keypoints farther off hardly pull
     joint: float = 1.0  # of the network's deviations
     unknown: float = 0.08  # m: deviation of the joints of networks that tell none
@@ -130,13 +130,15 @@ class QuickFit(nn.Module):
         place = place_bodies(goal[:, :count], rays, confidence)  # [B, 3]
         distance = place[:, None, 2:]  # [B, 1, 1] turns rays to metres
         gone = goal.new_zeros(len(goal), prior.shape[-1], 1)
+        seen = confidence / confidence.sum(1, keepdim=True).clamp(min=1e-6)
+        noise = given.keypoint * (seen * sigma[:, :count]).sum(1, keepdim=True).clamp(min=1e-3)  # [B, 1] m
         for _ in range(given.steps):
             points, slopes = self.linearize(state) if linear is None else linear  # [B, P, 3], [B, P, 3, D-3]
             linear = None
             errors, by_point = _project(points[:, :count], place, rays)
             errors = errors * distance
             squared, limit = errors.square().sum(-1), given.robust**2
-            trust = confidence.sqrt() * limit / (squared + limit) / given.keypoint  # [B, J] root of the weight
+            trust = confidence.sqrt() * limit / (squared + limit) / noise  # [B, J] root of the weight
             by_point = by_point * (distance * trust[..., None])[..., None]
             rows = slopes.new_zeros(len(goal), 2 * count + 3 * goal.shape[1], prior.shape[-1])  # written once
             rows[:, : 2 * count, :-3] = (by_point @ slopes[:, :count]).flatten(1, 2)

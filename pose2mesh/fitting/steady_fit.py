@@ -14,8 +14,8 @@ from pose2mesh.networks.prediction import BodyParameters
 
 SECONDS = 0.1  # deviation of the kernel over time
 CAUSAL_SECONDS = 0.2  # time constant of the one that looks back
+KEYPOINT = 0.24  # of the mean deviation of the joints seen, as of single frames: steady joints are surer than keypoints
 CUTOFF = 20.0  # Hz, of the filter that the causal mode ends with
-TRUST = 0.8  # of the network's deviations: what a joint of the steady motion may be off
 _FARTHEST = 0.8  # s that a kernel looks
 _BATCH = 256  # frames at once
 
@@ -24,7 +24,9 @@ class SteadyFit:
     """Fits one person's motion."""
 
     def __init__(self, body: AnnyBody, output_joints: str):
-        self.fit = QuickFit(body, output_joints, QuickFitSettings(steps=2, shape=1e-3), mesh_points=8)
+        self.fit = QuickFit(
+            body, output_joints, QuickFitSettings(steps=2, keypoint=KEYPOINT, shape=1e-3), mesh_points=8
+        )
 
     @torch.inference_mode()
     def __call__(
@@ -42,7 +44,7 @@ class SteadyFit:
         linear = self.fit.linearize(steady)
         goal = linear[0]  # [T, P, 3]
         sigma = torch.full_like(goal[..., 0], self.fit.settings.vertex)
-        sigma[:, : deviation.shape[1]] = TRUST * deviation
+        sigma[:, : deviation.shape[1]] = deviation
         fitted = self.fit.solve(steady, goal, sigma, rays, linear=linear)
         return rotmat_to_rotvec(fitted.rotations @ steady.rotations.transpose(-1, -2))
 

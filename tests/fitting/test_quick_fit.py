@@ -93,7 +93,7 @@ def test_exact_keypoints_are_met_and_bring_the_body_nearer(fit, name):
     truth = body_of(fit, truth_of(name))
     rays = rays_of(truth.joints)
     start = body_of(fit, disturbed(truth.parameters, 0.1))
-    exact = QuickFit(fit.body, "body32", QuickFitSettings(keypoint=0.002))
+    exact = QuickFit(fit.body, "body32", QuickFitSettings(keypoint=0.02))
     found = exact(start, rays)
     assert reprojection(start, rays) > 0.01
     assert reprojection(found, rays) < 0.002
@@ -112,6 +112,26 @@ def test_the_answer_is_the_body_of_its_parameters_and_keeps_the_deviation(fit):
     expected = body_of(fit, found.parameters)
     torch.testing.assert_close(found.vertices, expected.vertices, rtol=0, atol=1e-5)
     torch.testing.assert_close(found.joints, expected.joints, rtol=0, atol=1e-5)
+
+
+def test_keypoints_are_as_uncertain_as_the_network_is(fit):
+    """Of the joints that are seen: what it says of others is about what the picture does not show."""
+    truth = body_of(fit, truth_of())
+    start, rays = body_of(fit, disturbed(truth.parameters, 0.1)), rays_of(truth.joints)
+    legs = [i for i, n in enumerate(fit.set.joints) if any(part in n for part in ("knee", "ankle", "heel", "toe"))]
+    rays[:, legs] = 0
+
+    def left(deviation: torch.Tensor) -> float:
+        found = fit(UncertainPrediction(start.vertices, start.joints, deviation, start.parameters), rays)
+        return reprojection(found._replace(joints=found.joints[:, rays[0, :, 2] > 0]), rays[:, rays[0, :, 2] > 0])
+
+    sure = torch.full((1, 32), 0.03)
+    unseen = sure.clone()
+    unseen[:, legs] *= 4
+    assert left(4 * sure) > 1.5 * left(sure)
+    assert left(unseen) == pytest.approx(left(sure), rel=0.05)
+    nothing = fit(start, torch.zeros_like(rays))
+    torch.testing.assert_close(nothing.joints, start.joints, rtol=0, atol=0.01)
 
 
 def test_limbs_without_keypoints_stay_as_the_network_said(fit):
