@@ -1,4 +1,4 @@
-"""From a photo, a video or bare 2D keypoints to a clean 3D mesh of a human body.
+"""From a photo, a video or bare 2D keypoints to a clean 3D mesh of a human body or hand.
 
 >>> from pose2mesh import Pose2Mesh
 >>> model = Pose2Mesh.from_pretrained("anny-body")

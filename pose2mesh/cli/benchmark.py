@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ablation", action="store_true", help="the paper's direct network as well: one level")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well (a minute)")
     parser.add_argument("--export", action="store_true", help="ONNX Runtime and OpenVINO as well (a minute)")
-    parser.add_argument("--quick", action="store_true", help="few runs, batch 1, no memory")
+    parser.add_argument("--quick", action="store_true", help="few runs, batch 1 (train: 2), no memory")
     parser.add_argument("--cpu-time", action="store_true", help="processor time, not wall time: for busy machines")
     parser.add_argument("--photo", type=Path, metavar="FILE", help="photo: which one (default: of scikit-image)")
     parser.add_argument("--detector", default="auto", help="photo: which one finds the people")

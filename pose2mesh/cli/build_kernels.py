@@ -1,4 +1,4 @@
-"""`pose2mesh build-kernels`: compile the C++ kernels of the graph layers for this machine."""
+"""`pose2mesh build-kernels`: compile the C++ kernels of graph layers and drawing for this machine."""
 
 import argparse
 

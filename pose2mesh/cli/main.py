@@ -33,7 +33,7 @@ COMMANDS = {
     "convert-model": "a licensed SMPL or MANO file to plain arrays, safely",
     "convert-checkpoint": "a published Pose2Mesh checkpoint to weights of this package",
     "export": "write a network as ONNX or as a torch.export program",
-    "build-kernels": "compile the C++ kernels of the graph layers for this machine",
+    "build-kernels": "compile the C++ kernels of graph layers and drawing for this machine",
     "benchmark": "time the operators and networks on this machine",
     "doctor": "what is installed, found and usable here",
 }
@@ -89,7 +89,7 @@ def usage() -> str:
         [
             "usage: pose2mesh COMMAND [options]",
             "",
-            "From a photo, a video or bare 2D keypoints to a clean 3D mesh of a human body.",
+            "From a photo, a video or bare 2D keypoints to a clean 3D mesh of a human body or hand.",
             "",
             "commands:",
             *lines,

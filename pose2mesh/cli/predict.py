@@ -211,7 +211,8 @@ def _parser() -> Parser:
     add("--detector", default="auto", metavar="NAME", help="auto, blazepose, mediapipe, ... (default: auto)")
     add("--max-people", type=positive, metavar="N", help="in a picture: the N largest")
     add("--min-score", type=float, default=0.0, metavar="S", help="least mean confidence of a person's joints, 0 to 1")
-    add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=f"of {','.join(ALL_FORMATS)}")
+    listed = f"of {','.join(ALL_FORMATS)} (default: png,npz)"
+    add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=listed)
     add("--save_mesh", action="store_true", help="the same as adding obj to --save")
     add("--side_view", action="store_true", help="also a picture of each person turned and from the side")
     add("--overlay", choices=OVERLAYS, default=OVERLAYS[0], help="bodies over the photo, or beside it (default: blend)")

@@ -80,7 +80,7 @@ class CompactPose2Mesh(nn.Module):
         return self._answer(self.to_full.matmul(self.mesh_head(features)[-1].float()), joints, features)
 
     def without_mesh(self, keypoints: Tensor) -> MeshPrediction | UncertainPrediction:
-        """The same with vertices [B,0,3]; a tenth of the time."""
+        """The same with vertices [B,0,3]; in a ninth of the time for 64 people, in two fifths for one."""
         joints, features = self._lift(keypoints)
         return self._answer(joints[:, :0], joints, features)
 
