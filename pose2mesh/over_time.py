@@ -10,7 +10,7 @@ import numpy as np
 from pose2mesh.detectors import Detector, LiveDetector, VideoDetector
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints
-from pose2mesh.detectors.sequences import FPS, frames_of, is_sequence, sequence_info
+from pose2mesh.detectors.sequences import FPS, frame_numbers, frames_of, is_sequence, sequence_info
 from pose2mesh.detectors.sources import Entry
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.videos import VideoFrame, is_video
@@ -140,7 +140,8 @@ class OverTime:
             yield from (TimedFrame(*frame, None) for frame in frames_of(source))
         else:
             frames = read_keypoints(source, told.joint_set, told.image_size)
-            yield from (TimedFrame(i, i / FPS, None, frame) for i, frame in enumerate(frames))
+            numbers = frame_numbers([frame.name for frame in frames])
+            yield from (TimedFrame(i, i / FPS, None, frame) for i, frame in zip(numbers, frames, strict=True))
 
 
 def _finder(detector: Detector, mode: str = "video") -> Callable[[np.ndarray, float], Keypoints2D]:

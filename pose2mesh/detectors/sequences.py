@@ -2,7 +2,9 @@
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import gcd
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from pose2mesh.errors import FormatError, InputError
 
 FPS = 30.0  # of numbered frames and keypoint files, which do not tell
 FEWEST_FRAMES = 10  # numbered pictures that are a motion; fewer are photos
-_NUMBERED = re.compile(r"(.*?)(\d+)")
+_NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 
 
 def is_sequence(path: Path) -> bool:
@@ -30,6 +32,19 @@ def numbered_frames(folder: Path) -> list[Path]:
     numbers = np.array([int(match[2]) for match in found if match])
     order = np.argsort(numbers)
     return [pictures[i] for i in order] if len(set(np.diff(numbers[order]))) == 1 else []
+
+
+def frame_numbers(names: Sequence[str]) -> list[int]:
+    """Places in time of frames by the numbers in their names, since files leave out frames that show nobody.
+
+    One after another where the names tell no numbers that rise.
+    """
+    found = [match for name in names if (match := _NUMBERED.fullmatch(name))]
+    numbers = [int(match[2]) for match in found]
+    steps = [after - before for before, after in pairwise(numbers)]
+    if len(found) < len(names) or len({match[1] for match in found}) > 1 or min(steps, default=0) < 1:
+        return list(range(len(names)))
+    return [(number - numbers[0]) // gcd(*steps) for number in numbers]
 
 
 def sequence_info(path: Path) -> tuple[float, int | None]:

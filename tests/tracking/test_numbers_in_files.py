@@ -27,6 +27,27 @@ def test_numbers_of_files_are_kept(key, tmp_path):
     assert [[person.track for person in frame.people] for frame in frames] == [[7, 3], [3, 7], [3]]
 
 
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (["7.jpg", "8.jpg", "10.jpg", "31.jpg"], [0, 1, 3, 24]),
+        (["shot_0010.png", "shot_0020.png", "shot_0050.png"], [0, 1, 4]),  # every tenth frame
+        (["b_2.jpg", "b_1.jpg"], [0, 1]),
+        (["a_1.jpg", "b_4.jpg"], [0, 1]),
+        (["left.jpg", "right.jpg"], [0, 1]),
+        (["9" * 5000, "99"], [0, 1]),
+    ],
+)
+def test_frames_that_show_nobody_are_left_out_of_files_but_not_of_time(names, places, tmp_path):
+    listed = entries("idx", [[7]] * len(names))
+    for entry, name in zip(listed, names, strict=True):
+        entry["image_id"] = name
+    (tmp_path / "k.json").write_text(json.dumps(listed))
+    frames = list(Pose2Mesh.from_pretrained("anny-key2mesh").track(tmp_path / "k.json"))
+    assert [frame.index for frame in frames] == places
+    assert [frame.time for frame in frames] == pytest.approx([place / 30 for place in places])
+
+
 def test_numbers_that_tell_nothing_are_left(tmp_path):
     (tmp_path / "k.json").write_text(json.dumps(entries("track_id", [[7, 7], [-1, 2]])))
     assert [frame.keypoints.tracks for frame in read_keypoints(tmp_path / "k.json")] == [None, None]
