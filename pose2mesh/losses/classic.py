@@ -45,7 +45,10 @@ class ClassicObjective(nn.Module):
         total = torch.stack([weight * value for weight, value in terms.values()]).sum()
         parts = {name: value.detach() for name, (_, value) in terms.items()}
         if self.weights.added:
-            more, added = weigh(*_of_valid(predicted, batch, self.faces), self.weights.added)
+            pair = _of_valid(predicted, batch, self.faces)
+            more, added = weigh(*pair, self.weights.added)
+            if not len(pair[0].joints):  # pyright: ignore - a mean over nobody is no number
+                more, added = 0.0, {name: torch.zeros_like(value) for name, value in added.items()}
             total, parts = total + more, parts | added
         return total, parts
 

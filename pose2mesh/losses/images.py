@@ -11,7 +11,11 @@ from pose2mesh.skeletons import COCO_ROWS
 
 
 class ImageLoss(Strict):
-    """Weights; those of the released code, which multiplies them all by 60."""
+    """Weights; the numbers of the released code, which multiplies them all by 60.
+
+    It takes means over coordinates where distances are squared here, so its points weigh a half in the picture and a
+    third in space of what they do here.
+    """
 
     joints_2d: NotNegative = 5.0  # squares of half sides of the crop
     joints_3d: NotNegative = 5.0  # square metres

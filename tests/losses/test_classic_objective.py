@@ -5,9 +5,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from pose2mesh import plugins
 from pose2mesh.losses import edge_loss, normal_loss
 from pose2mesh.losses.classic import ClassicObjective
 from pose2mesh.losses.targets import AnnotatedBatch
+from pose2mesh.losses.terms import Compared
 from pose2mesh.losses.weights import LossConfig
 from pose2mesh.networks.prediction import MeshPrediction
 
@@ -83,12 +85,21 @@ def test_edges_count_from_their_step_on() -> None:
     torch.testing.assert_close(after - before, 20 * with_edges["edge"])
 
 
-def test_a_batch_without_anything_valid_moves_nothing() -> None:
+def far(predicted: Compared, true: Compared) -> Tensor:
+    """A plug-in's loss."""
+    assert predicted.vertices is not None and true.vertices is not None
+    return (predicted.vertices - true.vertices).norm(dim=-1).mean()
+
+
+@pytest.mark.parametrize("added", [{}, {"far": 1.0}])
+def test_a_batch_without_anything_valid_moves_nothing(added: dict[str, float], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "_registered", {kind: dict(of) for kind, of in plugins._registered.items()})
+    plugins.register("loss", "far", far)
     nobody = [False] * 4
-    loss = objective()
-    total, _ = loss(batch(lifted=nobody, joints=nobody, vertices=nobody))
+    loss = objective(WEIGHTS | added)
+    total, parts = loss(batch(lifted=nobody, joints=nobody, vertices=nobody))
     total.backward()
-    assert total.item() == 0
+    assert total.item() == 0 and parts.keys() >= added.keys()  # every process has the same parts
     assert all(p.grad is None or not p.grad.any() for p in loss.parameters())
 
 
