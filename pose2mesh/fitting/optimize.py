@@ -53,7 +53,7 @@ class BodyFitter:
     def __init__(self, decoder: AnnyDecoder, keypoint_set: str, mixture: PoseMixture | None = None):
         self.decoder = decoder
         with torch.inference_mode(False):  # what is made within `predict` could not be descended through
-            self.mixture = mixture or load_mixture()
+            self.mixture = (mixture or load_mixture()).to(decoder.rest6d.device)
         names = decoder.joint_set.joints
         pairs = [(i, names.index(j)) for i, j in enumerate(joint_set(keypoint_set).joints) if j in names]
         self.rows, self.columns = (list(column) for column in zip(*pairs, strict=True))
@@ -70,7 +70,7 @@ class BodyFitter:
         starts = self._starts(count, keypoints.device)
         many = rays.repeat(_HEADINGS, 1, 1), keypoints[..., 2].repeat(_HEADINGS, 1)
         found, energy = self._descend(*many, starts, trial)
-        best = energy.unflatten(0, (_HEADINGS, count)).argmin(0) * count + torch.arange(count)  # [B]
+        best = energy.unflatten(0, (_HEADINGS, count)).argmin(0) * count + torch.arange(count, device=rays.device)  # [B]
         start = BodyParameters(found.rotations[best], found.betas[best])
         rest = FitSettings(**{**vars(settings), "iterations": settings.iterations - trial.iterations})
         return self._descend(rays, keypoints[..., 2], start, rest)[0]

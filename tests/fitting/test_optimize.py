@@ -48,6 +48,13 @@ def test_the_mixture_is_that_of_scipy():
     np.testing.assert_allclose(found - found[0], expected - expected[0], rtol=1e-3, atol=1e-2)  # up to a constant
 
 
+def test_the_fit_runs_where_the_body_is():
+    """The device `meta` has shapes without numbers, and like a GPU it takes no tensor of the CPU."""
+    fitter = BodyFitter(AnnyDecoder(load_anny_body(), np.zeros(0, int)).to("meta"), "coco17")
+    found = fitter.fit(torch.zeros(2, 17, 3, device="meta"), FitSettings(iterations=3))
+    assert found.rotations.device.type == "meta" and found.rotations.shape == (2, 19, 3, 3)
+
+
 def test_expectation_maximization_finds_two_clusters():
     rng = np.random.default_rng(1)
     poses = np.concatenate([rng.normal(-2, 0.1, (150, 6)), rng.normal(1, 0.3, (50, 6))])
