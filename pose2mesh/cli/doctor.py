@@ -61,7 +61,15 @@ def examine() -> list[Finding]:
         _motion_packs,
         _plug_ins,
     )
-    return [finding for probe in probes for finding in probe()]
+    return [finding for probe in probes for finding in _made_by(probe)]
+
+
+def _made_by(probe: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """Also where a package that everything needs is broken."""
+    try:
+        return list(probe())
+    except ImportError as error:
+        return [Finding(probe.__name__.split("_")[1], "import", False, str(error), "pip install torch")]
 
 
 def format_report(findings: list[Finding]) -> str:
@@ -82,11 +90,8 @@ def _python() -> Iterator[Finding]:
 
 
 def _torch() -> Iterator[Finding]:
-    try:
-        import torch
-    except ImportError as error:
-        yield Finding("torch", "version", False, str(error), "pip install torch")
-        return
+    import torch
+
     yield Finding("torch", "version", True, f"{torch.__version__}, {torch.get_num_threads()} threads")
     if torch.cuda.is_available():
         yield Finding("device", "cuda", True, torch.cuda.get_device_name())
@@ -95,11 +100,8 @@ def _torch() -> Iterator[Finding]:
 
 
 def _kernels() -> Iterator[Finding]:
-    try:
-        from pose2mesh.ops import backend_names, native, requested_backend
-    except ImportError as error:
-        yield Finding("kernels", "cpu", False, str(error), "pip install torch")
-        return
+    from pose2mesh.ops import backend_names, native, requested_backend
+
     if native.is_available():
         yield Finding("kernels", "cpu", True, f"graph layers and drawing run compiled: {native.find_library()}")
     else:
@@ -169,21 +171,11 @@ def _licensed_skinning() -> Iterator[Finding]:
 
 def _licensed_files() -> Iterator[Finding]:
     """Where they are, by name alone: none is read."""
-    try:
-        from pose2mesh.body_models.licensed_files import (
-            MANO,
-            REGRESSOR_PAGE,
-            REGRESSORS,
-            SMPL,
-            find_model,
-            find_regressor,
-        )
-    except ImportError as error:
-        yield Finding("licensed", "models", False, str(error), "pip install torch")
-        return
-    yield _licensed("SMPL", ("smpl-neutral", "smpl-male", "smpl-female"), find_model, SMPL.page)
-    yield _licensed("MANO", ("mano-right", "mano-left"), find_model, MANO.page)
-    yield _licensed("regressors", tuple(REGRESSORS), find_regressor, REGRESSOR_PAGE)
+    from pose2mesh.body_models import licensed_files as files
+
+    yield _licensed("SMPL", ("smpl-neutral", "smpl-male", "smpl-female"), files.find_model, files.SMPL.page)
+    yield _licensed("MANO", ("mano-right", "mano-left"), files.find_model, files.MANO.page)
+    yield _licensed("regressors", tuple(files.REGRESSORS), files.find_regressor, files.REGRESSOR_PAGE)
 
 
 def _licensed(name: str, wanted: tuple[str, ...], locate: Callable, page: str) -> Finding:

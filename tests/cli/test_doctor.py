@@ -33,7 +33,7 @@ def test_a_package_that_is_not_there_is_missing():
 
 def test_a_broken_torch_is_reported_not_raised(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)  # makes `import torch` fail
-    (finding,) = doctor._torch()
+    (finding,) = doctor._made_by(doctor._torch)
     assert not finding.ok and finding.remedy == "pip install torch"
 
 
