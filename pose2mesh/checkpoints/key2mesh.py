@@ -14,8 +14,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from pose2mesh.checkpoints.tensors import load_tensors
-from pose2mesh.errors import FormatError, MissingFileError
+from pose2mesh.errors import FormatError
 from pose2mesh.networks.key2mesh import PublishedFeatures, PublishedHead
 
 SHAPE, JOINTS, WIDTH, BLOCKS = 10, 24, 1024, 2
@@ -25,27 +24,8 @@ _COLUMNS_APART = (0, 2, 4, 1, 3, 5)  # rows of a 3x2 matrix to its first and its
 _REMEDY = "check that it is a checkpoint of the Key2Mesh release"
 
 
-def read_key2mesh(path: str | Path) -> dict[str, Tensor]:
-    """The state of a release checkpoint by name. Nothing but tensors and plain values is let through.
-
-    Raises MissingFileError, FormatError.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"no checkpoint at {path}")
-    try:
-        state = load_tensors(path)["state_dict"]
-        return {str(name): value.float() if value.is_floating_point() else value for name, value in state.items()}
-    except Exception as error:  # torch's readers fail on foreign files in a dozen ways
-        first = " ".join(str(error).split())[:160] or type(error).__name__
-        raise FormatError(f"{path} does not hold the tensors of a checkpoint ({first}); {_REMEDY}") from error
-
-
 def convert_key2mesh(path: Path, state: dict[str, Tensor]) -> bytes:
-    """Content of a weights file. `path` is named in errors only.
-
-    Raises FormatError where a tensor is missing, misshapen or not finite.
-    """
+    """Content of a weights file. `path` is named in errors. Raises FormatError for missing or misshapen tensors."""
     extractor = next((name for name in _EXTRACTORS if any(key.startswith(name) for key in state)), _EXTRACTORS[0])
     tensors = {f"lifter.{k}": v for k, v in _part(path, state, extractor, _extractor_shapes()).items()}
     tensors |= {f"head.{k}": v for k, v in _part(path, state, "smpl_head.", _head_shapes()).items()}
@@ -83,8 +63,6 @@ def _part(path: Path, state: dict[str, Tensor], prefix: str, shapes: dict[str, T
         if value is None or value.shape != expected.shape:
             seen = "is missing" if value is None else f"is {list(value.shape)}, expected {list(expected.shape)}"
             raise FormatError(f"{path}: {prefix}{name} {seen}; {_REMEDY}")
-        if value.is_floating_point() and not value.isfinite().all():
-            raise FormatError(f"{path}: {prefix}{name} holds numbers that are not finite; {_REMEDY}")
         found[name] = value
     return found
 

@@ -20,35 +20,36 @@ def run(arguments: list[str]) -> int:
     if options.output.suffix != ".safetensors":
         raise InputError(f"-o {options.output}: weights are stored as .safetensors")
 
-    from pose2mesh.checkpoints import official
     from pose2mesh.paths import write_with
 
-    if options.kind == "key2mesh":
-        return _convert_key2mesh(options)
-    variant = official.VARIANTS[options.kind]
-    state = official.read_official(options.checkpoint)
-    if official.is_whole_network(state):
-        faces, source = _faces(options, variant)
-        hierarchy = official.build_graph(faces, variant)
-        official.check_published(hierarchy, variant, source)
-        content = official.convert_network(options.checkpoint, state, variant, hierarchy)
-        what = f"PoseNet and MeshNet, graph of {hierarchy.sizes[0]} rows; it holds the faces of a licensed model"
-    else:
-        content, what = official.convert_posenet(options.checkpoint, state, variant), "PoseNet alone"
+    content, what = (_key2mesh if options.kind == "key2mesh" else _pose2mesh)(options)
     write_with(options.output, lambda stream: stream.write(content))
     print(f"wrote {options.output} ({len(content) / 1e6:.0f} MB): {what}")
     return 0
 
 
-def _convert_key2mesh(options: argparse.Namespace) -> int:
-    """The adapted extractor and the head; nothing licensed goes into the file."""
-    from pose2mesh.checkpoints.key2mesh import convert_key2mesh, read_key2mesh
-    from pose2mesh.paths import write_with
+def _pose2mesh(options: argparse.Namespace) -> tuple[bytes, str]:
+    """The file's content and what it is: both stages or the first."""
+    from pose2mesh.checkpoints import official
 
-    content = convert_key2mesh(options.checkpoint, read_key2mesh(options.checkpoint))
-    write_with(options.output, lambda stream: stream.write(content))
-    print(f"wrote {options.output} ({len(content) / 1e6:.0f} MB): extractor and parameter head for SMPL")
-    return 0
+    variant = official.VARIANTS[options.kind]
+    state = official.read_official(options.checkpoint)
+    if not official.is_whole_network(state):
+        return official.convert_posenet(options.checkpoint, state, variant), "PoseNet alone"
+    faces, source = _faces(options, variant)
+    hierarchy = official.build_graph(faces, variant)
+    official.check_published(hierarchy, variant, source)
+    what = f"PoseNet and MeshNet, graph of {hierarchy.sizes[0]} rows; it holds the faces of a licensed model"
+    return official.convert_network(options.checkpoint, state, variant, hierarchy), what
+
+
+def _key2mesh(options: argparse.Namespace) -> tuple[bytes, str]:
+    """The adapted extractor and the head; nothing licensed goes into the file."""
+    from pose2mesh.checkpoints.key2mesh import convert_key2mesh
+    from pose2mesh.checkpoints.official import read_official
+
+    state = read_official(options.checkpoint, "state_dict", "Key2Mesh")
+    return convert_key2mesh(options.checkpoint, state), "extractor and parameter head for SMPL"
 
 
 def _parser() -> argparse.ArgumentParser:

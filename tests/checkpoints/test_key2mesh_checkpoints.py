@@ -10,9 +10,10 @@ from torch.nn import functional
 
 from pose2mesh.body_models.licensed_files import SMPL
 from pose2mesh.checkpoints import load_network
-from pose2mesh.checkpoints.key2mesh import convert_key2mesh, read_key2mesh
+from pose2mesh.checkpoints.key2mesh import convert_key2mesh
+from pose2mesh.checkpoints.official import read_official
 from pose2mesh.cli.main import main
-from pose2mesh.errors import FormatError, MissingFileError
+from pose2mesh.errors import FormatError
 from pose2mesh.networks.key2mesh import normalize_box
 
 
@@ -107,11 +108,9 @@ def test_a_source_checkpoint_has_one_extractor_only(checkpoint: Path):
 
 
 def test_bad_checkpoints_are_refused(checkpoint: Path, tmp_path: Path):
-    with pytest.raises(MissingFileError, match="no checkpoint"):
-        read_key2mesh(tmp_path / "none.ckpt")
     (tmp_path / "broken.ckpt").write_bytes(b"PK\x03\x04 broken")
-    with pytest.raises(FormatError, match=r"broken\.ckpt"):
-        read_key2mesh(tmp_path / "broken.ckpt")
+    with pytest.raises(FormatError, match=r"broken\.ckpt is no checkpoint of the Key2Mesh release"):
+        read_official(tmp_path / "broken.ckpt", "state_dict", "Key2Mesh")
     state = made_up_state()
     del state["smpl_head.block.1.bias"]
     with pytest.raises(FormatError, match=r"smpl_head\.block\.1\.bias is missing"):

@@ -7,7 +7,6 @@ import zipfile
 import pytest
 import torch
 
-from pose2mesh.checkpoints.key2mesh import read_key2mesh
 from pose2mesh.checkpoints.official import read_official
 from pose2mesh.checkpoints.tensors import load_tensors
 from pose2mesh.errors import FormatError
@@ -71,6 +70,6 @@ def test_hostile_files_are_refused_by_every_reader(tmp_path, kind, monkeypatch):
     path = tmp_path / "a.pth.tar"
     hostile(path, kind)
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("too late: torch reads it"))
-    for read in (load_state, read_key2mesh, read_official):
+    for read in (load_state, read_official):
         with pytest.raises(FormatError, match=r"a\.pth\.tar"):
             read(path)
