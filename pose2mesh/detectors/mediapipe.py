@@ -3,11 +3,7 @@
 For comparison with `detectors.blazepose`, which runs the same network for any number of people.
 """
 
-import os
-import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -29,11 +25,9 @@ class MediaPipeDetector:
     def __init__(self) -> None:
         # MediaPipe calls a deprecated function of protobuf at every picture.
         warnings.filterwarnings("ignore", "SymbolDatabase.GetPrototype", UserWarning)
-        with optional_import(NOT_INSTALLED), quiet_stderr():
+        with optional_import(NOT_INSTALLED):
             from mediapipe.python.solutions.pose import Pose
-
-            self._pose = Pose(static_image_mode=True, model_complexity=1, min_detection_confidence=DETECTION_SCORE)
-            self._pose.process(np.zeros((64, 64, 3), np.uint8))  # the chatter comes with the first picture
+        self._pose = Pose(static_image_mode=True, model_complexity=1, min_detection_confidence=DETECTION_SCORE)
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """The person in image uint8 [H, W, 3] RGB; P = 0 when there is nobody."""
@@ -49,23 +43,3 @@ class MediaPipeDetector:
         size = (image.shape[1], image.shape[0], 1)
         joints = np.array([[p.x, p.y, p.visibility] for p in found.pose_landmarks.landmark]) * size
         return joints, np.array([[p.x, p.y, p.z] for p in found.pose_world_landmarks.landmark])
-
-
-@contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Send file descriptor 2 to nowhere for the duration of the block, for the whole process.
-
-    TensorFlow Lite and absl write to the descriptor itself before their log levels are read, so no
-    environment variable reaches them. Python errors still propagate.
-    """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
