@@ -35,9 +35,8 @@ from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.temporal import FrameAnswers, TemporalNetwork
 from pose2mesh.settings import Strict
 from pose2mesh.skeletons import MOTION_PARENTS
-from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
+from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator, shapes_of_ages
 from pose2mesh.synthesis.detections import conversion
-from pose2mesh.synthesis.mocap import test_shapes
 from pose2mesh.synthesis.sequences import recorded_runs
 from pose2mesh.tracking.smoothing import smooth_rotations
 from pose2mesh.tracking.steady import steady_motion
@@ -88,7 +87,7 @@ class MotionProtocol:
 
     def runs(self) -> Iterator[TrueMotion]:
         """One after another."""
-        runs, shapes = recorded_runs([self.motion], longest=_LONGEST), test_shapes(self.ages)
+        runs, shapes = recorded_runs([self.motion], longest=_LONGEST), shapes_of_ages(self.ages, 0)
         reduced = ReducedBody(self.body, np.arange(1), "coco19")
         chosen = np.arange(len(runs.start))
         if self.limit:

@@ -134,10 +134,19 @@ def pose_pool(motion: Sequence[str | Path], distinct_radians: float) -> Tensor:
     return torch.cat(pools)
 
 
-def shape_table() -> tuple[Tensor, Tensor]:
-    """(age in years [N], betas [N,16]) of people sampled from Anny's calibrated distribution."""
-    arrays = read_arrays(paths.asset(kinds.BODY.shapes), ("age_years", "betas"), remedy="restore it")
+def shape_table(kind: kinds.Kind = kinds.BODY) -> tuple[Tensor, Tensor]:
+    """(age in years [N], betas [N,S]) of people sampled from Anny's calibrated distribution."""
+    arrays = read_arrays(paths.asset(kind.shapes), ("age_years", "betas"), remedy="restore it")
     return torch.from_numpy(arrays["age_years"]), torch.from_numpy(arrays["betas"])
+
+
+def shapes_of_ages(years: tuple[float, float], first: int, kind: kinds.Kind = kinds.BODY) -> Tensor:
+    """Betas [N,S] of people of these ages: every second row of the table from `first` (1 training, 0 test)."""
+    age, betas = (column[first::2] for column in shape_table(kind))
+    chosen = betas[(age >= years[0]) & (age <= years[1])]
+    if not len(chosen):
+        raise InputError(f"data.ages {list(years)}: the shape table holds people of 4 to 75 years")
+    return chosen
 
 
 def training_shapes() -> tuple[Tensor, Tensor]:

@@ -25,8 +25,7 @@ from pose2mesh.geometry.rotation import rotvec_to_rotmat
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.skeletons import HAND21
 from pose2mesh.synthesis.batches import made_ahead
-from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
-from pose2mesh.synthesis.mocap import test_shapes
+from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator, shapes_of_ages
 from pose2mesh.types import Camera, Person
 
 SIDE = 512  # pixels of a picture's side
@@ -58,7 +57,7 @@ class HandStudio:
         self.body, self.hand = load_anny_body(), load_hand_body()
         recipe = HandPoses(interpolate=0.2, mix_fingers=0.0, synergies=0.0, independent=0.0)
         self.sampler = HandPoseSampler(self.hand, gesture_pool(families), recipe)
-        self.shapes = test_shapes(ages)
+        self.shapes = shapes_of_ages(ages, 0)
         self.hand_vertices = body_vertices()
         self.arm_vertices, self.arm_faces = arm_of(self.body)
 

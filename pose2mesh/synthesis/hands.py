@@ -13,7 +13,6 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from pose2mesh import paths
 from pose2mesh.augmentation.cameras import project
 from pose2mesh.augmentation.detector_noise import CLEAN, DetectorNoise
 from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, TRAINING_FAMILIES, distinct_gestures, gesture_pool
@@ -22,11 +21,9 @@ from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler, vary
 from pose2mesh.augmentation.poses import random_rotations
 from pose2mesh.body_models import LinearBlendBody
 from pose2mesh.body_models.reduced import ReducedBody
-from pose2mesh.errors import InputError
 from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.losses.targets import Batch
-from pose2mesh.npz import read_arrays
-from pose2mesh.synthesis.bodies import ADULT_YEARS, Mixture, seeded_generator
+from pose2mesh.synthesis.bodies import ADULT_YEARS, Mixture, seeded_generator, shapes_of_ages
 from pose2mesh.synthesis.detections import hand_out, portions
 from pose2mesh.synthesis.mocap import ProtocolBatch
 
@@ -114,18 +111,13 @@ def hand_pose_pool(body: LinearBlendBody, families: tuple[str, ...], recipe: Han
 
 
 def hand_shapes(body: LinearBlendBody, years: tuple[float, float], first: int) -> Tensor:
-    """Betas [N,S] of people of these ages: every second row of the table from `first` (1 training, 0 test).
+    """`shapes_of_ages` of a hand's table.
 
     MANO's directions are scaled to deviations of its scans, so its betas are normal, whatever the age.
     """
     if not body.kind.shapes:
         return torch.randn(2048, body.num_shape, generator=seeded_generator(first, 10))
-    table = read_arrays(paths.asset(body.kind.shapes), ("age_years", "betas"), remedy="restore it")
-    age, betas = table["age_years"][first::2], table["betas"][first::2]
-    chosen = betas[(age >= years[0]) & (age <= years[1])]
-    if not len(chosen):
-        raise InputError(f"data.ages {list(years)}: the shape table holds hands of people of 4 to 75 years")
-    return torch.from_numpy(chosen)
+    return shapes_of_ages(years, first, body.kind)
 
 
 def project_centered(joints: Tensor, distance: Tensor) -> Tensor:

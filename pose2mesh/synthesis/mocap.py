@@ -15,9 +15,8 @@ from pose2mesh.augmentation.poses import relative_rotvecs, world_rotmats
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.motion import load_motion
-from pose2mesh.errors import InputError
 from pose2mesh.skeletons import COCO_ROWS, PELVIS_ROW
-from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator, shape_table
+from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator, shapes_of_ages
 
 
 class ProtocolBatch(NamedTuple):
@@ -67,7 +66,7 @@ class MocapBatches:
         self.subjects = [str(pack.clip_subject[pack.clip_id[frame]]) for frame in frames]
         self.reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")
         self.pool = relative_rotvecs(pack.rotvec[frames])  # heading is drawn by the camera
-        self.shapes = test_shapes(protocol.ages)
+        self.shapes = shapes_of_ages(protocol.ages, 0)
 
     def __len__(self) -> int:
         return -(-len(self.subjects) // self.size)
@@ -100,12 +99,3 @@ class MocapBatches:
         betas = self.shapes[torch.randint(len(self.shapes), (1,), generator=generator)]
         view = sample_views(1, CameraRange(), generator)
         return betas, view.rotation, view.distance
-
-
-def test_shapes(ages: tuple[float, float]) -> Tensor:
-    """Betas [N,S] of people in an age range from the even rows of the table (training draws from the odd ones)."""
-    age, betas = (column[0::2] for column in shape_table())
-    chosen = betas[(age >= ages[0]) & (age <= ages[1])]
-    if not len(chosen):
-        raise InputError(f"data.ages {list(ages)}: the shape table holds people of 4 to 75 years")
-    return chosen

@@ -19,8 +19,8 @@ from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.skeletons import COCO17, COCO_ROWS, PELVIS_ROW
-from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
-from pose2mesh.synthesis.mocap import ProtocolBatch, test_shapes
+from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator, shapes_of_ages
+from pose2mesh.synthesis.mocap import ProtocolBatch
 
 _STREAM = 2  # third part of the seed: streams of this protocol; mocap has 0 and 1, training its own at small steps
 _FIRST = 1 << 32  # of the rows, beyond the steps of any training
@@ -62,7 +62,7 @@ class UprightProtocol:
     def batches(self, size: int) -> Iterator[ProtocolBatch]:
         """Batches in order; the joints outside the frame are absent, or guessed in the noisy input."""
         reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")
-        shapes = test_shapes(self.ages)
+        shapes = shapes_of_ages(self.ages, 0)
         count = self.count()
         for start in range(0, count, size):
             yield self._batch(range(start, min(start + size, count)), shapes, reduced)

@@ -14,8 +14,7 @@ from pose2mesh import paths
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.errors import InputError
-from pose2mesh.synthesis import mocap
-from pose2mesh.synthesis.bodies import shape_table, training_shapes
+from pose2mesh.synthesis.bodies import shape_table, shapes_of_ages, training_shapes
 from pose2mesh.synthesis.mocap import MocapProtocol, ProtocolBatch
 
 TENSORS = ("clean", "noisy", "joints", "vertices", "distance")
@@ -102,19 +101,19 @@ def test_people_are_new(protocol: MocapProtocol) -> None:
     adults, children = training_shapes()
     known = {row.numpy().tobytes() for row in torch.cat([adults, children])}
     for ages in ((18.0, 75.0), (4.0, 17.0)):
-        shapes = mocap.test_shapes(ages)
+        shapes = shapes_of_ages(ages, 0)
         assert len(shapes) > 500
         assert not known & {row.numpy().tobytes() for row in shapes}
 
 
 def test_ages_are_respected() -> None:
     age, betas = shape_table()
-    assert len(mocap.test_shapes((4.0, 75.0))) == (len(age) + 1) // 2
+    assert len(shapes_of_ages((4.0, 75.0), 0)) == (len(age) + 1) // 2
     by_shape = {row.numpy().tobytes(): a for a, row in zip(age.tolist(), betas, strict=True)}
-    ages = [by_shape[row.numpy().tobytes()] for row in mocap.test_shapes((4.0, 17.0))]
+    ages = [by_shape[row.numpy().tobytes()] for row in shapes_of_ages((4.0, 17.0), 0)]
     assert min(ages) >= 4 and max(ages) <= 17
     with pytest.raises(InputError, match="4 to 75"):
-        mocap.test_shapes((90.0, 99.0))
+        shapes_of_ages((90.0, 99.0), 0)
 
 
 def test_noisy_detections_follow_the_protocol(tmp_path: Path) -> None:

@@ -21,8 +21,7 @@ from pose2mesh.datasets.motion import load_motion
 from pose2mesh.errors import InputError
 from pose2mesh.losses.targets import Batch
 from pose2mesh.skeletons import COCO_ROWS, PELVIS_ROW, joint_set
-from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator
-from pose2mesh.synthesis.mocap import test_shapes
+from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator, shapes_of_ages
 
 _LIMB_JOINTS = tuple(
     f"{side}_{j}" for side in ("left", "right") for j in ("shoulder elbow wrist hip knee ankle").split()
@@ -98,7 +97,7 @@ def _bodies(
     body: AnnyBody, gap: DomainGap, poses: Tensor, vertex_ids: np.ndarray, generator: torch.Generator
 ) -> tuple[Batch, Tensor, Tensor]:
     """(truth, distance [N], rotations of the groups [N,G,3,3]) of poses [N,19,3] on adults before the gap's cameras."""
-    shapes = test_shapes(ADULT_YEARS)
+    shapes = shapes_of_ages(ADULT_YEARS, 0)
     betas = shapes[torch.randint(len(shapes), (len(poses),), generator=generator)]
     view = sample_views(len(poses), gap.cameras, generator)
     seen = view.rotation[:, None] @ world_rotmats(poses)  # [N, 19, 3, 3]

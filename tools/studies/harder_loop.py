@@ -29,8 +29,8 @@ from pose2mesh.paths import write_json
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering.software import render
 from pose2mesh.skeletons import COCO_ROWS, joint_set
-from pose2mesh.synthesis.bodies import pose_pool, seeded_generator
-from pose2mesh.synthesis.mocap import MocapProtocol, test_shapes
+from pose2mesh.synthesis.bodies import pose_pool, seeded_generator, shapes_of_ages
+from pose2mesh.synthesis.mocap import MocapProtocol
 from pose2mesh.synthesis.studio import SIDE, StudioScene, protocol_scenes
 from pose2mesh.types import Camera, Person
 from tools.studies.wardrobe import Wardrobe
@@ -50,7 +50,8 @@ class HardScenes:
 
     def __init__(self, body: AnnyBody, motion: str, seed: int):
         self.body, self.seed = body, seed
-        self.pool, self.shapes, self.textures = pose_pool([motion], 0.3), test_shapes((18.0, 75.0)), Wardrobe(body)
+        self.pool, self.textures = pose_pool([motion], 0.3), Wardrobe(body)
+        self.shapes = shapes_of_ages((18.0, 75.0), 0)
         self.regressor = torch.as_tensor(body.joint_regressor(_OURS.name), dtype=torch.float32)  # [19, V]
 
     def scenes(self, count: int) -> Iterator[StudioScene]:
