@@ -5,6 +5,7 @@
 | vertices, faces | [P, V, 3], [F, 3] | metres relative to the root, camera axes; one topology for all |
 | joints, joint_names | [P, J, 3], [J] | metres, same frame; text |
 | keypoints | [P, K, 3] | x, y in pixels and confidence; zeros where missing |
+| keypoint_names | [K] | text, where known |
 | camera_focal, camera_center | [P], [P, 2] | pixels; 0 without a camera |
 | camera_translation | [P, 3] | metres, to be added to vertices and joints; 0 without a camera |
 | camera_image_size | [P, 2] | width, height in pixels; 0 where unknown |
@@ -41,7 +42,7 @@ _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
     "score": ("f", "P"),
 }
 _PARAMETER = "parameter_"
-_HANDEDNESS = "handedness"
+_HANDEDNESS, _KEYPOINT_NAMES = "handedness", "keypoint_names"
 _PER_JOINT = {"uncertainty": ("f", "PJ"), "seen": ("b", "PJ")}  # that a file may hold
 
 
@@ -129,6 +130,8 @@ def _arrays(people: list[Person]) -> dict[str, np.ndarray]:
     }
     for name in _parameter_shapes(first) if first else ():
         arrays[_PARAMETER + name] = np.stack([np.asarray((person.parameters or {})[name]) for person in people])
+    if first and {person.keypoint_names for person in people} == {first.keypoint_names} != {()}:
+        arrays[_KEYPOINT_NAMES] = np.array(first.keypoint_names, dtype=np.str_)
     if first and first.handedness:
         arrays[_HANDEDNESS] = np.array([person.handedness for person in people], dtype=np.str_)
     for name in _PER_JOINT:
@@ -144,7 +147,7 @@ def _stack(values: list, empty: tuple[int, ...], dtype: type) -> np.ndarray:
 
 def _check_shapes(arrays: dict[str, np.ndarray], path: str | Path) -> None:
     """Raise FormatError unless every array has its kind of numbers and axes that agree."""
-    optional = {**_PER_JOINT, _HANDEDNESS: ("U", "P")}
+    optional = {**_PER_JOINT, _HANDEDNESS: ("U", "P"), _KEYPOINT_NAMES: ("U", "K")}
     known = _SHAPES | {name: optional[name] for name in optional.keys() & arrays.keys()}
     lengths = check_shapes(arrays, known, f"{path}: ")
     for name, array in arrays.items():
@@ -175,5 +178,6 @@ def _person(arrays: dict[str, np.ndarray], index: int, names: tuple[str, ...]) -
         score=float(arrays["score"][index]),
         parameters=parameters or None,
         handedness=side,
+        keypoint_names=tuple(arrays[_KEYPOINT_NAMES].tolist()) if _KEYPOINT_NAMES in arrays else (),
         **{name: arrays[name][index] for name in _PER_JOINT if name in arrays},
     )

@@ -52,6 +52,7 @@ def person_record(person: Person) -> dict:
         "joint_names": list(person.joint_names),
         "joints": np.asarray(person.joints).tolist(),
         "keypoints": clean_keypoints(person.keypoints).tolist(),
+        "keypoint_names": list(person.keypoint_names),
         "camera": None if person.camera is None else _camera_record(person.camera),
         "score": float(person.score),
         "handedness": person.handedness,

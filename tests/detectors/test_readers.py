@@ -7,6 +7,9 @@ import pytest
 
 from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.errors import FormatError, InputError
+from pose2mesh.exporters import save_people
+from pose2mesh.skeletons import joint_set
+from pose2mesh.types import Camera, Person
 
 J17 = np.arange(51, dtype=float).reshape(17, 3)
 J17[:, 2] = np.linspace(0.1, 0.9, 17)
@@ -115,6 +118,18 @@ def test_arrays(tmp_path, shape, suffix):
     for frame, expected in zip(frames, people, strict=True):
         np.testing.assert_allclose(frame.keypoints.points, expected[..., :2], rtol=1e-6)
     assert len({frame.name for frame in frames}) == len(frames)
+
+
+def test_a_result_is_read_back_with_its_names_and_its_size(tmp_path):
+    keypoints = np.random.default_rng(0).uniform(1, 99, (2, 3, 3)).astype(np.float32)
+    keypoints[..., 2] = 0.5
+    names, mesh = ("left_hip", "nose", "right_hip"), (np.zeros((4, 3)), np.array([[0, 1, 2]]), np.zeros((1, 3)))
+    camera = Camera(500.0, (80.0, 60.0), np.ones(3), (160, 120))
+    people = [Person(*mesh, ("pelvis",), one, camera, keypoint_names=names) for one in keypoints]
+    (frame,) = read_keypoints(save_people(people, tmp_path / "photo.npz"))
+    assert frame.keypoints.image_size == (160, 120)
+    rows = [joint_set(frame.keypoints.joint_set).index(name) for name in names]
+    np.testing.assert_array_equal(frame.keypoints.points[:, rows], keypoints[..., :2])
 
 
 def test_fortran_order_is_respected(tmp_path):

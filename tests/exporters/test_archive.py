@@ -21,6 +21,7 @@ def _person(seed: int, camera: bool = True, parameters: bool = True) -> Person:
         np.abs(generator.normal(size=(17, 3))).astype(np.float32),
         Camera(1000.1, (320.3, 240.7), generator.normal(size=3), (640, 480)) if camera else None,
         score=0.7,
+        keypoint_names=tuple(map(str, range(17))) if parameters else (),
         uncertainty=generator.uniform(size=3).astype(np.float32) if parameters else None,
         seen=generator.uniform(size=3) > 0.5 if parameters else None,
         parameters={"pose_rotvec": generator.normal(size=(2, 3)).astype(np.float32)} if parameters else None,
@@ -31,7 +32,7 @@ def _assert_equal(read: Person, written: Person) -> None:
     for name in ("vertices", "faces", "joints", "keypoints"):
         np.testing.assert_array_equal(getattr(read, name), getattr(written, name))
         assert getattr(read, name).dtype == getattr(written, name).dtype
-    assert read.joint_names == written.joint_names
+    assert (read.joint_names, read.keypoint_names) == (written.joint_names, written.keypoint_names)
     assert read.score == written.score
     if written.camera is None:
         assert read.camera is None
@@ -72,6 +73,7 @@ def test_the_arrays_are_those_of_the_contract(tmp_path):
         "joints": (2, 3, 3),
         "joint_names": (3,),
         "keypoints": (2, 17, 3),
+        "keypoint_names": (17,),
         "camera_focal": (2,),
         "camera_center": (2, 2),
         "camera_translation": (2, 3),
@@ -85,7 +87,9 @@ def test_the_arrays_are_those_of_the_contract(tmp_path):
 
 def test_missing_keypoints_are_stored_as_zeros(tmp_path):
     keypoints = np.array([[1, 2, 0.5], [np.nan, np.inf, 0]])
-    (read,) = load_people(save_people([replace(_person(0), keypoints=keypoints)], tmp_path / "result.npz"))
+    (read,) = load_people(
+        save_people([replace(_person(0), keypoints=keypoints, keypoint_names=())], tmp_path / "result.npz")
+    )
     np.testing.assert_array_equal(read.keypoints, np.float32([[1, 2, 0.5], [0, 0, 0]]))
 
 
