@@ -70,7 +70,8 @@ class BodyFitter:
         starts = self._starts(count, keypoints.device)
         many = rays.repeat(_HEADINGS, 1, 1), keypoints[..., 2].repeat(_HEADINGS, 1)
         found, energy = self._descend(*many, starts, trial)
-        best = energy.unflatten(0, (_HEADINGS, count)).argmin(0) * count + torch.arange(count, device=rays.device)  # [B]
+        best = energy.unflatten(0, (_HEADINGS, count)).argmin(0)
+        best = best * count + torch.arange(count, device=best.device)  # [B]
         start = BodyParameters(found.rotations[best], found.betas[best])
         rest = FitSettings(**{**vars(settings), "iterations": settings.iterations - trial.iterations})
         return self._descend(rays, keypoints[..., 2], start, rest)[0]

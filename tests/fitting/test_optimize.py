@@ -51,7 +51,8 @@ def test_the_mixture_is_that_of_scipy():
 def test_the_fit_runs_where_the_body_is():
     """The device `meta` has shapes without numbers, and like a GPU it takes no tensor of the CPU."""
     fitter = BodyFitter(AnnyDecoder(load_anny_body(), np.zeros(0, int)).to("meta"), "coco17")
-    found = fitter.fit(torch.zeros(2, 17, 3, device="meta"), FitSettings(iterations=3))
+    start = BodyParameters(torch.zeros(2, 19, 3, 3, device="meta"), torch.zeros(2, 16, device="meta"))
+    found = fitter.refine(torch.zeros(2, 17, 3, device="meta"), start)
     assert found.rotations.device.type == "meta" and found.rotations.shape == (2, 19, 3, 3)
 
 
