@@ -1,5 +1,6 @@
 """The part of `Pose2Mesh` that follows people through videos: who is who, and from single frames to a motion."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pose2mesh.tracking.motion import MotionBuilder
 
 _CHUNK_BYTES = 128 * 2**20  # of pictures at once
+_TICK = 1e-4  # s, the least from one frame to the next
 
 
 class TimedFrame(NamedTuple):
@@ -94,7 +96,7 @@ class OverTime:
         stream = SteadyStream.of(self.network) if smooth == "auto" else None
         told = Told.checked(None, detector, None, intrinsics, None)
         find, tracker = _finder(self._detector(detector), "live"), IdentityTracker()
-        for index, time, image in frames:
+        for index, time, image in _ascending(frames):
             frame = Frame(f"live_{index:06d}", replace(find(image, time), tracks=None))
             frame = self._numbered(frame, time, told, tracker, "live")
             if stream:
@@ -137,11 +139,19 @@ class OverTime:
 
     def _timed(self, source: Path, told: Told) -> Iterator[TimedFrame]:
         if source.is_dir() or is_video(source):
-            yield from (TimedFrame(*frame, None) for frame in frames_of(source))
+            yield from (TimedFrame(*frame, None) for frame in _ascending(frames_of(source)))
         else:
             frames = read_keypoints(source, told.joint_set, told.image_size)
             numbers = frame_numbers([frame.name for frame in frames])
             yield from (TimedFrame(i, i / FPS, None, frame) for i, frame in zip(numbers, frames, strict=True))
+
+
+def _ascending(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+    """The same with times that ascend: clocks may be coarser than frames are short, and step back."""
+    last = -math.inf
+    for index, time, image in frames:
+        last = max(time, last + _TICK)
+        yield VideoFrame(index, last, image)
 
 
 def _finder(detector: Detector, mode: str = "video") -> Callable[[np.ndarray, float], Keypoints2D]:

@@ -49,6 +49,15 @@ def model():
     return Pose2Mesh.from_pretrained("anny-key2mesh")
 
 
+@pytest.mark.parametrize("times", [[0.0, 0.1, 0.1, 0.1, 0.1, 0.2], [0.0, 0.3, 0.2, 0.2, 0.1, 0.4]])
+def test_clocks_that_stand_still_or_step_back(times):
+    frames = [(i, time, np.zeros((480, 640, 3), np.uint8)) for i, time in enumerate(times)]
+    found = list(Pose2Mesh.from_pretrained("anny-body").follow(frames, WalkDetector(1)))
+    assert (np.diff([frame.time for frame in found]) > 0).all()
+    for frame in found:
+        assert np.isfinite(frame.people[0].vertices).all() and np.isfinite(frame.people[0].camera.translation).all()
+
+
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
     path = tmp_path_factory.mktemp("video") / "walk.mp4"
