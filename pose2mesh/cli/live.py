@@ -1,5 +1,6 @@
 """`pose2mesh live`: a camera, or a video at its speed, to a window or a page with the overlay and to avatars."""
 
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +21,13 @@ from pose2mesh.errors import InputError
 from pose2mesh.types import Person
 
 _PORT = 8765
+_TERMINATED = 143  # exit code: 128 + SIGTERM, as shells report it
 _SWITCH_SECONDS = 5e-4  # after which Python's threads take turns: what draws must not hold up what looks
 _SHAPES = 30  # frames between two looks at an avatar's shape
 
 
 def run(arguments: list[str]) -> int:
-    """Run until the file ends, the camera is gone or the user interrupts; what was recorded is kept.
+    """Run until the file ends, the camera is gone, or somebody interrupts or terminates it; what was recorded is kept.
 
     Raises InputError for wrong arguments, a port in use and a camera that is not there.
     """
@@ -53,12 +55,20 @@ def run(arguments: list[str]) -> int:
             say(f"showing on {screen.address}; interrupt to end", sys.stdout)
         stack.callback(screen.close)
         frames = played(options.source) if options.source else camera_frames(options.camera or 0)
-        _show(model, Newest(frames), screen, sender, options)
-    return 0
+        stack.callback(signal.signal, signal.SIGTERM, signal.signal(signal.SIGTERM, _terminate))
+        return _show(model, Newest(frames), screen, sender, options)
 
 
-def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options) -> None:
-    """Until the frames end, the window is closed or the user interrupts; one picture is drawn beside the next look."""
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: an interrupt with a code of its own."""
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
+def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options) -> int:
+    """Until the frames end, the window is closed or somebody ends it; one picture is drawn beside the next look."""
     from pose2mesh.rendering import render_overlay
     from pose2mesh.rendering.video import video_writer
 
@@ -77,6 +87,7 @@ def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options)
             if video:
                 video.add(picture, seconds)
 
+        code = 0
         try:
             for frame in model.follow(frames, options.detector, intrinsics=options.focal, smooth=options.smooth):
                 if sender and frame.people:
@@ -88,8 +99,8 @@ def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options)
                 drawing = pool.submit(draw, frame.image, frame.people), frames.came, frame.time
                 if not screen.is_open:
                     break
-        except KeyboardInterrupt:
-            pass
+        except KeyboardInterrupt as error:
+            code = _TERMINATED if isinstance(error, Terminated) else 0
         if drawing:
             show(drawing[0].result(), *drawing[1:])
     rate = (len(shown) - 1) / max(shown[-1] - shown[0], 1e-6) if len(shown) > 1 else 0.0
@@ -97,6 +108,7 @@ def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options)
     say(f"{len(shown)} frames, {rate:.1f} a second{delay}", sys.stdout)
     if any(len(part.frame) for part in rows):
         builder.build(builder.join(rows), rate or 30.0, "off").save(options.record / "motion.npz")
+    return code
 
 
 class Puppet:

@@ -67,7 +67,8 @@ class LivePage:
             while is_stream and self.is_open:
                 with self._changed:
                     self._changed.wait(1.0)
-                    picture = self._picture
+                    if not (picture := self._picture):
+                        continue
                 head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n".encode()
                 request.wfile.write(head + picture + b"\r\n")
         except (BrokenPipeError, ConnectionResetError):  # the viewer left

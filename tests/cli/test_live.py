@@ -1,5 +1,7 @@
 """The live command from a file: page, avatar, recording, and what goes wrong in one line."""
 
+import os
+import signal
 import socket
 import sys
 import threading
@@ -58,6 +60,22 @@ def test_a_file_is_played_sent_and_recorded(film, tmp_path, capsys):
     motion = load_motion_file(out / "motion.npz")
     assert motion.tracks == (1,) and len(motion) >= 2
     assert "a second" in capsys.readouterr().out
+
+
+def test_who_is_terminated_keeps_what_was_recorded(film, tmp_path, monkeypatch):
+    """As a service or a container ends its programs."""
+    before = signal.getsignal(signal.SIGTERM)
+
+    class Last(Standing):
+        def detect(self, image, time):
+            if time > 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().detect(image, time)
+
+    monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda *_: Last())
+    assert main(["live", f"{film}", "--record", f"{tmp_path / 'out'}", "--port", "0"]) == 143
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"overlay.mp4", "motion.npz"}
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_the_page_shows_pictures():
