@@ -85,8 +85,14 @@ def test_the_numbers_of_the_readme_s_table_are_those_of_the_results():
     assert len(values) >= 6 and [value for value in values if value not in results] == []
 
 
-def test_the_errors_in_the_card_of_the_body_are_those_of_the_results():
-    metrics = json.loads((CHECKOUT / "assets" / "weights" / "anny-body.json").read_text())["metrics_mm"]
+CARDS = [(name, (kind,)) for name in ("anny-body", "anny-key2mesh", "anny-hand") for kind in ("clean", "noisy")]
+
+
+@pytest.mark.parametrize(("name", "keys"), [*CARDS, ("anny-motion", ("noisy", "single"))])
+def test_the_errors_in_a_card_are_those_of_the_results(name, keys):
+    errors = json.loads((CHECKOUT / "assets" / "weights" / f"{name}.json").read_text())["metrics_mm"]
+    for key in keys:
+        errors = errors[key]
     results = set(NUMBER.findall((DOCS / "results.md").read_text()))
-    values = [f"{metrics[kind][name]:.1f}" for kind in ("clean", "noisy") for name in ("pa_mpjpe", "mpvpe")]
+    values = [f"{errors[measure]:.1f}" for measure in ("pa_mpjpe", "mpjpe")]
     assert [value for value in values if value not in results] == []
