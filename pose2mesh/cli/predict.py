@@ -102,6 +102,8 @@ def _predict_file(model, file: Path, stem: str, names: FreeNames, options: argpa
     )
     own: str | None = stem
     try:
+        if not options.side_view and not set(options.save) & set(FORMATS):
+            raise InputError(f"{file}: {', '.join(options.save)} belong to motions; save it as {', '.join(FORMATS)}")
         for frame in frames:
             if frame.name == file.stem and own:
                 name, own = own, None
@@ -168,7 +170,7 @@ def _report(error: Pose2MeshError) -> int:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     options = _parser().parse_args(arguments)
     options.inputs += options.img_folder
-    if not options.inputs:
+    if not options.inputs or "" in options.inputs:  # an empty name would be the working folder
         raise InputError("no input given; name pictures, folders, videos or keypoint files")
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"{options.output}: is a file; -o takes a folder")
@@ -184,6 +186,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         options.subject = parse_subject(options.subject)
         known_shape(options.subject)  # a contradiction is told before any work
     options.finder = options.detector
+    if not 0 <= options.min_score <= 1:
+        raise InputError(f"--min-score is {options.min_score:g}; it goes from 0 to 1")
     if options.max_people or options.min_score:
         options.finder = get_detector(options.detector, options.kind, options.max_people, options.min_score)
     if options.refine and options.kind != "body":

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pose2mesh.detectors.images import is_image, is_keypoint_file, list_folder
-from pose2mesh.detectors.readers import Frame, number_array, to_keypoints, warn_of_low_scores
+from pose2mesh.detectors.readers import Frame, number_array, to_keypoints, warn_of_doubts
 from pose2mesh.detectors.videos import is_video
 from pose2mesh.errors import InputError
 from pose2mesh.types import Keypoints2D
@@ -66,7 +66,7 @@ def array_to_keypoints(values: Any, joint_set: str | None, image_size: tuple[int
             "[people, joints, 2 or 3], or a picture as uint8 [height, width, 3]"
         )
     keypoints = to_keypoints(array[None] if array.ndim == 2 else array, "keypoints", joint_set, image_size)
-    warn_of_low_scores([keypoints], "keypoints")
+    warn_of_doubts([keypoints], "keypoints")
     return keypoints
 
 

@@ -244,6 +244,17 @@ def test_scores_that_doubt_everything_are_said_to(tmp_path, caplog):
         assert len(caplog.records) <= 1
 
 
+def test_a_size_that_is_of_another_picture_is_said(tmp_path, caplog):
+    """Width and height exchanged, or those of a smaller copy: people would come out at wrong distances."""
+    joints = np.column_stack([np.linspace(300, 600, 17), np.linspace(40, 200, 17), np.ones(17)])
+    np.save(tmp_path / "a.npy", joints)
+    read_keypoints(tmp_path / "a.npy", image_size=(640, 360))
+    read_keypoints(tmp_path / "a.npy", image_size=(460, 640))  # truncated by a border
+    assert not caplog.text
+    read_keypoints(tmp_path / "a.npy", image_size=(360, 640))
+    assert "a.npy: most joints lie outside of the picture of 360x640" in caplog.text
+
+
 def test_easymocap_hands_come_with_the_body(tmp_path):
     hand = people("hand21", 3)[0]
     annots = [{"personID": 0, "keypoints": BODY25[0].tolist(), "handl2d": hand.tolist()}]

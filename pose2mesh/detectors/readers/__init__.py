@@ -9,7 +9,7 @@ from pose2mesh.detectors.readers.frame import (
     number_array,
     to_frame,
     to_keypoints,
-    warn_of_low_scores,
+    warn_of_doubts,
 )
 from pose2mesh.detectors.readers.hands import with_handedness
 from pose2mesh.detectors.readers.json_values import load_json
@@ -21,7 +21,7 @@ __all__ = [
     "number_array",
     "read_keypoints",
     "to_keypoints",
-    "warn_of_low_scores",
+    "warn_of_doubts",
     "with_handedness",
 ]
 
@@ -43,7 +43,7 @@ def read_keypoints(
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     frames = [to_frame(picture, joint_set, image_size) for picture in _pictures(path)]
-    warn_of_low_scores([frame.keypoints for frame in frames], str(path))
+    warn_of_doubts([frame.keypoints for frame in frames], str(path))
     return frames
 
 

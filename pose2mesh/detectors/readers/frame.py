@@ -15,6 +15,7 @@ from pose2mesh.skeletons import HAND21, WITH_HANDS, JointSet
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.types import Keypoints2D
 
+MOSTLY = 0.5  # share of joints outside of their picture from which that is another one
 LOW_CONFIDENCE = 0.3  # where nothing seen is above it, the scores doubt everything
 
 
@@ -116,8 +117,19 @@ def number_array(values: Any, where: str) -> np.ndarray:
     return array.astype(np.float64)
 
 
-def warn_of_low_scores(keypoints: list[Keypoints2D], where: str) -> None:
-    """Say so where nobody's best joint is trusted: networks take low scores for doubt, and answer with the mean."""
+def warn_of_doubts(keypoints: list[Keypoints2D], where: str) -> None:
+    """Say so where nobody's best joint is trusted: networks take low scores for doubt, and answer with the mean.
+
+    And where most joints lie outside of the picture whose size was told, since distances follow from that.
+    """
+    sized = [found for found in keypoints if len(found) and found.image_size]
+    outside = [np.any(found.points > found.image_size, axis=-1)[found.confidence > 0] for found in sized]
+    if outside and np.concatenate(outside).mean() > MOSTLY:
+        _log().warning(
+            "%s: most joints lie outside of the picture of %dx%d pixels; give the size of the one that they are from, "
+            "width first",
+            *(where, *(sized[0].image_size or ())),
+        )
     best = [float(found.confidence.max()) for found in keypoints if len(found) and found.confidence.any()]
     if best and max(best) < LOW_CONFIDENCE:
         _log().warning(
