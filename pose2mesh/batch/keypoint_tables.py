@@ -1,5 +1,6 @@
 """Keypoint files as a table for `recover`."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,12 @@ def write_keypoint_table(
             if rows:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
             count += len(rows)
+            if any(row["width"] is None and not row["id"].endswith("/0") for row in rows):
+                logging.getLogger("pose2mesh").warning(
+                    "%s: without the size of its pictures the camera of each person is guessed alone, so people of one "
+                    "picture do not stand together; give --image-size",
+                    file,
+                )
     return count
 
 

@@ -164,6 +164,16 @@ def test_a_table_without_rows_has_an_output_with_its_columns(tmp_path, model):
     assert pq.read_table(tmp_path / "out").num_rows == 0
 
 
+def test_people_of_a_picture_without_its_size_are_warned_of(tmp_path, capsys):
+    people = np.concatenate([np.random.default_rng(0).uniform(10, 99, (2, 17, 2)), np.ones((2, 17, 1))], -1)
+    np.save(tmp_path / "two.npy", people)
+    arguments = ["table", f"{tmp_path / 'two.npy'}", "-o", f"{tmp_path / 'two.parquet'}"]
+    assert main(arguments) == 0
+    assert "give --image-size" in capsys.readouterr().err
+    assert main([*arguments, "--image-size", "640x480"]) == 0
+    assert not capsys.readouterr().err
+
+
 def test_from_keypoint_files_to_meshes(tmp_path, capsys):
     """The commands one after another; the mesh is the one of `predict`."""
     points = people(2).column("keypoints").to_pylist()
