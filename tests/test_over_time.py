@@ -192,6 +192,7 @@ def test_numbered_frames_are_one_motion(detector, tmp_path):
     folder.mkdir()
     for i in range(12):
         Image.fromarray(np.zeros((120, 160, 3), np.uint8)).save(folder / f"shot_{i + 5}.png")
+    (folder / "._shot_5.png").write_bytes(b"what macOS leaves on foreign disks")
     assert [path.stem for path in numbered_frames(folder)][-1] == "shot_16" and is_sequence(folder)
     assert predict(folder, tmp_path / "out", "--save", "npz") == 0
     assert load_motion_file(tmp_path / "out" / "shots" / "motion.npz").frame.tolist()[-1] == 11

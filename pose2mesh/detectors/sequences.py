@@ -25,7 +25,7 @@ def is_sequence(path: Path) -> bool:
 
 def numbered_frames(folder: Path) -> list[Path]:
     """Pictures of a folder whose names differ in a number that rises evenly, in that order; none for other folders."""
-    pictures = [path for path in folder.iterdir() if is_image(path)]
+    pictures = [path for path in folder.iterdir() if is_image(path) and not path.name.startswith(".")]
     found = [_NUMBERED.fullmatch(path.stem) for path in pictures]
     if len(pictures) < FEWEST_FRAMES or not all(found) or len({match[1] for match in found if match}) > 1:
         return []
@@ -71,6 +71,7 @@ def frames_of(source: Path) -> Iterator[VideoFrame]:
     for frame in frames:
         if frame.image.shape != (shape := shape or frame.image.shape):
             log = logging.getLogger("pose2mesh")
-            log.warning("%s: frame %d has another size than the first; read up to it", source, frame.index)
+            told = "%s: frame %d has another size than the first; read up to it (photos: --no-track)"
+            log.warning(told, source, frame.index)
             return
         yield frame
