@@ -16,13 +16,15 @@ from pose2mesh.networks.temporal import FrameAnswers
 
 _BATCH = 512  # frames at once
 _FAR = 0.06  # m: joints farther off hardly place a person
+_SUREST = 1e-3  # m: a first guess may follow keypoints as closely as deviations allow
 
 
 class FrameFit:
     """Answers to answers."""
 
     def __init__(self, body: AnnyBody, output_joints: str, device: str | torch.device = "cpu"):
-        self.fit = QuickFit(body, output_joints, QuickFitSettings(steps=1), mesh_points=0).to(device)
+        settings = QuickFitSettings(steps=1, keypoint=_SUREST)
+        self.fit = QuickFit(body, output_joints, settings, mesh_points=0).to(device)
 
     @torch.inference_mode()
     def __call__(self, answers: FrameAnswers, rays: Tensor) -> FrameAnswers:

@@ -36,7 +36,8 @@ class QuickFitSettings:
     """Standard deviations of what the fit trusts."""
 
     steps: int = 3
-    keypoint: float = 0.14  # of the mean deviation of the joints seen, for confidence 1: the noisier, the less sure
+    keypoint: float = 0.011  # m at the person's distance, for confidence 1, and at least
+    noise: float = 0.125  # of the mean deviation of the joints seen: where the network is not sure keypoints are noisy
     robust: float = 0.06  # m: keypoints farther off hardly pull
     joint: float = 1.0  # of the network's deviations
     unknown: float = 0.08  # m: deviation of the joints of networks that tell none
@@ -131,7 +132,8 @@ class QuickFit(nn.Module):
         distance = place[:, None, 2:]  # [B, 1, 1] turns rays to metres
         gone = goal.new_zeros(len(goal), prior.shape[-1], 1)
         seen = confidence / confidence.sum(1, keepdim=True).clamp(min=1e-6)
-        noise = given.keypoint * (seen * sigma[:, :count]).sum(1, keepdim=True).clamp(min=1e-3)  # [B, 1] m
+        noise = given.noise * (seen * sigma[:, :count]).sum(1, keepdim=True)  # [B, 1] m
+        noise = noise.clamp(min=given.keypoint)
         for _ in range(given.steps):
             points, slopes = self.linearize(state) if linear is None else linear  # [B, P, 3], [B, P, 3, D-3]
             linear = None

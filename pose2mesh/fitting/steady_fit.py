@@ -14,7 +14,7 @@ from pose2mesh.networks.prediction import BodyParameters
 
 SECONDS = 0.1  # deviation of the kernel over time
 CAUSAL_SECONDS = 0.2  # time constant of the one that looks back
-KEYPOINT = 0.24  # of the mean deviation of the joints seen, as of single frames: steady joints are surer than keypoints
+NOISE = 0.24  # of the mean deviation of the joints seen, as of single frames: steady joints are surer than keypoints
 CUTOFF = 20.0  # Hz, of the filter that the causal mode ends with
 _FARTHEST = 0.8  # s that a kernel looks
 _BATCH = 256  # frames at once
@@ -24,9 +24,7 @@ class SteadyFit:
     """Fits one person's motion."""
 
     def __init__(self, body: AnnyBody, output_joints: str):
-        self.fit = QuickFit(
-            body, output_joints, QuickFitSettings(steps=2, keypoint=KEYPOINT, shape=1e-3), mesh_points=8
-        )
+        self.fit = QuickFit(body, output_joints, QuickFitSettings(steps=2, noise=NOISE, shape=1e-3), mesh_points=8)
 
     @torch.inference_mode()
     def __call__(
