@@ -150,6 +150,28 @@ def write_json(path: str | os.PathLike, value: Any, indent: int | None = 1) -> N
     write_with(path, lambda stream: stream.write(content))
 
 
+@contextmanager
+def held(lock: Path, refusal: str) -> Iterator[None]:
+    """Hold a lock file, which goes afterwards; that of a process that died holds nobody, and where locks are unknown
+    nothing is held. Raises InputError with the `refusal` where somebody else holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    own = FileLock(lock, timeout=0)
+    try:
+        own.acquire()
+    except Timeout as error:
+        raise InputError(refusal) from error
+    except (OSError, RuntimeError):
+        pass  # file systems without locks
+    try:
+        yield
+    finally:
+        with suppress(PermissionError):  # Windows, where it goes when it is released
+            lock.unlink(missing_ok=True)
+        own.release()
+
+
 def _begin(path: Path) -> tuple[Path, BinaryIO]:
     """The temporary file beside `path` and its stream; parent folders are made."""
     try:

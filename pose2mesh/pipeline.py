@@ -224,7 +224,7 @@ class Pose2Mesh(OverTime):
             keypoints = with_handedness(keypoints, told.handedness, where)
         elif told.handedness is not None:
             raise InputError(f"{where}: handedness {told.handedness!r} belongs to hands; these weights recover a body")
-        return told.add_camera(keypoints, where)
+        return told.apply(keypoints, where)
 
     def _detect(self, image: np.ndarray, detector: str | Detector) -> Keypoints2D:
         return self._detector(detector).detect(image)

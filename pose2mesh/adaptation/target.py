@@ -91,7 +91,7 @@ def read_target(target: TargetConfig) -> list[Keypoints2D]:
     """The people of a keypoint file by picture. Raises MissingFileError, FormatError, InputError."""
     path = target.keypoints
     told = Told.checked(target.joint_set, "none", None, target.intrinsics, target.image_size)
-    return [told.add_camera(frame, path) for frame in _read(find_motion(path), told)]
+    return [told.apply(frame, path) for frame in _read(find_motion(path), told)]
 
 
 def target_of(frames: list[Keypoints2D], target: TargetConfig, joint_set: str) -> TargetSet:

@@ -9,7 +9,6 @@ import argparse
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 from pose2mesh.errors import InputError
 from pose2mesh.npz import read_arrays, write_arrays
-from pose2mesh.paths import check_writable, write_json
+from pose2mesh.paths import check_writable, held, write_json
 from pose2mesh.skeletons import convert
 from pose2mesh.types import Keypoints2D, Motion
 
@@ -44,34 +43,15 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
     known = 1 if source.is_dir() else count or 1  # to the bar
     _expect(bar, (count or 1) * (1 + ("mp4" in formats)) - known)
     builder, parts = model.motion_builder(), folder / ".parts"
-    with _alone(folder):
+    lock = folder.with_name(f".{folder.name}.lock")
+    check_writable(lock)
+    with held(lock, f"{folder}: another run writes there; wait for its end, or give another -o"):  # parts would mix
         rows = builder.join(list(_all_rows(model, builder, source, parts, options, bar)))
         motion = builder.build(rows, fps, options.smooth, options.fit, options.subject)
         motion = replace(motion, source=source)
         _save(motion, folder, formats, options, bar)
         shutil.rmtree(parts)
     return motion
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Raise InputError where another run writes into the folder: their parts would mix."""
-    from filelock import FileLock, Timeout
-
-    path = folder.with_name(f".{folder.name}.lock")
-    check_writable(path)
-    lock = FileLock(path, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise InputError(f"{folder}: another run writes there; wait for its end, or give another -o") from error
-    except (OSError, NotImplementedError):  # file systems without locks
-        pass
-    try:
-        yield
-    finally:
-        lock.release()
-        path.unlink(missing_ok=True)
 
 
 def _all_rows(

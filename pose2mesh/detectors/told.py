@@ -41,7 +41,7 @@ class Told(NamedTuple):
             image_size = int(sides[0]), int(sides[1])
         return cls(joint_set, detector, handedness, known, image_size, subject)
 
-    def add_camera(self, keypoints: Keypoints2D, where: str) -> Keypoints2D:
+    def apply(self, keypoints: Keypoints2D, where: str) -> Keypoints2D:
         """The people who are wanted, with the camera, the picture's size and the subject.
 
         Raises InputError where the picture has another size.

@@ -10,17 +10,16 @@ import shlex
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from pose2mesh.errors import InputError, optional_import
 from pose2mesh.ops.machine import describe_machine
-from pose2mesh.paths import write_json
+from pose2mesh.paths import held, write_json
 from pose2mesh.training.config import RunConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.state import check_folder, load_state, make_folder, save_state, versions
@@ -157,20 +156,13 @@ def open_folder(
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Hold the folder against other runs; a lock of a process that died holds nobody. What was made for it goes."""
+    """Hold the folder against other runs. What was made for it goes."""
     is_new = not path.exists()
     make_folder(path)
-    lock = FileLock(path / "run.lock", timeout=0)
     try:
-        lock.acquire()
-    except Timeout as error:
-        raise InputError(f"output={path}: another run is writing this folder; name another, or wait") from error
-    try:
-        yield
+        with held(path / "run.lock", f"output={path}: another run is writing this folder; name another, or wait"):
+            yield
     finally:
-        with suppress(PermissionError):  # Windows, where it goes when it is released
-            (path / "run.lock").unlink(missing_ok=True)
-        lock.release()
         if is_new and not any(path.iterdir()):
             path.rmdir()
 

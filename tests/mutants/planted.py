@@ -26,6 +26,7 @@ _CAMERA = "pose2mesh/fitting/camera.py"
 _FIT = "pose2mesh/fitting/optimize.py"
 _LOOP = "pose2mesh/training/run_loop.py"
 _FOLDER = "pose2mesh/training/run_folder.py"
+_PATHS = "pose2mesh/paths.py"
 
 _OF_ADVERSARIAL = ("tests/adaptation/test_adversarial.py",)
 _OF_DAPA = ("tests/adaptation/test_dapa.py",)
@@ -283,7 +284,7 @@ MORE = (
         "if False:",
         ("tests/training/test_resume.py",),
     ),
-    Mutant("two runs in one folder", _FOLDER, "        lock.acquire()\n", "        pass\n", _OF_FOLDER),
+    Mutant("two runs in one folder", _PATHS, "        own.acquire()\n", "        pass\n", _OF_FOLDER),
     Mutant(
         "robust errors of a fit without their limit", _FIT, "limit * squared / (squared + limit)", "squared", _OF_FIT
     ),
