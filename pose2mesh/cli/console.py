@@ -5,6 +5,8 @@ import os
 import sys
 from typing import TextIO
 
+TERMINATED = 143  # exit code: 128 + SIGTERM, as shells report it
+
 
 def prepare() -> None:
     """Let text that the terminal's encoding lacks (a file's name, say) appear escaped; warnings are one line."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.cli.console import say
+from pose2mesh.cli.console import TERMINATED, say
 from pose2mesh.cli.live_frames import Newest, camera_frames, played
 from pose2mesh.cli.live_page import LivePage
 from pose2mesh.cli.live_window import LiveWindow, open_window
@@ -21,7 +21,6 @@ from pose2mesh.errors import InputError
 from pose2mesh.types import Person
 
 _PORT = 8765
-_TERMINATED = 143  # exit code: 128 + SIGTERM, as shells report it
 _SWITCH_SECONDS = 5e-4  # after which Python's threads take turns: what draws must not hold up what looks
 _SHAPES = 30  # frames between two looks at an avatar's shape
 
@@ -100,7 +99,7 @@ def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options)
                 if not screen.is_open:
                     break
         except KeyboardInterrupt as error:
-            code = _TERMINATED if isinstance(error, Terminated) else 0
+            code = TERMINATED if isinstance(error, Terminated) else 0
         if drawing:
             show(drawing[0].result(), *drawing[1:])
     rate = (len(shown) - 1) / max(shown[-1] - shown[0], 1e-6) if len(shown) > 1 else 0.0

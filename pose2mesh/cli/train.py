@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from pose2mesh.cli.console import TERMINATED
 from pose2mesh.errors import InputError
 
 _TASKS = {  # a configuration and what learns by it, in pose2mesh.training
@@ -62,5 +63,5 @@ def heed_interruptions(config: Any, work: Callable[[], None]) -> int:
         print(f"{config.minutes:g} minutes have passed; {stop}; go on with --resume")
     except Interrupted as stop:
         print(f"terminated; {stop}; go on with --resume")
-        return 143
+        return TERMINATED
     return 0
