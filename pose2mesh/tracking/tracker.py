@@ -25,6 +25,8 @@ _COAST_SECONDS = 0.6  # after which somebody unseen is taken to have stopped
 _NEAR, _CLEAR = 0.4, 0.6  # of the size: distances within which a detector may take one for another, beyond which not
 _WAY_SECONDS = 2.0  # that people are taken to go on as before while they pass each other
 _COURSE_SECONDS = 0.6  # a step: nobody walks at an even speed
+_DOUBLE_SECONDS = 0.3  # for which a find that drifted away may live on beside the person's next one
+_GONE_SECONDS = 0.1  # without a find, after which somebody has vanished
 
 
 class Tracker(Protocol):
@@ -48,6 +50,7 @@ class _Known:
     before: "_Known | None" = None  # as last seen far from everybody, with the course as its velocity
     partner: int | None = None  # number of who was near when one of the two was not found
     is_way: bool = False  # of a `before`
+    beside: tuple[int, ...] = ()  # numbers of those who were near when this one appeared
 
     def moved(self, time: float) -> np.ndarray:
         """Where the joints [J, 2] are expected."""
@@ -76,7 +79,7 @@ class IdentityTracker:
             return keypoints.tracks
         from scipy.optimize import linear_sum_assignment  # slow to import
 
-        self._known = [known for known in self._known if time - known.seen <= self.memory]
+        self._known = self._inherited([known for known in self._known if time - known.seen <= self.memory])
         people = list(zip(np.asarray(keypoints.points, np.float64), keypoints.confidence > 0, strict=True))
         expected = [self._before(known, time) or known for known in self._known]
         similarity = np.array([[_similarity(known, *person, time) for person in people] for known in expected])
@@ -97,10 +100,25 @@ class IdentityTracker:
             else:
                 numbers.append(self._number())
                 start = _Known(numbers[-1], points, seen, np.zeros(2), _size(points[seen]), time, time, np.zeros(2))
-                updated[len(updated)] = start
+                beside = tuple(known.number for known in self._known if start.is_near(known, time))
+                updated[len(updated)] = replace(start, beside=beside)
         self._known = list(updated.values())
         self._known = [self._paired(known, time) for known in self._known]
         return tuple(numbers)
+
+    def _inherited(self, known: list[_Known]) -> list[_Known]:
+        """The people known, where a newcomer takes the number of who vanished beside it as soon as it had come.
+
+        The detector has lost somebody then, whose find drifted on for a moment, and found the same person again.
+        """
+        numbered = {one.number: one for one in known}
+        for new in known:
+            for old in [numbered[number] for number in new.beside if number in numbered]:
+                gone = new.seen - old.seen > _GONE_SECONDS and old.seen - new.born <= _DOUBLE_SECONDS
+                if gone and new.number in numbered:
+                    del numbered[new.number]
+                    numbered[old.number] = replace(new, number=old.number, beside=())
+        return list(numbered.values())
 
     def _before(self, known: _Known, time: float) -> _Known | None:
         """A person of a pair as it was before they met, once the ways that they had then lead apart."""

@@ -138,3 +138,28 @@ def test_frames_without_anybody():
     tracker = IdentityTracker()
     assert tracker.update(nobody, 0.0) == ()
     assert tracker.update(replace(nobody, points=np.zeros((1, 17, 2)), confidence=np.zeros((1, 17))), 0.1) == (1,)
+
+
+def with_a_lagging_find(scene: list[np.ndarray], frames_beside: int):
+    """A find of the first person that stops at frame 30 while the person is found anew, and lives on for some frames."""
+    person = scene[0]
+    for frame in range(90):
+        rows, truth = [person[frame]], [0]
+        if 30 <= frame < 30 + frames_beside:
+            rows, truth = [person[29], person[frame] + (40, 0, 0)], [1, 0]
+        elif frame >= 30:
+            rows = [person[frame] + (40, 0, 0)]
+        rows = np.array(rows, np.float32)
+        yield np.array(truth), Keypoints2D(rows[..., :2], rows[..., 2], "coco17", (640, 480))
+
+
+def test_who_is_found_anew_beside_the_own_lagging_find_has_the_own_number_soon():
+    truth, numbers = follow(with_a_lagging_find(people("crossing"), 5))
+    own = numbers[truth == 0]
+    assert set(own[:30]) == {1}
+    assert set(own[30:37]) == {2} and set(own[40:]) == {1}  # five frames beside it, a tenth of a second of doubt
+
+
+def test_who_walks_beside_somebody_for_longer_is_another_person():
+    truth, numbers = follow(with_a_lagging_find(people("crossing"), 15))
+    assert set(numbers[truth == 0][-30:]) == {2}
