@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
-from pose2mesh.detectors import Detector, LiveDetector, VideoDetector
+from pose2mesh.detectors import Detector, frame_finder
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints
 from pose2mesh.detectors.sequences import FPS, frame_numbers, frames_of, is_sequence, sequence_info
@@ -68,7 +66,7 @@ class OverTime:
         told = Told.checked(joint_set, detector, None, intrinsics, image_size, subject)
         tracker = tracker or IdentityTracker()
         chunk, taken = [], 0
-        find = _finder(self._detector(told.detector))
+        find = frame_finder(self._detector(told.detector))
         for timed in self._timed(Path(source), told):
             if timed.index < start:
                 continue
@@ -95,7 +93,7 @@ class OverTime:
 
         stream = SteadyStream.of(self.network) if smooth == "auto" else None
         told = Told.checked(None, detector, None, intrinsics, None)
-        find, tracker = _finder(self._detector(detector), "live"), IdentityTracker()
+        find, tracker = frame_finder(self._detector(detector), "live"), IdentityTracker()
         for index, time, image in _ascending(frames):
             frame = Frame(f"live_{index:06d}", replace(find(image, time), tracks=None))
             frame = self._numbered(frame, time, told, tracker, "live")
@@ -152,10 +150,3 @@ def _ascending(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
     for index, time, image in frames:
         last = max(time, last + _TICK)
         yield VideoFrame(index, last, image)
-
-
-def _finder(detector: Detector, mode: str = "video") -> Callable[[np.ndarray, float], Keypoints2D]:
-    """What finds people in picture after picture: the detector's mode for that where it has one."""
-    if mode == "live" and isinstance(detector, LiveDetector):
-        return detector.live().detect
-    return detector.video().detect if isinstance(detector, VideoDetector) else lambda image, _: detector.detect(image)

@@ -106,7 +106,7 @@ def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device)
 def fill(make: Callable[[], AnyNetwork], tensors: dict[str, torch.Tensor], source: str | Path) -> AnyNetwork:
     """A network of the settings in a weights file, with the tensors in it. Raises FormatError where they do not fit."""
     try:
-        with _no_larger_than(tensors):
+        with _no_larger_than(tensors), torch.random.fork_rng(devices=[]):  # fresh weights draw from the caller's stream
             network = make()
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, MemoryError) as error:
         raise FormatError(f"weights {source} carry settings that this package did not write: {error!r}") from error

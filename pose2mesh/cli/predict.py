@@ -10,7 +10,7 @@ from pose2mesh.cli.console import say
 from pose2mesh.cli.predict_video import MOTION_FORMATS
 from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
 from pose2mesh.detectors import get_detector
-from pose2mesh.errors import InputError, MachineError, Pose2MeshError
+from pose2mesh.errors import InputError, MachineError, NoPersonFoundError, Pose2MeshError
 from pose2mesh.plugins import check_name
 from pose2mesh.rendering.scene import OVERLAYS
 
@@ -104,6 +104,7 @@ def _predict_file(model, file: Path, stem: str, names: FreeNames, options: argpa
     try:
         if not options.side_view and not set(options.save) & set(FORMATS):
             raise InputError(f"{file}: {', '.join(options.save)} belong to motions; save it as {', '.join(FORMATS)}")
+        of_motions = [name for name in options.save if name not in FORMATS]
         for frame in frames:
             if frame.name == file.stem and own:
                 name, own = own, None
@@ -111,17 +112,19 @@ def _predict_file(model, file: Path, stem: str, names: FreeNames, options: argpa
                 name = names.take(_frame_name(frame.name, file.stem, stem, options.shard[1] > 1))
             bar.update()
             if not frame.people:
-                say(f"{name}: no {what} found", sys.stdout)
+                sure = f" with a mean confidence of {options.min_score:g}" if options.min_score else ""
+                say(f"{name}: no {what}{sure} found", sys.stdout)
                 continue
             written = write_frame(
                 *(options.output, name, frame.image, frame.people, options.save),
                 *(options.side_view, options.overlay, options.draw_keypoints),
             )
-            say(f"{name}: {len(frame.people)} {what}(s) -> {_listed(written)}", sys.stdout)
+            left = f" ({', '.join(of_motions)}: of motions alone)" if of_motions else ""
+            say(f"{name}: {len(frame.people)} {what}(s) -> {_listed(written)}{left}", sys.stdout)
     except MachineError:
         raise
     except Pose2MeshError as error:
-        return _report(error)
+        return _report(error, options.min_score)
     return 0
 
 
@@ -141,7 +144,7 @@ def _predict_motion(model, source: Path, stem: str, options: argparse.Namespace,
     except MachineError:
         raise
     except Pose2MeshError as error:
-        return _report(error)
+        return _report(error, options.min_score)
     seconds = float(motion.time[-1] - motion.time[0])
     say(f"{stem}: {len(motion.tracks)} person(s) over {seconds:.1f} s -> {options.output / stem}", sys.stdout)
     return 0
@@ -162,8 +165,9 @@ def _listed(paths: list[Path]) -> str:
     return f"{paths[0]}{more}" if paths else "nothing to write"
 
 
-def _report(error: Pose2MeshError) -> int:
-    say(f"pose2mesh: error: {' '.join(str(error).splitlines())}", sys.stderr)
+def _report(error: Pose2MeshError, min_score: float = 0.0) -> int:
+    remedy = ", or a lower --min-score" if min_score and isinstance(error, NoPersonFoundError) else ""
+    say(f"pose2mesh: error: {' '.join(str(error).splitlines())}{remedy}", sys.stderr)
     return 1
 
 

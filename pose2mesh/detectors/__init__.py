@@ -1,6 +1,6 @@
 """Find people and hands in pictures: detectors behind one protocol, and the readers of what other detectors wrote."""
 
-from types import SimpleNamespace
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -10,7 +10,7 @@ from pose2mesh.errors import InputError
 from pose2mesh.plugins import check_name, find, make, register
 from pose2mesh.types import Keypoints2D
 
-__all__ = ["Detector", "LiveDetector", "VideoDetector", "get_detector"]
+__all__ = ["Detector", "LiveDetector", "VideoDetector", "frame_finder", "get_detector"]
 
 
 class Detector(Protocol):
@@ -53,18 +53,11 @@ class Chosen:
     """Another detector's people, without those that score low, and at most some: the largest."""
 
     def __init__(self, detector: Detector, max_people: int | None, min_score: float) -> None:
-        self._detector, self._max_people, self._min_score = detector, max_people, min_score
+        self.detector, self._max_people, self._min_score = detector, max_people, min_score
 
-    def video(self) -> "Chosen":
-        """The detector's video mode, where it has one."""
-        whole = self._detector
-        detect = whole.video().detect if isinstance(whole, VideoDetector) else lambda image, _: whole.detect(image)
-        timed: Any = SimpleNamespace(detect=detect)
-        return Chosen(timed, self._max_people, self._min_score)
-
-    def detect(self, image: np.ndarray, *time_s: float) -> Keypoints2D:
+    def detect(self, image: np.ndarray) -> Keypoints2D:
         """People in image uint8 [H, W, 3] RGB, in the detector's order."""
-        return self.among(self._detector.detect(image, *time_s))
+        return self.among(self.detector.detect(image))
 
     def among(self, found: Keypoints2D) -> Keypoints2D:
         """Those of the people of one picture, in their order."""
@@ -73,6 +66,16 @@ class Chosen:
         sizes = np.array([extent(np.column_stack(one)) for one in zip(sure.points, sure.confidence, strict=True)])
         largest = np.argsort(-sizes, kind="stable")[: self._max_people]
         return sure.select(np.isin(np.arange(len(sure)), largest))
+
+
+def frame_finder(detector: Detector, mode: str = "video") -> Callable[[np.ndarray, float], Keypoints2D]:
+    """`find(image, time_s)` for picture after picture of one video: by the detector's own `mode`, where it has that."""
+    if isinstance(detector, Chosen):
+        find_all = frame_finder(detector.detector, mode)
+        return lambda image, time_s: detector.among(find_all(image, time_s))
+    if mode == "live" and isinstance(detector, LiveDetector):
+        return detector.live().detect
+    return detector.video().detect if isinstance(detector, VideoDetector) else lambda image, _: detector.detect(image)
 
 
 def get_detector(

@@ -25,6 +25,7 @@ _FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF", "PPM")
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 SMALLEST_SIDE = 8  # pixels
 MOST_PIXELS = 64_000_000  # read in 0.5 GB; photos of 50 megapixels are common, of 100 rare
+_GRAY_RANGES = (1, *(2**bits - 1 for bits in (8, 10, 12, 14, 16)))  # cameras of 12 bits write files of 16
 _STRIP = 64  # rows that are converted at once: copies that stay in the processor's cache cost a third
 
 
@@ -170,12 +171,12 @@ def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def _gray_to_8_bit(gray: np.ndarray) -> np.ndarray:
-    """Scale gray [H, W] by the range it seems to be stored in: 0..1, 0..255 or 0..65535."""
+    """Scale gray [H, W] by the range that it seems to be stored in: 0..1, or that of 8 to 16 bits."""
     highest = float(gray.max(initial=0))
     if not np.isfinite(highest) or not np.isfinite(gray.min(initial=0)):
         raise ValueError("pixels are not finite")
-    scale = 255 if highest <= 1 else 1 if highest <= 255 else 255 / 65535
-    return (gray * np.float32(scale)).clip(0, 255).round().astype(np.uint8)
+    stored = next((most for most in _GRAY_RANGES if highest <= most), _GRAY_RANGES[-1])
+    return (gray * np.float32(255 / stored)).clip(0, 255).round().astype(np.uint8)
 
 
 def list_folder(folder: Path) -> list[Path]:

@@ -161,6 +161,14 @@ def test_loaded_networks_are_frozen_and_learn_when_asked(weights: Path) -> None:
     assert all(p.grad is not None for p in loaded.parameters())
 
 
+def test_loading_leaves_the_random_numbers_of_the_caller_alone(weights: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    load_network(weights)
+    assert torch.equal(torch.rand(3), expected)
+
+
 @pytest.mark.parametrize("change", [{"blocks": 10**8}, {"width": 10**6}, {"width": 20_000, "blocks": 1000}])
 def test_settings_that_ask_for_a_larger_network_are_refused_at_once(tmp_path, change):
     tensors, settings = read_weights("anny-body")

@@ -42,6 +42,13 @@ def test_keypoints_to_every_format(tmp_path, capsys):
     assert "duo: 2 person(s)" in capsys.readouterr().out
 
 
+def test_formats_of_motions_among_those_of_pictures_are_told(tmp_path, capsys):
+    np.save(tmp_path / "duo.npy", np.stack([person(), person(1)]))
+    assert main(["predict", f"{tmp_path}/duo.npy", "-o", f"{tmp_path}/out", "--save", "npz,bvh,mp4"]) == 0
+    assert names(tmp_path / "out") == ["duo.npz"]
+    assert "(bvh, mp4: of motions alone)" in capsys.readouterr().out
+
+
 def test_result_npz_has_the_promised_arrays(tmp_path):
     np.save(tmp_path / "duo.npy", np.stack([person(), person(1)]))
     assert main(["predict", f"{tmp_path}/duo.npy", "-o", f"{tmp_path}/out", "--save", "npz"]) == 0

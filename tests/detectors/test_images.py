@@ -54,6 +54,14 @@ def test_transparency_becomes_white(tmp_path):
     assert (found[10:] == 255).all()
 
 
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_gray_of_fewer_bits_than_its_file_is_not_dark(tmp_path, bits):
+    stored = (GRAY / 255 * (2**bits - 1)).round().astype(np.uint16)
+    stored[0, 0] = 2**bits - 1
+    found = read_image(save(tmp_path, Image.fromarray(stored)))[..., 1]
+    assert abs(found.astype(int) - GRAY)[1:].max() <= 1
+
+
 def test_16_bit_palette_and_cmyk(tmp_path):
     found = read_image(save(tmp_path, Image.fromarray(GRAY.astype(np.uint16) * 257)))
     np.testing.assert_array_equal(found[..., 1], GRAY)

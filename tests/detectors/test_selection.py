@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pose2mesh.cli.main import main
-from pose2mesh.detectors import Chosen, get_detector, sessions
+from pose2mesh.detectors import Chosen, frame_finder, get_detector, sessions
 from pose2mesh.errors import InputError, MissingDependencyError
 from pose2mesh.types import Keypoints2D
 
@@ -60,9 +60,9 @@ def test_some_of_the_people_of_a_video():
             return nobody
 
     picture = np.zeros((8, 8, 3), np.uint8)
-    assert len(Chosen(OfPictures(), 2, 0.0).video().detect(picture, 0.5)) == 0
+    assert len(frame_finder(Chosen(OfPictures(), 2, 0.0))(picture, 0.5)) == 0
     of_videos = OfVideos()
-    assert len(Chosen(of_videos, 2, 0.0).video().detect(picture, 0.5)) == 0
+    assert len(frame_finder(Chosen(of_videos, 2, 0.0))(picture, 0.5)) == 0
     assert of_videos.times == [0.5]
 
 
@@ -82,6 +82,10 @@ def test_some_of_the_people_of_a_keypoint_file(tmp_path, capsys):
         assert main(["predict", f"{tmp_path / 'two.npy'}", "-o", f"{tmp_path}", "--save", "json", *options]) == 0
         assert "two: 1 person(s)" in capsys.readouterr().out
         assert json.loads((tmp_path / "two_0.json").read_text())["score"] > 0.9
+    people[..., 2] *= 0.5
+    np.save(tmp_path / "two.npy", people)
+    assert main(["predict", f"{tmp_path / 'two.npy'}", "-o", f"{tmp_path}", "--min-score", "0.9"]) == 2
+    assert "nobody found" in (told := capsys.readouterr().err) and "a lower --min-score" in told
 
 
 def test_hands_need_a_detector_of_hands():

@@ -141,7 +141,7 @@ def test_frames_without_anybody():
 
 
 def with_a_lagging_find(scene: list[np.ndarray], frames_beside: int):
-    """A find of the first person that stops at frame 30 while the person is found anew, and lives on for some frames."""
+    """A find of the first person that stops at frame 30, where the person is found anew, and lives on beside it."""
     person = scene[0]
     for frame in range(90):
         rows, truth = [person[frame]], [0]
