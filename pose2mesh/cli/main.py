@@ -74,6 +74,8 @@ def _main(argv: Sequence[str] | None) -> int:
         return EXIT_USAGE
     if name not in available_commands():
         return _fail(f"unknown command {name!r}; known: {', '.join(available_commands())}", EXIT_USAGE)
+    if "" in arguments:  # as a path it would be the working folder
+        return _fail(f"{name}: an empty argument; is a variable of the shell not set?", EXIT_USAGE)
     return _run(name, arguments[1:])
 
 

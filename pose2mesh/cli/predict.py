@@ -174,7 +174,7 @@ def _report(error: Pose2MeshError, min_score: float = 0.0) -> int:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     options = _parser().parse_args(arguments)
     options.inputs += options.img_folder
-    if not options.inputs or "" in options.inputs:  # an empty name would be the working folder
+    if not options.inputs:
         raise InputError("no input given; name pictures, folders, videos or keypoint files")
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"{options.output}: is a file; -o takes a folder")

@@ -122,3 +122,10 @@ def test_help_of_a_command_loads_no_torch():
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
     assert "--shard" in result.stdout
+
+
+def test_an_empty_argument_is_no_folder(tmp_path, monkeypatch, capsys):
+    """As `-o "$OUT"` without OUT, which as a path is the working folder."""
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["demo", "-o", ""]) == 2 and command.main(["predict", "", "-o", "out"]) == 2
+    assert capsys.readouterr().err.count("an empty argument") == 2 and not list(tmp_path.iterdir())

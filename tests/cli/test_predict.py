@@ -270,7 +270,7 @@ def test_a_cut_video_warns_in_one_line_and_numbers_are_those_of_the_file(tmp_pat
 BAD_ARGUMENTS = [
     (["predict"], "-o"),
     (["predict", "-o", "OUT"], "no input"),
-    (["predict", "", "-o", "OUT"], "no input"),
+    (["predict", "", "-o", "OUT"], "empty argument"),
     (["predict", "IN", "-o", "OUT", "--min-score", "nan"], "from 0 to 1"),
     (["predict", "IN", "-o", "OUT", "--save", "mp4,bvh"], "mp4, bvh belong to motions"),
     (["predict", "IN", "-o", "IN"], "is a file"),
