@@ -17,6 +17,11 @@ def _shown(page) -> np.ndarray:
     return np.array(Image.open(io.BytesIO(page.picture())).convert("RGB")).astype(int)[120:-90]  # without the buttons
 
 
+def _seek(page, seconds: float) -> None:
+    moved = f"Object.assign(document.getElementById('frame'), {{ value: {seconds} }})"
+    page.run(f"{moved}.dispatchEvent(new Event('input'))")
+
+
 def test_a_motion_plays_pauses_and_seeks(tmp_path):
     motion = walking(load_anny_body(), 1.0)
     file = result_page(motion.save(tmp_path / "motion.npz"))
@@ -25,9 +30,10 @@ def test_a_motion_plays_pauses_and_seeks(tmp_path):
         page.open(file)
         page.press("#play")
         assert page.run("pose2mesh.isPlaying") is False
+        _seek(page, 0.1)
         first = _shown(page)
         np.testing.assert_array_equal(_shown(page), first)  # it stands
-        page.run("Object.assign(document.getElementById('frame'), { value: 0.6 }).dispatchEvent(new Event('input'))")
+        _seek(page, 0.6)
         assert np.abs(_shown(page) - first).max(axis=-1).mean() > 1
         assert page.run("document.getElementById('clock').textContent").startswith("0.60 / 0.9")
         page.press("#play")
