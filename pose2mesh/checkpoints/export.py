@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.errors import InputError, MissingDependencyError
+from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.ops import use_backend, with_tiled_operators
 from pose2mesh.paths import write_with
 from pose2mesh.skeletons import joint_set
@@ -39,6 +40,8 @@ def export_network(network: nn.Module, path: str | Path, format: str = "onnx") -
     """
     if format not in FORMATS:
         raise InputError(f"unknown export format {format!r}; choose one of {', '.join(FORMATS)}")
+    if abilities_of(network).differentiates:
+        raise InputError(f"a {type(network).__name__} differentiates while it runs: it cannot be exported; take others")
     if format == "onnx":
         _need_onnx()
     modes = [(module, module.training) for module in network.modules()]
@@ -86,7 +89,7 @@ def _trace(network: nn.Module) -> torch.export.ExportedProgram:
     try:
         with use_backend("reference"), torch.no_grad():
             return torch.export.export(chain, example, dynamic_shapes=shapes, strict=False)
-    except RuntimeError as error:  # such as learned descent, which differentiates while it runs
+    except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"a {type(network).__name__} cannot be exported ({reason}); take other weights") from error
 

@@ -36,7 +36,7 @@ _FIRST_STEP = 0.1  # of a fresh linear map
 class LearnedDescent(nn.Module):
     """Keypoints to parameters by `steps` proposed updates, and through the body model to joints and the mesh."""
 
-    abilities = Abilities(has_decoder=True, spares_mesh=True)
+    abilities = Abilities(has_decoder=True, spares_mesh=True, differentiates=True)
     start: Tensor  # [D], D = S + 6R
 
     def __init__(self, lifter: PoseFeatures, decoder: AnnyDecoder, *, joint_set: str, steps: int = 4):

@@ -143,3 +143,14 @@ def test_a_wrong_program_is_not_written(network, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"off by 1\.0e-03 m"):
         export.export_network(network, tmp_path / "x.pt2", "torch-export")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_cannot_be_traced_is_refused(tmp_path):
+    class Breaks(torch.nn.Module):
+        joint_set = "coco17"
+
+        def forward(self, keypoints):
+            raise RuntimeError("no way through")
+
+    with pytest.raises(InputError, match=r"a Breaks cannot be exported \(no way through\)"):
+        export.export_network(Breaks(), tmp_path / "out.pt2", "torch-export")

@@ -110,7 +110,7 @@ def test_position_size_missing_joints_and_neighbors_do_not_matter():
 
 
 def test_it_is_not_exported(tmp_path: Path):
-    with pytest.raises(InputError, match="a LearnedDescent cannot be exported"):
+    with pytest.raises(InputError, match="a LearnedDescent differentiates while it runs: it cannot be exported"):
         export_network(fresh(), tmp_path / "out.pt2", "torch-export")
     assert not list(tmp_path.iterdir())
 
