@@ -2,17 +2,21 @@
 
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from pose2mesh.benchmarks.report import markdown
-from pose2mesh.detectors import get_detector
+from pose2mesh.detectors import Detector, get_detector
 from pose2mesh.detectors.conversion import in_joint_set
-from pose2mesh.errors import optional_import
+from pose2mesh.detectors.images import list_folder
+from pose2mesh.errors import NoPersonFoundError, optional_import
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering import render_overlay, render_views
 from pose2mesh.viewer import people_page
@@ -61,6 +65,50 @@ def measure_photo(photo: Path | None = None, detector: str = "auto", repeats: in
     times["camera"] = np.maximum(times["camera"] - times["network"], 0)
     times[TOTAL] = np.sum([times[stage] for stage in _COUNTED], axis=0)
     return [PhotoRow(stage, *(1000 * seconds).round(1).tolist()) for stage, seconds in times.items()]
+
+
+@dataclass(frozen=True)
+class FolderRow:
+    """Photos of as many people: from pixels to overlay and GLB by the clock, the best of several runs of each."""
+
+    people: int
+    photos: int
+    median_ms: float
+    least_ms: float
+    most_ms: float
+
+
+def measure_folder(folder: Path, detector: str = "auto", repeats: int = 5) -> list[FolderRow]:
+    """Warm totals of all photos of a folder, each scaled to 1000 pixels, by the number of people found in it.
+
+    Raises InputError for a folder without photos.
+    """
+    model = Pose2Mesh.from_pretrained("anny-body")
+    finder = get_detector(detector, model.kind)
+    times: dict[int, list[float]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as name, torch.inference_mode():
+        for path in list_folder(folder):
+            image = _scaled(path)
+            run = partial(_to_overlay_and_glb, model, finder, image, Path(name) / "a.glb")
+            times[len(finder.detect(image))].append(1000 * _best(run, repeats)[0])
+    totals = [(people, len(ms), np.median(ms), min(ms), max(ms)) for people, ms in sorted(times.items())]
+    return [FolderRow(people, photos, *np.round(ms, 1).tolist()) for people, photos, *ms in totals]
+
+
+def _to_overlay_and_glb(model: Pose2Mesh, finder: Detector, image: np.ndarray, path: Path) -> None:
+    with suppress(NoPersonFoundError):
+        people = model.predict(image, detector=finder)
+        render_overlay(image, people)
+        for person in people:
+            person.save(path)
+
+
+def folder_table(rows: list[FolderRow]) -> str:
+    cells = (
+        (str(row.people), str(row.photos), *(f"{ms:.0f}" for ms in (row.median_ms, row.least_ms, row.most_ms)))
+        for row in rows
+    )
+    return markdown(("people", "photos", "median, ms", "least", "most"), cells)
 
 
 def table(rows: list[PhotoRow]) -> str:

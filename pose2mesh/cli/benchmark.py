@@ -1,6 +1,7 @@
 """`pose2mesh benchmark`: time the operators and networks on this machine, beside the original's way and a floor."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from pose2mesh.errors import InputError
 _EPILOG = """paths: original (the published arithmetic as published), reference, cpu, cpu-torch (without compiled
 kernels) or cuda (this package),
 pyg (PyTorch Geometric); with --compile and --export also compile, onnxruntime and openvino.
-photo: from one photo of 1000 pixels to pictures and files, stage by stage, on the wall and by processor time.
+photo: from one photo of 1000 pixels to pictures and files, stage by stage, on the wall and by processor time; from all
+photos of a folder to overlay and GLB, by the number of people.
 batch: rows a second of tables of people and memory, by batch size, threads and processes (--batch; --threads: cores).
 All networks are compared with the classic one run the original way. The memory allocator counts at batch 8 and
 above: GLIBC_TUNABLES is reported, state it with the numbers. Under torchrun all processes measure at once, and rows are
@@ -64,9 +66,15 @@ def run(arguments: list[str]) -> int:
 
 
 def _photo(options: argparse.Namespace) -> int:
-    from pose2mesh.benchmarks.photo import measure_photo, table
+    if options.threads:
+        os.environ["OMP_NUM_THREADS"] = str(options.threads)  # the detectors' networks and what draws read it
+    from pose2mesh.benchmarks.photo import folder_table, measure_folder, measure_photo, table
 
-    rows = measure_photo(options.photo, options.detector, 1 if options.quick else 5)
+    repeats = 1 if options.quick else 5
+    if options.photo and options.photo.is_dir():
+        rows = measure_folder(options.photo, options.detector, repeats)
+        return _tell(folder_table(rows), rows, options.json)
+    rows = measure_photo(options.photo, options.detector, repeats)
     return _tell(table(rows), rows, options.json)
 
 
@@ -91,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
     parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "photo", "batch"))
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--threads", type=_positive, help="threads of torch (default: torch's own choice)")
+    parser.add_argument("--threads", type=_positive, help="threads of all that computes (default: its own choice)")
     parser.add_argument(
         "--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8; on CUDA also 64; train: 8,64)"
     )
@@ -103,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--export", action="store_true", help="ONNX Runtime and OpenVINO as well (a minute)")
     parser.add_argument("--quick", action="store_true", help="few runs, batch 1 (train: 2), no memory")
     parser.add_argument("--cpu-time", action="store_true", help="processor time, not wall time: for busy machines")
-    parser.add_argument("--photo", type=Path, metavar="FILE", help="photo: which one (default: of scikit-image)")
+    parser.add_argument("--photo", type=Path, metavar="FILE|FOLDER", help="photo: which (default: of scikit-image)")
     parser.add_argument("--detector", default="auto", help="photo: which one finds the people")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write machine and rows here")
     return parser

@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -34,6 +35,36 @@ def test_every_stage_is_told(tmp_path, monkeypatch, capsys):
         assert rows[photo.TOTAL][unit] == pytest.approx(sum(parts), abs=0.3)
         assert min(rows[stage][unit] for stage in ("overlay", "side", "obj")) > 1
     assert "| overlay |" in capsys.readouterr().out
+
+
+def test_a_folder_is_told_by_the_number_of_people(tmp_path, monkeypatch, capsys):
+    class Some(_Finder):
+        """Nobody in the lower of the pictures."""
+
+        def detect(self, image: np.ndarray) -> Keypoints2D:
+            found = super().detect(image)
+            return found.select(np.array([image.shape[0] > 600]))
+
+    monkeypatch.setattr(photo, "get_detector", lambda name, kind: Some())
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # so that what the command sets does not stay
+    for i, size in enumerate([(300, 400), (400, 300), (400, 200)]):
+        Image.new("RGB", size, (80, 90, 100)).save(tmp_path / f"{i}.png")
+    command = [
+        "benchmark",
+        "photo",
+        "--photo",
+        str(tmp_path),
+        "--quick",
+        "--threads",
+        "1",
+        "--json",
+        str(tmp_path / "out"),
+    ]
+    assert main(command) == 0 and os.environ["OMP_NUM_THREADS"] == "1"
+    rows = {row["people"]: row for row in json.loads((tmp_path / "out").read_text())["rows"]}
+    assert {people: row["photos"] for people, row in rows.items()} == {0: 1, 1: 2}
+    assert rows[0]["most_ms"] < rows[1]["least_ms"] <= rows[1]["median_ms"] <= rows[1]["most_ms"]
+    assert "| 1 | 2 |" in capsys.readouterr().out
 
 
 def test_a_photo_that_is_none_is_told(tmp_path, capsys):
