@@ -5,7 +5,7 @@ every step; −log p of the pose under a Gaussian mixture; the squared shape coe
 when a network's answer is refined, the squared turn of each bone away from it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
@@ -38,7 +38,7 @@ class FitSettings:
     anchor: float = 0.0  # to the pose at the start
 
 
-REFINEMENT = FitSettings(iterations=30, learning_rate=0.02, anchor=1.0)
+REFINEMENT = FitSettings(iterations=30, learning_rate=0.02, reprojection=100.0, shape=1.0, anchor=60.0)
 
 
 class _Variables(NamedTuple):
@@ -138,8 +138,9 @@ class RefinedNetwork:
                 "the like are fitted to their keypoints without being asked)"
             )
         self.network, self.settings = network, settings
+        self.abilities = replace(abilities, spares_mesh=False)  # its answers are fitted as the network's own are
         self.joint_set, self.output_joint_names = network.joint_set, network.output_joint_names
-        self.faces = network.faces
+        self.faces, self.decoder = network.faces, network.decoder
         self.fitter = BodyFitter(network.decoder, network.joint_set)
 
     def __call__(self, keypoints: Tensor) -> BodyPrediction:

@@ -12,6 +12,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import find_weights
 from pose2mesh.cli.main import main
 from pose2mesh.exporters import load_people
+from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import joint_set
 
 
@@ -68,3 +69,13 @@ def test_what_cannot_be_refined_is_said(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_the_shipped_weights_are_small():
     assert find_weights("anny-key2mesh").stat().st_size <= 16_000_000
+
+
+def test_motions_of_refined_answers(tmp_path: Path):
+    frames = [{"image_id": f"{i:06d}.png", "category_id": 1, "score": 1.0} for i in range(4)]
+    for i, (frame, person) in enumerate(zip(frames, np.repeat(people(1), 4, 0), strict=True)):
+        frame["keypoints"] = (person + np.array([i, 0, 0])).ravel().tolist()
+    (tmp_path / "walk.json").write_text(json.dumps(frames))
+    model = Pose2Mesh.from_pretrained("anny-key2mesh").refined()
+    motion = model.motion(tmp_path / "walk.json", image_size=(1000, 1000))
+    assert motion.frame.tolist() == [0, 1, 2, 3] and np.isfinite(motion.joints).all()
