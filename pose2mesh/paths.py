@@ -158,12 +158,11 @@ def held(lock: Path, refusal: str) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     own = FileLock(lock, timeout=0)
-    try:
-        own.acquire()
-    except Timeout as error:
-        raise InputError(refusal) from error
-    except (OSError, RuntimeError):
-        pass  # file systems without locks
+    with suppress(OSError, RuntimeError):  # file systems without locks
+        try:
+            own.acquire()
+        except Timeout as error:
+            raise InputError(refusal) from error
     try:
         yield
     finally:
