@@ -25,7 +25,7 @@ _COAST_SECONDS = 0.6  # after which somebody unseen is taken to have stopped
 _NEAR, _CLEAR = 0.4, 0.6  # of the size: distances within which a detector may take one for another, beyond which not
 _WAY_SECONDS = 2.0  # that people are taken to go on as before while they pass each other
 _COURSE_SECONDS = 0.6  # a step: nobody walks at an even speed
-_DOUBLE = 0.4  # similarity of two finds from which they may be of one person
+_DOUBLE_LEAST = 0.4  # similarity of two finds from which they may be of one person
 _DOUBLE_SECONDS = 0.3  # for which a find that drifted away may live on beside the person's next one
 _GONE_SECONDS = 0.1  # without a find, after which somebody has vanished
 
@@ -51,7 +51,7 @@ class _Known:
     before: "_Known | None" = None  # as last seen far from everybody, with the course as its velocity
     partner: int | None = None  # number of who was near when one of the two was not found
     is_way: bool = False  # of a `before`
-    like: tuple[int, ...] = ()  # numbers of those whom it may have been a second find of when it appeared
+    may_double: tuple[int, ...] = ()  # numbers of those whom it may have been a second find of when it appeared
 
     def moved(self, time: float) -> np.ndarray:
         """Where the joints [J, 2] are expected."""
@@ -101,8 +101,10 @@ class IdentityTracker:
             else:
                 numbers.append(self._number())
                 start = _Known(numbers[-1], points, seen, np.zeros(2), _size(points[seen]), time, time, np.zeros(2))
-                like = tuple(known.number for known in self._known if _similarity(known, points, seen, time) >= _DOUBLE)
-                updated[len(updated)] = replace(start, like=like)
+                may_double = tuple(
+                    known.number for known in self._known if _similarity(known, points, seen, time) >= _DOUBLE_LEAST
+                )
+                updated[len(updated)] = replace(start, may_double=may_double)
         self._known = list(updated.values())
         self._known = [self._paired(known, time) for known in self._known]
         return tuple(numbers)
@@ -114,11 +116,11 @@ class IdentityTracker:
         """
         numbered = {one.number: one for one in known}
         for new in known:
-            for old in [numbered[number] for number in new.like if number in numbered]:
+            for old in [numbered[number] for number in new.may_double if number in numbered]:
                 gone = new.seen - old.seen > _GONE_SECONDS and old.seen - new.born <= _DOUBLE_SECONDS
                 if gone and new.number in numbered:
                     del numbered[new.number]
-                    numbered[old.number] = replace(new, number=old.number, like=())
+                    numbered[old.number] = replace(new, number=old.number, may_double=())
         return list(numbered.values())
 
     def _before(self, known: _Known, time: float) -> _Known | None:
