@@ -124,11 +124,13 @@ def _remember(tracker: Any, rows: Any, joint_set: str, seen_set: str) -> None:
 
 def _save(motion: Motion, folder: Path, formats: list[str], options: argparse.Namespace, bar: Any) -> None:
     from pose2mesh.tracking.bodies import MotionBodies
-    from pose2mesh.viewer import motion_film
+    from pose2mesh.viewer import motion_film, motion_page
 
-    for suffix, name in (("npz", "motion.npz"), ("glb", "animation.glb"), ("html", "animation.html")):
+    for suffix, name in (("npz", "motion.npz"), ("glb", "animation.glb")):
         if suffix in formats:
             motion.save(folder / name)
+    if "html" in formats:
+        motion_page(motion, folder / "animation.html", folder.name)
     if "bvh" in formats:
         for track in motion.tracks:
             motion.only(track).save(folder / f"animation_{track}.bvh")

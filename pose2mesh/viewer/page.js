@@ -96,8 +96,6 @@ function spheres(model, group) {
 }
 
 function start() {
-  if (mixer) mixer.setTime(0);
-  scene.updateMatrixWorld(true);
   const box = bounds();
   const center = box.getCenter(new THREE.Vector3());
   if (result.camera && result.camera.size) {
@@ -125,8 +123,19 @@ function start() {
   state.ready = true;
 }
 
+// Of all that is shown; of a motion at nine moments, for people who walk leave the box of the first.
 function bounds() {
-  const box = new THREE.Box3(), point = new THREE.Vector3();
+  const box = new THREE.Box3(), moments = mixer ? 8 : 0;
+  for (let i = moments; i >= 0; i--) {
+    if (mixer) mixer.setTime((0.999 * duration * i) / moments);
+    scene.updateMatrixWorld(true);
+    enclose(box);
+  }
+  return box;
+}
+
+function enclose(box) {
+  const point = new THREE.Vector3();
   for (const mesh of people.flatMap((person) => person.meshes)) {
     const count = mesh.geometry.attributes.position.count;
     for (let i = 0; i < count; i += 8) {
@@ -135,7 +144,6 @@ function bounds() {
       box.expandByPoint(point.applyMatrix4(mesh.matrixWorld));
     }
   }
-  return box;
 }
 
 // The photo behind everybody, as large as the camera sees it there.

@@ -54,7 +54,10 @@ def people_page(
 
 
 def glb_page(content: bytes, path: str | Path, title: str = "pose2mesh") -> Path:
-    """Write a GLB, with its animation if it has one, as a page, atomically. Returns the path; raises as above."""
+    """Write a GLB, with its animation if it has one, as a page, atomically. Returns the path.
+
+    Raises InputError for other content, MissingDependencyError without three.js, MachineError when the disk is full.
+    """
     if content[:4] != b"glTF":
         raise InputError(f"{path}: this is no binary glTF (GLB)")
     return _write({"models": [{"name": title, "glb": _text(content)}]}, path, title)

@@ -11,7 +11,7 @@ from pose2mesh.viewer.page import glb_page, motion_page, people_page
 def result_page(result: str | Path, path: str | Path | None = None) -> Path:
     """The page of a result: an .html as it is, else one written of an .npz or .glb, beside it unless `path` says where.
 
-    A page that is beside it already and no older is as good or better: `predict` writes it with the photo.
+    A page beside it that is no older is returned as it is, for `predict` writes it with the photo.
 
     Raises InputError for another file or one without people, FormatError when it is damaged.
     """

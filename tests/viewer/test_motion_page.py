@@ -42,6 +42,23 @@ def test_a_motion_plays_pauses_and_seeks(tmp_path):
         assert page.requests == []
 
 
+def test_who_walks_stays_in_the_picture(tmp_path):
+    """Two metres to the side and towards the camera: nothing of the body touches the picture's border."""
+    motion = walking(load_anny_body(), 1.5, 10.0)
+    with chromium(tmp_path / "profile") as page:
+        page.open(result_page(motion.save(tmp_path / "motion.npz")))
+        page.press("#play")
+        for seconds in (0.0, 0.7, 1.39):
+            _seek(page, seconds)
+            spot = (
+                "people[0].meshes[0].boneTransform(%d, new THREE.Vector3())"
+                ".applyMatrix4(people[0].meshes[0].matrixWorld).project(camera).toArray()"
+            )
+            _shown(page)
+            places = np.array([page.run(spot % vertex) for vertex in range(0, 13000, 400)])
+            assert np.abs(places[:, :2]).max() < 0.95
+
+
 def test_a_glb_of_a_motion_plays_and_a_person_saves_a_page(tmp_path):
     motion = walking(load_anny_body(), 0.3)
     with chromium(tmp_path / "profile") as page:
