@@ -21,10 +21,15 @@ def run(arguments: list[str]) -> int:
 
     Without scikit-image it is the scene alone.
     """
-    parser = Parser(prog="pose2mesh demo", description="Recover the person in the sample photo and in a scene.")
-    parser.add_argument("-o", "--output", type=Path, default=Path("demo_out"), metavar="OUT")
+    parser = Parser(
+        prog="pose2mesh demo",
+        description="Recover the people of a sample photo, a drawn scene and a drawn walk; or two drawn hands.",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("demo_out"), metavar="OUT", help="folder (default: demo_out)"
+    )
     parser.add_argument("--kind", choices=("body", "hand"), default="body", help="what to recover (default: body)")
-    parser.add_argument("--weights", metavar="NAME|PATH", help="default: those of the kind")
+    parser.add_argument("--weights", metavar="NAME|PATH", help="shipped name or file (default: those of the kind)")
     options = parser.parse_args(arguments)
     if options.output.exists() and not options.output.is_dir():
         raise InputError(f"{options.output}: is a file; -o takes a folder")
@@ -121,7 +126,10 @@ def recover_hands(model, folder: Path) -> None:
 
 
 def recover_walk(model, folder: Path) -> None:
-    """Draw the walk, recover its motion from the video, write `walk.mp4` and `walk.{glb,bvh,npz}`, print its error."""
+    """Draw the walk as `walk.mp4`, recover its motion from there, write `walk_overlay.mp4` and `walk.{glb,bvh,npz}`.
+
+    Prints the errors.
+    """
     from pose2mesh.body_models import load_anny_body
     from pose2mesh.synthesis.walk import FOCAL, walking
 
@@ -129,13 +137,14 @@ def recover_walk(model, folder: Path) -> None:
     truth = walking(load_anny_body(), SECONDS, FPS)
     draw_motion(truth, folder / "walk.mp4")
     found = model.motion(folder / "walk.mp4", intrinsics=FOCAL)
-    for suffix in (".glb", ".npz"):
-        found.save(folder / f"walk{suffix}")
+    for name in ("walk_overlay.mp4", "walk.glb", "walk.npz"):
+        found.save(folder / name)
     found.only(found.tracks[0]).save(folder / "walk.bvh")
     posed, placed = motion_error(found, truth)
     print(f"walk: {len(found.tracks)} person(s) over {SECONDS:.0f} s")
-    print(f"  joints {posed:.0f} mm from the true ones (PA-MPJPE), {placed:.0f} mm in the room: no picture tells sizes")
-    print("  walk.mp4 walk.glb walk.bvh walk.npz")
+    print(f"  joints {posed:.0f} mm from the true ones (PA-MPJPE)")
+    print(f"  {placed:.0f} mm off in the room, for a picture does not tell how tall people are, nor so how far away")
+    print("  walk.mp4 walk_overlay.mp4 walk.glb walk.bvh walk.npz")
 
 
 def draw_motion(motion: Motion, path: Path) -> None:

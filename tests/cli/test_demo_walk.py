@@ -35,7 +35,8 @@ def short(monkeypatch):
 def test_walk_of_the_demo(short, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda *_: Exact(short))
     recover_walk(Pose2Mesh.from_pretrained("anny-key2mesh"), tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["walk.bvh", "walk.glb", "walk.mp4", "walk.npz"]
+    files = ["walk.bvh", "walk.glb", "walk.mp4", "walk.npz", "walk_overlay.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == files
     said = capsys.readouterr().out
     assert "walk: 1 person(s)" in said and "mm from the true ones" in said
 
