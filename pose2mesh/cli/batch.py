@@ -12,13 +12,22 @@ def run(arguments: list[str]) -> int:
     """Write the pieces that are missing, say how many rows; errors are raised."""
     parser = Parser(prog="pose2mesh batch", description="Body parameters of every row of a table of keypoints.")
     add = parser.add_argument
-    add("table", type=Path, metavar="TABLE.parquet", help="with id, keypoints, joint_set, width, height, or id, path")
-    add("-o", "--output", type=Path, required=True, metavar="OUT.parquet", help="folder of Parquet files, one table")
+    add(
+        "table", type=Path, metavar="TABLE.parquet", help="columns id, keypoints, joint_set, width, height; or id, path"
+    )
+    add(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="OUT.parquet",
+        help="a folder of Parquet files that reads as one table",
+    )
     add("--engine", choices=("local", "ray"), default="local", help="this process (default), or actors of Ray")
     add("--shard", type=shard_of_text, metavar="I/N", help="local: the I-th of N parts, I from 0")
     add("--actors", type=positive, metavar="N", help="ray: processes (default: one for each processor)")
     add("--weights", metavar="NAME|PATH", help="shipped name or file (default: anny-body)")
-    add("--batch-size", type=positive, metavar="N", help="rows that go through the network at once")
+    add("--batch-size", type=positive, metavar="N", help="rows the network sees at once")
     add("--overwrite", action="store_true", help="replace what is in OUT.parquet")
     options = parser.parse_args(arguments)
     if options.engine == "ray" and options.shard:

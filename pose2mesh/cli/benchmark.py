@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
     parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "photo", "batch"))
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--threads", type=_positive, help="threads of all that computes (default: its own choice)")
+    parser.add_argument("--threads", type=_positive, help="threads to compute with (default: each library's choice)")
     parser.add_argument(
         "--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8; on CUDA also 64; train: 8,64)"
     )
@@ -109,11 +109,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ablation", action="store_true", help="the paper's direct network as well: one level")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well (a minute)")
     parser.add_argument("--export", action="store_true", help="ONNX Runtime and OpenVINO as well (a minute)")
-    parser.add_argument("--quick", action="store_true", help="few runs, batch 1 (train: 2), no memory")
+    parser.add_argument("--quick", action="store_true", help="few runs, batch 1 (train: 2), memory not measured")
     parser.add_argument("--cpu-time", action="store_true", help="processor time, not wall time: for busy machines")
-    parser.add_argument("--photo", type=Path, metavar="FILE|FOLDER", help="photo: which (default: of scikit-image)")
-    parser.add_argument("--detector", default="auto", help="photo: which one finds the people")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write machine and rows here")
+    parser.add_argument(
+        "--photo", type=Path, metavar="FILE|FOLDER", help="photo: which (default: one of scikit-image's)"
+    )
+    parser.add_argument("--detector", default="auto", metavar="NAME", help="photo: which one finds the people")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the machine and all rows here (ms, MB)")
     return parser
 
 

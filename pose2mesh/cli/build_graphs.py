@@ -71,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--mesh", type=Path, help="OBJ, PLY, OFF, GLB, or NPZ with vertices and faces")
     source.add_argument("--body", help="a body model by name, such as anny-body")
     parser.add_argument("--joint-set", help="skeleton whose graph is stored too, such as coco17")
-    parser.add_argument("--pooling", choices=("hem", "qem"), default="qem")
+    parser.add_argument(
+        "--pooling",
+        choices=("hem", "qem"),
+        default="qem",
+        help="hem: heavy-edge matching, the paper's; qem: quadric decimation (default)",
+    )
     parser.add_argument("--sizes", type=_sizes, help="qem: vertices per coarse level, such as 1723,431,108")
     parser.add_argument("--levels", type=int, help="hem: how often to halve (default: to at most 32 nodes)")
     parser.add_argument(
@@ -86,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="BODIES",
         help="qem with --body: fit the upsampling on this many random bodies instead of the rest surface alone",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="the file to write")
     parser.add_argument("--force", action="store_true", help="replace OUT.npz where it holds other graphs")
     return parser
 

@@ -39,8 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh build-motion", description=__doc__)
     parser.add_argument("places", type=Path, nargs="+", metavar="FOLDER", help="folders, searched below too, or files")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PACK", help="the .npz to write")
-    parser.add_argument("--takes", choices=SPLITS, help="only the CMU takes of this split of the shipped weights")
-    parser.add_argument("--as-recorded", action="store_true", help="leave in what bends a performer's knees constantly")
+    parser.add_argument(
+        "--takes", choices=SPLITS, help="only those CMU takes that are in this split of the shipped weights"
+    )
+    parser.add_argument(
+        "--as-recorded", action="store_true", help="leave in what keeps a performer's knees bent all the time"
+    )
     return parser
 
 

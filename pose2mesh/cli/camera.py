@@ -10,7 +10,11 @@ def add_camera_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--focal", type=float, metavar="PX", help="focal length of the camera in pixels (default: EXIF, or a guess)")
     add("--intrinsics", metavar="FILE", help="the camera: fx, fy, cx, cy or a matrix K, as JSON, YAML or NPZ")
-    add("--image-size", metavar="WxH", help="size of the picture that keypoint files are from, where they do not tell")
+    add(
+        "--image-size",
+        metavar="WxH",
+        help="size in pixels of the picture that keypoints are from, where files do not say",
+    )
 
 
 def camera_of(options: argparse.Namespace) -> tuple[Intrinsics | None, tuple[int, int] | None]:

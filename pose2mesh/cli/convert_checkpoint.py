@@ -55,11 +55,13 @@ def _key2mesh(options: argparse.Namespace) -> tuple[bytes, str]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh convert-checkpoint", description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="OFFICIAL.pth.tar, or a .ckpt of Key2Mesh")
-    parser.add_argument("--kind", choices=KINDS, required=True, help="the joints that it takes")
+    parser.add_argument(
+        "--kind", choices=KINDS, required=True, help="which joints it takes; key2mesh for a checkpoint of that"
+    )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--mesh", type=Path, help="mesh file with the faces of SMPL or MANO in their own order")
     source.add_argument("--body", help="body model to take the faces from (default: smpl-neutral or mano-right)")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors", help="the file to write")
     return parser
 
 

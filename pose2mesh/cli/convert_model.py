@@ -10,7 +10,7 @@ def run(arguments: list[str]) -> int:
     """Convert one file; errors are raised (see `pose2mesh.errors`)."""
     parser = argparse.ArgumentParser(prog="pose2mesh convert-model", description=__doc__)
     parser.add_argument("model", type=Path, help="SMPL_*.pkl or MANO_*.pkl as downloaded")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="the file to write")
     options = parser.parse_args(arguments)
     if options.output.suffix != ".npz":
         raise InputError(f"-o {options.output}: plain arrays are stored as .npz")

@@ -45,7 +45,11 @@ def _write_half(weights: str, output: Path) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh export", description=__doc__)
-    parser.add_argument("--format", choices=("onnx", "torch-export", "safetensors"), default="onnx")
-    parser.add_argument("--weights", default="anny-body", metavar="NAME|PATH", help="default: anny-body")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
+    parser.add_argument(
+        "--format", choices=("onnx", "torch-export", "safetensors"), default="onnx", help="default: onnx"
+    )
+    parser.add_argument(
+        "--weights", default="anny-body", metavar="NAME|PATH", help="shipped name or file (default: anny-body)"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the file to write")
     return parser

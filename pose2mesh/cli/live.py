@@ -33,12 +33,18 @@ def run(arguments: list[str]) -> int:
     parser = Parser(prog="pose2mesh live", description=__doc__)
     parser.add_argument("source", nargs="?", type=Path, metavar="FILE", help="a video, played at its speed")
     parser.add_argument("--camera", type=int, metavar="N", help="number of the camera (default without FILE: 0)")
-    parser.add_argument("--vmc", metavar="HOST:PORT", help="send the first person's bones by the VMC protocol")
+    parser.add_argument(
+        "--vmc", metavar="HOST:PORT", help="send the first person's bones by the VMC protocol, for avatars"
+    )
     parser.add_argument("--record", type=Path, metavar="OUT", help="folder for overlay.mp4 and motion.npz")
-    parser.add_argument("--port", type=int, help="of a page on localhost in place of a window (0: any that is free)")
-    parser.add_argument("--weights", default=DEFAULT_WEIGHTS["body"], metavar="NAME|PATH")
-    parser.add_argument("--detector", default="auto")
-    parser.add_argument("--smooth", choices=("auto", "off"), default="auto", help="people over time (default: auto)")
+    parser.add_argument(
+        "--port", type=int, help="show a page on this port of localhost, not a window (0: any free port)"
+    )
+    parser.add_argument("--weights", default=DEFAULT_WEIGHTS["body"], metavar="NAME|PATH", help="shipped name or file")
+    parser.add_argument("--detector", default="auto", metavar="NAME", help="as of predict (default: auto)")
+    parser.add_argument(
+        "--smooth", choices=("auto", "off"), default="auto", help="smooth people over time (default: auto)"
+    )
     parser.add_argument("--focal", type=float, metavar="PX", help="focal length of the camera in pixels")
     options = parser.parse_args(arguments)
     if options.source is not None and options.camera is not None:

@@ -20,8 +20,8 @@ from pose2mesh.errors import InputError, MachineError, Pose2MeshError
 COMMANDS = {
     "predict": "photos, videos or 2D keypoints to meshes",
     "view": "show a result in the browser",
-    "live": "a camera or a video at its speed: a page with the overlay, avatars by VMC",
-    "demo": "recover the people of the sample photo and of a rendered scene",
+    "live": "a camera, or a video at its speed: the overlay in a window or a page, avatars by VMC",
+    "demo": "recover the people of a sample photo, a drawn scene and a drawn walk",
     "table": "keypoint files to a table",
     "batch": "a table of keypoints to a table of body parameters, of any length",
     "mesh": "rows of such a table to mesh files",

@@ -15,8 +15,10 @@ def run(arguments: list[str]) -> int:
     parser = Parser(prog="pose2mesh mesh", description="Meshes of rows of body parameters.")
     parser.add_argument("table", type=Path, metavar="OUT.parquet", help="what `pose2mesh batch` wrote")
     parser.add_argument("--id", nargs="+", required=True, metavar="ID", help="rows, as the column id names them")
-    parser.add_argument("-o", "--output", type=Path, default=Path(), metavar="FOLDER", help="default: here")
-    parser.add_argument("--format", choices=_FORMATS, default="obj", help="default: obj")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path(), metavar="FOLDER", help="where to write (default: here)"
+    )
+    parser.add_argument("--format", choices=_FORMATS, default="obj", help="of the files (default: obj)")
     options = parser.parse_args(arguments)
 
     from pose2mesh.batch.meshes import people_of

@@ -212,28 +212,60 @@ def _parser() -> Parser:
     add("--img_folder", action="append", default=[], metavar="FOLDER", help="one more INPUT")
     add("--kind", choices=tuple(DEFAULT_WEIGHTS), default="body", help="what to recover (default: body)")
     add("--weights", metavar="NAME|PATH", help="shipped name or file (default: those of the kind)")
-    add("--hand-weights", metavar="NAME|PATH", help="those of the hands, with --kind body+hands")
-    add("--handedness", choices=("left", "right"), help="of the hands in keypoint files that do not tell it")
-    add("--joint-set", metavar="NAME", help="joint set of the keypoints (default: told by their number)")
+    add("--hand-weights", metavar="NAME|PATH", help="weights of the hands, with --kind body+hands")
+    add("--handedness", choices=("left", "right"), help="which hands a keypoint file holds, where it does not say")
+    add("--joint-set", metavar="NAME", help="joint set of the keypoints (default: by their names or number)")
     add_camera_options(parser)
-    add("--detector", default="auto", metavar="NAME", help="auto, blazepose, mediapipe, ... (default: auto)")
-    add("--max-people", type=positive, metavar="N", help="in a picture: the N largest")
-    add("--min-score", type=float, default=0.0, metavar="S", help="least mean confidence of a person's joints, 0 to 1")
-    listed = f"of {','.join(ALL_FORMATS)} (default: png,npz)"
+    add(
+        "--detector",
+        default="auto",
+        metavar="NAME",
+        help="auto (blazepose), mediapipe, rtmlib, none, or a plug-in's (default: auto)",
+    )
+    add("--max-people", type=positive, metavar="N", help="keep only the N largest people of a picture")
+    add(
+        "--min-score",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="leave out people whose joints have a lower mean confidence, 0 to 1",
+    )
+    listed = f"what to write, any of {','.join(ALL_FORMATS)} (default: png,npz)"
     add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=listed)
     add("--save_mesh", action="store_true", help="the same as adding obj to --save")
-    add("--side_view", action="store_true", help="also a picture of each person turned and from the side")
+    add("--side_view", action="store_true", help="write each person turned and from the side, too")
     add("--overlay", choices=OVERLAYS, default=OVERLAYS[0], help="bodies over the photo, or beside it (default: blend)")
-    add("--draw-keypoints", action="store_true", help="the keypoints on the overlay as well")
-    add("--no-track", dest="track", action="store_false", help="videos frame by frame, instead of as one motion")
-    add("--smooth", choices=("auto", "off"), default="auto", help="of motions: angles over time (default: auto)")
-    add("--refine", action="store_true", help="go on to fit the body by descent (default weights: anny-key2mesh)")
+    add("--draw-keypoints", action="store_true", help="draw the keypoints on the overlay")
+    add("--no-track", dest="track", action="store_false", help="treat videos frame by frame, not as one motion")
+    add("--smooth", choices=("auto", "off"), default="auto", help="smooth the joint angles of motions (default: auto)")
+    add(
+        "--refine",
+        action="store_true",
+        help="refine bodies by descent, 0.2 s a person (default weights: anny-key2mesh)",
+    )
     add("--no-fit", dest="fit", action="store_false", help="the network's answer, not fitted to its keypoints")
-    add("--subject", metavar="FACTS", help="of everybody: age=8,height=1.2,gender=female,weight=24 (m, kg), or some")
-    add("--full_frame", action="store_true", help="accepted for habit: overlays always show the full picture")
-    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    add("--batch-size", "--batch_size", type=positive, default=64, metavar="N", help="people per call")
-    add("--shard", type=shard_of_text, default=(0, 1), metavar="I/N", help="every N-th file from the I-th, I from 0")
+    add(
+        "--subject",
+        metavar="FACTS",
+        help="what is known of the people: any of age=8,height=1.2,gender=female,weight=24 (years, m, kg)",
+    )
+    add("--full_frame", action="store_true", help="accepted from other tools: overlays always show the full picture")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto, a GPU if there is one")
+    add(
+        "--batch-size",
+        "--batch_size",
+        type=positive,
+        default=64,
+        metavar="N",
+        help="people the network sees at once (default: 64)",
+    )
+    add(
+        "--shard",
+        type=shard_of_text,
+        default=(0, 1),
+        metavar="I/N",
+        help="only every N-th input, from the I-th on; I counts from 0",
+    )
     return parser
 
 

@@ -11,9 +11,11 @@ def run(arguments: list[str]) -> int:
     """Write the table, say how many rows; errors are raised."""
     parser = Parser(prog="pose2mesh table", description="One row for each person of keypoint files.")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="keypoints as JSON, NPY, NPZ")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="T.parquet")
-    parser.add_argument("--joint-set", metavar="NAME", help="of the keypoints (default: told by their number)")
-    parser.add_argument("--image-size", metavar="WxH", help="of the pictures, where files do not tell it")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="T.parquet", help="the table to write")
+    parser.add_argument(
+        "--joint-set", metavar="NAME", help="joint set of the keypoints (default: by their names or number)"
+    )
+    parser.add_argument("--image-size", metavar="WxH", help="size of the pictures in pixels, where files do not say")
     options = parser.parse_args(arguments)
 
     from pose2mesh.batch.keypoint_tables import write_keypoint_table

@@ -25,12 +25,16 @@ def run(arguments: list[str]) -> int:
     """Measure by the protocol that the configuration names: mocap, upright, photos, closed loop, hands or a dataset."""
     parser = argparse.ArgumentParser(prog="pose2mesh test", description=__doc__)
     parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/test_mocap.yaml")
-    parser.add_argument("--json", type=Path, metavar="OUT", help="write the metrics (millimetres) here")
-    parser.add_argument("--pictures", type=Path, metavar="FOLDER", help="photos, closed loop: write pictures here")
+    parser.add_argument("--json", type=Path, metavar="OUT", help="write the metrics here, lengths in millimetres")
     parser.add_argument(
-        "--keypoints", type=Path, metavar="OUT.json", help="closed loop: write what was detected, as COCO"
+        "--pictures", type=Path, metavar="FOLDER", help="of photos and closed loops: write pictures to look at here"
     )
-    parser.add_argument("--predictions", type=Path, metavar="OUT", help="freihand: write the server's pred.json here")
+    parser.add_argument(
+        "--keypoints", type=Path, metavar="OUT.json", help="of closed loops: write the detected keypoints, as COCO"
+    )
+    parser.add_argument(
+        "--predictions", type=Path, metavar="OUT", help="of FreiHAND: write pred.json for its server here"
+    )
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example data.motion=FILE")
     options = parser.parse_args(arguments)
 
