@@ -106,7 +106,7 @@ class Person:
     keypoints: np.ndarray  # [K, 3] x, y in pixels and confidence, the network's joint set
     camera: Camera | None = None
     score: float = 1.0  # mean confidence of the visible keypoints
-    parameters: dict[str, np.ndarray] | None = field(default=None)  # optional body-model fit
+    parameters: dict[str, np.ndarray] | None = field(default=None)  # rotations and betas of the body; None: not told
     handedness: str | None = None  # left or right, the subject's; None for bodies
     track: int | None = None  # who it is over time, in frames of `Pose2Mesh.track`
     keypoint_names: tuple[str, ...] = ()  # [K] of the keypoints; empty where nobody told

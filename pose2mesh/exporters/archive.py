@@ -1,19 +1,4 @@
-"""All people of one picture as one NPZ file: `result.npz` of the command line. Plain arrays, no pickles.
-
-| array | shape | |
-|---|---|---|
-| vertices, faces | [P, V, 3], [F, 3] | metres relative to the root, camera axes; one topology for all |
-| joints, joint_names | [P, J, 3], [J] | metres, same frame; text |
-| keypoints | [P, K, 3] | x, y in pixels and confidence; zeros where missing |
-| keypoint_names | [K] | text, where known |
-| camera_focal, camera_center | [P], [P, 2] | pixels; 0 without a camera |
-| camera_translation | [P, 3] | metres, to be added to vertices and joints; 0 without a camera |
-| camera_image_size | [P, 2] | width, height in pixels; 0 where unknown |
-| score | [P] | |
-| parameter_NAME | [P, ...] | of the optional body-model fit |
-| handedness | [P] | of hands only: text, left or right |
-| uncertainty | [P, J] | metres; only where the weights tell it |
-| seen | [P, J] | bool: whether the picture showed the joint; only where known |
+"""All people of one picture as one NPZ file: plain arrays, no pickles, listed in docs/conventions.md.
 
 `faces` are those of a right hand where there are hands; a left hand's turn the other way around, so their last two
 columns are exchanged.
@@ -53,7 +38,7 @@ def clean_keypoints(keypoints: np.ndarray) -> np.ndarray:
 
 
 def save_people(people: list[Person], path: str | Path) -> Path:
-    """Write all people of one picture atomically to one .npz file, in the arrays listed above.
+    """Write all people of one picture atomically to one .npz file, in the arrays that docs/conventions.md lists.
 
     Returns the path. Raises InputError when a person is malformed or the people differ in faces, joint names,
     number of keypoints or parameters; MachineError when the disk is full.

@@ -1,21 +1,6 @@
 """People over time as a file; the suffix chooses the format: arrays (NPZ), a skinned character (GLB), bones (BVH).
 
-`motion.npz`, plain arrays, no pickles; N rows, one per frame and person:
-
-| array | shape | |
-|---|---|---|
-| frame, time, track | [N] | number of the frame, seconds, number of the person |
-| joints, joint_names | [N, J, 3], [J] | metres relative to the pelvis, camera axes; text |
-| translation | [N, 3] | metres, to be added to joints and vertices |
-| rotations, bone_names | [N, B, 3, 3], [B] | Anny's captured bones as the camera sees them; SMPL's against parents |
-| betas | [N, S] | one shape per person |
-| keypoints | [N, K, 3] | x, y in pixels and confidence; zeros where nobody was detected |
-| fps, body | [] | frames per second; name of the body model |
-| camera_focal, camera_center, camera_image_size | [], [2], [2] | pixels, where the camera is known |
-| world_from_camera | [4, 4] | to a world with y up and the ground at zero, where feet told where that is |
-| world_joints, world_translation | [N, J, 3], [N, 3] | the joints there, and the pelvis |
-| contacts | [N, 2] | whether the left and the right foot stand |
-| poses, trans, mocap_framerate | [N, 72], [N, 3], [] | as in AMASS, where SMPL is at hand: rotation vectors, y up |
+The arrays of `motion.npz` are listed in docs/conventions.md. No pickles.
 """
 
 from collections.abc import Callable
