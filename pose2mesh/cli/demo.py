@@ -143,7 +143,7 @@ def recover_walk(model, folder: Path) -> None:
     posed, placed = motion_error(found, truth)
     print(f"walk: {len(found.tracks)} person(s) over {SECONDS:.0f} s")
     print(f"  joints {posed:.0f} mm from the true ones (PA-MPJPE)")
-    print(f"  {placed:.0f} mm off in the room, for a picture does not tell how tall people are, nor so how far away")
+    print(f"  {placed:.0f} mm off in the room: a picture shows neither how tall people are nor how far away")
     print("  walk.mp4 walk_overlay.mp4 walk.glb walk.bvh walk.npz")
 
 
