@@ -94,15 +94,15 @@ def write_frame(
     if has_side_view:
         for i, person in enumerate(people):
             written.append(folder / f"{stem}_{i}_side.png")
-            write_side_view(written[-1], person)
+            write_side_view(written[-1], person, i)
     return written
 
 
-def write_side_view(path: Path, person: Person) -> None:
-    """Write the picture of a person turned by half of a right angle, and from the side."""
-    from pose2mesh.rendering import render_views
+def write_side_view(path: Path, person: Person, index: int = 0) -> None:
+    """Write the picture of a person turned by half of a right angle, and from the side, in the tint of the overlay."""
+    from pose2mesh.rendering import render_views, tint_of
 
-    write_png(path, render_views(person))
+    write_png(path, render_views(person, tint=tint_of(person, index)))
 
 
 def write_png(path: Path, image: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 from pose2mesh.rendering.backends import BACKENDS, Renderer, get_renderer
 from pose2mesh.rendering.contact_sheet import at_scale, contact_sheet, photo_row
 from pose2mesh.rendering.drawing import bones_of, draw_keypoints
-from pose2mesh.rendering.scene import OVERLAYS, render_overlay, render_views
+from pose2mesh.rendering.scene import OVERLAYS, render_overlay, render_views, tint_of
 
 __all__ = [
     "BACKENDS",
@@ -17,4 +17,5 @@ __all__ = [
     "photo_row",
     "render_overlay",
     "render_views",
+    "tint_of",
 ]

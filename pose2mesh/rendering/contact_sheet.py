@@ -7,8 +7,8 @@ import numpy as np
 
 from pose2mesh.errors import InputError
 from pose2mesh.rendering.drawing import bones_of, check_image, draw_keypoints
-from pose2mesh.rendering.scene import render_overlay, render_views
-from pose2mesh.rendering.shading import BACKGROUND, TINTS
+from pose2mesh.rendering.scene import render_overlay, render_views, tint_of
+from pose2mesh.rendering.shading import BACKGROUND
 from pose2mesh.types import Person
 
 _GAP = 8  # pixels between the pictures
@@ -60,7 +60,7 @@ def photo_row(image: np.ndarray, people: Sequence[Person], height: int = 384) ->
         skeletons = draw_keypoints(skeletons, person.keypoints, bones_of(person))
     placed = [person for person in people if person.camera is not None]
     sides = [
-        render_views(person, (90.0,), (height // 2, height), TINTS[index % len(TINTS)])
+        render_views(person, (90.0,), (height // 2, height), tint_of(person, index))
         for index, person in enumerate(people[:_SIDE_VIEWS])
     ]
     return [skeletons, render_overlay(small, placed), np.concatenate(sides, axis=1)]

@@ -52,10 +52,14 @@ def render_overlay(
     cameras = [_camera_of(person, index, image.shape[1::-1]) for index, person in enumerate(people)]
     picture = image.copy()
     for index in sorted(range(len(people)), key=lambda i: -cameras[i].translation[2]):
-        track = people[index].track
-        tint = TINTS[(index if track is None else track - 1) % len(TINTS)]
+        tint = tint_of(people[index], index)
         _paint(picture, people[index], cameras[index], tint, _BLEND if style == "blend" else 1.0, renderer, samples)
     return np.concatenate([image, picture], axis=1) if style == "beside" else picture
+
+
+def tint_of(person: Person, index: int) -> tuple[float, float, float]:
+    """The tint of a person in every picture: by the number over time, else by the place in the list."""
+    return TINTS[(index if person.track is None else person.track - 1) % len(TINTS)]
 
 
 def render_views(

@@ -20,6 +20,7 @@ from pose2mesh.exporters.person import Y_UP, mesh_bytes
 from pose2mesh.exporters.validation import check_person
 from pose2mesh.paths import atomic_write
 from pose2mesh.rendering.contact_sheet import shrink
+from pose2mesh.rendering.scene import tint_of
 from pose2mesh.rendering.shading import TINTS
 from pose2mesh.types import Motion, Person
 
@@ -80,7 +81,7 @@ def _model(person: Person, index: int) -> dict[str, Any]:
     return {
         "name": f"{person.handedness} hand {index}" if person.handedness else f"person {index}",
         "glb": _text(mesh_bytes(person, ".glb")),
-        "colors": [list(TINTS[index % len(TINTS)])],
+        "colors": [list(tint_of(person, index))],
         "place": place.tolist(),
         "score": round(float(person.score), 3),
         "joints": {
