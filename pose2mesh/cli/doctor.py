@@ -19,6 +19,21 @@ OTHER_DETECTORS = {
     "mediapipe": "pip install 'pose2mesh[mediapipe]', on Python 3.11 or 3.12",
     "rtmlib": "pip install 'pose2mesh[rtmlib]'",
 }
+# Packages of the extras that no other finding names: what each is for, and its extra.
+OPTIONAL_PACKAGES = {
+    "av": ("videos", "video"),
+    "pybvh": ("BVH files", "bvh"),
+    "pygltflib": ("characters (glTF)", "motion"),
+    "python-osc": ("avatars, live", "live"),
+    "pi-heif": ("HEIC pictures", "heif"),
+    "pyarrow": ("tables", "batch"),
+    "ray": ("tables by Ray", "ray"),
+    "onnx": ("exports", "export"),
+    "trackers": ("other trackers", "trackers"),
+    "torch-geometric": ("other graph convolutions", "graph"),
+    "tensorboard": ("curves of training", "tensorboard"),
+    "scikit-image": ("the demo's photo", "demo"),
+}
 GL_LIBRARIES = "apt-get install libegl1 libgl1-mesa-dri libgles2 libosmesa6"
 
 
@@ -55,6 +70,7 @@ def examine() -> list[Finding]:
         _core_packages,
         _renderer,
         _detectors,
+        _optional_packages,
         _shipped_files,
         _licensed_skinning,
         _licensed_files,
@@ -78,7 +94,7 @@ def format_report(findings: list[Finding]) -> str:
     for finding in findings:
         state = "ok     " if finding.ok else "missing"
         remedy = f"  -> {finding.remedy}" if finding.remedy else ""
-        lines.append(f"{finding.topic:<11}{finding.name:<12} {state}  {finding.detail}{remedy}")
+        lines.append(f"{finding.topic:<11}{finding.name:<16}{state}  {finding.detail}{remedy}")
     return "\n".join(lines)
 
 
@@ -149,6 +165,11 @@ def _detectors() -> Iterator[Finding]:
     yield runtime
     for name, remedy in OTHER_DETECTORS.items():
         yield _package("detector", name, remedy)
+
+
+def _optional_packages() -> Iterator[Finding]:
+    for name, (purpose, extra) in OPTIONAL_PACKAGES.items():
+        yield _package("optional", name, f"for {purpose}: pip install 'pose2mesh[{extra}]'")
 
 
 def _shipped_files() -> Iterator[Finding]:

@@ -2,12 +2,16 @@
 
 import json
 import sys
+import tomllib
 from importlib.metadata import version
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pose2mesh.cli import doctor
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +33,14 @@ def test_everything_that_is_missing_has_a_remedy(findings):
 def test_a_package_that_is_not_there_is_missing():
     finding = doctor._package("package", "no-such-package-anywhere", "pip install it")
     assert not finding.ok and finding.remedy == "pip install it"
+
+
+def test_every_extra_for_users_is_told_of():
+    """Of pyproject.toml, so that a new one is not forgotten."""
+    extras = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    told = {extra for _, extra in doctor.OPTIONAL_PACKAGES.values()}
+    told |= {"detect", "render", "smpl", *doctor.OTHER_DETECTORS}  # findings of their own
+    assert told == extras.keys() - {"assets", "dev", "docs", "wheels"}
 
 
 def test_a_broken_torch_is_reported_not_raised(monkeypatch):
