@@ -165,15 +165,6 @@ def test_results_never_overwrite_one_another(tmp_path, stem, shard):
     assert sorted(k[0, 0, 0] for k in keypoints) == sorted(person(i)[0, 0] for i in range(5))
 
 
-def test_a_side_view_has_the_tint_of_its_person_on_the_overlay(tmp_path):
-    np.save(tmp_path / "two.npy", np.stack([person(0), person(200)]))
-    assert main(["predict", f"{tmp_path}/two.npy", "-o", f"{tmp_path}/out", "--side_view"]) == 0
-    for index, is_blue in ((0, True), (1, False)):  # the first two tints: blue, amber
-        side = np.asarray(Image.open(tmp_path / "out" / f"two_{index}_side.png")).astype(int)
-        body = side[np.ptp(side, axis=-1) > 30]  # [N, 3] what is no gray
-        assert len(body) > 100 and ((body[:, 2] > body[:, 0]) == is_blue).all()
-
-
 def test_names_that_a_file_system_takes_for_one(tmp_path):
     free = FreeNames(tmp_path)
     taken = [free.take(name) for name in ("Stra\u00dfe", "STRASSE", "strasse", "caf\u00e9", "cafe\u0301")]
