@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -139,9 +140,17 @@ class OverTime:
         if source.is_dir() or is_video(source):
             yield from (TimedFrame(*frame, None) for frame in _ascending(frames_of(source)))
         else:
-            frames = read_keypoints(source, told.joint_set, told.image_size)
+            frames = _numbered_throughout(read_keypoints(source, told.joint_set, told.image_size))
             numbers = frame_numbers([frame.name for frame in frames])
-            yield from (TimedFrame(i, i / FPS, None, frame) for i, frame in zip(numbers, frames, strict=True))
+            for i, frame in sorted(zip(numbers, frames, strict=True), key=itemgetter(0)):
+                yield TimedFrame(i, i / FPS, None, frame)
+
+
+def _numbered_throughout(frames: list[Frame]) -> list[Frame]:
+    """Frames with their people's numbers where all have them: in the others somebody else's would be given again."""
+    if all(frame.keypoints.tracks is not None for frame in frames if len(frame.keypoints)):
+        return frames
+    return [frame._replace(keypoints=replace(frame.keypoints, tracks=None)) for frame in frames]
 
 
 def _ascending(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:

@@ -10,7 +10,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
 from pose2mesh.detectors import Chosen, sequences
 from pose2mesh.detectors.sequences import is_sequence, numbered_frames
-from pose2mesh.errors import FormatError, InputError
+from pose2mesh.errors import FormatError
 from pose2mesh.exporters import load_motion_file
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering.video import video_writer
@@ -232,14 +232,6 @@ def test_one_frame_is_a_motion(model, tmp_path):
     motion.save(tmp_path / "one.bvh")
 
 
-def test_keypoint_files_of_several_frames(model, tmp_path):
-    np.save(tmp_path / "walk.npy", SCENE[0].keypoints[:5])
-    with pytest.raises(InputError):
-        list(model.track(tmp_path / "nothing.npy"))
-    frames = list(model.track(tmp_path / "walk.npy"))
-    assert sum(len(frame.people) for frame in frames) == 5
-
-
 def test_another_size_ends_the_motion(model, tmp_path, caplog):
     for i in range(12):
         Image.fromarray(np.zeros((120, 160 + 2 * (i > 7), 3), np.uint8)).save(tmp_path / f"f{i:02d}.png")
@@ -280,13 +272,3 @@ def test_numbers_from_elsewhere(model, video):
     frame = next(iter(model.track(video, detector=WalkDetector(), tracker=Fixed())))
     assert [person.track for person in frame.people] == [10, 11]
     assert replace(frame.people[0], track=None).track is None
-
-
-def test_fractions_in_a_keypoint_file_are_scaled_by_the_told_size(tmp_path, model):
-    rows = SCENE[0].keypoints[:10]
-    np.save(tmp_path / "pixels.npy", rows[:, None])
-    np.save(tmp_path / "fractions.npy", (rows / [640, 480, 1])[:, None])
-    pixels, fractions = (model.motion(tmp_path / f"{n}.npy", image_size=(640, 480)) for n in ("pixels", "fractions"))
-    np.testing.assert_allclose(fractions.keypoints, pixels.keypoints, atol=1e-2)
-    with pytest.raises(InputError, match="--image-size"):
-        model.motion(tmp_path / "fractions.npy")

@@ -35,16 +35,17 @@ def numbered_frames(folder: Path) -> list[Path]:
 
 
 def frame_numbers(names: Sequence[str]) -> list[int]:
-    """Places in time of frames by the numbers in their names, since files leave out frames that show nobody.
+    """Places in time of frames by the numbers in their names, since files leave out frames that show nobody, and hold
+    the others in any order (10 before 2, where somebody sorted the names).
 
-    One after another where the names tell no numbers that rise.
+    One after another where the names tell no numbers, or one twice.
     """
     found = [match for name in names if (match := _NUMBERED.fullmatch(name))]
     numbers = [int(match[2]) for match in found]
-    steps = [after - before for before, after in pairwise(numbers)]
+    steps = [after - before for before, after in pairwise(sorted(numbers))]
     if len(found) < len(names) or len({match[1] for match in found}) > 1 or min(steps, default=0) < 1:
         return list(range(len(names)))
-    return [(number - numbers[0]) // gcd(*steps) for number in numbers]
+    return [(number - min(numbers)) // gcd(*steps) for number in numbers]
 
 
 def sequence_info(path: Path) -> tuple[float, int | None]:
