@@ -110,3 +110,18 @@ def test_the_command_refuses_what_is_no_camera(tmp_path, capsys, options):
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and "Traceback" not in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("camera", [{"fx": 1.2, "cx": 0.5, "cy": 0.5}, 35.0])
+def test_a_focal_length_in_other_units_is_refused(model, camera):
+    """Fractions of the picture and millimetres give people at a few centimetres, or kilometres aside."""
+    for told in ({"image_size": (400, 480)}, {}):
+        with pytest.raises(InputError, match="pixels of this picture, not millimetres"):
+            model.predict(person(), intrinsics=camera, **told)
+    assert model.predict(person(), intrinsics=60.0)
+
+
+@pytest.mark.parametrize("subject", ["age=8", {"age": 8}])
+def test_a_subject_is_a_subject(model, subject):
+    with pytest.raises(InputError, match=r"give a Subject, as in Subject\(age=8"):
+        model.predict(person(), subject=subject)

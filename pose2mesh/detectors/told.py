@@ -11,6 +11,8 @@ from pose2mesh.detectors.intrinsics import IntrinsicsLike, as_intrinsics
 from pose2mesh.errors import InputError
 from pose2mesh.types import Intrinsics, Keypoints2D, Subject
 
+_LEAST_FOCAL = 0.1  # of a picture's longest side: beyond 157 degrees no pinhole sees
+
 
 class Told(NamedTuple):
     """None where nothing was said."""
@@ -34,6 +36,8 @@ class Told(NamedTuple):
     ) -> "Told":
         """The arguments of a prediction. Raises InputError, FormatError."""
         known = None if intrinsics is None else as_intrinsics(intrinsics)
+        if not isinstance(subject, Subject | None):
+            raise InputError(f"subject is {subject!r:.60}; give a Subject, as in Subject(age=8, height=1.2)")
         if image_size is not None:
             sides = np.asarray(image_size)
             if sides.shape != (2,) or sides.dtype.kind not in "iu" or sides.min() < 1:
@@ -44,13 +48,16 @@ class Told(NamedTuple):
     def apply(self, keypoints: Keypoints2D, where: str) -> Keypoints2D:
         """The people who are wanted, with the camera, the picture's size and the subject.
 
-        Raises InputError where the picture has another size.
+        Raises InputError where the picture has another size, or one that the camera cannot have taken.
         """
         if isinstance(self.detector, Chosen):  # keypoint files know no detector
             keypoints = self.detector.among(keypoints)
         size = keypoints.image_size or self.image_size
         if size:
             self.check_size(size, where)
+        if self.intrinsics:
+            seen = keypoints.points[keypoints.confidence > 0]  # [N, 2]
+            _check_focal(self.intrinsics.focal, max(size or (seen.max(initial=0),)), where)
         camera = self.intrinsics or keypoints.intrinsics
         return replace(keypoints, image_size=size, intrinsics=camera, subject=self.subject)
 
@@ -59,3 +66,12 @@ class Told(NamedTuple):
         if self.image_size and tuple(size) != self.image_size:
             found, given = ("x".join(map(str, sides)) for sides in (size, self.image_size))
             raise InputError(f"{where}: the picture has {found} pixels, not {given}; leave the size out")
+
+
+def _check_focal(focal: float, longest: float, where: str) -> None:
+    """Raise InputError for a focal length that cannot be in the pixels of a picture of this longest side."""
+    if focal < _LEAST_FOCAL * longest:
+        raise InputError(
+            f"{where}: a focal length of {focal:g} pixels is too short for a picture of {longest:.0f}; give pixels of "
+            "this picture, not millimetres nor fractions"
+        )
