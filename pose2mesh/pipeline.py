@@ -153,7 +153,8 @@ class Pose2Mesh(OverTime):
         told = Told.checked(joint_set, detector, handedness, intrinsics, image_size, subject)
         check_outputs(outputs)
         if isinstance(source, Tensor):
-            source = source.detach().cpu().numpy()
+            source = source.detach().cpu()
+            source = (source.float() if source.dtype == torch.bfloat16 else source).numpy()  # NumPy knows no bfloat16
         if not isinstance(source, str | Path):
             if isinstance(source, np.ndarray) and is_picture(source):
                 found = self._as_told(self._detect(source, detector), told, "the picture")
@@ -170,7 +171,7 @@ class Pose2Mesh(OverTime):
 
     def predict_frames(
         self,
-        inputs: Iterable[str | Path],
+        inputs: str | Path | Iterable[str | Path],
         joint_set: str | None = None,
         detector: str | Detector = "auto",
         batch_size: int = 64,

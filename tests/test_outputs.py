@@ -109,3 +109,15 @@ def test_missing_joints_may_hold_anything_in_the_call(with_parameters):
     wild = missing.clone()
     wild[:, 4, :2] = torch.nan
     assert torch.equal(with_parameters(wild).joints, with_parameters(missing).joints)
+
+
+def test_a_tensor_of_half_the_precision_is_as_its_numbers(model):
+    keypoints = torch.from_numpy(person()).bfloat16()
+    (found,), (expected,) = model.predict(keypoints), model.predict(keypoints.float().numpy())
+    np.testing.assert_array_equal(found.vertices, expected.vertices)
+
+
+def test_nobody_writes_to_the_faces_that_all_share(model):
+    (found,) = model.predict(person())
+    with pytest.raises(ValueError, match="read-only"):
+        found.faces[:] = found.faces[:, ::-1]

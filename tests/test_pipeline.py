@@ -84,6 +84,9 @@ BAD = {
     "objects": (np.full((17, 3), None), "object"),
     "ragged": ([[1, 2], [3]], "rectangular"),
     "gray picture": (np.zeros((40, 40, 1), np.uint8), "RGB"),
+    "channels first": (np.zeros((3, 40, 40), np.uint8), r"\[height, width, 3\] RGB"),
+    "keypoints as bytes": (np.ones((1, 17, 3), np.uint8), "keypoints another type"),
+    "masked": (np.ma.masked_array(person(), np.eye(17, 3) > 0), "masked array"),
     "all missing": (np.zeros((17, 3)), "person 0: 0 visible joints"),
     "one joint": (np.eye(17, 1, k=-3) * [9, 9, 1], "1 visible joints"),
     "depth": (person() + np.eye(3)[2], r"third column runs from .* joints in 3D are not taken"),
@@ -135,12 +138,9 @@ def test_frames_of_folders_and_sequences(model, photo, tmp_path):
     assert [frame.name for frame in frames] == [f"walk_{t:06d}" for t in range(7)]
     assert [len(frame.people) for frame in frames] == [1, 1, 1, 0, 1, 1, 1]
     np.testing.assert_allclose(frames[5].people[0].keypoints, people[5, 0], rtol=1e-6)
-    (frame,) = model.predict_frames([tmp_path], detector=FixedDetector([person()]))
-    assert frame.name == "photo" and frame.image.shape == (
-        480,
-        400,
-        3,
-    )  # pictures win over arrays beside them
+    for inputs in ([tmp_path], tmp_path, str(tmp_path)):
+        (frame,) = model.predict_frames(inputs, detector=FixedDetector([person()]))
+        assert frame.name == "photo" and frame.image.shape == (480, 400, 3)  # pictures win over arrays beside them
     with pytest.raises(InputError, match="holds 7 frames"):
         model.predict(tmp_path / "walk.npy")
 

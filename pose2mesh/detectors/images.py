@@ -64,7 +64,7 @@ def read_image(path: str | Path) -> np.ndarray:
     with open_picture(path) as picture:
         _halve(path, picture)
         check_size(path, picture.size)
-        array = _upright(to_rgb(picture), picture.getexif().get(0x0112, 1))
+        array = upright(to_rgb(picture), picture.getexif().get(0x0112, 1))
     return array
 
 
@@ -159,7 +159,7 @@ def _opaque(strip: Any) -> Any:
     return strip.convert("RGB")
 
 
-def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
+def upright(image: np.ndarray, orientation: int) -> np.ndarray:
     """The image [H, W, 3] as its EXIF orientation (1 to 8) shows it; above 4 the sides are exchanged."""
     if orientation in (5, 6, 7, 8):
         image = image.transpose(1, 0, 2)

@@ -59,7 +59,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     if path.stat().st_size > _MOST_BYTES:
         raise FormatError(f"{path} has more than {_MOST_BYTES} bytes, so it is no intrinsics; {_EXPECTED}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         content = json.loads(text) if path.suffix.lower() == ".json" else _load_yaml(text)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"{path} cannot be read ({' '.join(str(error).split())[:100]}); {_EXPECTED}") from error

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pose2mesh.detectors.images import is_image, is_keypoint_file, list_folder
+from pose2mesh.detectors.images import SMALLEST_SIDE, is_image, is_keypoint_file, list_folder
 from pose2mesh.detectors.readers import Frame, number_array, to_keypoints, warn_of_doubts
 from pose2mesh.detectors.videos import is_video
 from pose2mesh.errors import InputError
@@ -18,9 +18,9 @@ _CHUNK_BYTES = 128 * 2**20
 FEWEST_JOINTS = 3  # visible joints of the network's set; fewer leave scale and turn undetermined
 
 
-def expand_inputs(inputs: Iterable[str | Path]) -> Iterator[Path]:
-    """Files behind the inputs: folders are listed, other paths must be of a known kind. Raises InputError."""
-    for path in map(Path, inputs):
+def expand_inputs(inputs: str | Path | Iterable[str | Path]) -> Iterator[Path]:
+    """Files behind the inputs, or the only one: folders are listed, others must be of a known kind, else InputError."""
+    for path in map(Path, [inputs] if isinstance(inputs, str | Path) else inputs):
         if path.is_dir():
             yield from list_folder(path)
         elif not path.exists():
@@ -48,10 +48,15 @@ def in_chunks(frames: Iterable[Entry], batch_size: int) -> Iterator[list[Entry]]
 
 
 def is_picture(array: np.ndarray) -> bool:
-    """Whether an array is a picture, not keypoints. Raises InputError for gray and transparent pictures."""
-    if array.dtype == np.uint8 and array.ndim == 3 and array.shape[2] in (1, 4):
-        raise InputError(f"a picture must be uint8 [height, width, 3] RGB; got {list(array.shape)}")
-    return array.dtype == np.uint8 and array.ndim == 3
+    """Whether an array is a picture, not keypoints. Raises InputError for pictures of other layouts, or too small."""
+    if array.dtype != np.uint8 or array.ndim != 3:
+        return False
+    if array.shape[2] != 3 or min(array.shape[:2]) < SMALLEST_SIDE:
+        raise InputError(
+            f"a picture must be uint8 [height, width, 3] RGB, of {SMALLEST_SIDE} pixels or more a side, and keypoints "
+            f"another type; got uint8 {list(array.shape)}"
+        )
+    return True
 
 
 def array_to_keypoints(values: Any, joint_set: str | None, image_size: tuple[int, int] | None = None) -> Keypoints2D:

@@ -22,6 +22,7 @@ from pose2mesh.detectors.images import (
     is_animated,
     open_picture,
     to_rgb,
+    upright,
 )
 from pose2mesh.errors import FormatError, InputError, MissingDependencyError
 
@@ -81,9 +82,10 @@ def _animation(path: Path) -> Iterator[VideoFrame]:
     time_s, count = 0.0, 0
     with open_picture(path) as picture:
         check_size(path, picture.size)
+        orientation = picture.getexif().get(0x0112, 1)
         try:
             for frame in ImageSequence.Iterator(picture):
-                image = to_rgb(frame)
+                image = upright(to_rgb(frame), orientation)
                 yield VideoFrame(count, time_s, image)
                 time_s, count = time_s + _duration(frame), count + 1
         except Exception as error:  # as in read_image

@@ -126,9 +126,11 @@ def seen_joints(frame: Keypoints2D, joint_names: tuple[str, ...]) -> np.ndarray:
 
 
 def faces_of_sides(faces: np.ndarray) -> dict[str | None, np.ndarray]:
-    """Faces [F, 3] by handedness, shared by all people."""
-    right = np.asarray(faces, np.int32)
-    return {None: right, "right": right, "left": flip_faces(right)}
+    """Faces [F, 3] by handedness, shared by all people, so nobody may write to them."""
+    right = np.asarray(faces, np.int32).view()
+    left = flip_faces(right)
+    right.flags.writeable = left.flags.writeable = False
+    return {None: right, "right": right, "left": left}
 
 
 def without_mesh(person: Person) -> Person:

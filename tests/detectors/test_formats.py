@@ -134,10 +134,11 @@ def test_every_format(tmp_path, case):
 @pytest.mark.parametrize(("width", "more"), [(3, ""), (3, " 0.9"), (3, " 0.9 4"), (2, "")])
 def test_labels_of_ultralytics(tmp_path, width, more):
     lines = [f"0 .5 .5 .2 .2 {' '.join(map(str, p[:, :width].ravel()))}{more}" for p in FRACTIONS]
-    (frame,) = read_keypoints(write(tmp_path, "\n".join(lines) + "\n", "1.txt"), image_size=SIZE)
     expected = COCO.copy()
     expected[..., 2] = COCO[..., 2] if width == 3 else COCO[..., 2] > 0
-    assert_same(frame.keypoints, expected)
+    for start in ("", "\ufeff"):  # as Windows marks text
+        (frame,) = read_keypoints(write(tmp_path, start + "\n".join(lines) + "\n", "1.txt"), image_size=SIZE)
+        assert_same(frame.keypoints, expected)
     for bad, message in (("0 .5 .5 .2 .2", "no class, box and joints"), ("hello world", "not a line of numbers")):
         with pytest.raises(InputError, match=message):
             read_keypoints(write(tmp_path, bad, "2.txt"), image_size=SIZE)
@@ -207,6 +208,12 @@ def test_tensorflow_js_follows_the_names(tmp_path):
 def test_arrays_follow_the_names_beside_them(tmp_path):
     np.savez(tmp_path / "a.npz", keypoints=COCO[:, SHUFFLED], keypoint_names=[NAMES[i] for i in SHUFFLED])
     assert_same(read_keypoints(tmp_path / "a.npz")[0].keypoints, COCO)
+
+
+def test_people_of_other_columns_are_told_by_their_shapes(tmp_path):
+    content = [mmpose(COCO[0]), {"keypoints": COCO[1, :, :2].tolist()}]
+    with pytest.raises(InputError, match=r"different shapes, \[17, 2\] and \[17, 3\]"):
+        read_keypoints(write(tmp_path, content))
 
 
 def test_joints_in_3d_are_refused(tmp_path):

@@ -34,6 +34,7 @@ def test_all_forms_agree(tmp_path):
         str(write(tmp_path, "b.json", json.dumps({"K": MATRIX}))),
         write(tmp_path, "c.yaml", "fx: 1000\nfy: 1e+3\ncx: 640\ncy: 360\n"),
         write(tmp_path, "d.yml", f"K: {MATRIX}\n"),
+        write(tmp_path, "e.json", "\ufeff" + json.dumps(names)),  # as Windows marks text
         tmp_path / "matrix.npz",
         tmp_path / "numbers.npz",
     ]

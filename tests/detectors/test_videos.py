@@ -167,6 +167,20 @@ def test_pictures_that_move_are_sequences(tmp_path, name):
     assert is_image(tmp_path / name) and not is_video(tmp_path / name)
 
 
+@pytest.mark.parametrize("name", ["a.webp", "a.png"])
+def test_pictures_that_move_are_turned_as_their_tag_says(tmp_path, name):
+    upright = [Image.fromarray(frame) for frame in gray_frames(height=40, width=60)]
+    for picture in upright:
+        picture.paste((255, 0, 0), (0, 0, 20, 10))
+    lying = [picture.transpose(Image.Transpose.ROTATE_90) for picture in upright]
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    options = {"lossless": True} if name == "a.webp" else {}
+    lying[0].save(tmp_path / name, save_all=True, append_images=lying[1:], duration=100, exif=exif, **options)
+    for frame, picture in zip(read_video(tmp_path / name), upright, strict=True):
+        np.testing.assert_array_equal(frame.image, np.asarray(picture))
+
+
 def test_chunks_are_bounded_by_the_bytes_of_their_pictures():
     image = np.broadcast_to(np.uint8(0), (4096, 4096, 3))  # 48 MiB, were it memory
     frame = Frame("a", range(0))

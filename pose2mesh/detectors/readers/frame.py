@@ -114,6 +114,8 @@ def number_array(values: Any, where: str) -> np.ndarray:
     if array.size == 0 or array.dtype.kind not in "fiu":
         found = "nothing" if array.size == 0 else f"values of type {array.dtype.name}"
         raise FormatError(f"{where}: keypoints must be numbers, found {found}")
+    if np.ma.is_masked(values):  # an array without its mask would show what the mask hides
+        raise FormatError(f"{where}: a masked array hides some of its numbers; write missing joints with confidence 0")
     return array.astype(np.float64)
 
 
@@ -179,8 +181,9 @@ def _nobody(joint_set: str, size: tuple[int, int] | None) -> Keypoints2D:
 def _stack(people: list[np.ndarray], where: str) -> np.ndarray:
     """Joints [P, J, C] of people [J, C], which must have the same."""
     if len({person.shape for person in people}) > 1:
-        counts = sorted({len(person) for person in people})
-        raise InputError(f"{where}: people have different joint counts {counts}; one joint set per file")
+        shapes = sorted({person.shape for person in people})
+        found = " and ".join(str(list(shape)) for shape in shapes)
+        raise InputError(f"{where}: people's joints have different shapes, {found}; one joint set per file")
     values = np.stack(people) if people else np.zeros((0, 0, 3))
     if people and (values.ndim != 3 or values.shape[2] not in (2, 3)):
         raise InputError(

@@ -21,7 +21,7 @@ def read_labels(path: Path) -> list[Picture]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise InputError(f"{path}: too large for the labels of one picture")
-        lines = [line.split() for line in path.read_text("utf-8").splitlines() if line.strip()]
+        lines = [line.split() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
