@@ -33,27 +33,35 @@ class AnnyBody(LinearBlendBody):
     uv: Tensor  # [T, 2] in [0, 1], corners of the surface laid flat
     uv_faces: Tensor  # [F, 3] rows of uv
 
+    ends: Tensor  # [2, 6] rows of the captured bones between which the others turn
+    fractions: Tensor  # [4, 1]
+    group_rows: Tensor  # [G] of the captured bones, then those between
+
     def __init__(self, arrays: dict[str, np.ndarray], bone_names, keypoint_rows):
         super().__init__(arrays, bone_names, keypoint_rows)
         self.register_buffer("uv", torch.as_tensor(arrays["uv"]), persistent=False)
         self.register_buffer("uv_faces", torch.as_tensor(arrays["uv_faces"].astype(np.int64)), persistent=False)
         self.groups, group_of = rotation_groups(bone_names, self.parents.tolist())
         self.register_buffer("group_of", torch.tensor(group_of), persistent=False)
+        others = {bone: ends[:2] for bone, ends in (_BETWEEN | _TWISTED).items()}
+        ends = [[MOTION_BONES.index(pair[i]) for pair in others.values()] for i in (0, 1)]
+        self.register_buffer("ends", torch.tensor(ends), persistent=False)
+        fractions = torch.tensor([[part] for _, _, part in _BETWEEN.values()])
+        self.register_buffer("fractions", fractions, persistent=False)
+        bones = (*MOTION_BONES, *others)
+        self.register_buffer("group_rows", torch.tensor([bones.index(bone) for bone in self.groups]), persistent=False)
         heads = self.heads[..., 0]  # [K, 3]
         axes = [heads[bone_names.index(w)] - heads[bone_names.index(e)] for e, w in _TWISTED.values()]
         self.register_buffer("forearm_axes", torch.nn.functional.normalize(torch.stack(axes), dim=-1), persistent=False)
 
     def expand_groups(self, motion_rotmat: Tensor) -> Tensor:
         """World rotations of the 19 captured bones [B,19,3,3] to those of the rotation groups [B,G,3,3]."""
-        rotations = dict(zip(MOTION_BONES, motion_rotmat.unbind(1), strict=True))
-        starts = torch.stack([rotations[start] for start, _, _ in _BETWEEN.values()], 1)  # [B, 4, 3, 3]
-        ends = torch.stack([rotations[end] for _, end, _ in _BETWEEN.values()], 1)
-        between = _part_way(starts, ends, starts.new_tensor([[part] for _, _, part in _BETWEEN.values()]))
-        rotations |= dict(zip(_BETWEEN, between.unbind(1), strict=True))
-        elbows, wrists = (torch.stack([rotations[ends[i]] for ends in _TWISTED.values()], 1) for i in (0, 1))
-        twisted = _half_twist(elbows, wrists, self.forearm_axes)  # [B, 2, 3, 3]
-        rotations |= dict(zip(_TWISTED, twisted.unbind(1), strict=True))
-        return torch.stack([rotations[bone] for bone in self.groups], 1)
+        start, end = (motion_rotmat.index_select(1, rows) for rows in self.ends)  # [B, 6, 3, 3]
+        relative = start.transpose(-1, -2) @ end
+        between, twisted = relative.tensor_split([len(_BETWEEN)], 1)
+        turns = self.fractions * rotmat_to_rotvec(between), _half_twist(twisted, self.forearm_axes)
+        interpolated = start @ rotvec_to_rotmat(torch.cat(turns, 1))
+        return torch.cat([motion_rotmat, interpolated], 1).index_select(1, self.group_rows)
 
     def turn_shares(self) -> Tensor:
         """[G,19]: which part of a small turn of each captured bone the groups take, to first order; twist left out."""
@@ -82,19 +90,13 @@ def rotation_groups(bone_names: tuple[str, ...], parents: list[int]) -> tuple[tu
     return groups, group_of
 
 
-def _part_way(start: Tensor, end: Tensor, fraction: Tensor) -> Tensor:
-    """Geodesic interpolation of rotations [B,n,3,3] by fractions [n,1]."""
-    return start @ rotvec_to_rotmat(fraction * rotmat_to_rotvec(start.transpose(-1, -2) @ end))
-
-
-def _half_twist(elbow: Tensor, wrist: Tensor, axis: Tensor) -> Tensor:
-    """Forearm rotations [B,n,3,3] with half of the wrist's twist about the forearm's axis [n,3] (swing-twist)."""
-    relative = elbow.transpose(-1, -2) @ wrist
+def _half_twist(relative: Tensor, axis: Tensor) -> Tensor:
+    """Half of the twist of wrists against elbows [B,n,3,3] about the forearm's axis [n,3], [B,n,3] (swing-twist)."""
     skew = relative - relative.transpose(-1, -2)  # [B, n, 3, 3]
     vector = torch.stack([skew[..., 2, 1], skew[..., 0, 2], skew[..., 1, 0]], -1)  # [B, n, 3]
     trace = relative.diagonal(dim1=-2, dim2=-1).sum(-1)
     angle = 2 * torch.atan2((vector * axis).sum(-1), 1 + trace)  # [B, n]
-    return elbow @ rotvec_to_rotmat(0.5 * angle[..., None] * axis)
+    return 0.5 * angle[..., None] * axis
 
 
 def load_anny_body(path: str | Path | None = None) -> AnnyBody:

@@ -68,9 +68,11 @@ class ReducedBody(nn.Module):
         rest = torch.einsum("vis,bs->bvi", self.vertices, shape)  # [B, n, 3]
         heads = torch.einsum("gis,bs->bgi", self.heads, shape)
         shift = self.positions(shape, rotations) - (rotations @ heads[..., None])[..., 0]  # [B, G, 3]
-        transforms = torch.cat([rotations.flatten(2), shift], -1)  # [B, G, 12]
-        blended = self.weights @ transforms  # [B, n, 12]
-        return (blended[..., :9].unflatten(-1, (3, 3)) @ rest[..., None])[..., 0] + blended[..., 9:]
+        transforms = torch.cat([rotations.transpose(2, 3).flatten(2), shift], -1)  # [B, G, 12], column by column
+        x, y, z, place = (self.weights @ transforms).split(3, -1)  # [B, n, 3]
+        for column, along in zip((x, y, z), rest.split(1, -1), strict=True):  # small matrix products take twice as long
+            place = torch.addcmul(place, column, along)
+        return place
 
 
 def merge_bones(body: AnnyBody | HandBody) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
