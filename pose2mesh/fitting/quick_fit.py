@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from pose2mesh.body_models import AnnyBody, load_body_model
 from pose2mesh.body_models.levers import point_levers
 from pose2mesh.body_models.reduced import ReducedBody
+from pose2mesh.fitting.hidden_legs import decide_legs
 from pose2mesh.fitting.subject import KnownShape
 from pose2mesh.geometry.placement import NEAREST, place_bodies
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
@@ -79,6 +80,7 @@ class QuickFit(nn.Module):
         """
         answer, prior = (answer, self.prior) if known is None else self._resized(answer, known)
         parameters = self.fit(answer, rays, prior)
+        parameters = parameters._replace(rotations=decide_legs(parameters.rotations, rays[..., 2], self.set))
         groups = self.body.expand_groups(parameters.rotations)
         joints = self.reduced.joints(parameters.betas, groups)
         pelvis = joints[:, self.root, None]

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.fitting.hidden_legs import decide_legs
 from pose2mesh.fitting.quick_fit import QuickFit, QuickFitSettings
 from pose2mesh.geometry.one_euro import one_euro
 from pose2mesh.geometry.rotation import rot6d_to_rotmat, rotmat_to_rot6d, rotmat_to_rotvec, rotvec_to_rotmat
@@ -44,7 +45,8 @@ class SteadyFit:
         sigma = torch.full_like(goal[..., 0], self.fit.settings.vertex)
         sigma[:, : deviation.shape[1]] = deviation
         fitted = self.fit.solve(steady, goal, sigma, rays, linear=linear)
-        return rotmat_to_rotvec(fitted.rotations @ steady.rotations.transpose(-1, -2))
+        rotations = decide_legs(fitted.rotations, rays[..., 2], self.fit.set)
+        return rotmat_to_rotvec(rotations @ steady.rotations.transpose(-1, -2))
 
 
 def calm(rotations: Tensor, times: Tensor) -> Tensor:
