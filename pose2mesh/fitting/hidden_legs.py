@@ -12,7 +12,7 @@ from torch import Tensor
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.skeletons import MOTION_BONES, JointSet
 
-_HIDDEN, _SHOWN = 0.3, 0.6  # confidence of the surest joint of both legs up to which they are hidden, from which shown
+_HIDDEN, _SHOWN = 0.25, 0.35  # confidence of both legs' surest joint: hidden up to the first, shown from the second
 _SITTING = math.pi / 2  # rad at hips and knees of who sits; 0 of who stands
 _SHARPNESS = 2.0  # exponent of both likelihoods; 1 changes nothing
 _PARTS = ("knee", "ankle", "heel", "toe")

@@ -69,8 +69,8 @@ def test_legs_of_whom_a_joint_is_seen_stay() -> None:
 def test_nothing_jumps_where_a_joint_appears() -> None:
     levels = np.linspace(0, 1, 101)
     knees = [angles(decide_legs(bent(30), confidence(float(level)), BODY32), "lowerleg01")[0] for level in levels]
-    assert (np.diff(knees) >= -1e-3).all() and np.diff(knees).max() < 1.0
-    np.testing.assert_allclose([knees[30], knees[60]], [knees[0], 30], atol=0.02)
+    assert (np.diff(knees) >= -1e-3).all() and np.diff(knees).max() < 3.0
+    np.testing.assert_allclose([knees[25], knees[35]], [knees[0], 30], atol=0.02)
 
 
 def test_a_portrait_stands_and_its_mesh_is_that_of_its_parameters() -> None:
