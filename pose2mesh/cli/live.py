@@ -49,6 +49,8 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.source is not None and options.camera is not None:
         raise InputError("give a FILE or --camera, not both")
+    if options.source is not None and not options.source.exists():  # before a page is announced
+        raise InputError(f"{options.source}: no such file; give a video, or --camera N")
     from pose2mesh.exporters.vmc import VmcSender
 
     sender = VmcSender(options.vmc) if options.vmc else None
