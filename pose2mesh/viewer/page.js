@@ -22,7 +22,7 @@ function main() {
   renderer.outputEncoding = THREE.sRGBEncoding;
   scene.background = new THREE.Color(0xeceff2).convertSRGBToLinear();
   light.position.set(-0.65, 0.6, 0.6);
-  camera.add(light);
+  camera.add(light, light.target); // both, or the light would go to the scene's origin wherever one looks from
   scene.add(camera, new THREE.HemisphereLight(0xffffff, 0x9a958c, 0.5));
   Promise.all(result.models.map(load)).then(start, (error) => notice(`The meshes cannot be read: ${error.message || error}`));
 }

@@ -59,6 +59,20 @@ def test_who_walks_stays_in_the_picture(tmp_path):
             assert np.abs(places[:, :2]).max() < 0.95
 
 
+def test_the_light_comes_from_where_one_looks(tmp_path):
+    """From the front and from the side: a person four metres from the scene's origin is not lit from behind."""
+    motion = walking(load_anny_body(), 0.3, 10.0)
+    with chromium(tmp_path / "profile") as page:
+        page.open(result_page(motion.save(tmp_path / "motion.npz")))
+        page.press("#play")
+        for _ in range(4):
+            page.press("#side")
+            picture = _shown(page)
+            body = picture[picture[..., 2] - picture[..., 0] > 25]  # [N, 3] the bluish pixels
+            assert len(body) > 10_000
+            assert np.median(body[:, 2]) > 180
+
+
 def test_a_glb_of_a_motion_plays_and_a_person_saves_a_page(tmp_path):
     motion = walking(load_anny_body(), 0.3)
     with chromium(tmp_path / "profile") as page:
