@@ -19,7 +19,6 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_heading_anchors = 3
 
 autodoc_default_options = {"members": True, "member-order": "bysource"}
-autodoc_inherit_docstrings = False  # what torch and pydantic say of their own base classes says nothing here
 napoleon_numpy_docstring = False
 
 html_theme = "furo"
@@ -34,7 +33,7 @@ def setup(app):
     """The page of the model cards is made anew; docstrings are completed on their way into the API."""
     model_cards.PAGE.write_text(model_cards.written())
     app.connect("autodoc-process-docstring", _complete)
-    app.connect("autodoc-skip-member", lambda app, what, name, thing, skip, options: skip or _is_alias(thing))
+    app.connect("autodoc-skip-member", lambda app, what, name, thing, skip, options: skip or _says_nothing(name, thing))
 
 
 def _complete(app, what, name, thing, options, lines):
@@ -46,6 +45,8 @@ def _complete(app, what, name, thing, options, lines):
             lines += ["", *(f"* ``{field}``: {MARKUP.sub(ESCAPED, comment)}" for field, comment in fields), ""]
 
 
-def _is_alias(thing):
-    """Fields of a named tuple, which are listed above it already."""
-    return str(getattr(thing, "__doc__", "")).startswith("Alias for field number")
+def _says_nothing(name, thing):
+    """What torch and pydantic say of their base classes, and fields of a named tuple, which are listed above it."""
+    doc = str(getattr(thing, "__doc__", ""))
+    inherited = name == "model_config" or (name in ("forward", "extra_repr") and doc == "None")
+    return inherited or doc.startswith("Alias for field number")

@@ -33,7 +33,7 @@ def table_files(table: Path) -> list[Path]:
             raise InputError(f"{table}: a folder without Parquet files; name a table")
         return files
     if not table.is_file():
-        raise InputError(f"{table}: no such table; `pose2mesh table` makes one of keypoint files")
+        raise InputError(f"{table}: no such table; `pose2mesh table` makes one of keypoints, `batch` one of bodies")
     return [table]
 
 

@@ -78,6 +78,8 @@ class ClassicConfig(Strict):
 
 
 class NetworkConfig(Strict):
+    """Which network, of which joints, on which body."""
+
     kind: Annotated[str, registered("network")] = "compact"
     joint_set: str = "coco17"
     output_set: str = ""  # joints that a free body comes with: coco19 or body32; "" for coco19, or those of the hand
@@ -195,6 +197,8 @@ class StageConfig(Strict):
 
 
 class TrainConfig(RunConfig):
+    """A training of a network of bodies or hands."""
+
     network: NetworkConfig = NetworkConfig()
     data: DataConfig = DataConfig()
     stages: tuple[StageConfig, ...] = Field(min_length=1)
