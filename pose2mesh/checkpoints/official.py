@@ -84,7 +84,7 @@ def read_official(path: str | Path, key: str = "model_state_dict", release: str 
         what = f" {inside[0]}" if inside else f", a file *{' or *'.join(_SUFFIXES)}"
         raise InputError(f"{path} is a folder; give the checkpoint in it{what}")
     if not path.is_file():
-        raise MissingFileError(f"no checkpoint at {path}")
+        raise MissingFileError(f"no checkpoint at {path}; give OFFICIAL.pth.tar of the release, or a .ckpt of Key2Mesh")
     try:
         with torch.serialization.safe_globals(_numpy_scalars()):
             content = load_tensors(path)

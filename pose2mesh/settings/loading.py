@@ -1,8 +1,9 @@
 """Settings, read from YAML, overridden by `key=value`. Unknown keys are errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
@@ -48,8 +49,33 @@ def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        faults = "; ".join(_fault(kind, e["loc"], e["type"], e["msg"]) for e in error.errors())
         raise InputError(f"{path or 'configuration'}: {faults}") from error
+
+
+def _fault(kind: type[Strict], place: Sequence[str | int], type_: str, message: str) -> str:
+    """A fault in words; pydantic has none for a setting that does not exist."""
+    if type_ == "extra_forbidden":
+        known = _settings_at(kind, place[:-1])
+        near = get_close_matches(str(place[-1]), known, n=1)
+        hint = f", did you mean {near[0]}?" if near else f" (known: {', '.join(known)})" if known else ""
+        message = f"unknown setting{hint}"
+    return f"{'.'.join(map(str, place))}: {message}"
+
+
+def _settings_at(kind: type[BaseModel] | None, place: Sequence[str | int]) -> list[str]:
+    """Names of the settings of a section; none where its type does not tell."""
+    for name in (name for name in place if isinstance(name, str)):  # numbers are places in a list
+        field = kind.model_fields.get(name) if kind else None
+        kind = _section(field.annotation) if field else None
+    return list(kind.model_fields) if kind else []
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The settings in a type such as `tuple[StageConfig, ...]` or `MeshConfig | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _section(part))), None)
 
 
 def _set(content: Any, keys: list[str], value: Any, override: str) -> None:

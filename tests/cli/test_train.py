@@ -62,7 +62,9 @@ def test_sigterm_saves_and_ends_with_143(config: Path, tmp_path: Path, workers: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["speed=3"], "speed: Extra inputs are not permitted"),
+        (["speed=3"], "speed: unknown setting"),
+        (["stages.0.step=3"], "stages.0.step: unknown setting, did you mean steps?"),
+        (["network.lifter.zoom=3"], "network.lifter.zoom: unknown setting (known: width, blocks, heads)"),
         (["seed=.nan"], "seed: "),
         (["data.motion=[absent.npz]"], "absent.npz"),
         (["--resume"], "nothing to resume"),
