@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import torch
 
-from pose2mesh.augmentation.cameras import CameraRange, sample_views
+from pose2mesh.augmentation.cameras import CameraRange
 from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses
 from pose2mesh.body_models.anny import AnnyBody
@@ -19,6 +19,6 @@ def random_scenes(body: AnnyBody, count: int, seed: int = 0) -> Iterator[StudioS
         generator = seeded_generator(seed, row, 0)
         pose = sample_poses(pool, 1, PoseAugmentation(tumble=0.0), generator)
         betas = shapes[torch.randint(len(shapes), (1,), generator=generator)]
-        view = sample_views(1, CameraRange(), generator)
+        view = CameraRange().views(1, generator)
         vertices, joints = _pose(body, betas, pose, view.rotation)
         yield _take(body, vertices, joints, float(view.distance), _fill(seed, row), "figures")

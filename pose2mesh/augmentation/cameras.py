@@ -108,11 +108,6 @@ class View(NamedTuple):
         return self.translation[:, 2]
 
 
-def sample_views(count: int, cameras: CameraRange | PhotoCameras, generator: Generator) -> View:
-    """Random views of bodies."""
-    return cameras.views(count, generator)
-
-
 def project(points: Tensor, place: Tensor) -> Tensor:
     """Pelvis-relative camera-frame points [B,J,3] m to the picture [B,J,2], in focal lengths.
 

@@ -17,7 +17,7 @@ from pydantic import Field
 from torch import Tensor
 from tqdm import tqdm
 
-from pose2mesh.augmentation.cameras import CameraRange, project, sample_views
+from pose2mesh.augmentation.cameras import CameraRange, project
 from pose2mesh.augmentation.ranges import NotNegative
 from pose2mesh.augmentation.sequence_noise import EXACT, RATE, SequenceNoise, add_sequence_noise
 from pose2mesh.body_models.anny import AnnyBody
@@ -31,7 +31,9 @@ from pose2mesh.geometry.chains import world_rotations
 from pose2mesh.geometry.steady_keypoints import KeypointStream, steady_keypoints
 from pose2mesh.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe
 from pose2mesh.networks.abilities import abilities_of
+from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.compact import CompactPose2Mesh
+from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.temporal import FrameAnswers, TemporalNetwork
 from pose2mesh.settings import Strict
 from pose2mesh.skeletons import MOTION_PARENTS
@@ -96,7 +98,7 @@ class MotionProtocol:
             generator = seeded_generator(self.seed, run, 0)
             frames = slice(int(runs.start[run]), int(runs.start[run] + runs.count[run]))
             betas = shapes[torch.randint(len(shapes), (1,), generator=generator)]
-            view = sample_views(1, CameraRange(), generator)
+            view = CameraRange().views(1, generator)
             rotations = view.rotation @ world_rotations(runs.rotations[frames], MOTION_PARENTS)
             joints = reduced.joints(betas.expand(len(rotations), -1), self.body.expand_groups(rotations))
             exact = project(joints[:, :17] - joints[:, 17:18], view.translation)[None]  # [1, T, 17, 2]
@@ -129,20 +131,15 @@ def evaluate_motion(
     Means over frames in millimetres, `accel` in mm per squared frame. Without meshes `mpvpe` counts one vertex, and
     `fitted` is left out.
     """
-    body = protocol.body
-    reduced = ReducedBody(body, np.arange(len(body.v_template) if with_mesh else 1), "coco19")
+    body, decoder = protocol.body, AnnyDecoder(protocol.body, None if with_mesh else np.arange(1))
     answer, fit, frame_fit = AnsweringNetwork(frames, "body32"), SteadyFit(body, "body32"), QuickFit(body, "body32")
     sums: dict[tuple[str, str], dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
 
     def pose(rotations: Tensor, betas: Tensor) -> Points:
         """Joints [T,19,3] and vertices [T,V,3], from the pelvis."""
-        parts = []
-        for some, shape in zip(rotations.split(_BATCH), betas.split(_BATCH), strict=True):
-            groups = body.expand_groups(some)
-            joints = reduced.joints(shape, groups)
-            parts.append((joints - joints[:, 17:18], reduced.skin(shape, groups) - joints[:, 17:18]))
-        joints, vertices = (torch.cat(column) for column in zip(*parts, strict=True))
-        return joints, vertices
+        some = zip(rotations.split(_BATCH), betas.split(_BATCH), strict=True)
+        bodies = [decoder(BodyParameters(*parameters)) for parameters in some]
+        return torch.cat([one.joints for one in bodies]), torch.cat([one.vertices for one in bodies])
 
     def answered(seen: Tensor) -> tuple[FrameAnswers, Tensor]:
         """Answers [T,...] and rays [T,J,3] of keypoints [T,17,3]."""

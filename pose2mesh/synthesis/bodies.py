@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from pose2mesh import kinds, paths
-from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras, sample_views
+from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras
 from pose2mesh.augmentation.detector_noise import DetectorNoise
 from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
 from pose2mesh.augmentation.framing import Framing
@@ -25,7 +25,6 @@ from pose2mesh.datasets.motion import distinct_poses, load_motion
 from pose2mesh.errors import InputError
 from pose2mesh.losses.targets import Batch
 from pose2mesh.npz import read_arrays
-from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.synthesis.detections import Detections, Errors, portions
 
 ADULT_YEARS = (18.0, 75.0)
@@ -68,24 +67,20 @@ class SyntheticBodies(Dataset):
         """
         self.detections = Detections(body, joint_set, output_set, mixture.detectors)
         self.body, self.reduced = body, ReducedBody(body, vertex_ids, self.detections.regressor)
-        outputs = find_joint_set(output_set)
-        assert outputs.root is not None  # networks return sets that have one
-        self.root = int(self.detections.output_rows[outputs.index(outputs.root)])
         self.pool, self.mixture = pool, mixture
         self.batch_size, self.seed, self.stream = batch_size, seed, stream
-        self.adults, self.children = training_shapes()
+        self.shapes = training_shapes()
 
     def __getitem__(self, step: int) -> Batch:
         generator = seeded_generator(self.seed, step, self.stream)
         pose, is_everyday = self._sample_poses(generator)  # [B, 19, 3], [B]
-        betas = self._sample_betas(generator)
-        views = [sample_views(n, c, generator) for n, c in portions(self.mixture.cameras, self.batch_size)]
-        rotation = torch.cat([view.rotation for view in views])
-        place = torch.cat([view.translation for view in views])
+        betas = draw_betas(self.shapes, self.mixture.children, self.batch_size, generator)
+        views = [cameras.views(n, generator) for n, cameras in portions(self.mixture.cameras, self.batch_size)]
+        rotation, place = (torch.cat(column) for column in zip(*views, strict=True))
         seen = rotation[:, None] @ world_rotmats(pose)  # [B, 19, 3, 3]: the camera turns the whole body
         groups = self.body.expand_groups(seen)
         points = self.reduced.joints(betas, groups)  # [B, U, 3]
-        pelvis = points[:, self.root, None]
+        pelvis = points[:, self.detections.root, None]
         points = points - pelvis
         vertices = self.reduced.skin(betas, groups) - pelvis
         errors = Errors(self.mixture.noise, self._framings(is_everyday))
@@ -109,12 +104,6 @@ class SyntheticBodies(Dataset):
         if other is None:
             return [(torch.ones_like(is_everyday), framing)] if framing else []
         return [(rows, frames) for rows, frames in ((~is_everyday, framing), (is_everyday, other)) if frames]
-
-    def _sample_betas(self, generator: Generator) -> Tensor:
-        adults = self.adults[torch.randint(len(self.adults), (self.batch_size,), generator=generator)]
-        children = self.children[torch.randint(len(self.children), (self.batch_size,), generator=generator)]
-        young = torch.rand(self.batch_size, 1, generator=generator) < self.mixture.children
-        return torch.where(young, children, adults)
 
 
 def seeded_generator(*key: int) -> Generator:
@@ -154,3 +143,9 @@ def training_shapes() -> tuple[Tensor, Tensor]:
     age, betas = (column[1::2] for column in shape_table())
     adult = age >= ADULT_YEARS[0]
     return betas[adult], betas[~adult]
+
+
+def draw_betas(shapes: Sequence[Tensor], share: float, count: int, generator: Generator) -> Tensor:
+    """Betas [count,S] of adults or, a `share` of them, of children; `shapes` [N,S] are those of both."""
+    adults, children = (betas[torch.randint(len(betas), (count,), generator=generator)] for betas in shapes)
+    return torch.where(torch.rand(count, 1, generator=generator) < share, children, adults)

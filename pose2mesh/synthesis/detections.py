@@ -87,6 +87,8 @@ class Detections:
         self.regressor, rows = np.unique(np.concatenate(parts), axis=0, return_inverse=True)
         ends = np.cumsum([len(part) for part in parts])[:-1]
         self.output_rows, *self.source_rows = (torch.from_numpy(part) for part in np.split(rows.reshape(-1), ends))
+        outputs = find_joint_set(output)
+        self.root = int(self.output_rows[outputs.index(outputs.root or outputs.joints[0])])  # among the points
 
     def __call__(self, points: Tensor, place: Tensor, errors: Errors, generator: Generator) -> Tensor:
         """Points [B,U,3] m, relative to the pelvis, which stands at `place` [B,3], to keypoints [B,J,3].

@@ -23,7 +23,7 @@ from pose2mesh.body_models import LinearBlendBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.losses.targets import Batch
-from pose2mesh.synthesis.bodies import ADULT_YEARS, Mixture, seeded_generator, shapes_of_ages
+from pose2mesh.synthesis.bodies import ADULT_YEARS, Mixture, draw_betas, seeded_generator, shapes_of_ages
 from pose2mesh.synthesis.detections import hand_out, portions
 from pose2mesh.synthesis.mocap import ProtocolBatch
 
@@ -77,7 +77,7 @@ class SyntheticHands(Dataset):
         count = -(-self.batch_size // _VIEWS)  # B / 4
         chosen = self.pool[torch.randint(len(self.pool), (count,), generator=generator)]
         rotations = self.sampler.rotations(vary(chosen, _VARIATION, generator))  # [B / 4, K, 3, 3]
-        betas = self._sample_betas(count, generator)
+        betas = draw_betas(self.shapes, self.mixture.children, count, generator)
         posed = [*self.posed(betas, rotations), rotations, betas]
         joints, vertices, rotations, betas = (part.repeat(_VIEWS, *[1] * (part.ndim - 1)) for part in posed)
         joints, vertices, rotations, betas = (x[: self.batch_size] for x in (joints, vertices, rotations, betas))
@@ -94,11 +94,6 @@ class SyntheticHands(Dataset):
         ((_, parts),) = hand_out(order, [(len(points), None)], self.mixture.noise)
         found = [add_hand_noise(points[rows], noise, generator) for rows, noise in parts]
         return torch.cat(found)[order.argsort()]
-
-    def _sample_betas(self, count: int, generator: Generator) -> Tensor:
-        adults, children = (shapes[torch.randint(len(shapes), (count,), generator=generator)] for shapes in self.shapes)
-        young = torch.rand(count, 1, generator=generator) < self.mixture.children
-        return torch.where(young, children, adults)
 
 
 def hand_pose_pool(body: LinearBlendBody, families: tuple[str, ...], recipe: HandPoses, seed: int) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pose2mesh.augmentation.cameras import CameraRange, View, project, sample_views
+from pose2mesh.augmentation.cameras import CameraRange, View, project
 from pose2mesh.augmentation.detector_noise import CLEAN, PROTOCOL_NOISE, add_detector_noise
 from pose2mesh.body_models import MeshBody
 from pose2mesh.losses.targets import Batch
@@ -42,7 +42,7 @@ class MeshSamples(Dataset):
     def __getitem__(self, step: int) -> Batch:
         generator, count = seeded_generator(self.seed, step, self.stream), self.batch_size
         frames = torch.randint(len(self.points), (count,), generator=generator)
-        views = [sample_views(n, c, generator) for n, c in portions(self.mixture.cameras, count)]
+        views = [cameras.views(n, generator) for n, cameras in portions(self.mixture.cameras, count)]
         view = View(*(torch.cat(column) for column in zip(*views, strict=True)))
         points, vertices = _seen(self.points[frames], view), _seen(self.vertices[frames], view)
         framing = self.mixture.framing
@@ -74,7 +74,7 @@ class MeshProtocol:
         all_points, all_vertices = _about_root(self.body, regressor, ids, self.output_set)
         for start in range(0, self.count(), size):
             rows = range(start, min(start + size, self.count()))
-            drawn = [sample_views(1, CameraRange(), seeded_generator(self.seed, row, 0)) for row in rows]
+            drawn = [CameraRange().views(1, seeded_generator(self.seed, row, 0)) for row in rows]
             view = View(*(torch.cat(column) for column in zip(*drawn, strict=True)))
             points, vertices = (_seen(part[start : rows.stop], view) for part in (all_points, all_vertices))
             exact = project(points[:, -len(inputs) :], view.translation)

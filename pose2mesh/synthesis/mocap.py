@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose2mesh.augmentation.cameras import CameraRange, project, sample_views
+from pose2mesh.augmentation.cameras import CameraRange, project
 from pose2mesh.augmentation.detector_noise import CLEAN, PROTOCOL_NOISE, add_detector_noise
 from pose2mesh.augmentation.poses import relative_rotvecs, world_rotmats
 from pose2mesh.body_models.anny import AnnyBody
-from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.motion import load_motion
-from pose2mesh.skeletons import COCO_ROWS, PELVIS_ROW
+from pose2mesh.networks.body_decoders import AnnyDecoder
+from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.skeletons import COCO_ROWS
 from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator, shapes_of_ages
 
 
@@ -64,7 +65,7 @@ class MocapBatches:
         pack, frames = load_motion(protocol.motion), protocol.frames()
         self.body, self.seed, self.size = protocol.body, protocol.seed, size
         self.subjects = [str(pack.clip_subject[pack.clip_id[frame]]) for frame in frames]
-        self.reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")
+        self.decoder = AnnyDecoder(self.body)
         self.pool = relative_rotvecs(pack.rotvec[frames])  # heading is drawn by the camera
         self.shapes = shapes_of_ages(protocol.ages, 0)
 
@@ -73,16 +74,10 @@ class MocapBatches:
 
     def __getitem__(self, index: int) -> ProtocolBatch:
         rows = range(index * self.size, min((index + 1) * self.size, len(self.subjects)))
-        poses = self.pool[rows.start : rows.stop]
         drawn = [self._draw(row) for row in rows]
-        betas = torch.cat([d[0] for d in drawn])
-        rotation = torch.cat([d[1] for d in drawn])
-        distance = torch.cat([d[2] for d in drawn])
-        groups = self.body.expand_groups(rotation[:, None] @ world_rotmats(poses))
-        joints = self.reduced.joints(betas, groups)
-        vertices = self.reduced.skin(betas, groups)
-        pelvis = joints[:, PELVIS_ROW, None]
-        joints, vertices = joints - pelvis, vertices - pelvis
+        betas, rotation, distance = (torch.cat(column) for column in zip(*drawn, strict=True))
+        poses = rotation[:, None] @ world_rotmats(self.pool[rows.start : rows.stop])
+        vertices, joints, _ = self.decoder(BodyParameters(poses, betas))
         exact = project(joints[:, COCO_ROWS], distance)
         clean, noisy = [], []
         for i, row in enumerate(rows):
@@ -97,5 +92,5 @@ class MocapBatches:
         """Shape [1,S], view rotation [1,3,3] and distance [1] of one sample."""
         generator = seeded_generator(self.seed, row, 0)
         betas = self.shapes[torch.randint(len(self.shapes), (1,), generator=generator)]
-        view = sample_views(1, CameraRange(), generator)
+        view = CameraRange().views(1, generator)
         return betas, view.rotation, view.distance

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from pose2mesh.augmentation.cameras import NEAREST, CameraRange, PhotoCameras, project, sample_views
+from pose2mesh.augmentation.cameras import NEAREST, CameraRange, PhotoCameras, project
 from pose2mesh.augmentation.framing import Framing, crop_to_frame
 from pose2mesh.augmentation.poses import LEGS, MIRROR_BONES, UNRECORDED
 from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative, Positive
@@ -26,8 +26,7 @@ from pose2mesh.geometry.chains import relative_rotations, world_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.losses.targets import SequenceBatch
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
-from pose2mesh.skeletons import joint_set as find_joint_set
-from pose2mesh.synthesis.bodies import seeded_generator, training_shapes
+from pose2mesh.synthesis.bodies import draw_betas, seeded_generator, training_shapes
 from pose2mesh.synthesis.detections import Detections, Detector, hand_out, portions
 
 _STEP_120 = 4  # between frames in a row, of the recordings' 120 a second
@@ -106,9 +105,7 @@ class SyntheticSequences:
         self.detections = Detections(body, joint_set, output_set, mixture.detectors)
         reduced = ReducedBody(body, mesh_points, self.detections.regressor)
         self.levers = point_levers(reduced, np.arange(len(mesh_points)))  # [U + n, G, 3, 1+S]
-        outputs = find_joint_set(output_set)
-        self.root = int(self.detections.output_rows[outputs.index(outputs.root or outputs.joints[0])])
-        self.adults, self.children = training_shapes()
+        self.shapes = training_shapes()
 
     def make(self, index: int, count: int, length: int) -> SequenceBatch:
         """`count` sequences of `length` frames."""
@@ -120,15 +117,13 @@ class SyntheticSequences:
         rates = torch.tensor(variation.rates)[torch.randint(len(variation.rates), (count,), generator=generator)]
         times = torch.arange(length) / rates[:, None]  # [B, T]
         relative, present = self._motion(times, uniform, generator)
-        adults = self.adults[torch.randint(len(self.adults), (count,), generator=generator)]
-        children = self.children[torch.randint(len(self.children), (count,), generator=generator)]
-        betas = torch.where(uniform(1) < variation.children, children, adults)
+        betas = draw_betas(self.shapes, variation.children, count, generator)
         view, place = self._cameras(times, uniform, generator)
         world = world_rotations(relative.flatten(0, 1), MOTION_PARENTS).unflatten(0, (count, length))
         seen = view[:, :, None] @ world  # [B, T, 19, 3, 3]
         groups = self.body.expand_groups(seen.flatten(0, 1)).unflatten(0, (count, length))
         points = points_over_time(self.levers, betas, groups)
-        points = points - points[:, :, self.root, None]
+        points = points - points[:, :, self.detections.root, None]
         keypoints = self._detect(points, place, rates, generator)
         present &= (keypoints[..., 2] > 0).any(-1)
         outputs = torch.cat(
@@ -170,7 +165,7 @@ class SyntheticSequences:
     def _cameras(self, times: Tensor, uniform, generator: Generator) -> tuple[Tensor, Tensor]:
         """View rotations [B,T,3,3] and places of the pelvis [B,T,3] m."""
         count, variation = len(times), self.mixture.variation
-        views = [sample_views(n, c, generator) for n, c in portions(self.mixture.cameras, count)]
+        views = [cameras.views(n, generator) for n, cameras in portions(self.mixture.cameras, count)]
         order = torch.randperm(count, generator=generator)
         rotation, place = (torch.cat(parts)[order] for parts in zip(*views, strict=True))
         sway = np.deg2rad(variation.sway_degrees) * (uniform(1, 1) < variation.moving)

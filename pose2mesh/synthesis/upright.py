@@ -7,18 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
 import torch
 
-from pose2mesh.augmentation.cameras import PhotoCameras, project, sample_views
+from pose2mesh.augmentation.cameras import PhotoCameras, project
 from pose2mesh.augmentation.detector_noise import CLEAN, PROTOCOL_NOISE, add_detector_noise
 from pose2mesh.augmentation.everyday_poses import only, sample_everyday
 from pose2mesh.augmentation.everyday_tables import KINDS
 from pose2mesh.augmentation.framing import Framing, crop_to_frame, report_outside
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models.anny import AnnyBody
-from pose2mesh.body_models.reduced import ReducedBody
-from pose2mesh.skeletons import COCO17, COCO_ROWS, PELVIS_ROW
+from pose2mesh.networks.body_decoders import AnnyDecoder
+from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.skeletons import COCO17, COCO_ROWS
 from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator, shapes_of_ages
 from pose2mesh.synthesis.mocap import ProtocolBatch
 
@@ -61,24 +61,19 @@ class UprightProtocol:
 
     def batches(self, size: int) -> Iterator[ProtocolBatch]:
         """Batches in order; the joints outside the frame are absent, or guessed in the noisy input."""
-        reduced = ReducedBody(self.body, np.arange(len(self.body.v_template)), "coco19")
-        shapes = shapes_of_ages(self.ages, 0)
-        count = self.count()
+        decoder, shapes, count = AnnyDecoder(self.body), shapes_of_ages(self.ages, 0), self.count()
         for start in range(0, count, size):
-            yield self._batch(range(start, min(start + size, count)), shapes, reduced)
+            yield self._batch(range(start, min(start + size, count)), shapes, decoder)
 
-    def _batch(self, rows: range, shapes: torch.Tensor, reduced: ReducedBody) -> ProtocolBatch:
+    def _batch(self, rows: range, shapes: torch.Tensor, decoder: AnnyDecoder) -> ProtocolBatch:
         groups = [GROUPS[row % len(GROUPS)] for row in rows]
         generators = [seeded_generator(self.seed, _FIRST + row, _STREAM) for row in rows]
         betas = torch.cat([shapes[torch.randint(len(shapes), (1,), generator=g)] for g in generators])
         pairs = list(zip(groups, generators, strict=True))
         poses = torch.cat([sample_everyday(1, only(kind), g) for (_, kind, *_), g in pairs])
-        views = [sample_views(1, cameras, g) for (*_, cameras, _), g in pairs]
+        views = [cameras.views(1, g) for (*_, cameras, _), g in pairs]
         rotation, place = (torch.cat(column) for column in zip(*views, strict=True))
-        expanded = self.body.expand_groups(rotation[:, None] @ world_rotmats(poses))
-        joints, vertices = reduced.joints(betas, expanded), reduced.skin(betas, expanded)
-        pelvis = joints[:, PELVIS_ROW, None]
-        joints, vertices = joints - pelvis, vertices - pelvis
+        vertices, joints, _ = decoder(BodyParameters(rotation[:, None] @ world_rotmats(poses), betas))
         exact = project(joints[:, COCO_ROWS], place)
         clean, noisy = [], []
         for i, ((*_, frame), generator) in enumerate(pairs):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras, project, sample_views
+from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras, project
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -33,7 +33,7 @@ def test_points_behind_the_camera_stay_finite() -> None:
 
 
 def test_angles_and_distances_have_their_ranges() -> None:
-    view = sample_views(20_000, CameraRange((2.5, 8.0), pitch_degrees=12, roll_degrees=4), seeded())
+    view = CameraRange((2.5, 8.0), pitch_degrees=12, roll_degrees=4).views(20_000, seeded())
     yaw, pitch, roll = angles_of(view.rotation).T
     assert view.distance.min() >= 2.5 and view.distance.max() <= 8.0
     assert view.distance.mean().item() == pytest.approx(5.25, abs=0.05)
@@ -45,20 +45,20 @@ def test_angles_and_distances_have_their_ranges() -> None:
 
 
 def test_views_are_rotations() -> None:
-    rotation = sample_views(100, CameraRange(pitch_degrees=60, roll_degrees=60), seeded()).rotation
+    rotation = CameraRange(pitch_degrees=60, roll_degrees=60).views(100, seeded()).rotation
     torch.testing.assert_close(rotation @ rotation.transpose(1, 2), torch.eye(3).expand(100, 3, 3), rtol=0, atol=1e-5)
     torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(100))
 
 
 def test_level_cameras_see_people_upright() -> None:
     """SMPL axes: y up; the picture's y points down. Without pitch and roll a head is above the feet, always."""
-    view = sample_views(50, CameraRange(pitch_degrees=0, roll_degrees=0), seeded())
+    view = CameraRange(pitch_degrees=0, roll_degrees=0).views(50, seeded())
     up = view.rotation @ torch.tensor([0.0, 1.0, 0.0])
     torch.testing.assert_close(up, torch.tensor([0.0, -1.0, 0.0]).expand(50, 3))
 
 
 def test_same_seed_same_views() -> None:
-    first, again, other = (sample_views(5, CameraRange(), seeded(s)) for s in (1, 1, 2))
+    first, again, other = (CameraRange().views(5, seeded(s)) for s in (1, 1, 2))
     assert torch.equal(first.rotation, again.rotation) and torch.equal(first.distance, again.distance)
     assert not torch.equal(first.rotation, other.rotation)
 
@@ -75,7 +75,7 @@ def test_photo_cameras_stand_where_they_say() -> None:
     recipe = PhotoCameras(
         distance=(2, 6), height=(0.2, 0.9), aim=(0.1, 0.3), aside=0, close=0, steep=0, tilted=0, roll_degrees=0
     )
-    view = sample_views(4000, recipe, seeded())
+    view = recipe.views(4000, seeded())
     lens = -(view.rotation.transpose(1, 2) @ view.translation[..., None])[..., 0]  # [B, 3] SMPL axes, pelvis at 0
     level = lens[:, [0, 2]].norm(dim=-1)
     assert lens[:, 1].min() > 0.2 - 1e-4 and lens[:, 1].max() < 0.9 + 1e-4
@@ -89,29 +89,29 @@ def test_photo_cameras_stand_where_they_say() -> None:
 def test_photo_cameras_are_upright_unless_tilted() -> None:
     up = torch.tensor([0.0, 1.0, 0.0])
     straight = PhotoCameras(roll_degrees=0, tilted=0, steep=0)
-    assert (sample_views(500, straight, seeded()).rotation @ up)[:, 0].abs().max() < 1e-5  # no lean in the picture
+    assert (straight.views(500, seeded()).rotation @ up)[:, 0].abs().max() < 1e-5  # no lean in the picture
     tilted = PhotoCameras(tilted=1, tilt_degrees=15, steep=0)
-    seen = sample_views(2000, tilted, seeded()).rotation @ up
+    seen = tilted.views(2000, seeded()).rotation @ up
     lean = torch.rad2deg(torch.atan2(seen[:, 0], -seen[:, 1]))
     assert 13 < lean.abs().max() < 20 and abs(lean.mean()) < 1
 
 
 def test_close_and_steep_photo_cameras() -> None:
-    close = sample_views(1000, PhotoCameras(close=1.0, steep=0), seeded())
+    close = PhotoCameras(close=1.0, steep=0).views(1000, seeded())
     assert close.distance.min() > 0.4 and close.distance.max() < 2.7 and close.distance.median() < 1.6
-    steep = sample_views(1000, PhotoCameras(close=0, steep=1, roll_degrees=0, tilted=0), seeded())
+    steep = PhotoCameras(close=0, steep=1, roll_degrees=0, tilted=0).views(1000, seeded())
     pitch = torch.rad2deg(torch.asin(-(steep.rotation @ torch.tensor([0.0, 1.0, 0.0]))[:, 2]))
     assert -35.1 < pitch.min() < -30 and 60 < pitch.max() < 65.1
     for view in (close, steep):
         identity = torch.eye(3).expand(1000, 3, 3)
         torch.testing.assert_close(view.rotation @ view.rotation.transpose(1, 2), identity, rtol=0, atol=1e-5)
-    again = sample_views(1000, PhotoCameras(close=1.0, steep=0), seeded())
+    again = PhotoCameras(close=1.0, steep=0).views(1000, seeded())
     assert torch.equal(close.translation, again.translation)
 
 
 def test_people_face_photo_cameras_more_often_than_not() -> None:
     """Heading: the angle of the body's forward axis from the line to the lens, seen from above."""
-    view = sample_views(8000, PhotoCameras(facing=0.5, facing_degrees=20, aside=0), seeded())
+    view = PhotoCameras(facing=0.5, facing_degrees=20, aside=0).views(8000, seeded())
     lens = -(view.rotation.transpose(1, 2) @ view.translation[..., None])[..., 0]
     heading = torch.rad2deg(torch.atan2(lens[:, 0], lens[:, 2]))
     turned = torch.distributions.Normal(0, 20).cdf(torch.tensor(30.0)) * 2 - 1

@@ -8,7 +8,7 @@ import torch
 import trimesh
 
 from pose2mesh import Pose2Mesh, Subject
-from pose2mesh.augmentation.cameras import CameraRange, sample_views
+from pose2mesh.augmentation.cameras import CameraRange
 from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import load_anny_body
@@ -60,7 +60,7 @@ def children():
     generator = torch.Generator().manual_seed(0)
     ages, betas = (column[0::2] for column in shape_table())  # the rows of tests
     rows = ((ages > 5) & (ages < 12)).nonzero()[:CHILDREN, 0]
-    views = sample_views(CHILDREN, CameraRange(), generator)
+    views = CameraRange().views(CHILDREN, generator)
     pool = figure_pool()
     poses = pool[torch.arange(CHILDREN) % len(pool)]
     groups = BODY.expand_groups(views.rotation[:, None] @ world_rotmats(poses))

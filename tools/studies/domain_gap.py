@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose2mesh.augmentation.cameras import CameraRange, project, sample_views
+from pose2mesh.augmentation.cameras import CameraRange, project
 from pose2mesh.augmentation.detector_noise import DetectorNoise, add_detector_noise, box_height
 from pose2mesh.augmentation.poses import relative_rotvecs, world_rotmats
 from pose2mesh.augmentation.ranges import STRICT, NotNegative
@@ -99,7 +99,7 @@ def _bodies(
     """(truth, distance [N], rotations of the groups [N,G,3,3]) of poses [N,19,3] on adults before the gap's cameras."""
     shapes = shapes_of_ages(ADULT_YEARS, 0)
     betas = shapes[torch.randint(len(shapes), (len(poses),), generator=generator)]
-    view = sample_views(len(poses), gap.cameras, generator)
+    view = gap.cameras.views(len(poses), generator)
     seen = view.rotation[:, None] @ world_rotmats(poses)  # [N, 19, 3, 3]
     groups = body.expand_groups(seen)
     reduced = ReducedBody(body, vertex_ids, "coco19")

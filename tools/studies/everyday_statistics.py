@@ -12,7 +12,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from pose2mesh.augmentation.cameras import PhotoCameras, project, sample_views
+from pose2mesh.augmentation.cameras import PhotoCameras, project
 from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
 from pose2mesh.augmentation.poses import PoseAugmentation, sample_poses, world_rotmats
 from pose2mesh.body_models import load_anny_body
@@ -63,7 +63,7 @@ def seen(poses: torch.Tensor, generator: torch.Generator) -> np.ndarray:
     """Keypoints [B, 17, 3] of adults in poses [B, 19, 3] before cameras as people hold them."""
     body, (adults, _) = load_anny_body(), training_shapes()
     reduced = ReducedBody(body, np.arange(1), "coco19")
-    view = sample_views(len(poses), PhotoCameras(), generator)
+    view = PhotoCameras().views(len(poses), generator)
     betas = adults[torch.randint(len(adults), (len(poses),), generator=generator)]
     joints = reduced.joints(betas, body.expand_groups(view.rotation[:, None] @ world_rotmats(poses)))
     points = project((joints - joints[:, PELVIS_ROW, None])[:, COCO_ROWS], view.translation)

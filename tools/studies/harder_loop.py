@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter, zoom
 from torch import Generator, Tensor
 
-from pose2mesh.augmentation.cameras import PhotoCameras, sample_views
+from pose2mesh.augmentation.cameras import PhotoCameras
 from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import AnnyBody, load_anny_body
@@ -80,7 +80,7 @@ class HardScenes:
         recorded = self.pool[torch.randint(len(self.pool), (1,), generator=generator)]
         pose = sample_everyday(1, EverydayPoses(), generator, self.pool) if everyday else recorded
         betas = self.shapes[torch.randint(len(self.shapes), (1,), generator=generator)]
-        view = sample_views(1, PhotoCameras(), generator)
+        view = PhotoCameras().views(1, generator)
         with torch.inference_mode():
             vertices = self.body(betas, self.body.expand_pose(view.rotation @ world_rotmats(pose))).vertices[0]
             joints = self.regressor @ vertices
