@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pose2mesh.cli.camera import add_camera_options, camera_of
+from pose2mesh.cli.arguments import add_camera_options, camera_of
 
 
 def run(arguments: list[str]) -> int:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pose2mesh.cli.arguments import positive
 from pose2mesh.errors import InputError
 
 _EPILOG = """paths: original (the published arithmetic as published), reference, cpu, cpu-torch (without compiled
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
     parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "photo", "batch"))
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
-    parser.add_argument("--threads", type=_positive, help="threads to compute with (default: each library's choice)")
+    parser.add_argument("--threads", type=positive, help="threads to compute with (default: each library's choice)")
     parser.add_argument(
         "--batch", type=_batches, metavar="N,...", help="batch sizes (default: 1,8; on CUDA also 64; train: 8,64)"
     )
@@ -127,12 +128,5 @@ def _usual_batches(mode: str | None, is_quick: bool, is_cuda: bool) -> tuple[int
     return (1, 8, 64) if is_cuda else (1, 8)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
-
-
 def _batches(text: str) -> tuple[int, ...]:
-    return tuple(map(_positive, text.split(",")))
+    return tuple(map(positive, text.split(",")))

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pose2mesh.cli.predict import Parser, load_model
+from pose2mesh.cli.arguments import Parser
+from pose2mesh.cli.predict import load_model
 from pose2mesh.cli.writing import write_png, write_side_view
 from pose2mesh.errors import InputError
 from pose2mesh.types import Motion

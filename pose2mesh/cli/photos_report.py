@@ -9,10 +9,10 @@ PHOTOS_PER_SHEET = 6
 def run_photos(config: str, overrides: list[str], output: Path | None, pictures: Path | None) -> int:
     """Print the measures of `evaluation.photos`, write them as JSON, and contact sheets into `pictures`."""
     import numpy as np
-    from PIL import Image
 
+    from pose2mesh.cli.writing import write_png
     from pose2mesh.evaluation.photos import PhotosConfig, measure_photos, read_photos
-    from pose2mesh.paths import write_json, write_with
+    from pose2mesh.paths import write_json
     from pose2mesh.pipeline import Pose2Mesh
     from pose2mesh.rendering import contact_sheet, photo_row
     from pose2mesh.settings import load_config
@@ -24,8 +24,7 @@ def run_photos(config: str, overrides: list[str], output: Path | None, pictures:
 
     def write_sheet() -> None:
         path = pictures / f"photos_{len(sheets):02d}.png"  # pyright: ignore[reportOptionalOperand] - only with pictures
-        sheet = Image.fromarray(contact_sheet(rows, titles))
-        write_with(path, lambda stream: sheet.save(stream, "png"))
+        write_png(path, contact_sheet(rows, titles))
         sheets.append(path)
         rows.clear()
         titles.clear()

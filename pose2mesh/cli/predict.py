@@ -3,14 +3,14 @@
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from pose2mesh.cli.camera import add_camera_options, camera_of
+from pose2mesh.cli.arguments import Parser, add_camera_options, camera_of, positive, shard_of_text
 from pose2mesh.cli.console import say
 from pose2mesh.cli.predict_video import MOTION_FORMATS
 from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
 from pose2mesh.detectors import get_detector
-from pose2mesh.errors import InputError, MachineError, NoPersonFoundError, Pose2MeshError
+from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.plugins import check_name
 from pose2mesh.rendering.scene import OVERLAYS
 
@@ -20,13 +20,6 @@ if TYPE_CHECKING:
 ALL_FORMATS = tuple(dict.fromkeys((*FORMATS, *MOTION_FORMATS)))
 DEFAULT_WEIGHTS = {"body": "anny-body", "hand": "anny-hand", "body+hands": "anny-body"}
 REFINED_WEIGHTS = "anny-key2mesh"  # the ones that give body parameters
-
-
-class Parser(argparse.ArgumentParser):
-    """Wrong arguments become an InputError, one line like every other."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(f"{message}; see {self.prog} --help")
 
 
 def run(arguments: list[str]) -> int:
@@ -53,7 +46,13 @@ def run(arguments: list[str]) -> int:
         model = model.refined() if options.refine else model
         with _progress(work) as bar:
             for file, stem in work:
-                failures += _predict_file(model, file, stem, names, options, bar)
+                try:
+                    if _is_motion(file, options):
+                        _predict_motion(model, file, stem, options, bar)
+                    else:
+                        _predict_frames(model, file, stem, names, options, bar)
+                except InputError as error:
+                    failures += _report(error, options.min_score)
     return InputError.exit_code if failures else 0
 
 
@@ -91,41 +90,33 @@ def load_model(kind: str, weights: str | None, hand_weights: str | None, device:
     return model
 
 
-def _predict_file(model, file: Path, stem: str, names: FreeNames, options: argparse.Namespace, bar: "tqdm") -> int:
-    """Write the results of one file; returns the number of failures (0 or 1)."""
-    if _is_motion(file, options):
-        return _predict_motion(model, file, stem, options, bar)
+def _predict_frames(model, file: Path, stem: str, names: FreeNames, options: argparse.Namespace, bar: "tqdm") -> None:
+    """Write the results of every picture of a file."""
+    if not options.side_view and not set(options.save) & set(FORMATS):
+        raise InputError(f"{file}: {', '.join(options.save)} belong to motions; save it as {', '.join(FORMATS)}")
+    of_motions = [name for name in options.save if name not in FORMATS]
     what = "hand" if options.kind == "hand" else "person"
     told = {name: getattr(options, name) for name in ("intrinsics", "image_size", "fit", "subject")}
     frames = model.predict_frames(
         [file], options.joint_set, options.finder, options.batch_size, options.handedness, **told
     )
     own: str | None = stem
-    try:
-        if not options.side_view and not set(options.save) & set(FORMATS):
-            raise InputError(f"{file}: {', '.join(options.save)} belong to motions; save it as {', '.join(FORMATS)}")
-        of_motions = [name for name in options.save if name not in FORMATS]
-        for frame in frames:
-            if frame.name == file.stem and own:
-                name, own = own, None
-            else:
-                name = names.take(_frame_name(frame.name, file.stem, stem, options.shard[1] > 1))
-            bar.update()
-            if not frame.people:
-                sure = f" with a mean confidence of {options.min_score:g}" if options.min_score else ""
-                say(f"{name}: no {what}{sure} found", sys.stdout)
-                continue
-            written = write_frame(
-                *(options.output, name, frame.image, frame.people, options.save),
-                *(options.side_view, options.overlay, options.draw_keypoints),
-            )
-            left = f" ({', '.join(of_motions)}: of motions alone)" if of_motions else ""
-            say(f"{name}: {len(frame.people)} {what}(s) -> {_listed(written)}{left}", sys.stdout)
-    except MachineError:
-        raise
-    except Pose2MeshError as error:
-        return _report(error, options.min_score)
-    return 0
+    for frame in frames:
+        if frame.name == file.stem and own:
+            name, own = own, None
+        else:
+            name = names.take(_frame_name(frame.name, file.stem, stem, options.shard[1] > 1))
+        bar.update()
+        if not frame.people:
+            sure = f" with a mean confidence of {options.min_score:g}" if options.min_score else ""
+            say(f"{name}: no {what}{sure} found", sys.stdout)
+            continue
+        written = write_frame(
+            *(options.output, name, frame.image, frame.people, options.save),
+            *(options.side_view, options.overlay, options.draw_keypoints),
+        )
+        left = f" ({', '.join(of_motions)}: of motions alone)" if of_motions else ""
+        say(f"{name}: {len(frame.people)} {what}(s) -> {_listed(written)}{left}", sys.stdout)
 
 
 def _is_motion(path: Path, options: argparse.Namespace) -> bool:
@@ -135,19 +126,13 @@ def _is_motion(path: Path, options: argparse.Namespace) -> bool:
     return options.track and options.kind == "body" and path.exists() and is_sequence(path)
 
 
-def _predict_motion(model, source: Path, stem: str, options: argparse.Namespace, bar: "tqdm") -> int:
-    """Write the motion of a video into a folder of its own; returns the number of failures (0 or 1)."""
+def _predict_motion(model, source: Path, stem: str, options: argparse.Namespace, bar: "tqdm") -> None:
+    """Write the motion of a video into a folder of its own."""
     from pose2mesh.cli.predict_video import predict_video
 
-    try:
-        motion = predict_video(model, source, options.output / stem, options, bar)
-    except MachineError:
-        raise
-    except Pose2MeshError as error:
-        return _report(error, options.min_score)
+    motion = predict_video(model, source, options.output / stem, options, bar)
     seconds = float(motion.time[-1] - motion.time[0])
     say(f"{stem}: {len(motion.tracks)} person(s) over {seconds:.1f} s -> {options.output / stem}", sys.stdout)
-    return 0
 
 
 def _frame_name(name: str, file_stem: str, stem: str, is_shared: bool) -> str:
@@ -165,7 +150,7 @@ def _listed(paths: list[Path]) -> str:
     return f"{paths[0]}{more}" if paths else "nothing to write"
 
 
-def _report(error: Pose2MeshError, min_score: float = 0.0) -> int:
+def _report(error: InputError, min_score: float = 0.0) -> int:
     remedy = ", or a lower --min-score" if min_score and isinstance(error, NoPersonFoundError) else ""
     say(f"pose2mesh: error: {' '.join(str(error).splitlines())}{remedy}", sys.stderr)
     return 1
@@ -274,18 +259,3 @@ def _formats(text: str) -> tuple[str, ...]:
     if not formats or set(formats) - set(ALL_FORMATS):
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of {','.join(ALL_FORMATS)}")
     return formats
-
-
-def positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10**6:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999999")
-    return int(text)
-
-
-def shard_of_text(text: str) -> tuple[int, int]:
-    index, _, count = text.partition("/")
-    if not (index.isascii() and index.isdigit() and count.isascii() and count.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not I/N, for example 0/4")
-    if not int(index) < int(count):
-        raise argparse.ArgumentTypeError(f"{text!r}: I runs from 0 to N-1")
-    return int(index), int(count)

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
+from pose2mesh.cli.arguments import Parser
 from pose2mesh.cli.console import say
-from pose2mesh.cli.predict import Parser
 
 
 def run(arguments: list[str]) -> int:

@@ -3,7 +3,7 @@
 import webbrowser
 from pathlib import Path
 
-from pose2mesh.cli.predict import Parser
+from pose2mesh.cli.arguments import Parser
 
 
 def run(arguments: list[str]) -> int:

@@ -1,9 +1,17 @@
-"""What an option says of camera and picture, the same for every command that reads keypoints."""
+"""Arguments that several commands share: their parser, numbers, and what an option says of camera and picture."""
 
 import argparse
+from typing import NoReturn
 
 from pose2mesh.errors import InputError
 from pose2mesh.types import Intrinsics
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong arguments become an InputError, one line like every other."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{message}; see {self.prog} --help")
 
 
 def add_camera_options(parser: argparse.ArgumentParser) -> None:
@@ -26,3 +34,18 @@ def camera_of(options: argparse.Namespace) -> tuple[Intrinsics | None, tuple[int
     given = options.focal if options.intrinsics is None else options.intrinsics
     size = None if options.image_size is None else parse_size(options.image_size)
     return None if given is None else as_intrinsics(given), size
+
+
+def positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 10**6:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 999999")
+    return int(text)
+
+
+def shard_of_text(text: str) -> tuple[int, int]:
+    index, _, count = text.partition("/")
+    if not (index.isascii() and index.isdigit() and count.isascii() and count.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not I/N, for example 0/4")
+    if not int(index) < int(count):
+        raise argparse.ArgumentTypeError(f"{text!r}: I runs from 0 to N-1")
+    return int(index), int(count)
