@@ -15,8 +15,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.arguments import Parser
 from pose2mesh.cli.console import TERMINATED, say
 from pose2mesh.cli.live_frames import Newest, camera_frames, played
-from pose2mesh.cli.live_page import LivePage
-from pose2mesh.cli.live_window import LiveWindow, open_window
+from pose2mesh.cli.live_screens import LivePage, LiveWindow, open_window
 from pose2mesh.cli.predict import DEFAULT_WEIGHTS, load_model
 from pose2mesh.errors import InputError
 from pose2mesh.types import Person

@@ -48,11 +48,11 @@ def run(arguments: list[str]) -> int:
         if path:
             check_writable(path)  # not after hours of measuring
     if protocol == "motion":
-        from pose2mesh.cli.motion_table import run_motion
+        from pose2mesh.cli.test_reports import run_motion
 
         return run_motion(options.config, options.overrides, options.json)
     if protocol == "photos":
-        from pose2mesh.cli.photos_report import run_photos
+        from pose2mesh.cli.test_reports import run_photos
 
         return run_photos(options.config, options.overrides, options.json, options.pictures)
     config = load_config(TestConfig, options.config, options.overrides)

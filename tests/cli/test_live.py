@@ -13,8 +13,7 @@ import pytest
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.live_frames import Newest
-from pose2mesh.cli.live_page import LivePage
-from pose2mesh.cli.live_window import open_window
+from pose2mesh.cli.live_screens import LivePage, open_window
 from pose2mesh.cli.main import main
 from pose2mesh.detectors.videos import VideoFrame
 from pose2mesh.errors import InputError
