@@ -3,8 +3,6 @@
 Axis letters: P people, J joints, K keypoints, V vertices, F faces. The camera frame is x right, y down, z forward.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -63,7 +61,7 @@ class Keypoints2D:
     def __len__(self) -> int:
         return len(self.points)
 
-    def select(self, keep: np.ndarray) -> Keypoints2D:
+    def select(self, keep: np.ndarray) -> "Keypoints2D":
         """The people of a mask bool [P]."""
         told = {
             name: values and tuple(value for value, kept in zip(values, keep, strict=True) if kept)
@@ -157,12 +155,12 @@ class Motion:
         """The people, in ascending order of their numbers."""
         return tuple(np.unique(self.track).tolist())
 
-    def select(self, keep: np.ndarray) -> Motion:
+    def select(self, keep: np.ndarray) -> "Motion":
         """The rows of a mask bool [N], or of indices."""
         rows = {name: getattr(self, name) for name in _ROWS}
         return replace(self, **{name: value[keep] for name, value in rows.items() if value is not None})
 
-    def only(self, track: int) -> Motion:
+    def only(self, track: int) -> "Motion":
         """The rows of one person."""
         return self.select(self.track == track)
 

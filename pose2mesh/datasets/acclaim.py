@@ -4,8 +4,6 @@ A bone's rotation against its parent is C M C^-1: M the angles of the frame, C t
 "Working with Motion Capture File Formats", Game Developer). Angles are applied about fixed axes in the order written.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

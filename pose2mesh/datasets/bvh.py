@@ -1,7 +1,5 @@
 """Recordings in BVH files."""
 
-from __future__ import annotations
-
 import warnings
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """2D keypoints of people in photographs, COCO's labels without the pictures, from an .npz pack."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +39,7 @@ class Coco2D:
         return self.keypoints[..., 2] > 0
 
     @classmethod
-    def load(cls, path: str | Path) -> Coco2D:
+    def load(cls, path: str | Path) -> "Coco2D":
         """Read a pack such as coco2d_train.npz, `joint_names` in the order of coco17.
 
         Raises MissingFileError, and FormatError if the file is truncated, foreign or damaged.

@@ -1,7 +1,5 @@
 """Animations of glTF characters (.glb, .gltf) as recordings; FBX files convert to glTF in any 3D program."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import struct
@@ -74,7 +72,7 @@ def _recordings(gltf: Any, path: Path) -> list[Recording]:
     return found
 
 
-def _animate(animation: Any, nodes: list[int], rest: np.ndarray, files: _Buffers) -> np.ndarray:
+def _animate(animation: Any, nodes: list[int], rest: np.ndarray, files: "_Buffers") -> np.ndarray:
     """Local rotations [N, S, 3, 3] at 120 Hz; joints without a track rest, [S, 4]."""
     tracks = {}
     for channel in animation.channels:

@@ -1,7 +1,5 @@
 """Recorded motion from files of any kind, and the distinct poses among it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -4,8 +4,6 @@ A pose is [19, 3] rotation vectors. Each is the WORLD rotation of a bone against
 rest) in Anny's axes: z up, the subject faces -y, the subject's left is +x. No translation is stored.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +52,7 @@ class MotionPack:
         return len(self.rotvec)
 
     @classmethod
-    def from_clips(cls, clips: Sequence[MotionClip], subjects: Sequence[str], sources: Sequence[str]) -> MotionPack:
+    def from_clips(cls, clips: Sequence[MotionClip], subjects: Sequence[str], sources: Sequence[str]) -> "MotionPack":
         """Join clips, at least one; `subjects` and `sources` name the performer and the origin of each."""
         return cls(
             rotvec=np.concatenate([clip.rotvec for clip in clips]).astype(np.float32),  # [N, 19, 3]
@@ -68,7 +66,7 @@ class MotionPack:
         )
 
     @classmethod
-    def load(cls, path: str | Path) -> MotionPack:
+    def load(cls, path: str | Path) -> "MotionPack":
         """Read an .npz pack. Raises MissingFileError; FormatError if it is truncated or foreign."""
         arrays = read_arrays(Path(path), tuple(_SHAPES), remedy=PACK_REMEDY)
         _check_pack(arrays, Path(path))

@@ -1,7 +1,5 @@
 """Files and folders of recordings as motion packs, whatever their format."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path

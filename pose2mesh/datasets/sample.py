@@ -5,8 +5,6 @@ corner. A sample holds body parameters, not meshes: 6,890 vertices of every pers
 `pose2mesh.datasets.annotated.targets` makes them for a batch.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The value that a graph network is built from: a mesh, its coarser versions, and the maps between them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -57,7 +55,7 @@ class Hierarchy:
         """Laplacian of a level, scaled as `scale_laplacian` describes; [N_i, N_i]."""
         return scale_laplacian(self.laplacians[level], self.lambda_max[level], scaling)
 
-    def with_upsampling(self, level: int, matrix: sparse.csr_matrix) -> Hierarchy:
+    def with_upsampling(self, level: int, matrix: sparse.csr_matrix) -> "Hierarchy":
         """A copy that goes from level + 1 to level by another matrix, such as one of `fit_upsampling`.
 
         Raises InputError where the shape is wrong or a coarse node would not come through unchanged.

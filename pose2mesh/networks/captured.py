@@ -3,8 +3,6 @@
 Never run on a GPU so far: tests replay a stand-in for the graph.
 """
 
-from __future__ import annotations
-
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable

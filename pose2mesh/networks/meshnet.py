@@ -3,8 +3,6 @@
 Module names follow the published checkpoints, so that their keys load as they are.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
@@ -61,8 +59,8 @@ class MeshNet(nn.Module):
 
     def __init__(
         self,
-        joint_operator: csr_matrix,
-        level_operators: Sequence[csr_matrix],
+        joint_operator: "csr_matrix",
+        level_operators: "Sequence[csr_matrix]",
         inverse: np.ndarray,
         plan: ChannelPlan = BODY_PLAN,
         *,
@@ -98,12 +96,12 @@ class MeshNet(nn.Module):
     @classmethod
     def from_hierarchy(
         cls,
-        hierarchy: Hierarchy,
+        hierarchy: "Hierarchy",
         plan: ChannelPlan = BODY_PLAN,
         *,
-        scaling: Scaling = "release",
+        scaling: "Scaling" = "release",
         keeps_fake_rows: bool = False,
-    ) -> MeshNet:
+    ) -> "MeshNet":
         """The network on the finest levels of a `hem` hierarchy, as many as the plan has blocks for.
 
         The joint graph stays unscaled and `scaling` defaults to "release", as in the published weights.
@@ -243,7 +241,7 @@ def _scale_and_shift(linear: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, T
     return _fold(*tensors, norm.eps) if torch.is_grad_enabled() else _FOLDED.get(*tensors, eps=norm.eps)
 
 
-def rows_to_keep(level_operators: Sequence[csr_matrix], inverse: np.ndarray) -> list[np.ndarray]:
+def rows_to_keep(level_operators: "Sequence[csr_matrix]", inverse: np.ndarray) -> list[np.ndarray]:
     """Per level, coarse to fine, the rows [N_i'] that the output depends on, in their order.
 
     A fake node has no neighbors and no vertex, so nothing that it holds is ever seen. What has neighbors is kept, with

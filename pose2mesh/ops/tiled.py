@@ -1,7 +1,5 @@
 """A fixed sparse matrix as gathers and small dense products: what standard ONNX operators can say, and fast there."""
 
-from __future__ import annotations
-
 import copy
 from itertools import pairwise
 

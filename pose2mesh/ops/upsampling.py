@@ -1,7 +1,5 @@
 """Nodes that take the value of a node of a coarser graph: the unpooling of a binary tree."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 

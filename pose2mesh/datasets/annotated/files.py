@@ -1,7 +1,5 @@
 """Annotation files: JSON whose every fault is reported as file, key and remedy."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +37,7 @@ class Entry:
             raise self.fault(f"lacks {str(key)!r}")
         return self.content[str(key)]
 
-    def child(self, *keys: str | int) -> Entry:
+    def child(self, *keys: str | int) -> "Entry":
         """An object below, through one or more keys."""
         entry = self
         for key in keys:

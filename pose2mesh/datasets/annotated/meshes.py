@@ -1,7 +1,5 @@
 """Meshes and joints of the people in a SampleTable, made with the body models they name."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

@@ -1,7 +1,5 @@
 """Samples of one dataset as columns: what training needs of some 300,000 people, without 300,000 objects."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from itertools import islice
@@ -42,7 +40,7 @@ class SampleTable:
     def __len__(self) -> int:
         return len(self.model)
 
-    def rows(self, index: Tensor) -> SampleTable:
+    def rows(self, index: Tensor) -> "SampleTable":
         """The people of some rows [B]."""
         columns = {name: value[index] for name, value in self._columns().items()}
         return SampleTable(self.dataset, self.models, **columns)

@@ -4,8 +4,6 @@ The rules are the release's. Lengths are metres; each set of joints is relative 
 the joints that it is compared in.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

@@ -1,7 +1,5 @@
 """Errors of predicted meshes by the rules of a protocol."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

@@ -1,7 +1,5 @@
 """Measure a network on an annotated dataset by one of the protocols."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path

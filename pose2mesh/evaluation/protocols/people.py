@@ -1,7 +1,5 @@
 """The people of a protocol in batches: what the network sees of them, and their true mesh and joints."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """What every protocol compares, under the original's convention and under today's where the two differ."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
 from typing import Literal

@@ -1,7 +1,5 @@
 """Joints of whole sequences: acceleration errors, and errors after smoothing over time."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Cuts the Chebyshev polynomials of a graph into small dense blocks, one set for each tile of neighboring rows."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
