@@ -1,5 +1,6 @@
 """Errors that a user can act on. Each message names what is wrong, where, and the remedy."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -36,6 +37,11 @@ class MachineError(Pose2MeshError):
     """The machine failed: disk full, out of memory (exit code 3)."""
 
     exit_code = 3
+
+
+def warn(message: str) -> None:
+    """A warning of the logger `pose2mesh`; commands show it as a line like an error."""
+    logging.getLogger("pose2mesh").warning("%s", message)
 
 
 @contextmanager

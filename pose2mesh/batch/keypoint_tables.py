@@ -1,13 +1,12 @@
 """Keypoint files as a table for `recover`."""
 
-import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from pose2mesh.batch.recover import import_pyarrow
 from pose2mesh.detectors.readers import read_keypoints
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, warn
 from pose2mesh.paths import atomic_write
 
 
@@ -38,10 +37,9 @@ def write_keypoint_table(
                 writer.write_table(pa.Table.from_pylist(rows, schema))
             count += len(rows)
             if any(row["width"] is None and not row["id"].endswith("/0") for row in rows):
-                logging.getLogger("pose2mesh").warning(
-                    "%s: without the size of its pictures the camera of each person is guessed alone, so people of one "
-                    "picture do not stand together; give --image-size",
-                    file,
+                warn(
+                    f"{file}: without the size of its pictures the camera of each person is guessed alone, so people "
+                    "of one picture do not stand together; give --image-size"
                 )
     return count
 

@@ -1,11 +1,11 @@
 """Keypoints to the joints that a network takes, and a word about those that nobody found."""
 
-import logging
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
 
+from pose2mesh.errors import warn
 from pose2mesh.skeletons import convert, joint_set
 from pose2mesh.skeletons.conversion import conversion_sources
 from pose2mesh.types import Keypoints2D
@@ -29,8 +29,7 @@ def _warn_of_absent(source: str, target: str) -> None:
     rows = conversion_sources(joint_set(source), joint_set(target))
     absent = [name for name, parts in zip(joint_set(target).joints, rows, strict=True) if not parts]
     if absent:
-        logging.getLogger("pose2mesh").warning(
-            "these weights take %s, and keypoints of %s have no %s: put at the mean of the others, so expect a worse "
-            "mesh; give keypoints of %s, or weights for joints that are found",
-            *(target, source, ", ".join(absent), target),
+        warn(
+            f"these weights take {target}, and keypoints of {source} have no {', '.join(absent)}: put at the mean of "
+            f"the others, so expect a worse mesh; give keypoints of {target}, or weights for joints that are found"
         )

@@ -1,6 +1,5 @@
 """Read pictures, and list folders of them."""
 
-import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pose2mesh.detectors.readers import KEYPOINT_SUFFIXES
-from pose2mesh.errors import FormatError, InputError, MissingDependencyError
+from pose2mesh.errors import FormatError, InputError, MissingDependencyError, warn
 
 _HEIF_SUFFIXES = (".heic", ".heif")
 _MOVING_SUFFIXES = (".gif", ".webp", ".png", ".apng", ".avif", ".avifs")
@@ -116,10 +115,8 @@ def _halve(path: Path, picture: Any) -> None:
     width, height = picture.size
     if picture.format == "JPEG" and picture.mode in ("L", "RGB") and MOST_PIXELS < width * height <= 2 * MOST_PIXELS:
         picture.draft(None, (width // 2, height // 2))
-        logging.getLogger("pose2mesh").warning(
-            "%s: %.0f megapixels, read at half its size; pixels of results and of --focal are those of %dx%d",
-            path, width * height / 1e6, *picture.size,
-        )  # fmt: skip
+        halved, size = "x".join(map(str, picture.size)), f"{width * height / 1e6:.0f} megapixels"
+        warn(f"{path}: {size}, read at half its size; pixels of results and of --focal are those of {halved}")
 
 
 def check_size(path: Path, size: tuple[int, int]) -> None:

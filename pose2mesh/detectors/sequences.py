@@ -1,6 +1,5 @@
 """Frames in a row: a video, or a folder of numbered pictures."""
 
-import logging
 import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -11,7 +10,7 @@ import numpy as np
 
 from pose2mesh.detectors.images import is_image, read_image
 from pose2mesh.detectors.videos import VideoFrame, is_video, read_video, video_info
-from pose2mesh.errors import FormatError, InputError
+from pose2mesh.errors import FormatError, InputError, warn
 
 FPS = 30.0  # of numbered frames and keypoint files, which do not tell
 FEWEST_FRAMES = 10  # numbered pictures that are a motion; fewer are photos
@@ -71,8 +70,7 @@ def frames_of(source: Path) -> Iterator[VideoFrame]:
     shape = None
     for frame in frames:
         if frame.image.shape != (shape := shape or frame.image.shape):
-            log = logging.getLogger("pose2mesh")
-            told = "%s: frame %d has another size than the first; read up to it (photos: --no-track)"
-            log.warning(told, source, frame.index)
+            told = f"frame {frame.index} has another size than the first; read up to it (photos: --no-track)"
+            warn(f"{source}: {told}")
             return
         yield frame

@@ -4,7 +4,6 @@ PyAV decodes (BSD; FFmpeg is inside its wheels). No frame is repeated or left ou
 not square are stretched, turned recordings turned. What cannot be decoded is told by a warning.
 """
 
-import logging
 from collections.abc import Iterator
 from fractions import Fraction
 from heapq import heappop, heappush
@@ -24,7 +23,7 @@ from pose2mesh.detectors.images import (
     to_rgb,
     upright,
 )
-from pose2mesh.errors import FormatError, InputError, MissingDependencyError
+from pose2mesh.errors import FormatError, InputError, MissingDependencyError, warn
 
 # Containers that hold their frames themselves; lists of other files (concat, HLS, ...) and the network are left out.
 _OPTIONS = {"format_whitelist": "mov,mp4,avi,matroska,webm", "protocol_whitelist": "file"}
@@ -91,7 +90,7 @@ def _animation(path: Path) -> Iterator[VideoFrame]:
         except Exception as error:  # as in read_image
             if not count:
                 raise
-            logging.getLogger("pose2mesh").warning("%s: damaged or cut; %d frames were read (%s)", path, count, error)
+            warn(f"{path}: damaged or cut; {count} frames were read ({error})")
 
 
 def _duration(picture: Any) -> float:
@@ -140,12 +139,10 @@ def _decode(path: Path) -> Iterator[VideoFrame]:
     if not count:
         raise FormatError(f"{path}: no frame of this video can be decoded{reason}")
     if announced and count < announced:
-        message = f"{path}: {announced - count} of {announced} frames cannot be decoded, the file is damaged or cut"
+        warn(f"{path}: {announced - count} of {announced} frames cannot be decoded, the file is damaged or cut{reason}")
     elif faults or (not announced and end + 1 < total):
-        message = f"{path}: {count} frames were read, the last one at {end:.2f} of {total:.2f} s; others are damaged"
-    else:
-        return
-    logging.getLogger("pose2mesh").warning("%s", message + reason)
+        told = f"{count} frames were read, the last one at {end:.2f} of {total:.2f} s"
+        warn(f"{path}: {told}; others are damaged{reason}")
 
 
 def _own_frames(container: Any, stream: Any, faults: list[str]) -> Iterator[tuple[int, Any]]:

@@ -3,7 +3,6 @@
 Never run on a GPU so far: tests replay a stand-in for the graph.
 """
 
-import logging
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.errors import warn
 from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.ops import requested_backend
 
@@ -71,8 +71,7 @@ class CapturedNetwork:
                 self._replays[key] = self._capture(self.network, keypoints)
             except RuntimeError as error:
                 self._is_possible = False
-                reason = str(error).splitlines()[0]
-                logging.getLogger("pose2mesh").warning("no CUDA graph, the network runs without: %s", reason)
+                warn(f"no CUDA graph, the network runs without: {str(error).splitlines()[0]}")
                 return None
             if len(self._replays) > self.most_graphs:
                 self._replays.popitem(last=False)

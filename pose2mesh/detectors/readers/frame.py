@@ -1,6 +1,5 @@
 """People as keypoint files hold them, and the one way from there to keypoints that every format goes."""
 
-import logging
 from dataclasses import replace
 from functools import cache
 from typing import Any, NamedTuple
@@ -10,7 +9,7 @@ import numpy as np
 from pose2mesh.detectors.readers.hands import SIDES, drop_missing, split_hands
 from pose2mesh.detectors.readers.meaning import Unit, in_pixels
 from pose2mesh.detectors.readers.naming import by_name, by_number, has_hands, holds, set_of_data_set
-from pose2mesh.errors import FormatError, InputError
+from pose2mesh.errors import FormatError, InputError, warn
 from pose2mesh.skeletons import HAND21, WITH_HANDS, JointSet
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.types import Keypoints2D
@@ -61,7 +60,7 @@ def to_frame(picture: Picture, joint_set: str | None, image_size: tuple[int, int
     people = [person for person in picture.people if wanted is HAND21 or person.body is not None]
     if len(people) < len(picture.people):
         lost = len(picture.people) - len(people)
-        _log().warning("%s: %d of %d people have no body and are left out", picture.where, lost, len(picture.people))
+        warn(f"{picture.where}: {lost} of {len(picture.people)} people have no body and are left out")
     size = picture.size or image_size
     if not people:
         return Frame(picture.name, _nobody(wanted.name if wanted else picture.nobody, size and tuple(size)))
@@ -127,17 +126,16 @@ def warn_of_doubts(keypoints: list[Keypoints2D], where: str) -> None:
     sized = [found for found in keypoints if len(found) and found.image_size]
     outside = [np.any(found.points > found.image_size, axis=-1)[found.confidence > 0] for found in sized]
     if outside and np.concatenate(outside).mean() > MOSTLY:
-        _log().warning(
-            "%s: most joints lie outside of the picture of %dx%d pixels; give the size of the one that they are from, "
-            "width first",
-            *(where, *(sized[0].image_size or ())),
+        size = "x".join(map(str, sized[0].image_size or ()))
+        warn(
+            f"{where}: most joints lie outside of the picture of {size} pixels; give the size of the one that they are "
+            "from, width first"
         )
     best = [float(found.confidence.max()) for found in keypoints if len(found) and found.confidence.any()]
     if best and max(best) < LOW_CONFIDENCE:
-        _log().warning(
-            "%s: no joint has a higher confidence than %.2g, so all are taken as doubtful and the mesh gets worse; if "
-            "they are right, leave the confidences out or scale them to 1",
-            *(where, max(best)),
+        warn(
+            f"{where}: no joint has a higher confidence than {max(best):.2g}, so all are taken as doubtful and the "
+            "mesh gets worse; if they are right, leave the confidences out or scale them to 1"
         )
 
 
@@ -200,7 +198,3 @@ def _hand(hand: np.ndarray | None) -> np.ndarray:
 def _with_confidence(values: np.ndarray) -> np.ndarray:
     """Values [..., 2 or 3] with their third column."""
     return values if values.shape[-1] == 3 else np.concatenate([values, np.ones_like(values[..., :1])], axis=-1)
-
-
-def _log() -> logging.Logger:
-    return logging.getLogger("pose2mesh")

@@ -5,7 +5,6 @@ registered backend that supports the tensor at hand. The reference supports ever
 """
 
 import functools
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, warn
 from pose2mesh.ops import native
 from pose2mesh.ops.chebyshev import cpu, cuda, cuda_fused, plain, reference, triton_support
 from pose2mesh.ops.chebyshev.arguments import check_call, expand
@@ -134,11 +133,8 @@ def _choose(requested: str, x: Tensor) -> str:
 
 @functools.cache
 def _say_once() -> None:
-    logging.getLogger("pose2mesh").warning(
-        "the graph layers run in plain torch, some two times slower than they could (%s); %s",
-        native.reason(),
-        native.remedy(),
-    )
+    reason, remedy = native.reason(), native.remedy()
+    warn(f"the graph layers run in plain torch, some two times slower than they could ({reason}); {remedy}")
 
 
 register_backend("reference", reference.chebyshev_conv, supports=lambda x: True, is_complete=True)

@@ -1,11 +1,12 @@
 """Whether the Triton kernels can run on a device, and what they share. Nothing here loads triton before it is used."""
 
 import functools
-import logging
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
+
+from pose2mesh.errors import warn
 
 _LEAST_CAPABILITY = (8, 0)  # bfloat16 on the tensor cores, and what the tests compile for
 _NUMBERS = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
@@ -31,9 +32,8 @@ def why_not(device: torch.device) -> str | None:
 @functools.cache
 def notice_fallback(device: torch.device) -> None:
     """Say in one line, once, that a CUDA device runs the reference."""
-    reason = why_not(device)
-    if reason:
-        logging.getLogger("pose2mesh").warning("graph layers on %s run on the reference path: %s", device, reason)
+    if reason := why_not(device):
+        warn(f"graph layers on {device} run on the reference path: {reason}")
 
 
 def working_dtype(x: Tensor) -> torch.dtype:
