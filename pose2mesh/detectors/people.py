@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pose2mesh.detectors.regions import Region
-from pose2mesh.detectors.similarity import extent, similarity, to_coco
+from pose2mesh.detectors.similarity import distinct_rows, extent, to_coco
 from pose2mesh.skeletons import MEDIAPIPE33
 from pose2mesh.types import Keypoints2D
 
@@ -30,12 +30,7 @@ def poses_of(people: list[Found]) -> np.ndarray:
 
 def distinct(people: list[Found]) -> list[Found]:
     """Without those that are like an earlier one."""
-    poses, kept = poses_of(people), []
-    alike = similarity(poses, poses)  # [P, P]
-    for i in range(len(people)):
-        if not (alike[i, kept] >= SAME_PERSON).any():
-            kept.append(i)
-    return [people[i] for i in kept]
+    return [people[i] for i in distinct_rows(poses_of(people), SAME_PERSON)]
 
 
 def to_keypoints(people: list[Found], size: tuple[int, int]) -> Keypoints2D:

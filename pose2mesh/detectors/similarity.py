@@ -5,19 +5,8 @@ import numpy as np
 from pose2mesh.skeletons import COCO17, COCO_ROWS, MEDIAPIPE33, convert
 
 # COCO's per-joint widths: how far annotators disagree, in units of the root of the person's area.
-WIDTHS = 2 * np.array(
-    [
-        0.026,
-        *[0.025] * 2,
-        *[0.035] * 2,
-        *[0.079] * 2,
-        *[0.072] * 2,
-        *[0.062] * 2,
-        *[0.107] * 2,
-        *[0.087] * 2,
-        *[0.089] * 2,
-    ]
-)  # [17]
+_OF_PAIRS = (0.025, 0.035, 0.079, 0.072, 0.062, 0.107, 0.087, 0.089)  # eyes to ankles, each left and right
+WIDTHS = 2 * np.array([0.026, *np.repeat(_OF_PAIRS, 2)])  # [17]
 SCORE_ROW = len(COCO17)  # of a find [18, 3], after its joints: its score lies in the last column
 LEAST = 0.05  # weight of a joint that nobody saw: it still tells a little
 
@@ -54,12 +43,16 @@ def _area(poses: np.ndarray) -> np.ndarray:
 def suppressed(poses: np.ndarray, same: float) -> np.ndarray:
     """The poses [P, 18, 3] of [N, 18, 3], best score (row 17) first, that are like no better one."""
     poses = poses[np.argsort(-poses[:, -1, 2], kind="stable")]
-    alike = similarity(poses[:, COCO_ROWS], poses[:, COCO_ROWS])  # [N, N]
-    kept: list[int] = []
+    return poses[distinct_rows(poses[:, COCO_ROWS], same)]
+
+
+def distinct_rows(poses: np.ndarray, same: float) -> list[int]:
+    """Rows of the poses [N, 17, 3] whose similarity with each kept one before them is below `same`."""
+    alike, kept = similarity(poses, poses), []  # [N, N]
     for i in range(len(poses)):
         if not (alike[i, kept] >= same).any():
             kept.append(i)
-    return poses[kept]
+    return kept
 
 
 def to_coco(joints: np.ndarray) -> np.ndarray:

@@ -6,10 +6,8 @@ Source: EasyMocap's doc/02_output.md (annots) and its reader's keys.
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pose2mesh.detectors.readers.frame import FoundPerson, Picture
-from pose2mesh.detectors.readers.json_values import all_have, objects, rows_of_joints, size_of
+from pose2mesh.detectors.readers.json_values import all_have, objects, part_of, rows_of_joints, size_of
 
 _PARTS = (("keypoints", "keypoints2d"), ("handl2d",), ("handr2d",))
 
@@ -22,13 +20,8 @@ def read_easymocap(content: dict | list, path: Path) -> list[Picture]:
     """The single picture of a file, with its size where the file tells it."""
     people = content["annots"] if isinstance(content, dict) else content
     found = [
-        FoundPerson(*(_part(person, keys, f"{path}: person {i}") for keys in _PARTS))
+        FoundPerson(*(part_of(person, keys, rows_of_joints, f"{path}: person {i}") for keys in _PARTS))
         for i, person in enumerate(objects(people, str(path), "'annots'"))
     ]
     size = size_of(content) if isinstance(content, dict) else None
     return [Picture(path.stem, found, str(path), size, hands_apart=True, nobody="openpose25")]
-
-
-def _part(person: dict, keys: tuple[str, ...], where: str) -> np.ndarray | None:
-    values = next((person[key] for key in keys if key in person), None)
-    return rows_of_joints(values, where) if values not in (None, []) else None

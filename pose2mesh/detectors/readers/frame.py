@@ -96,9 +96,7 @@ def to_keypoints(
     become their hands, those without a seen joint left out. Raises InputError for another shape, for a number of joints
     of no set, and as `in_pixels` does.
     """
-    if values.ndim != 3 or values.shape[2] not in (2, 3):
-        shape = list(values.shape)
-        raise InputError(f"{where}: keypoints have shape {shape}, expected [joints, 2 or 3] per person")
+    _check_shape(values, list(values.shape), where)
     values, joints = by_number(values, joint_set, where)
     wanted = find_joint_set(joint_set) if joint_set else None
     return _finish(values, joints, wanted, Picture("", [], where, scored=False), image_size, handedness)
@@ -183,11 +181,14 @@ def _stack(people: list[np.ndarray], where: str) -> np.ndarray:
         found = " and ".join(str(list(shape)) for shape in shapes)
         raise InputError(f"{where}: people's joints have different shapes, {found}; one joint set per file")
     values = np.stack(people) if people else np.zeros((0, 0, 3))
-    if people and (values.ndim != 3 or values.shape[2] not in (2, 3)):
-        raise InputError(
-            f"{where}: keypoints have shape {list(values.shape[1:])}, expected [joints, 2 or 3] per person"
-        )
+    _check_shape(values, list(values.shape[1:]), where)
     return values
+
+
+def _check_shape(values: np.ndarray, shape: list[int], where: str) -> None:
+    """Raise InputError, naming the shape, unless these are people [P, J, 2 or 3]."""
+    if values.ndim != 3 or values.shape[2] not in (2, 3):
+        raise InputError(f"{where}: keypoints have shape {shape}, expected [joints, 2 or 3] per person")
 
 
 def _hand(hand: np.ndarray | None) -> np.ndarray:

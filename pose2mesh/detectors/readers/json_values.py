@@ -1,6 +1,7 @@
 """JSON that somebody else wrote: its loading, and small checks that the readers share."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,6 +43,14 @@ def rows_of_joints(values: Any, where: str) -> np.ndarray:
     if array.ndim != 2 or array.shape[1] not in (2, 3):
         raise FormatError(f"{where}: keypoints have shape {list(array.shape)}, expected [joints, 2 or 3]")
     return array
+
+
+def part_of(
+    person: dict, keys: tuple[str, ...], read: Callable[[Any, str], np.ndarray], where: str
+) -> np.ndarray | None:
+    """What `read` makes of the first key that a person has; None where that is none, null, or an empty list."""
+    values = next((person[key] for key in keys if key in person), None)
+    return read(values, where) if values not in (None, []) else None
 
 
 def size_of(values: dict, width: str = "width", height: str = "height") -> tuple[int, int] | None:

@@ -7,10 +7,8 @@ Sources: OpenPose's doc/02_output.md (versions 1.0 to 1.3), the JSON of sd-webui
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pose2mesh.detectors.readers.frame import FoundPerson, Picture
-from pose2mesh.detectors.readers.json_values import all_have, flat_joints, size_of
+from pose2mesh.detectors.readers.json_values import all_have, flat_joints, part_of, size_of
 from pose2mesh.errors import FormatError
 
 _BODY = ("pose_keypoints_2d", "pose_keypoints")  # the second up to version 1.0
@@ -53,10 +51,4 @@ def _picture(content: dict, name: str, where: str) -> Picture:
 def _person(person: Any, where: str) -> FoundPerson:
     if not isinstance(person, dict):
         raise FormatError(f"{where}: not an object with {_BODY[0]}")
-    return FoundPerson(*(_part(person, keys, where) for keys in (_BODY, *_HANDS)))
-
-
-def _part(person: dict, keys: tuple[str, ...], where: str) -> np.ndarray | None:
-    """Joints [J, 3] of one part; None where the file has no such key, null, or an empty list."""
-    values = next((person[key] for key in keys if key in person), None)
-    return flat_joints(values, where) if values not in (None, []) else None
+    return FoundPerson(*(part_of(person, keys, flat_joints, where) for keys in (_BODY, *_HANDS)))
