@@ -14,8 +14,7 @@ from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.errors import InputError
 from pose2mesh.evaluation.images import predict_images
 from pose2mesh.losses.images import full_loss, picture_loss
-from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.spin import ImageBackbone, ImagePrediction
+from pose2mesh.networks.spin import ImageBackbone
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
 
@@ -46,7 +45,7 @@ class ImageAugmentation:
             return None
         parts = {"real": float(real.detach())}
         if self.settings.supervision:
-            predicted, camera = _detached(found)
+            predicted, camera = without_impossible_shapes(found.parameters), found.camera.detach()
             augmented = augment_poses(self.prior, predicted, self.settings.latent, generator)
             pictures, truth = self.synthesizer(images, predicted, augmented, camera, rng)
             again = predict_images(self.network, torch.from_numpy(pictures), self.precision)
@@ -59,11 +58,6 @@ class ImageAugmentation:
 
     def _descend(self, loss: Tensor) -> bool:
         return descend(loss, [self.optimizer], self.clip_norm)
-
-
-def _detached(found: ImagePrediction) -> tuple[BodyParameters, Tensor]:
-    """What synthesis starts from, without gradients and without impossible shapes."""
-    return without_impossible_shapes(found.parameters), found.camera.detach()
 
 
 def freeze_norms(network: nn.Module) -> nn.Module:

@@ -9,7 +9,8 @@ from torch import nn
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.adaptation.image_dapa import ImageAugmentation, freeze_norms
 from pose2mesh.adaptation.image_target import load_image_target
-from pose2mesh.checkpoints.image_backbone import load_image_backbone, save_image_backbone
+from pose2mesh.checkpoints import save_weights
+from pose2mesh.checkpoints.image_backbone import load_image_backbone
 from pose2mesh.errors import InputError
 from pose2mesh.networks.spin import ImageBackbone
 from pose2mesh.training.config import StageConfig
@@ -60,7 +61,7 @@ class ImageAdaptation(Task):
         return {"network": self.network, "optimizer": self.steps.optimizer, "losses": self.losses}
 
     def save_weights(self, path: Path) -> nn.Module:
-        save_image_backbone(path, self.network, self.settings)
+        save_weights(path, self.network, self.settings)
         return self.network
 
     def records(self) -> dict[str, dict[str, Any]]:

@@ -41,9 +41,8 @@ def reprojection_loss(backbone: Backbone, features: Tensor, keypoints: Tensor, w
 def held_out_error(backbone: Backbone, target: TargetSet, size: int = 256) -> float:
     """`reprojection_loss` of the people that no step sees."""
     total = count = 0.0
-    for keypoints in target.held_out_batches(size):
-        device = next(backbone.extractor.parameters()).device
-        keypoints = keypoints.to(device)
+    for keypoints in target.held_out.split(size):
+        keypoints = keypoints.to(next(backbone.extractor.parameters()).device)
         loss = reprojection_loss(backbone, backbone.features(keypoints), keypoints, target.confident(keypoints))
         total, count = total + float(loss) * len(keypoints), count + len(keypoints)
     return total / count

@@ -1,6 +1,5 @@
 """Target keypoints: 2D joints of people in the user's own files, and nothing else."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,9 +44,6 @@ class TargetSet:
         """Weights [B,J] of the joints that re-projection looks at: the confidence, 0 for what is below the limit."""
         confidence = keypoints[..., 2]
         return confidence * (confidence >= self.least_confidence)
-
-    def held_out_batches(self, size: int) -> Iterator[Tensor]:
-        yield from self.held_out.split(size)
 
 
 def split_target(

@@ -59,10 +59,8 @@ def _build(name: str, direction: str, settings: Any, device: torch.device, say: 
         made = [_with_graph(workload) for workload in made]
         if settings.has_compile:
             made = [add_compiled(workload) for workload in made]
-    if not settings.paths:
-        return made
-    wanted = {*settings.paths, "reference"}  # which the others are compared with
-    return [replace(w, paths={path: run for path, run in w.paths.items() if path in wanted}) for w in made]
+    wanted = settings.paths and {*settings.paths, "reference"}  # which the others are compared with
+    return [workload.only(wanted) for workload in made]
 
 
 def _with_graph(workload: Workload) -> Workload:

@@ -58,7 +58,7 @@ def run_benchmark(
         for index, workload in enumerate(workloads.build(name, device, has_pyg=_has_pyg(settings))):
             workload = _extend(workload, settings, device)
             known |= workload.paths.keys()
-            jobs.append((name, index, _only(workload, settings.paths)))
+            jobs.append((name, index, workload.only(settings.paths)))
     if unknown := sorted({*settings.paths} - known):
         raise InputError(f"--paths {','.join(unknown)}: unknown here; choose from {', '.join(sorted(known))}")
     direction = TRAIN if settings.mode == "train" else FORWARD
@@ -82,10 +82,6 @@ def _extend(workload: Workload, settings: Settings, device: torch.device) -> Wor
     if settings.has_export and settings.mode == "network" and device.type == "cpu":
         workload = add_exported(workload)
     return replace(workload, floor=_floor_path(workload))
-
-
-def _only(workload: Workload, names: tuple[str, ...]) -> Workload:
-    return replace(workload, paths={name: run for name, run in workload.paths.items() if not names or name in names})
 
 
 def _measure(

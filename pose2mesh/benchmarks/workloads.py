@@ -1,7 +1,7 @@
 """What is measured: networks and operators, each as a set of paths that must give the same result."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import numpy as np
@@ -39,6 +39,10 @@ class Workload:
     modules: tuple[nn.Module, ...]  # whose mode and gradients a pass sets
     make_input: Callable[[int], Tensor]  # batch size to input
     floor: Callable[[Tensor], Tensor] | None = None  # whose dense products are the lower bound, if no path's are
+
+    def only(self, names: Collection[str]) -> "Workload":
+        """The same with these paths alone; with all if none is named."""
+        return replace(self, paths={name: run for name, run in self.paths.items() if not names or name in names})
 
 
 def classic(
@@ -140,13 +144,9 @@ def _layer(operator: SparseOperator, width: int, device: torch.device, has_pyg: 
         modules[PYG] = PygConvolution(operator, linear).to(device)
     paths: dict[str, Callable[[Tensor], Tensor]] = dict(modules)
     for name in available_backends(torch.zeros(1, device=device)):
-        paths[name] = partial(_convolve, name, operator, linear)
+        paths[name] = partial(chebyshev_conv, operator=operator, weight=linear.weight, bias=linear.bias, backend=name)
     name = f"layer {operator.shape[0]} x {width}"
     return Workload(name, paths, tuple(modules.values()), partial(_features, operator, width, device))
-
-
-def _convolve(backend: str, operator: SparseOperator, linear: nn.Linear, x: Tensor) -> Tensor:
-    return chebyshev_conv(x, operator, linear.weight, linear.bias, backend=backend)
 
 
 def _product(operator: SparseOperator, width: int, device: torch.device) -> Workload:

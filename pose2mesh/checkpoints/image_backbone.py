@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pose2mesh.checkpoints.official import read_official
-from pose2mesh.checkpoints.weights import fill, read_weights, save_weights
+from pose2mesh.checkpoints.weights import fill, read_weights
 from pose2mesh.detectors.landmark_features import FEATURES, NETWORK, landmark_features
 from pose2mesh.detectors.sessions import manifest
 from pose2mesh.errors import FormatError
@@ -54,11 +54,6 @@ def load_image_backbone(path: str | Path) -> tuple[ImageBackbone, dict[str, Any]
     if settings.get("kind") != KIND:
         raise FormatError(f"{path} does not hold an image backbone")
     return fill(lambda: new_image_backbone(settings), tensors, path), settings
-
-
-def save_image_backbone(path: str | Path, network: ImageBackbone, settings: dict[str, Any]) -> None:
-    """Write weights and settings atomically."""
-    save_weights(path, network, settings)  # type: ignore[arg-type]
 
 
 def is_image_backbone(path: str | Path) -> bool:

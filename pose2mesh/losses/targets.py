@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -31,8 +32,8 @@ class SequenceBatch(NamedTuple):
     betas: Tensor  # [B, S]
 
 
-class Targets(NamedTuple):
-    """Camera axes, metres. Rows that are not valid hold finite numbers that mean nothing."""
+class AnnotatedBatch(NamedTuple):
+    """People of annotated datasets; camera axes, metres. Invalid rows hold finite numbers that mean nothing."""
 
     keypoints: Tensor  # [B, J, 3] x, y in pixels and confidence, the network's set
     lifted: Tensor  # [B, J, 3] its 3D joints relative to their root
@@ -41,16 +42,4 @@ class Targets(NamedTuple):
     joints_valid: Tensor  # [B] bool
     vertices: Tensor  # [B, V, 3] relative to the root of `joints`; V = 0 where a stage trains the lifter alone
     vertices_valid: Tensor  # [B] bool
-
-
-class AnnotatedBatch(NamedTuple):
-    """Targets of people from several datasets; the fields are those of Targets."""
-
-    keypoints: Tensor
-    lifted: Tensor
-    lifted_valid: Tensor
-    joints: Tensor
-    joints_valid: Tensor
-    vertices: Tensor
-    vertices_valid: Tensor
-    has_edges: Tensor  # [] bool, whether the edge loss counts yet
+    has_edges: Tensor = torch.tensor(True)  # [] bool, whether the edge loss counts yet

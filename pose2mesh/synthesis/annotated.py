@@ -67,8 +67,8 @@ class AnnotatedSamples(Dataset):
                         people, self.surfaces, recipe.input_set, needs_mesh=recipe.needs_mesh, exact=recipe.exact
                     )
                 )
-        columns = (torch.cat(column) for column in zip(*parts, strict=True))
-        batch = AnnotatedBatch(*columns, has_edges=torch.tensor(step >= recipe.edges_from))
+        *columns, _ = zip(*parts, strict=True)
+        batch = AnnotatedBatch(*map(torch.cat, columns), has_edges=torch.tensor(step >= recipe.edges_from))
         batch = batch if recipe.exact else with_errors(batch, recipe.input_set, generator)
         return flipped(batch, recipe.input_set, generator) if recipe.flips else batch
 

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.checkpoints.image_backbone import new_image_backbone, save_image_backbone
+from pose2mesh.checkpoints import save_weights
+from pose2mesh.checkpoints.image_backbone import new_image_backbone
 from pose2mesh.evaluation.images import measure_images, predict_seen
 from pose2mesh.losses.images import full_loss
 from pose2mesh.networks.body_decoders import AnnyDecoder
@@ -60,7 +61,7 @@ class ImageTraining(Task):
         return {"network": self.network, "optimizer": self.optimizer}
 
     def save_weights(self, path: Path) -> nn.Module:
-        save_image_backbone(path, self.network, self.config.network())
+        save_weights(path, self.network, self.config.network())
         return self.network
 
     def records(self) -> dict[str, dict[str, Any]]:

@@ -15,7 +15,6 @@ from pose2mesh.checkpoints.image_backbone import (
     is_image_backbone,
     load_image_backbone,
     new_image_backbone,
-    save_image_backbone,
 )
 from pose2mesh.checkpoints.prior import BODY_BONES, KIND
 from pose2mesh.cli.main import main
@@ -51,7 +50,7 @@ def write_run(folder, bones=BODY_BONES):
     """Weights of a tiny backbone and of a tiny prior."""
     torch.manual_seed(0)
     backbone, prior = folder / "backbone.safetensors", folder / "prior.safetensors"
-    save_image_backbone(backbone, new_image_backbone(SMALL), SMALL)
+    save_weights(backbone, new_image_backbone(SMALL), SMALL)
     settings = {"kind": KIND, "body": "some body", "bones": list(bones), "width": 16, "latent": 4}
     save_weights(prior, PosePrior(len(bones), 16, 4), settings)
     config = folder / "adapt.yaml"

@@ -9,7 +9,8 @@ import yaml
 from interrupted_runs import digest, stop_after
 from tiny_pack import write_pack
 
-from pose2mesh.checkpoints.image_backbone import is_image_backbone, load_image_backbone, save_image_backbone
+from pose2mesh.checkpoints import save_weights
+from pose2mesh.checkpoints.image_backbone import is_image_backbone, load_image_backbone
 from pose2mesh.cli.main import main
 from pose2mesh.errors import FormatError
 from pose2mesh.geometry.weak_perspective import SIDE
@@ -63,7 +64,7 @@ def test_behind_the_landmark_network(tmp_path, capsys):
     seen = network.look(torch.zeros(2, SIDE, SIDE, 3, dtype=torch.uint8))
     assert torch.isfinite(network.estimate(network.features(seen)).parameters.rotations).all()
     other = tmp_path / "other.safetensors"
-    save_image_backbone(other, network, {**settings, "eyes": "0" * 64})
+    save_weights(other, network, {**settings, "eyes": "0" * 64})
     with pytest.raises(FormatError, match="behind another pose_landmark_full"):
         load_image_backbone(other)
 

@@ -1,7 +1,6 @@
 """Annotation files: JSON whose every fault is reported as file, key and remedy."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +82,6 @@ def read_entry(path: Path, remedy: str) -> Entry:
     return Entry(read_json(path, remedy), path, "", remedy)
 
 
-def read_entries(path: Path, remedy: str) -> list[Entry]:
-    """The objects of a JSON list."""
-    return _entries(read_json(path, remedy), path, "", remedy)
-
-
 def read_coco(path: Path, remedy: str) -> tuple[dict[int, Entry], list[Entry]]:
     """(images by id, annotations) of a file in COCO's format."""
     content = read_entry(path, remedy)
@@ -113,7 +107,7 @@ def has_box(annotation: Entry) -> bool:
 def joints_by_id(path: Path, key: str, num_joints: int, remedy: str) -> dict[int, np.ndarray]:
     """2D detections [J, 3] by the integer under `key`; files without confidences count as sure."""
     found = {}
-    for entry in read_entries(path, remedy):
+    for entry in _entries(read_json(path, remedy), path, "", remedy):
         points = entry.any_numbers("keypoints")
         if points.size % num_joints or points.size // num_joints < 2 or not np.isfinite(points).all():
             raise entry.fault(f"has no finite x, y of {num_joints} joints under 'keypoints'")
@@ -150,9 +144,4 @@ def read_json(path: Path, remedy: str) -> Any:
 def _entries(content: Any, path: Path, where: str, remedy: str) -> list[Entry]:
     if not isinstance(content, list):
         raise FormatError(f"{path}: {where or 'the file'} is no JSON list; {remedy}")
-    return list(_numbered(content, path, where, remedy))
-
-
-def _numbered(content: list, path: Path, where: str, remedy: str) -> Iterator[Entry]:
-    for i, item in enumerate(content):
-        yield Entry(item, path, f"{where}[{i}]", remedy)
+    return [Entry(item, path, f"{where}[{i}]", remedy) for i, item in enumerate(content)]

@@ -10,7 +10,7 @@ from torch import Tensor
 from pose2mesh.datasets.annotated.dataset import Dataset
 from pose2mesh.datasets.annotated.meshes import BodySurfaces, project
 from pose2mesh.datasets.annotated.table import SampleTable
-from pose2mesh.losses.targets import Targets
+from pose2mesh.losses.targets import AnnotatedBatch
 from pose2mesh.plugins import find
 from pose2mesh.skeletons import joint_set
 
@@ -20,7 +20,7 @@ _FIT_PIXELS = 64.0  # side of the box in which COCO's fits are judged
 
 def make_targets(
     people: SampleTable, surfaces: BodySurfaces, input_set: str, *, needs_mesh: bool, exact: bool = False
-) -> Targets:
+) -> AnnotatedBatch:
     """Inputs without synthesized errors and targets of some people; `exact` projects where there are detections too."""
     dataset, target_set = find("dataset", people.dataset), TARGET_SETS[input_set]
     sees_detections = dataset.sees_detections and not exact
@@ -36,7 +36,7 @@ def make_targets(
     seen = people.measured if seen_is_measured else seen
     everyone = torch.ones_like(fits)
     root = joints[:, _root(target_set)]
-    return Targets(
+    return AnnotatedBatch(
         keypoints=_keypoints(people, seen, sees_detections),
         lifted=seen - seen[:, _root(input_set)],
         lifted_valid=everyone if seen_is_measured else fits,
@@ -78,11 +78,11 @@ def misfit_in_box(drawn: Tensor, labels: Tensor, pixels: Tensor) -> Tensor:
     return distance * _FIT_PIXELS / side.clamp(min=1)
 
 
-def _measured_only(people: SampleTable) -> Targets:
+def _measured_only(people: SampleTable) -> AnnotatedBatch:
     everyone = torch.ones(len(people), dtype=torch.bool)
     joints = people.measured - people.measured[:, _root("human36m17")]
     keypoints = _keypoints(people, people.measured, False)
-    return Targets(keypoints, joints, everyone, joints, everyone, joints[:, :0], everyone)
+    return AnnotatedBatch(keypoints, joints, everyone, joints, everyone, joints[:, :0], everyone)
 
 
 def _keypoints(people: SampleTable, seen: Tensor, sees_detections: bool) -> Tensor:
