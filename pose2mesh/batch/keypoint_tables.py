@@ -11,10 +11,7 @@ from pose2mesh.paths import atomic_write
 
 
 def write_keypoint_table(
-    files: Sequence[Path],
-    output: Path,
-    joint_set: str | None = None,
-    image_size: tuple[int, int] | None = None,
+    files: Sequence[Path], output: Path, joint_set: str | None = None, image_size: tuple[int, int] | None = None
 ) -> int:
     """One row for each person of each frame; returns their number. `id` is FILE/FRAME/PERSON.
 

@@ -105,11 +105,7 @@ def _measure(
     budget = 0.5 if settings.is_quick else settings.budget_s
     group.barrier()
     own = median_ms(
-        runs,
-        device,
-        budget_s=budget,
-        least_runs=2 if settings.is_quick else 3,
-        is_cpu_time=settings.is_cpu_time,
+        runs, device, budget_s=budget, least_runs=2 if settings.is_quick else 3, is_cpu_time=settings.is_cpu_time
     )
     times = dict(zip(own, group.mean(torch.tensor(list(own.values()))).tolist(), strict=True))
     peaks = {} if settings.is_quick else _peaks(jobs, direction, batch, device)

@@ -77,8 +77,7 @@ def _measure(weights: str, batch: int, threads: int, processes: int, rows: int) 
     rate = processes * rows / processor.sum()
     hours = 1e9 / rate / _SECONDS_OF_HOUR
     return TableRow(
-        *(weights, batch, threads, processes),
-        *(processes * rows / wall.max(), rate, peak.max(), size.mean(), hours),
+        *(weights, batch, threads, processes), *(processes * rows / wall.max(), rate, peak.max(), size.mean(), hours)
     )
 
 

@@ -32,10 +32,7 @@ from pose2mesh.skeletons.conversion import DERIVED
 # MANO's joints in the file's order, and the vertices that serve as fingertips, which MANO has no joint for: those of
 # manopth (manolayer.py), which makes the targets of the Pose2Mesh release. Others take their neighbors, thumb to pinky:
 # FreiHAND's own code (mano_utils.py) 744, 320, 443, 555, 672; smplx (vertex_ids.py) 744, 320, 443, 554, 671.
-_HAND_JOINTS = (
-    "wrist",
-    *(f"{f}{k}" for f in ("index", "middle", "pinky", "ring", "thumb") for k in (1, 2, 3)),
-)
+_HAND_JOINTS = ("wrist", *(f"{f}{k}" for f in ("index", "middle", "pinky", "ring", "thumb") for k in (1, 2, 3)))
 _FINGERTIPS = {"thumb4": 745, "index4": 317, "middle4": 444, "ring4": 556, "pinky4": 673}
 _LEFT_MIDDLE_TIP = 445
 

@@ -44,10 +44,7 @@ class LinearBlendBody(nn.Module):
     faces: Tensor
 
     def __init__(
-        self,
-        arrays: dict[str, np.ndarray],
-        bone_names: tuple[str, ...],
-        keypoint_rows: dict[str, np.ndarray],
+        self, arrays: dict[str, np.ndarray], bone_names: tuple[str, ...], keypoint_rows: dict[str, np.ndarray]
     ):
         """`arrays` holds the buffers by name; `keypoint_rows` maps a surface keypoint's name to weights [V].
 

@@ -26,10 +26,7 @@ AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
 
 def save_weights(
-    path: str | Path,
-    network: nn.Module,
-    settings: dict[str, Any],
-    dtype: torch.dtype = torch.float32,
+    path: str | Path, network: nn.Module, settings: dict[str, Any], dtype: torch.dtype = torch.float32
 ) -> None:
     """Write a network and its settings atomically; `dtype` float16 halves the file. Counters stay integers."""
     tensors = {

@@ -80,10 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sizes", type=_sizes, help="qem: vertices per coarse level, such as 1723,431,108")
     parser.add_argument("--levels", type=int, help="hem: how often to halve (default: to at most 32 nodes)")
     parser.add_argument(
-        "--order",
-        choices=("stable", "legacy"),
-        default="stable",
-        help="hem: legacy for published weights",
+        "--order", choices=("stable", "legacy"), default="stable", help="hem: legacy for published weights"
     )
     parser.add_argument(
         "--fit-upsampling",

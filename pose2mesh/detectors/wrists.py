@@ -10,11 +10,7 @@ from pose2mesh.skeletons import COCO17, convert
 from pose2mesh.types import Keypoints2D
 
 # Lengths of an adult in metres; the longest in the picture tells the scale, since foreshortening only shortens.
-_LENGTHS = {
-    ("elbow", "wrist"): 0.26,
-    ("shoulder", "elbow"): 0.29,
-    ("shoulder", "hip"): 0.5,
-}
+_LENGTHS = {("elbow", "wrist"): 0.26, ("shoulder", "elbow"): 0.29, ("shoulder", "hip"): 0.5}
 _ACROSS = ("shoulder", 0.36)  # from one shoulder to the other
 HAND_BEYOND = 0.35  # the middle of the hand lies this share of the forearm beyond the wrist
 CROP_METRES = (0.4, 0.6)  # sides of the crops

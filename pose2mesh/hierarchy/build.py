@@ -109,8 +109,7 @@ def _build_qem(
         upsample.append(barycentric_upsampling(centered[fine_ids], fine_faces, within, coarse_faces))
         pool.append(
             sparse.csr_matrix(
-                (np.ones(len(within)), (np.arange(len(within)), within)),
-                shape=(len(coarse_ids), len(fine_ids)),
+                (np.ones(len(within)), (np.arange(len(within)), within)), shape=(len(coarse_ids), len(fine_ids))
             )
         )
     return Hierarchy(

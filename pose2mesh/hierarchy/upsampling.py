@@ -45,8 +45,7 @@ def _candidates(anchors: np.ndarray, coarse_faces: np.ndarray, num_coarse: int) 
     """Pairs of a fine vertex and a coarse face that touches one of the vertex's anchors, each once."""
     face_of_corner = np.repeat(np.arange(len(coarse_faces)), 3)  # [3F']
     touching = sparse.csr_matrix(
-        (np.ones(coarse_faces.size), (coarse_faces.ravel(), face_of_corner)),
-        shape=(num_coarse, len(coarse_faces)),
+        (np.ones(coarse_faces.size), (coarse_faces.ravel(), face_of_corner)), shape=(num_coarse, len(coarse_faces))
     )
     fine = np.nonzero(anchors >= 0)[0]
     near = sparse.csr_matrix((np.ones(len(fine)), (fine, anchors[anchors >= 0])), shape=(len(anchors), num_coarse))

@@ -30,14 +30,7 @@ def picture_loss(found: Any, keypoints: Tensor, decoder: Any, weights: ImageLoss
     return weights.joints_2d * (keypoints[..., 2] * squared).mean() + scale_penalty(found.camera)
 
 
-def full_loss(
-    found: Any,
-    joints: Tensor,
-    truth: Any,
-    camera: Tensor,
-    decoder: Any,
-    weights: ImageLoss,
-) -> Tensor:
+def full_loss(found: Any, joints: Tensor, truth: Any, camera: Tensor, decoder: Any, weights: ImageLoss) -> Tensor:
     """The loss of an ImagePrediction where everything is known: joints [B,19,3] m, BodyParameters, the crop's camera
     [B,3]; `decoder`: a BodyDecoder.
     """

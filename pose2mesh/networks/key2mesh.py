@@ -61,12 +61,7 @@ class Key2Mesh(nn.Module):
     """
 
     def __init__(
-        self,
-        lifter: PoseFeatures | PublishedFeatures,
-        head: nn.Module,
-        decoder: BodyDecoder,
-        *,
-        joint_set: str,
+        self, lifter: PoseFeatures | PublishedFeatures, head: nn.Module, decoder: BodyDecoder, *, joint_set: str
     ):
         super().__init__()
         self.lifter, self.head, self.decoder = lifter, head, decoder

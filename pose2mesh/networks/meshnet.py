@@ -26,14 +26,7 @@ ChannelPlan = tuple[tuple[int, ...], ...]
 # Widths through each block: the joint graph, one block per level from coarse to fine, one more on the finest.
 _WIDE = (256, 256, 256)
 _NARROW = (128, 128, 128)
-BODY_PLAN: ChannelPlan = (
-    (5, 32, 64, 64),
-    (64, 128, 256),
-    *[_WIDE] * 4,
-    (256, 128, 128),
-    *[_NARROW] * 2,
-    (128, 64, 3),
-)
+BODY_PLAN: ChannelPlan = ((5, 32, 64, 64), (64, 128, 256), *[_WIDE] * 4, (256, 128, 128), *[_NARROW] * 2, (128, 64, 3))
 HAND_PLAN: ChannelPlan = ((5, 32, 64, 64), (64, 128, 256), *[_WIDE] * 3, (256, 128, 128), (128, 64, 3))
 
 
@@ -172,14 +165,7 @@ class MeshNet(nn.Module):
             return batch_norm_relu(y, norm, residual)
         scale, shift = _scale_and_shift(linear, norm)
         return chebyshev_conv(
-            x,
-            operator,
-            linear.weight,
-            shift,
-            activation="relu",
-            residual=residual,
-            scale=scale,
-            upsampling=upsampling,
+            x, operator, linear.weight, shift, activation="relu", residual=residual, scale=scale, upsampling=upsampling
         )
 
 

@@ -84,10 +84,7 @@ class SparseOperator(nn.Module):
                 self._wrapped[key] = (
                     _compressed(self.crow, self.col, self.values.to(dtype), self.shape),
                     _compressed(
-                        self.crow_transposed,
-                        self.col_transposed,
-                        self.values_transposed.to(dtype),
-                        self.shape[::-1],
+                        self.crow_transposed, self.col_transposed, self.values_transposed.to(dtype), self.shape[::-1]
                     ),
                 )
         return self._wrapped[key]

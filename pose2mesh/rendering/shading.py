@@ -20,11 +20,7 @@ BACKGROUND = (0.93, 0.94, 0.95)  # neutral light gray of the side view and of co
 
 # Direction from the surface to the light, and its strength: key from the upper left behind the camera, a
 # weaker fill from the right, and a rim from above and behind that lifts the head off the background.
-LIGHTS = (
-    ((-0.65, -0.60, -0.60), 0.95),
-    ((0.90, 0.00, -0.45), 0.20),
-    ((0.25, -0.80, 0.55), 0.25),
-)
+LIGHTS = (((-0.65, -0.60, -0.60), 0.95), ((0.90, 0.00, -0.45), 0.20), ((0.25, -0.80, 0.55), 0.25))
 SKY, GROUND = 0.18, 0.08  # ambient light from above and from below: shadows stay open, never black
 GLOSS, GLOSS_POWER = 0.15, 20.0  # a faint highlight of the key light shows the curvature
 EDGE = 0.45  # share of the light that surfaces seen edge-on lose: limbs stay apart where one crosses another

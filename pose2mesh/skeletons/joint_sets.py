@@ -32,12 +32,7 @@ COCO17 = JointSet(
 COCO19 = JointSet(  # COCO-17 with the pelvis and neck that Pose2Mesh appends (mid hips, mid shoulders)
     "coco19",
     (*_COCO, "pelvis", "neck"),
-    (
-        *_COCO_BONES,
-        *both_sides(("pelvis", "*_hip"), ("neck", "*_shoulder")),
-        ("pelvis", "neck"),
-        ("neck", "nose"),
-    ),
+    (*_COCO_BONES, *both_sides(("pelvis", "*_hip"), ("neck", "*_shoulder")), ("pelvis", "neck"), ("neck", "nose")),
     root="pelvis",
 )
 HUMAN36M17 = JointSet(

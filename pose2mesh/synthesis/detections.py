@@ -70,13 +70,7 @@ class Detector:
 class Detections:
     """Joints of samples in a network's set, from exact points of the body."""
 
-    def __init__(
-        self,
-        body: AnnyBody | MeshBody,
-        target: str,
-        output: str,
-        sources: Sequence[tuple[float, str]],
-    ):
+    def __init__(self, body: AnnyBody | MeshBody, target: str, output: str, sources: Sequence[tuple[float, str]]):
         """`target` is the network's set, `output` that of the joints it returns; shares need not sum to one.
 
         Without `sources` every sample has the network's own set.

@@ -32,11 +32,7 @@ class Path(NamedTuple):
 
 
 def place(
-    joints: np.ndarray,
-    keypoints: np.ndarray,
-    soles: np.ndarray | None,
-    times: np.ndarray,
-    camera: Camera,
+    joints: np.ndarray, keypoints: np.ndarray, soles: np.ndarray | None, times: np.ndarray, camera: Camera
 ) -> Path:
     """Place one person, of whom a joint is seen at some time; where gaps enclose none, by interpolation.
 

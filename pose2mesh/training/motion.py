@@ -30,12 +30,7 @@ from pose2mesh.networks.temporal import FrameAnswers
 from pose2mesh.settings import Strict
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.synthesis.detections import conversion
-from pose2mesh.synthesis.sequences import (
-    MotionVariation,
-    SequenceMixture,
-    SyntheticSequences,
-    recorded_runs,
-)
+from pose2mesh.synthesis.sequences import MotionVariation, SequenceMixture, SyntheticSequences, recorded_runs
 from pose2mesh.training.config import CameraShare, DetectorShare, RunConfig, StageConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.optimization import Average, descend, learning_rate, make_optimizer

@@ -10,15 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pose2mesh.datasets.annotated.files import (
-    Entry,
-    has_box,
-    image_of,
-    joints_by_id,
-    read_coco,
-    read_entry,
-    read_json,
-)
+from pose2mesh.datasets.annotated.files import Entry, has_box, image_of, joints_by_id, read_coco, read_entry, read_json
 from pose2mesh.datasets.annotated.parameters import body_parameters, pinhole, sample_of
 from pose2mesh.datasets.sample import FittedBody, Joints2D, Joints3D, Sample, SampleCamera
 from pose2mesh.errors import FormatError, MissingFileError

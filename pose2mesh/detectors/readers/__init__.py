@@ -3,14 +3,7 @@
 from pathlib import Path
 
 from pose2mesh.detectors.readers.formats import FILE_READERS, JSON_FORMATS
-from pose2mesh.detectors.readers.frame import (
-    Frame,
-    Picture,
-    number_array,
-    to_frame,
-    to_keypoints,
-    warn_of_doubts,
-)
+from pose2mesh.detectors.readers.frame import Frame, Picture, number_array, to_frame, to_keypoints, warn_of_doubts
 from pose2mesh.detectors.readers.hands import with_handedness
 from pose2mesh.detectors.readers.json_values import load_json
 from pose2mesh.errors import FormatError, InputError

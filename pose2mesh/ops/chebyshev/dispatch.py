@@ -82,14 +82,7 @@ def chebyshev_conv(
     chosen = _BACKENDS[_choose(backend, x) if is_plain else "reference"]
     if chosen.is_complete:
         return chosen.conv(
-            x,
-            operator,
-            weight,
-            bias,
-            activation=activation,
-            residual=residual,
-            scale=scale,
-            upsampling=upsampling,
+            x, operator, weight, bias, activation=activation, residual=residual, scale=scale, upsampling=upsampling
         )
     if scale is not None:
         weight = weight * scale[:, None]
