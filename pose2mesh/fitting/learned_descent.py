@@ -23,8 +23,7 @@ from pose2mesh.losses.parameters import ParameterLoss
 from pose2mesh.losses.targets import Batch
 from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.body_decoders import AnnyDecoder
-from pose2mesh.networks.lifter import PoseFeatures
-from pose2mesh.networks.normalization import normalize_pose
+from pose2mesh.networks.lifter import PoseFeatures, normalize_pose
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.skeletons import joint_set as find_joint_set
 

@@ -11,8 +11,7 @@ from torch import Tensor, nn
 
 from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.body_decoders import BodyDecoder
-from pose2mesh.networks.lifter import PoseFeatures
-from pose2mesh.networks.parameter_head import estimate_parameters, start_at_rest
+from pose2mesh.networks.lifter import PoseFeatures, estimate_parameters, start_at_rest
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 
 LEAST_CONFIDENCE = 0.1  # below it the published network takes a joint for missing

@@ -1,16 +1,50 @@
-"""The compact PoseNet: a residual MLP that lifts a 2D pose (Martinez et al. 2017, with norms first)."""
+"""The compact PoseNet: a normalized 2D pose to features by a residual MLP, and from these to 3D joints and parameters.
+
+Martinez et al. 2017, with norms first; missing joints are marked, and the aspect ratio is kept.
+"""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.networks.normalization import normalize_pose
-from pose2mesh.networks.parameter_head import estimate_parameters, start_at_rest
+from pose2mesh.geometry.rotation import rot6d_to_rotmat
 from pose2mesh.networks.prediction import BodyParameters
 
 _DEVIATION_WIDTH = 64
 _SMALL = 3.0  # softplus(-3) is 0.05 m: where deviations start
+
+
+def normalize_pose(keypoints: Tensor) -> Tensor:
+    """Remove position and size from 2D poses.
+
+    The mean of the visible joints goes to zero, their root-mean-square distance from it to one. Unlike the original's
+    per-axis division by the deviation this keeps the aspect ratio, which tells a crouch from a stretch.
+
+    Shapes: keypoints [B,J,3] (x, y in any unit, confidence; 0 = missing); returns [B,J,3] with zeros where missing.
+    """
+    points, confidence = keypoints[..., :2], keypoints[..., 2:]  # [B, J, 2], [B, J, 1]
+    visible = (confidence > 0).to(points.dtype)
+    count = visible.sum(1, keepdim=True).clamp(min=1)  # [B, 1, 1]
+    points = torch.where(visible > 0, points, torch.zeros_like(points))
+    centered = (points - points.sum(1, keepdim=True) / count) * visible
+    scale = (centered.square().sum((1, 2), keepdim=True) / count).sqrt().clamp(min=1e-6)
+    return torch.cat([centered / scale, confidence * visible], -1)
+
+
+def start_at_rest(layers: nn.Module, rest6d: Tensor, num_shape: int) -> None:
+    """Let fresh layers begin near the rest pose `rest6d` [R,6] of the mean body."""
+    last = [module for module in layers.modules() if isinstance(module, nn.Linear)][-1]
+    with torch.no_grad():
+        last.weight.mul_(0.1)
+        last.bias.copy_(torch.cat([torch.zeros(num_shape), rest6d.flatten()]))
+
+
+def estimate_parameters(layers: nn.Module, features: Tensor, num_shape: int) -> BodyParameters:
+    """Features [B,C] through layers that give S + 6R numbers to rotations [B,R,3,3] and shape [B,S]."""
+    with torch.autocast(features.device.type, enabled=False):  # bfloat16 is too coarse for angles
+        out = layers(features.float())  # [B, S + 6R]
+        return BodyParameters(rot6d_to_rotmat(out[:, num_shape:].unflatten(1, (-1, 6))), out[:, :num_shape])
 
 
 class Lifted(NamedTuple):

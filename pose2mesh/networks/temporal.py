@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pose2mesh.geometry.rotation import rot6d_to_rotmat, rotmat_to_rot6d
-from pose2mesh.networks.normalization import normalize_pose
+from pose2mesh.networks.lifter import normalize_pose
 
 FRAMES = 27  # that a layer sees, at 30 a second
 RATE = 30.0

@@ -11,8 +11,7 @@ from pose2mesh.ops.chebyshev.dispatch import (
 )
 from pose2mesh.ops.chebyshev.reference import chebyshev_basis
 from pose2mesh.ops.kept import Kept, freeze
-from pose2mesh.ops.memory import LIFETIME, reused_activations
-from pose2mesh.ops.micro_batches import in_micro_batches
+from pose2mesh.ops.memory import LIFETIME, in_micro_batches, reused_activations
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.tiled import TiledOperator, with_tiled_operators
 from pose2mesh.ops.upsampling import Upsampling

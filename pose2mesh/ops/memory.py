@@ -1,20 +1,23 @@
 """Memory of the CPU paths: kept, since fresh pages cost more than their use, and in huge pages where there are any.
 
 A page of 4 KiB is mapped and cleared on first use and looked up on every other one. On the paper's network this is 4 ms
-a pass for the activations and a third of the time in which the weights are read (docs/kernels.md).
+a pass for the activations and a third of the time in which the weights are read (docs/kernels.md). The activations of a
+large batch fit no cache: a few samples go at a time.
 """
 
 import mmap
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import prod
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
 
 _HUGE_PAGE = 1 << 21  # bytes
 LIFETIME = 3  # results of layers that follow an activation before it is overwritten
+_ROWS = 8192  # about one body of full resolution, or ten hands
 
 
 class _Kept(threading.local):
@@ -81,3 +84,32 @@ def move_to_huge_pages(module: nn.Module) -> None:
         if is_large and parameter.device.type == "cpu" and parameter.is_contiguous():
             moved = empty(parameter.numel(), parameter.dtype).view_as(parameter)
             parameter.data = moved.copy_(parameter.data)
+
+
+def in_micro_batches(module: nn.Module, run: Callable[[Tensor], Tensor], x: Tensor, rows: int) -> Tensor:
+    """run(x), in inference on the CPU for a few samples after another; `rows` counts those of a sample's widest layer.
+
+    Only for what treats every sample by itself, and whose result is not that of a graph layer: layers take turns in the
+    same memory (`reused_activations`). Where hooks watch `module`, which runs, all samples go at once through memory of
+    their own, so that hooks see and may keep what layers return. Shapes: x [B, ...]; returns [B, ...].
+    """
+    is_plain = torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling()
+    if is_plain or _is_watched(module):
+        return run(x)
+    count = max(1, _ROWS // rows)
+    with reused_activations():
+        if x.shape[0] <= count:
+            return run(x)
+        first = run(x[:count])
+        out = first.new_empty(x.shape[0], *first.shape[1:])
+        out[:count] = first
+        for start in range(count, x.shape[0], count):
+            out[start : start + count] = run(x[start : start + count])
+    return out
+
+
+def _is_watched(module: nn.Module) -> bool:
+    """Whether a forward hook of the module, of a part of it, or of all modules is registered."""
+    if torch_module._global_forward_hooks or torch_module._global_forward_pre_hooks:
+        return True
+    return any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())

@@ -7,8 +7,7 @@ import torch
 from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
-from pose2mesh.augmentation.human36m_noise import add_human36m_errors
-from pose2mesh.augmentation.posefix_noise import synthesize_errors
+from pose2mesh.augmentation.release_noise import add_human36m_errors, synthesize_errors
 from pose2mesh.datasets.annotated.meshes import BodySurfaces
 from pose2mesh.datasets.annotated.table import SampleTable
 from pose2mesh.datasets.annotated.targets import make_targets

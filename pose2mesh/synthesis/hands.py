@@ -14,9 +14,8 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from pose2mesh.augmentation.cameras import project
-from pose2mesh.augmentation.detector_noise import CLEAN, DetectorNoise
+from pose2mesh.augmentation.detector_noise import CLEAN, PROTOCOL_HAND_NOISE, DetectorNoise, add_hand_noise
 from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, TRAINING_FAMILIES, distinct_gestures, gesture_pool
-from pose2mesh.augmentation.hand_noise import PROTOCOL_HAND_NOISE, add_hand_noise
 from pose2mesh.augmentation.hand_poses import HandPoses, HandPoseSampler, vary
 from pose2mesh.augmentation.poses import random_rotations
 from pose2mesh.body_models import LinearBlendBody

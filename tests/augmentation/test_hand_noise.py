@@ -2,8 +2,7 @@
 
 import torch
 
-from pose2mesh.augmentation.detector_noise import CLEAN, DetectorNoise
-from pose2mesh.augmentation.hand_noise import PROTOCOL_HAND_NOISE, add_hand_noise
+from pose2mesh.augmentation.detector_noise import CLEAN, PROTOCOL_HAND_NOISE, DetectorNoise, add_hand_noise
 
 POINTS = torch.randn(512, 21, 2, generator=torch.Generator().manual_seed(0))
 NOTHING = {"jitter": 0.0, "miss": 0.0, "swap": 0.0, "absent": 0.0}

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pose2mesh.augmentation.human36m_noise import add_human36m_errors, crop_size
+from pose2mesh.augmentation.release_noise import add_human36m_errors, crop_size
 from pose2mesh.skeletons import joint_set
 
 COUNT = 20000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose2mesh.augmentation.posefix_noise import _move, similarity_radius, synthesize_errors
+from pose2mesh.augmentation.release_noise import _move, similarity_radius, synthesize_errors
 from pose2mesh.skeletons import joint_set
 
 COCO = joint_set("coco17")

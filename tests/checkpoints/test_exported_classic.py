@@ -13,7 +13,7 @@ from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.networks.meshnet import MeshNet
 from pose2mesh.networks.pose2mesh import ClassicPose2Mesh
 from pose2mesh.networks.posenet import PoseNet
-from pose2mesh.ops import micro_batches
+from pose2mesh.ops import memory
 from pose2mesh.skeletons import joint_set
 
 JOINTS = joint_set("coco19")
@@ -40,7 +40,7 @@ def exported(tmp_path_factory):
     ).eval()
     path = tmp_path_factory.mktemp("export") / "classic.onnx"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(micro_batches, "_ROWS", 1)
+        patch.setattr(memory, "_ROWS", 1)
         export.export_network(network, path)
     return network, path
 

@@ -169,7 +169,7 @@ AUDIT = (
     ),
     Mutant(
         "inversions as far off as misses",
-        "pose2mesh/augmentation/posefix_noise.py",
+        "pose2mesh/augmentation/release_noise.py",
         "_draw(on_other, place, zero, middle, None, generator)",
         "_draw(on_other, place, zero, far, None, generator)",
         ("tests/augmentation/test_posefix_noise.py",),

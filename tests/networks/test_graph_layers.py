@@ -13,7 +13,7 @@ from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.hierarchy.spirals import spiral_sequences
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.graph_layers import Edges, Spirals
-from pose2mesh.networks.graph_layers.spiral import SpiralLayer
+from pose2mesh.networks.graph_layers.plain import SpiralLayer
 from pose2mesh.ops import SparseOperator
 from pose2mesh.plugins import find
 

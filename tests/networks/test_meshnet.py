@@ -196,7 +196,7 @@ def test_training_in_bfloat16_is_near_training_in_float32():
 
 def test_norms_that_train_in_evaluation_see_the_whole_batch(monkeypatch):
     """As in test-time adaptation: no micro-batches then."""
-    monkeypatch.setattr("pose2mesh.ops.micro_batches._ROWS", 1)
+    monkeypatch.setattr("pose2mesh.ops.memory._ROWS", 1)
     network = MeshNet(*random_operators(SMALL_PLAN), SMALL_PLAN).eval()
     for norm in network.bn:
         norm.train()

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose2mesh.networks.normalization import normalize_pose
+from pose2mesh.networks.lifter import normalize_pose
 
 
 def poses(count: int = 6, missing: float = 0.3, seed: int = 0) -> torch.Tensor:

@@ -14,7 +14,7 @@ import torch
 from test_chebyshev_reference import dense_polynomial, ring_with_chords, scaled_laplacian
 
 from pose2mesh.ops import SparseOperator
-from pose2mesh.ops.chebyshev import dispatch, triton_support
+from pose2mesh.ops.chebyshev import cuda_frame, dispatch
 from pose2mesh.ops.chebyshev.ring_tiles import CHUNK, ring_tiles
 
 HERE = Path(__file__).parent
@@ -74,8 +74,8 @@ def test_backends_are_offered_for_cuda_tensors_alone():
 
 
 def _forget() -> None:
-    triton_support.why_not.cache_clear()
-    triton_support.notice_fallback.cache_clear()
+    cuda_frame.why_not.cache_clear()
+    cuda_frame.notice_fallback.cache_clear()
 
 
 class _OnCuda:
@@ -87,11 +87,11 @@ class _OnCuda:
 def test_auto_prefers_the_kernels_and_says_once_what_is_missing(monkeypatch, caplog):
     monkeypatch.delenv(dispatch.ENVIRONMENT_VARIABLE, raising=False)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (9, 0))
-    monkeypatch.setattr(triton_support, "find_spec", lambda name: True)
+    monkeypatch.setattr(cuda_frame, "find_spec", lambda name: True)
     _forget()
     assert dispatch._choose("auto", _OnCuda()) == "cuda"
     assert dispatch._choose("cuda-fused", _OnCuda()) == "cuda-fused"
-    monkeypatch.setattr(triton_support, "find_spec", lambda name: None)
+    monkeypatch.setattr(cuda_frame, "find_spec", lambda name: None)
     _forget()
     assert [dispatch._choose("auto", _OnCuda()) for _ in range(2)] == ["reference"] * 2
     assert [r.getMessage().count("triton is not installed") for r in caplog.records] == [1]
@@ -101,7 +101,7 @@ def test_auto_prefers_the_kernels_and_says_once_what_is_missing(monkeypatch, cap
 def test_old_devices_run_the_reference(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Old")
-    monkeypatch.setattr(triton_support, "find_spec", lambda name: True)
+    monkeypatch.setattr(cuda_frame, "find_spec", lambda name: True)
     _forget()
-    assert "Old has compute capability 7.5" in triton_support.why_not(_OnCuda.device)
+    assert "Old has compute capability 7.5" in cuda_frame.why_not(_OnCuda.device)
     _forget()

@@ -22,8 +22,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import load_network
 from pose2mesh.losses.targets import Batch
 from pose2mesh.metrics import mpjpe, pa_mpjpe
-from pose2mesh.networks.lifter import Lifter
-from pose2mesh.networks.normalization import normalize_pose
+from pose2mesh.networks.lifter import Lifter, normalize_pose
 from pose2mesh.paths import write_json
 from pose2mesh.settings import load_config
 from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies, pose_pool

@@ -6,9 +6,8 @@ know of a level: a scaled Laplacian, a list of edges, or spirals. `order` is the
 feast, the length of a spiral.
 """
 
-from pose2mesh.networks.graph_layers.chebyshev import ChebyshevLayer
 from pose2mesh.networks.graph_layers.geometric import GAT, GCN, SAGE, Edges, FeaSt
-from pose2mesh.networks.graph_layers.spiral import SpiralLayer, Spirals
+from pose2mesh.networks.graph_layers.plain import ChebyshevLayer, SpiralLayer, Spirals
 from pose2mesh.plugins import register
 
 __all__ = ["ChebyshevLayer", "Edges", "Spirals"]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from pose2mesh.errors import optional_import
 from pose2mesh.hierarchy import Hierarchy
-from pose2mesh.networks.graph_layers.epilogue import finish
+from pose2mesh.networks.graph_layers.plain import finish
 
 
 class Edges(nn.Module):

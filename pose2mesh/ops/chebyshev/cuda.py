@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pose2mesh.ops.chebyshev.cuda_frame import Epilogue, convolution
-from pose2mesh.ops.chebyshev.triton_support import power_of_two, working_dtype
+from pose2mesh.ops.chebyshev.cuda_frame import Epilogue, convolution, power_of_two, working_dtype
 from pose2mesh.ops.first_derivative import first_derivative_only
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling

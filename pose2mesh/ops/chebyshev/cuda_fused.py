@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from pose2mesh.ops.chebyshev.arguments import expand
-from pose2mesh.ops.chebyshev.cuda_frame import Epilogue, convolution
+from pose2mesh.ops.chebyshev.cuda_frame import Epilogue, can_run_kernels, convolution, power_of_two, working_dtype
 from pose2mesh.ops.chebyshev.ring_tiles import CHUNK, RingTiles, ring_tiles
-from pose2mesh.ops.chebyshev.triton_support import can_run_kernels, power_of_two, working_dtype
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pose2mesh.errors import InputError, warn
 from pose2mesh.ops import native
-from pose2mesh.ops.chebyshev import cpu, cuda, cuda_fused, plain, reference, triton_support
+from pose2mesh.ops.chebyshev import cpu, cuda, cuda_frame, cuda_fused, plain, reference
 from pose2mesh.ops.chebyshev.arguments import check_call, expand
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling
@@ -111,7 +111,7 @@ def _choose(requested: str, x: Tensor) -> str:
     usable = available_backends(x)
     if requested == "auto":
         if x.device.type == "cuda":
-            triton_support.notice_fallback(x.device)
+            cuda_frame.notice_fallback(x.device)
         if usable[0] == "cpu" and not native.is_available():
             _say_once()
         return usable[0]
@@ -135,4 +135,4 @@ register_backend("cpu-torch", plain.chebyshev_conv, supports=lambda x: x.device.
 register_backend("cpu", cpu.chebyshev_conv, supports=lambda x: x.device.type == "cpu", is_complete=True)
 # cuda-fused is chosen by name: `auto` keeps to the path whose cost is known until the other was measured to be faster.
 register_backend("cuda-fused", cuda_fused.chebyshev_conv, supports=cuda_fused.supports, is_complete=True)
-register_backend("cuda", cuda.chebyshev_conv, supports=triton_support.can_run_kernels, is_complete=True)
+register_backend("cuda", cuda.chebyshev_conv, supports=cuda_frame.can_run_kernels, is_complete=True)

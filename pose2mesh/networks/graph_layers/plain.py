@@ -1,4 +1,7 @@
-"""The spiral convolution (Lim et al. 2018; SpiralNet++, Gong et al. 2019): a fixed order of neighbors, one matrix."""
+"""Graph convolutions in torch alone: Chebyshev, the default of the compact network, and spirals.
+
+A spiral (Lim et al. 2018; SpiralNet++, Gong et al. 2019) is a fixed order of neighbors; one matrix weighs it.
+"""
 
 import numpy as np
 import torch
@@ -7,7 +10,35 @@ from torch import Tensor, nn
 from pose2mesh.errors import InputError
 from pose2mesh.hierarchy import Hierarchy
 from pose2mesh.hierarchy.spirals import spiral_sequences
-from pose2mesh.networks.graph_layers.epilogue import finish
+from pose2mesh.ops import SparseOperator, chebyshev_conv
+
+
+def finish(y: Tensor, activation: str | None, residual: Tensor | None) -> Tensor:
+    """activation(y) + residual; all [B, N, C], `activation` is None or "relu"."""
+    y = y.relu() if activation == "relu" else y
+    return y if residual is None else y + residual
+
+
+class _Layer(nn.Module):
+    """Weights [C_out, C_in·order] by Glorot's rule, times `scale`, and a bias."""
+
+    def __init__(self, channels_in: int, channels_out: int, order: int, scale: float = 1.0):
+        super().__init__()
+        bound = scale * (6.0 / (channels_in * order + channels_out)) ** 0.5  # Glorot
+        self.weight = nn.Parameter(torch.empty(channels_out, channels_in * order).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.zeros(channels_out))
+
+
+class ChebyshevLayer(_Layer):
+    """One graph layer: sum_k T_k(L) x W_k + b (Defferrard et al. 2016)."""
+
+    @staticmethod
+    def operator(hierarchy: Hierarchy, level: int, order: int) -> SparseOperator:
+        """The level's scaled Laplacian."""
+        return SparseOperator.from_scipy(hierarchy.scaled_laplacian(level, "chebyshev"))
+
+    def forward(self, x: Tensor, operator: SparseOperator, **epilogue) -> Tensor:
+        return chebyshev_conv(x, operator, self.weight, self.bias, **epilogue)
 
 
 class Spirals(nn.Module):
@@ -20,14 +51,8 @@ class Spirals(nn.Module):
         self.register_buffer("indices", torch.as_tensor(np.asarray(indices, np.int64)), persistent=False)
 
 
-class SpiralLayer(nn.Module):
+class SpiralLayer(_Layer):
     """y_i = W [x_i, x_s1(i), x_s2(i), ...] + b; `order` nodes; what lies beyond a spiral's end counts as zero."""
-
-    def __init__(self, channels_in: int, channels_out: int, order: int, scale: float = 1.0):
-        super().__init__()
-        bound = scale * (6.0 / (channels_in * order + channels_out)) ** 0.5  # Glorot
-        self.weight = nn.Parameter(torch.empty(channels_out, channels_in * order).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.zeros(channels_out))
 
     @staticmethod
     def operator(hierarchy: Hierarchy, level: int, order: int) -> Spirals:
