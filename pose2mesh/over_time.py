@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pose2mesh.detectors import Detector, frame_finder
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints
-from pose2mesh.detectors.sequences import FPS, frame_numbers, frames_of, is_sequence, sequence_info
-from pose2mesh.detectors.sources import Entry
+from pose2mesh.detectors.sources import FPS, Entry, frame_numbers, frames_of, is_sequence, sequence_info
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.videos import VideoFrame, is_video
 from pose2mesh.fitting.people import Outputs

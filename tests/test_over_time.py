@@ -8,8 +8,8 @@ from PIL import Image
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
-from pose2mesh.detectors import Chosen, sequences
-from pose2mesh.detectors.sequences import is_sequence, numbered_frames
+from pose2mesh.detectors import Chosen, sources
+from pose2mesh.detectors.sources import is_sequence, numbered_frames
 from pose2mesh.errors import FormatError
 from pose2mesh.exporters import load_motion_file
 from pose2mesh.pipeline import Pose2Mesh
@@ -258,8 +258,8 @@ def test_a_cut_ends_who_was_seen_before(model, video):
 
 
 def test_a_rate_of_zero_is_told(model, video, monkeypatch):
-    info = sequences.video_info(video)
-    monkeypatch.setattr(sequences, "video_info", lambda path: info._replace(fps=0.0))
+    info = sources.video_info(video)
+    monkeypatch.setattr(sources, "video_info", lambda path: info._replace(fps=0.0))
     with pytest.raises(FormatError, match=r"walk.mp4: the video says 0.0 frames a second"):
         model.motion(video, detector=WalkDetector(1))
 

@@ -10,7 +10,7 @@ from pose2mesh import plugins
 from pose2mesh.cli.doctor import examine
 from pose2mesh.detectors import get_detector
 from pose2mesh.errors import InputError
-from pose2mesh.losses.weights import LossConfig
+from pose2mesh.losses.terms import LossConfig
 from pose2mesh.settings import load_config
 from pose2mesh.skeletons import JointSet, joint_set, joint_sets
 from pose2mesh.training.config import TrainConfig

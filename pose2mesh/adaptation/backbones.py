@@ -17,7 +17,7 @@ from pose2mesh.hierarchy import load_hierarchy
 from pose2mesh.losses.coordinates import distance_loss
 from pose2mesh.losses.parameters import ParameterLoss
 from pose2mesh.losses.targets import Batch
-from pose2mesh.losses.weights import LossConfig
+from pose2mesh.losses.terms import LossConfig
 from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.key2mesh import Key2Mesh
 from pose2mesh.networks.prediction import BodyParameters

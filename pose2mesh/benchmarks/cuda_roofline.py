@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pose2mesh.benchmarks.floor import record_products
+from pose2mesh.benchmarks.passes import record_products
 from pose2mesh.benchmarks.timing import median_ms
 from pose2mesh.ops import SparseOperator, register_backend, use_backend
 

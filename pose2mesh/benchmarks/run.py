@@ -10,9 +10,8 @@ from torch import Tensor
 
 from pose2mesh.benchmarks import workloads
 from pose2mesh.benchmarks.cuda_run import run_cuda_benchmark
-from pose2mesh.benchmarks.floor import floor_of
 from pose2mesh.benchmarks.memory import peak_mb
-from pose2mesh.benchmarks.passes import FORWARD, TRAIN, check, prepare, set_mode
+from pose2mesh.benchmarks.passes import FORWARD, TRAIN, check, floor_of, prepare, set_mode
 from pose2mesh.benchmarks.report import Report, Row
 from pose2mesh.benchmarks.runtimes import add_compiled, add_exported
 from pose2mesh.benchmarks.timing import median_ms

@@ -16,7 +16,7 @@ _CAMERAS = {"Linux": ("v4l2", "/dev/video{}"), "Darwin": ("avfoundation", "{}"),
 
 def played(path: Path) -> Iterator[VideoFrame]:
     """Frames of a video when their time has come."""
-    from pose2mesh.detectors.sequences import frames_of
+    from pose2mesh.detectors.sources import frames_of
 
     started = time.monotonic()
     for frame in frames_of(path):

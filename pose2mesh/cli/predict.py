@@ -121,7 +121,7 @@ def _predict_frames(model, file: Path, stem: str, names: FreeNames, options: arg
 
 def _is_motion(path: Path, options: argparse.Namespace) -> bool:
     """Whether an input is followed over time: a video or a folder of numbered frames, of bodies."""
-    from pose2mesh.detectors.sequences import is_sequence
+    from pose2mesh.detectors.sources import is_sequence
 
     return options.track and options.kind == "body" and path.exists() and is_sequence(path)
 

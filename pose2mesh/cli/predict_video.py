@@ -31,7 +31,7 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
 
     `bar` counts frames. Raises InputError for formats of single frames, NoPersonFoundError, FormatError.
     """
-    from pose2mesh.detectors.sequences import sequence_info
+    from pose2mesh.detectors.sources import sequence_info
 
     formats = ["mp4" if name == "png" else name for name in options.save]
     if wrong := [name for name in formats if name not in MOTION_FORMATS]:

@@ -100,8 +100,7 @@ def _protocol(config):
 
 def _measure(config, protocol) -> dict[str, Any]:
     from pose2mesh.checkpoints import load_network
-    from pose2mesh.evaluation.evaluator import evaluate
-    from pose2mesh.evaluation.upright import evaluate_upright
+    from pose2mesh.evaluation.evaluator import evaluate, evaluate_upright
     from pose2mesh.training.distributed import pick_device
 
     device = pick_device(config.device)

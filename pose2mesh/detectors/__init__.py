@@ -103,9 +103,9 @@ for _name, _place in {
     "blazepose": "blazepose:BlazePoseDetector",
     "blazepose-heavy": "blazepose:HeavyBlazePoseDetector",
     "blazepose-hands": "hands:HandDetector",
-    "blazepose-with-hands": "body_with_hands:BodyWithHandsDetector",
-    "mediapipe": "mediapipe:MediaPipeDetector",
-    "rtmlib": "rtmlib:RTMLibDetector",
+    "blazepose-with-hands": "hands:BodyWithHandsDetector",
+    "mediapipe": "other_packages:MediaPipeDetector",
+    "rtmlib": "other_packages:RTMLibDetector",
 }.items():
     register("detector", _name, f"pose2mesh.detectors.{_place}")
 register("detector", "none", NoDetector)

@@ -1,4 +1,4 @@
-"""Hands in pictures: MediaPipe Hands' networks, looked at twice.
+"""Hands in pictures by MediaPipe Hands' networks, looked at twice: alone, or with the bodies that they belong to.
 
 Hands are searched in the crops around the wrists of the bodies in the picture, in the whole picture and in overlapping
 windows of it: the palm detector misses a hand that fills little of what it is shown. Every find is looked at again in
@@ -13,9 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pose2mesh.detectors.blazepose import BlazePoseDetector
+from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.detectors.palms import HandNetworks
 from pose2mesh.detectors.wrists import Wrist, contradicts, wrists_of
 from pose2mesh.geometry.crop import Box, crop_image, keypoint_box, search_windows, square_box
+from pose2mesh.skeletons import BODY_HANDS59, COCO17, hand_of_body
 from pose2mesh.types import Keypoints2D
 
 JOINTS = 21
@@ -133,3 +135,26 @@ def _most_similar(found: Hand, hands: list[Hand]) -> Hand | None:
 
 def _is_known(found: Hand, hands: list[Hand]) -> bool:
     return any(similarity(found, hand) > SAME_HAND for hand in hands)
+
+
+class BodyWithHandsDetector:
+    """Finds people; the joints of hands that were not found are missing. Raises MissingDependencyError."""
+
+    kind = "body+hands"
+
+    def __init__(self) -> None:
+        self._bodies, self._hands = BlazePoseDetector(), HandDetector()
+
+    def detect(self, image: np.ndarray) -> Keypoints2D:
+        """People with body_hands59 in image uint8 [H, W, 3] RGB; P = 0 when there is nobody."""
+        size = (image.shape[1], image.shape[0])
+        bodies = in_joint_set(self._bodies.detect(image), COCO17.name)
+        points = np.zeros((len(bodies), len(BODY_HANDS59), 2), np.float32)
+        confidence = np.zeros(points.shape[:2], np.float32)
+        points[:, : len(COCO17)], confidence[:, : len(COCO17)] = bodies.points, bodies.confidence
+        for wrist, hand in self._hands.detect_at_wrists(image, bodies):
+            joints = to_hand_keypoints([hand], size)
+            first = BODY_HANDS59.index(hand_of_body(wrist.side).joints[0])
+            rows = slice(first, first + joints.points.shape[1])
+            points[wrist.person, rows], confidence[wrist.person, rows] = joints.points[0], joints.confidence[0]
+        return Keypoints2D(points, confidence, BODY_HANDS59.name, size)

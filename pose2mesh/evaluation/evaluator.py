@@ -1,5 +1,6 @@
-"""Measure a network by the mocap protocol, or on held-out gestures of a hand (docs/protocols.md)."""
+"""Measure a network by a protocol: recorded motion, everyday poses, gestures of a hand, a mesh (docs/protocols.md)."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,11 +9,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pose2mesh.checkpoints.build import BodyNetwork
-from pose2mesh.metrics import MetricAccumulator, hand_errors, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
+from pose2mesh.metrics import MetricAccumulator, hand_errors, knee_flexion, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
 from pose2mesh.networks.prediction import Prediction
-from pose2mesh.skeletons import PELVIS_ROW
+from pose2mesh.skeletons import PELVIS_ROW, joint_set
 from pose2mesh.synthesis.detections import conversion
 from pose2mesh.synthesis.mocap import ProtocolBatch
+from pose2mesh.synthesis.upright import UprightProtocol
 
 # COCO-17 and the pelvis, which comes next in COCO-19; the neck is left out.
 PROTOCOL_JOINTS = slice(PELVIS_ROW + 1)
@@ -87,3 +89,34 @@ def _errors(predicted: Prediction, predicted_joints: Tensor, joints: Tensor, ver
 
 
 MEASURES = {"body": measure, "hand": measure_hands, "mesh": measure_all}
+
+
+def evaluate_upright(network: BodyNetwork, protocol: UprightProtocol, **settings: Any) -> dict[str, Any]:
+    """{"clean": {...}, "noisy": {...}} as `evaluate`, whose settings these are, with kinds of poses as groups.
+
+    Each total and each group also holds `knee_flexion`: {"truth": degrees, "predicted": degrees}, medians over legs.
+    """
+    names = joint_set("coco19").joints
+    knees: dict[tuple[str, str, str], list[float]] = defaultdict(list)  # of input, group and side of the comparison
+
+    def bend(name: str, batch: ProtocolBatch, predicted: Prediction) -> None:
+        for source, points in (("truth", batch.joints), ("predicted", predicted.joints)):
+            flexion = knee_flexion(points[:, : len(names)], names).tolist()  # [B, 2]
+            for group, legs in zip(batch.groups, flexion, strict=True):
+                knees[name, group, source] += legs
+
+    metrics = evaluate(network, protocol, on_result=bend, **settings)
+    return {name: _with_knees(name, summary, knees) for name, summary in metrics.items()}
+
+
+def _with_knees(name: str, summary: dict[str, Any], knees: dict[tuple[str, str, str], list[float]]) -> dict[str, Any]:
+    def medians(groups: list[str]) -> dict[str, float]:
+        return {s: _median([v for g in groups for v in knees[name, g, s]]) for s in ("truth", "predicted")}
+
+    for group, values in summary["groups"].items():
+        values["knee_flexion"] = medians([group])
+    return summary | {"knee_flexion": medians(list(summary["groups"]))}
+
+
+def _median(values: list[float]) -> float:
+    return float(torch.tensor(values).nanquantile(0.5))

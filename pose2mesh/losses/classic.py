@@ -9,8 +9,7 @@ from torch import Tensor, nn
 from pose2mesh.losses.coordinates import mean_absolute
 from pose2mesh.losses.surface import edge_loss, normal_loss
 from pose2mesh.losses.targets import AnnotatedBatch, Batch
-from pose2mesh.losses.terms import Compared, weigh
-from pose2mesh.losses.weights import LossConfig
+from pose2mesh.losses.terms import Compared, LossConfig, weigh
 
 
 class ClassicObjective(nn.Module):

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.losses.targets import Batch
-from pose2mesh.losses.terms import Compared, weigh
-from pose2mesh.losses.weights import LossConfig
+from pose2mesh.losses.terms import Compared, LossConfig, weigh
 
 
 class CompactObjective(nn.Module):

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.losses.targets import Batch
-from pose2mesh.losses.terms import Compared, weigh
-from pose2mesh.losses.weights import LossConfig
+from pose2mesh.losses.terms import Compared, LossConfig, weigh
 
 _LIMB_WEIGHTS = {"wrist": 8.0, "ankle": 8.0, "elbow": 4.0, "knee": 4.0, "shoulder": 2.0, "hip": 2.0}  # the paper's
 

@@ -12,7 +12,7 @@ from pose2mesh.augmentation.hand_gestures import TRAINING_FAMILIES
 from pose2mesh.augmentation.hand_poses import HandPoses
 from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
-from pose2mesh.losses.weights import LossConfig
+from pose2mesh.losses.terms import LossConfig
 from pose2mesh.settings import Strict, registered
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pose2mesh.detectors.sequences import frames_of
 from pose2mesh.detectors.sessions import default_threads
+from pose2mesh.detectors.sources import frames_of
 from pose2mesh.detectors.videos import VideoFrame
 from pose2mesh.errors import InputError
 from pose2mesh.exporters.motion import check_motion

@@ -8,7 +8,7 @@ from small_classic import ball_hierarchy, small_classic
 
 from pose2mesh.benchmarks import Settings, cuda_run, workloads
 from pose2mesh.benchmarks.cuda_roofline import BF16, DATASHEETS, FP32, TF32, Rates, Work, layer_work, work_of
-from pose2mesh.benchmarks.floor import record_products
+from pose2mesh.benchmarks.passes import record_products
 
 CPU = torch.device("cpu")
 RATES = Rates({FP32: 1.0, TF32: 2.0, BF16: 4.0}, 0.5)

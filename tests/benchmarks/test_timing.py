@@ -3,7 +3,7 @@ import time
 import pytest
 import torch
 
-from pose2mesh.benchmarks.floor import floor_of
+from pose2mesh.benchmarks.passes import floor_of
 from pose2mesh.benchmarks.timing import median_ms
 
 CPU = torch.device("cpu")

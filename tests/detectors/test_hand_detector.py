@@ -6,7 +6,7 @@ import torch
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.detectors import get_detector
-from pose2mesh.detectors.body_with_hands import BodyWithHandsDetector
+from pose2mesh.detectors.hands import BodyWithHandsDetector
 from pose2mesh.errors import InputError
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body

@@ -11,7 +11,7 @@ from pose2mesh import paths
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import build_network, save_weights
 from pose2mesh.cli.main import main
-from pose2mesh.evaluation.upright import evaluate_upright
+from pose2mesh.evaluation.evaluator import evaluate_upright
 from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.synthesis.upright import GROUPS, UprightProtocol
 

@@ -9,8 +9,7 @@ from pose2mesh import plugins
 from pose2mesh.losses import edge_loss, normal_loss
 from pose2mesh.losses.classic import ClassicObjective
 from pose2mesh.losses.targets import AnnotatedBatch
-from pose2mesh.losses.terms import Compared
-from pose2mesh.losses.weights import LossConfig
+from pose2mesh.losses.terms import Compared, LossConfig
 from pose2mesh.networks.prediction import MeshPrediction
 
 FACES = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])

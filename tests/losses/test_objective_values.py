@@ -13,7 +13,7 @@ from pose2mesh.checkpoints import build_network
 from pose2mesh.losses.compact import CompactObjective
 from pose2mesh.losses.parameters import ParameterLoss
 from pose2mesh.losses.targets import Batch
-from pose2mesh.losses.weights import LossConfig
+from pose2mesh.losses.terms import LossConfig
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.compact_hand import _ALONG
 from pose2mesh.networks.prediction import BodyParameters

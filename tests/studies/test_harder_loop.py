@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.detectors.mediapipe import MediaPipeDetector
+from pose2mesh.detectors.other_packages import MediaPipeDetector
 from pose2mesh.errors import MissingFileError
 from pose2mesh.skeletons import joint_set
 from tools.studies.harder_loop import HardScenes, compare

@@ -22,7 +22,7 @@ from pose2mesh.augmentation.cameras import PhotoCameras
 from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import AnnyBody, load_anny_body
-from pose2mesh.detectors.mediapipe import MediaPipeDetector
+from pose2mesh.detectors.other_packages import MediaPipeDetector
 from pose2mesh.evaluation.closed_loop import measure_closed_loop, scene_pictures, scene_sheet
 from pose2mesh.metrics import pa_mpjpe
 from pose2mesh.paths import write_json

@@ -15,8 +15,7 @@ from pose2mesh.datasets.annotated.freihand import check_truth
 from pose2mesh.datasets.sample import Sample
 from pose2mesh.errors import InputError
 from pose2mesh.evaluation.config import TestConfig
-from pose2mesh.evaluation.protocols.errors_of_joints import JointErrors
-from pose2mesh.evaluation.protocols.errors_of_mesh import MeshErrors
+from pose2mesh.evaluation.protocols.errors import JointErrors, MeshErrors
 from pose2mesh.evaluation.protocols.people import People, PeopleOf
 from pose2mesh.evaluation.protocols.rules import Rules, rules_of
 from pose2mesh.evaluation.protocols.sequences import Sequences

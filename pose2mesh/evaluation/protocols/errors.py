@@ -1,4 +1,4 @@
-"""Errors of predicted meshes by the rules of a protocol."""
+"""Errors by the rules of a protocol: of the joints that PoseNet lifts, and of predicted meshes."""
 
 import numpy as np
 import torch
@@ -9,6 +9,21 @@ from pose2mesh.errors import InputError
 from pose2mesh.evaluation.protocols.rules import Rules
 from pose2mesh.metrics import hand_errors, mpjpe, mpvpe, pa_mpjpe, pa_mpvpe
 from pose2mesh.skeletons import joint_set
+
+
+class JointErrors:
+    """Compares joints of a network's own set, relative to its root: those that the protocol counts, else all."""
+
+    def __init__(self, rules: Rules, input_set: str):
+        joints = joint_set(input_set)
+        root = joints.root or "pelvis"
+        counted = rules.evaluated if input_set == rules.joint_set else joints.joints
+        self.root, self.counted = joints.index(root), [joints.index(name) for name in counted]
+
+    def __call__(self, lifted: Tensor, truth: Tensor) -> dict[str, Tensor]:
+        """Errors [B] m of joints [B, J, 3] m."""
+        ours, true = ((points - points[:, self.root, None])[:, self.counted] for points in (lifted, truth))
+        return {"pa_mpjpe": pa_mpjpe(ours, true), "mpjpe": mpjpe(ours, true)}
 
 
 class MeshErrors:
