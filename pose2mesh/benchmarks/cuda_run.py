@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from pose2mesh.benchmarks import workloads
-from pose2mesh.benchmarks.cuda_report import CudaReport, CudaRow
 from pose2mesh.benchmarks.cuda_roofline import BF16, FP32, TF32, Rates, Work, layer_work, measure_rates, work_of
 from pose2mesh.benchmarks.memory import rise_on_cuda
 from pose2mesh.benchmarks.original import CooConvolution
 from pose2mesh.benchmarks.passes import FORWARD, TRAIN, prepare, set_mode
+from pose2mesh.benchmarks.report import CudaReport, CudaRow
 from pose2mesh.benchmarks.runtimes import add_compiled
 from pose2mesh.benchmarks.timing import median_ms
 from pose2mesh.benchmarks.workloads import ORIGINAL, PYG, Workload

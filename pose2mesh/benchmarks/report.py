@@ -1,4 +1,4 @@
-"""The result of a benchmark: rows, as JSON and as a table."""
+"""The result of a benchmark: rows, as JSON and as a table; on a GPU also the type of the numbers and the roofline."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -35,6 +35,21 @@ _COLUMNS: Columns = (
     ("peak MB", ">9", number("peak_mb", 0)),
     ("× original", ">11", number("ratio_to_original", 1)),
     ("÷ floor", ">9", number("ratio_to_floor", 2)),
+)
+_CUDA_COLUMNS: Columns = (
+    ("network", "<22", attrgetter("network")),
+    ("path", "<12", attrgetter("path")),
+    ("dtype", "<6", attrgetter("dtype")),
+    ("pass", "<9", attrgetter("direction")),
+    ("batch", ">5", number("batch", 0)),
+    ("ms", ">10", number("ms", 3)),
+    ("samples/s", ">11", number("samples_per_s", 0)),
+    ("peak MB", ">9", number("peak_mb", 0)),
+    ("× original", ">11", number("ratio_to_original", 1)),
+    ("roofline", ">10", number("roofline_ms", 4)),
+    ("÷ roofline", ">11", number("ratio_to_roofline", 1)),
+    ("÷ bytes", ">9", number("ratio_to_byte_bound", 1)),
+    ("error", ">9", lambda row: f"{row.error:.0e}"),
 )
 
 
@@ -84,3 +99,21 @@ class Report:
         head = "".join(f"{name:{form}}" for name, form, _ in self.columns)
         lines = ("".join(f"{cell(row):{form}}" for _, form, cell in self.columns) for row in self.rows)
         return "\n".join([machine, "", head, *lines])
+
+
+@dataclass(frozen=True)
+class CudaRow(Row):
+    """`ratio_to_original` is to the original way in float32, as torch computes by default."""
+
+    dtype: str  # fp32 | tf32 | bf16
+    error: float  # of the largest value, against the reference in fp32
+    roofline_ms: float  # least time: each number moved once
+    byte_bound_ms: float  # least time of the path that is not fused, which moves more
+    ratio_to_roofline: float
+    ratio_to_byte_bound: float
+
+
+@dataclass(frozen=True)
+class CudaReport(Report):
+    columns: ClassVar[Columns] = _CUDA_COLUMNS
+    rows: list[CudaRow]  # type: ignore[assignment]

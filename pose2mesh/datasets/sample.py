@@ -1,11 +1,13 @@
-"""What every annotation dataset yields: one person in one picture, in the same units and axes whatever the source.
+"""What every annotation dataset yields, one person in one picture in the same units and axes, and how it is treated.
 
 Metres and radians; the camera frame is x right, y down, z forward; pixels are x to the right, y down from the top left
 corner. A sample holds body parameters, not meshes: 6,890 vertices of every person would fill the memory, and
 `pose2mesh.datasets.annotated.targets` makes them for a batch.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -80,3 +82,17 @@ class Sample:
     labels: Joints2D | None = None  # marked by people or projected from `joints`
     detections: Joints2D | None = None  # found by the detector whose output the release publishes
     vertices: np.ndarray | None = None  # [V, 3] float32 m, camera frame, where the dataset has the mesh itself
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A reader, and how the release treats what it reads."""
+
+    read: Callable[..., Iterator[Sample]]  # (folder, split): the people of a split in the order of the files
+    splits: tuple[str, ...] = ("train", "test")
+    is_hand: bool = False  # people are hands
+    has_detections: bool = False  # `read` takes `with_detections`, whether their files are looked for
+    sees_detections: bool = False  # the network sees published detections instead of projections
+    joints_are_measured: bool = False  # joints and root of the mesh are the dataset's, not the fit's
+    largest_misfit_m: float = inf  # mean distance of fitted and measured joints, beyond which a fit is not used
+    largest_misfit_px: float = inf  # the same in the picture, in a box of 64 pixels

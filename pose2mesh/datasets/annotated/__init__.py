@@ -5,13 +5,12 @@ from pathlib import Path
 
 from pose2mesh.datasets.annotated.amass import read_amass
 from pose2mesh.datasets.annotated.coco import read_coco_fits
-from pose2mesh.datasets.annotated.dataset import Dataset
 from pose2mesh.datasets.annotated.freihand import read_freihand
 from pose2mesh.datasets.annotated.human36m import read_human36m
 from pose2mesh.datasets.annotated.muco import read_muco
 from pose2mesh.datasets.annotated.pw3d import read_pw3d
 from pose2mesh.datasets.annotated.surreal import read_surreal
-from pose2mesh.datasets.sample import Sample
+from pose2mesh.datasets.sample import Dataset, Sample
 from pose2mesh.errors import InputError
 from pose2mesh.plugins import find, register
 

@@ -7,9 +7,9 @@ the joints that it is compared in.
 import torch
 from torch import Tensor
 
-from pose2mesh.datasets.annotated.dataset import Dataset
 from pose2mesh.datasets.annotated.meshes import BodySurfaces, project
 from pose2mesh.datasets.annotated.table import SampleTable
+from pose2mesh.datasets.sample import Dataset
 from pose2mesh.losses.targets import AnnotatedBatch
 from pose2mesh.plugins import find
 from pose2mesh.skeletons import joint_set
