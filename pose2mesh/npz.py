@@ -20,9 +20,8 @@ from pose2mesh.paths import atomic_write
 
 MAX_BYTES = 4 << 30  # of all arrays together; a thousand people of the default body are 0.2 GB
 SMALL_BYTES = 32 << 20  # what any file may hold
-MOST_INFLATED = (
-    32  # times the size of the file; meshes inflate 5 times, and zeros, with which to fill memory, 1000 times
-)
+# Times the size of the file; meshes inflate 5 times, and zeros, with which to fill memory, 1000 times.
+MOST_INFLATED = 32
 # What zipfile and numpy raise on files that were cut or altered (found by altering files at random).
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, SyntaxError),

@@ -16,9 +16,8 @@ from pose2mesh.geometry.surface import vertex_normals
 from pose2mesh.rendering.software import Hits, rasterize
 from pose2mesh.rendering.textures import VertexColors
 
-SIDE = (
-    256  # texels of a picture's side; a body in a 224-pixel photo covers some 20,000 pixels, half of the texels' number
-)
+# Texels of a picture's side; a body in a 224-pixel photo covers some 20,000 pixels, half of the texels' number.
+SIDE = 256
 # Shifts of the grid in texels, the smaller ones first.
 _RIM = sorted(itertools.product((0, 0.5, -0.5, 1, -1), repeat=2), key=lambda shift: np.hypot(*shift))  # pyright: ignore[reportArgumentType, reportCallIssue]
 _TOLERANCE = 0.02  # metres that a point may lie behind the surface that its pixel sees
