@@ -1,9 +1,8 @@
 """One person as a file; the suffix chooses the format.
 
-Mesh files are y-up, as glTF prescribes and mesh viewers expect: the camera frame (x right, y down, z forward)
-is turned by half a turn about x, so the person stands and is seen from the photo's camera. They are in metres
-and relative to the root (pelvis, wrist): the camera's translation is not applied. NPZ and JSON keep the
-camera frame.
+Mesh files are y-up, as glTF prescribes and mesh viewers expect: the camera frame (x right, y down, z forward) is turned
+by half a turn about x, so the person stands and is seen from the photo's camera. They are in metres and relative to the
+root (pelvis, wrist): the camera's translation is not applied. NPZ and JSON keep the camera frame.
 """
 
 import json

@@ -9,8 +9,7 @@ from pose2mesh.types import Camera, Person
 def check_person(person: Person, where: str = "person") -> None:
     """Raise InputError, naming the field, unless shapes agree, numbers are finite and faces name vertices.
 
-    `where` names the person in the message, for example `people[3]`. Keypoints of confidence 0 may hold
-    anything.
+    `where` names the person in the message, for example `people[3]`. Keypoints of confidence 0 may hold anything.
     """
     vertices = _numbers(person.vertices, (None, 3), f"{where}.vertices")  # [V, 3]
     faces = np.asarray(person.faces)  # [F, 3]

@@ -21,9 +21,8 @@ HUBER_SIGMAS = 1.345  # 95 % efficient under Gaussian noise (Huber 1964)
 def fit_weak_perspective(joints: np.ndarray, points: np.ndarray, confidence: np.ndarray) -> tuple[float, float, float]:
     """Scale s (px/m) and shift (tx, ty) in px that minimize sum_j c_j |s·(X_j, Y_j) + t − p_j|².
 
-    Shapes: joints [J, 3] m; points [J, 2] px; confidence [J]. When the joints do not determine a positive
-    scale (fewer than two seen, all at one place) it is the ratio of the extents, or 0 where that is undefined
-    too.
+    Shapes: joints [J, 3] m; points [J, 2] px; confidence [J]. When the joints do not determine a positive scale (fewer
+    than two seen, all at one place) it is the ratio of the extents, or 0 where that is undefined too.
     """
     weights, joint_mean, point_mean = _weighted_means(joints, points, confidence)
     flat = joints[:, :2] - joint_mean[:2]  # [J, 2]

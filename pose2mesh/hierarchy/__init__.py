@@ -1,6 +1,4 @@
-"""Mesh hierarchies: faces to adjacency, Laplacians and coarser levels, in float64, stored and verified. No
-torch.
-"""
+"""Mesh hierarchies: faces to adjacency, Laplacians and coarser levels, in float64, stored and verified. No torch."""
 
 from pose2mesh.hierarchy.build import build_hierarchy
 from pose2mesh.hierarchy.fitted_upsampling import fit_upsampling

@@ -77,12 +77,10 @@ def _symmetric(edges: np.ndarray, values: np.ndarray | None, size: int) -> spars
 def nearest_on_surface(lengths: sparse.csr_matrix, targets: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The `count` targets nearest to every vertex, by the shortest path along edges, nearest first.
 
-    Paths do not jump through the air, so a thigh never finds the other thigh. Where a component holds fewer
-    targets the row ends in -1 and infinite distances. Equal distances are ordered by the target's position in
-    `targets`.
+    Paths do not jump through the air, so a thigh never finds the other thigh. Where a component holds fewer targets the
+    row ends in -1 and infinite distances. Equal distances are ordered by the target's position in `targets`.
 
-    Shapes: lengths [V, V]; targets [N] vertex indices; returns positions in `targets` [V, count] and
-    distances.
+    Shapes: lengths [V, V]; targets [N] vertex indices; returns positions in `targets` [V, count] and distances.
     """
     from scipy.sparse.csgraph import dijkstra  # slow to import
 

@@ -11,9 +11,8 @@ from pose2mesh.hierarchy.hierarchy import Hierarchy
 
 FORMAT = "pose2mesh-hierarchy-1"
 
-# Fields that are a tuple of sparse matrices, with the precision of their values on disk. Weights between
-# levels lose 3e-8 in float32, far below what a vertex is known to; the Laplacians enter powers and stay
-# exact.
+# Fields that are a tuple of sparse matrices, with the precision of their values on disk. Weights between levels lose
+# 3e-8 in float32, far below what a vertex is known to; the Laplacians enter powers and stay exact.
 _MATRICES = {"laplacians": np.float64, "upsample": np.float32, "pool": np.float32}
 _ARRAYS = ("is_real", "vertex_ids", "level_faces")  # fields that are a tuple of arrays
 _SINGLE = ("faces", "permutation", "inverse")
@@ -36,9 +35,7 @@ def hierarchy_to_arrays(hierarchy: Hierarchy) -> tuple[dict, dict[str, np.ndarra
 
 
 def arrays_to_hierarchy(header: dict, arrays: dict[str, np.ndarray]) -> Hierarchy:
-    """The inverse of `hierarchy_to_arrays`. Raises KeyError or ValueError where something is missing or
-    misshapen.
-    """
+    """The inverse of `hierarchy_to_arrays`. Raises KeyError or ValueError where something is missing or misshapen."""
     levels = len(header["lambda_max"])
     fields: dict[str, Any] = {name: header[name] for name in _HEADER} | {name: arrays[name] for name in _SINGLE}
     fields["lambda_max"] = tuple(header["lambda_max"])
@@ -54,9 +51,7 @@ def arrays_to_hierarchy(header: dict, arrays: dict[str, np.ndarray]) -> Hierarch
 
 
 def content_digest(header: dict, arrays: dict[str, np.ndarray]) -> str:
-    """sha256 of the values themselves: the same on every machine, however the file around them was
-    compressed.
-    """
+    """sha256 of the values themselves: the same on every machine, however the file around them was compressed."""
     digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(arrays):
         array = arrays[name]

@@ -30,9 +30,8 @@ def build_hierarchy(
 ) -> Hierarchy:
     """Build the levels of a mesh; the same input gives the same hierarchy on every machine.
 
-    `sizes` (vertices per coarse level, falling) goes with `qem`; `levels` (how often to halve) and `order` go
-    with `hem`, where `legacy` is the order of the published Pose2Mesh weights. `joint_set` adds that
-    skeleton's Laplacian.
+    `sizes` (vertices per coarse level, falling) goes with `qem`; `levels` (how often to halve) and `order` go with
+    `hem`, where `legacy` is the order of the published Pose2Mesh weights. `joint_set` adds that skeleton's Laplacian.
 
     Shapes: vertices [V, 3]; faces [F, 3]. Raises InputError for a malformed mesh, sizes that cannot be
     reached, or an option that belongs to the other pooling.

@@ -78,9 +78,7 @@ class CollapsibleMesh:
         return vertex_ids, np.searchsorted(vertex_ids, faces).astype(np.int32)
 
     def _keeps_topology(self, gone: int, kept: int) -> bool:
-        """The link condition (Dey et al. 1999): the ends share no neighbors but those across their common
-        faces.
-        """
+        """The link condition (Dey et al. 1999): the ends share no neighbors but those across their common faces."""
         shared = self.faces_of[gone] & self.faces_of[kept]
         across = {corner for i in shared for corner in self.faces[i]} - {gone, kept}
         if len(shared) > 2 or self.neighbors[gone] & self.neighbors[kept] != across:
@@ -92,9 +90,7 @@ class CollapsibleMesh:
         return not any(frozenset(face) - {gone} | {kept} in present for face in moved)
 
     def _is_on_boundary(self, vertex: int) -> bool:
-        """Around an inner vertex there are as many faces as neighbors; an open or pinched fan has fewer or
-        more.
-        """
+        """Around an inner vertex there are as many faces as neighbors; an open or pinched fan has fewer or more."""
         return len(self.faces_of[vertex]) != len(self.neighbors[vertex])
 
     def _keeps_orientation(self, gone: int, kept: int) -> bool:

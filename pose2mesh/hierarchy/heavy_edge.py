@@ -1,8 +1,7 @@
 """Heavy-edge matching: pair neighbors level by level and lay the levels out as a balanced binary tree.
 
-The matching is that of Graclus (Dhillon, Guan, Kulis 2007), the tree with its fake nodes that of Defferrard
-et al. 2016 (section 2.3): rows 2i and 2i + 1 of one level are the children of row i of the next, so pooling
-is a pair mean.
+The matching is that of Graclus (Dhillon, Guan, Kulis 2007), the tree with its fake nodes that of Defferrard et al. 2016
+(section 2.3): rows 2i and 2i + 1 of one level are the children of row i of the next, so pooling is a pair mean.
 """
 
 from collections.abc import Callable
@@ -125,11 +124,9 @@ def _merge(graph: sparse.csr_matrix, parent: np.ndarray) -> sparse.csr_matrix:
 
 
 def tree_orders(parents: list[np.ndarray], coarsest: int) -> tuple[np.ndarray, ...]:
-    """Row order of every level, fine to coarse, so that rows 2i and 2i + 1 are the children of row i one
-    level up.
+    """Row order of every level, fine to coarse, so that rows 2i and 2i + 1 are the children of row i one level up.
 
-    A parent with one child gets a fake second one, a fake parent two; fakes are numbered after the level's
-    real nodes.
+    A parent with one child gets a fake second one, a fake parent two; fakes are numbered after the level's real nodes.
 
     Shapes: parents per level [N_i] -> node of the next level; returns per level an order [2^k × coarsest].
     """

@@ -1,9 +1,8 @@
 """The order in which NumPy sorted equal keys before it used vector instructions.
 
-The published Pose2Mesh weights belong to a vertex order that came out of `numpy.argsort` with thousands of
-equal keys. That sort is not stable, and what it does with ties has since changed with NumPy's version and the
-processor. This is the algorithm of that time (introsort: Musser 1997), comparing one pair at a time, so the
-order is the same anywhere.
+The published Pose2Mesh weights belong to a vertex order that came out of `numpy.argsort` with thousands of equal keys.
+That sort is not stable, and what it does with ties has since changed with NumPy's version and the processor. This is
+the algorithm of that time (introsort: Musser 1997), comparing one pair at a time, so the order is the same anywhere.
 """
 
 from collections.abc import Sequence
@@ -43,9 +42,7 @@ def legacy_argsort(keys: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def _partition(values: list[float], order: list[int], low: int, high: int) -> int:
-    """Part order[low..high] around the median of its first, middle and last key; returns where that one ends
-    up.
-    """
+    """Part order[low..high] around the median of its first, middle and last key; returns where that one ends up."""
     middle = low + (high - low) // 2
     for small, large in ((low, middle), (middle, high), (low, middle)):
         if values[order[large]] < values[order[small]]:

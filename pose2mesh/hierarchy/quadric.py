@@ -25,9 +25,8 @@ def decimate(
 
     Always the cheapest allowed collapse, equal costs by vertex numbers, so the result is the same everywhere.
 
-    Shapes: vertices [V, 3]; faces [F, 3]; returns per size the kept vertex numbers [N] ascending and faces
-    [F', 3] into them. Raises InputError where sizes do not fall or a size cannot be reached without breaking
-    the surface.
+    Shapes: vertices [V, 3]; faces [F, 3]; returns per size the kept vertex numbers [N] ascending and faces [F', 3] into
+    them. Raises InputError where sizes do not fall or a size cannot be reached without breaking the surface.
     """
     if any(b >= a for a, b in zip((len(vertices), *sizes), sizes, strict=False)) or min(sizes, default=4) < 4:
         raise InputError(f"sizes must fall from below {len(vertices)} vertices to at least 4, got {list(sizes)}")

@@ -55,8 +55,7 @@ def _candidates(anchors: np.ndarray, coarse_faces: np.ndarray, num_coarse: int) 
 def closest_in_triangles(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """Barycentric weights of the point of each triangle that is closest to the point beside it.
 
-    Shapes: points [M, 3]; corners [M, 3, 3] (triangle, corner, axis); returns [M, 3], non-negative, rows sum
-    to 1.
+    Shapes: points [M, 3]; corners [M, 3, 3] (triangle, corner, axis); returns [M, 3], non-negative, rows sum to 1.
     """
     options = [_plane_weights(points, corners), *(_edge_weights(points, corners, k) for k in range(3))]
     misses = []

@@ -1,12 +1,10 @@
 """Drawing with pyrender through EGL (a GPU, or Mesa's llvmpipe) or OSMesa, without a display.
 
-PyOpenGL reads `PYOPENGL_PLATFORM` once, when it is first imported, and a missing system library shows itself
-only when a context is made. So each platform is tried in a process of its own, which also survives a crashing
-driver.
+PyOpenGL reads `PYOPENGL_PLATFORM` once, when it is first imported, and a missing system library shows itself only when
+a context is made. So each platform is tried in a process of its own, which also survives a crashing driver.
 
-Under EGL pyrender takes four samples a pixel but returns the depth of one that lies up to 0.4 pixels off
-the center, so depth and outline are shifted by that much. OSMesa samples the center, as the software
-rasterizer does.
+Under EGL pyrender takes four samples a pixel but returns the depth of one that lies up to 0.4 pixels off the center, so
+depth and outline are shifted by that much. OSMesa samples the center, as the software rasterizer does.
 """
 
 import ctypes
@@ -72,8 +70,7 @@ def render(
 def working_platform() -> str:
     """The first GL platform that can draw on this machine; the answer is kept.
 
-    `PYOPENGL_PLATFORM`, where it is set, is the only one tried. Raises MissingDependencyError with the
-    remedy.
+    `PYOPENGL_PLATFORM`, where it is set, is the only one tried. Raises MissingDependencyError with the remedy.
     """
     chosen = os.environ.get(_VARIABLE)
     failures = []

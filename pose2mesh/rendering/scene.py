@@ -1,9 +1,8 @@
 """People as pictures: over the photo they were found in, and turned, on the ground.
 
-The default renderer is the software rasterizer: it draws the same bytes everywhere, its outlines lie where
-the camera projects them, and without a GPU it is also the faster one
-(docs/decisions/0010-software-renderer.md). A person is drawn in their own window of the picture, with at most
-`_MOST_SAMPLES`, so that a close-up costs no more than a figure.
+The default renderer is the software rasterizer: it draws the same bytes everywhere, its outlines lie where the camera
+projects them, and without a GPU it is also the faster one (docs/decisions/0010-software-renderer.md). A person is drawn
+in their own window of the picture, with at most `_MOST_SAMPLES`, so that a close-up costs no more than a figure.
 """
 
 import math
