@@ -144,10 +144,14 @@ def write_with(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> 
         write(stream)
 
 
+def write_bytes(path: str | os.PathLike, content: bytes | memoryview) -> None:
+    """Atomically write a content."""
+    write_with(path, lambda stream: stream.write(content))
+
+
 def write_json(path: str | os.PathLike, value: Any, indent: int | None = 1) -> None:
     """Atomically write a value as JSON, with a newline at its end."""
-    content = (json.dumps(value, indent=indent) + "\n").encode()
-    write_with(path, lambda stream: stream.write(content))
+    write_bytes(path, (json.dumps(value, indent=indent) + "\n").encode())
 
 
 @contextmanager

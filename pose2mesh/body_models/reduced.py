@@ -31,7 +31,7 @@ class ReducedBody(nn.Module):
         super().__init__()
         weights, heads, parents = merge_bones(body)
         regressor = body.joint_regressor(joints) if isinstance(joints, str) else joints  # [J, V]
-        template = _shape_axis(body.v_template, body.shapedirs).double().numpy()  # [V, 3, 1+S]
+        template = torch.cat([body.v_template[..., None], body.shapedirs], -1).double().numpy()  # [V, 3, 1+S]
         used = regressor.any(0)  # [V]: a few hundred of thousands
         blend = regressor[:, used, None] * weights[used]  # [J, U, G]
         share = blend.sum(1)  # [J, G]
@@ -91,11 +91,6 @@ def ancestor_matrix(parents: np.ndarray) -> np.ndarray:
         if parent >= 0:
             chain[group] += chain[parent]
     return chain
-
-
-def _shape_axis(template: Tensor, directions: Tensor) -> Tensor:
-    """[V,3] and [V,3,S] to [V,3,1+S]: the template is the direction of a constant one."""
-    return torch.cat([template[..., None], directions], -1)
 
 
 def _with_one(betas: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from pose2mesh.errors import FormatError
 from pose2mesh.networks.key2mesh import PublishedFeatures, PublishedHead
@@ -27,8 +27,10 @@ _REMEDY = "check that it is a checkpoint of the Key2Mesh release"
 def convert_key2mesh(path: Path, state: dict[str, Tensor]) -> bytes:
     """Content of a weights file. `path` is named in errors. Raises FormatError for missing or misshapen tensors."""
     extractor = next((name for name in _EXTRACTORS if any(key.startswith(name) for key in state)), _EXTRACTORS[0])
-    tensors = {f"lifter.{k}": v for k, v in _part(path, state, extractor, _extractor_shapes()).items()}
-    tensors |= {f"head.{k}": v for k, v in _part(path, state, "smpl_head.", _head_shapes()).items()}
+    with torch.device("meta"):  # shapes alone
+        features, head = PublishedFeatures(18, WIDTH, BLOCKS), PublishedHead(WIDTH, SHAPE + 6 * JOINTS)
+    tensors = {f"lifter.{k}": v for k, v in _part(path, state, extractor, features).items()}
+    tensors |= {f"head.{k}": v for k, v in _part(path, state, "smpl_head.", head).items()}
     for name in ("head.block.1.weight", "head.block.1.bias"):
         tensors[name] = _to_our_rotations(tensors[name])
     contiguous = {name: value.detach().clone().contiguous() for name, value in tensors.items()}
@@ -55,23 +57,13 @@ def _to_our_rotations(rows: Tensor) -> Tensor:
     return torch.cat([shape, (rotations * signs).flatten(0, 1)])
 
 
-def _part(path: Path, state: dict[str, Tensor], prefix: str, shapes: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors under a prefix, checked."""
+def _part(path: Path, state: dict[str, Tensor], prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    """The tensors under a prefix, those of a module, checked."""
     found = {}
-    for name, expected in shapes.items():
+    for name, expected in module.state_dict().items():
         value = state.get(prefix + name)
         if value is None or value.shape != expected.shape:
             seen = "is missing" if value is None else f"is {list(value.shape)}, expected {list(expected.shape)}"
             raise FormatError(f"{path}: {prefix}{name} {seen}; {_REMEDY}")
         found[name] = value
     return found
-
-
-def _extractor_shapes() -> dict[str, Tensor]:
-    with torch.device("meta"):
-        return dict(PublishedFeatures(18, WIDTH, BLOCKS).state_dict())
-
-
-def _head_shapes() -> dict[str, Tensor]:
-    with torch.device("meta"):
-        return dict(PublishedHead(WIDTH, SHAPE + 6 * JOINTS).state_dict())

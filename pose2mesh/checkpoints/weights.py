@@ -20,7 +20,7 @@ from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.classic_body import ClassicLifter
 from pose2mesh.ops import freeze
-from pose2mesh.paths import write_with
+from pose2mesh.paths import write_bytes
 
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 
@@ -33,8 +33,7 @@ def save_weights(
         k: v.detach().to("cpu", dtype if v.is_floating_point() else v.dtype).contiguous()
         for k, v in network.state_dict().items()
     }
-    content = save(tensors, metadata={"network": json.dumps(settings)})
-    write_with(path, lambda stream: stream.write(content))
+    write_bytes(path, save(tensors, metadata={"network": json.dumps(settings)}))
 
 
 def find_weights(name_or_path: str | Path) -> Path:

@@ -20,10 +20,10 @@ def run(arguments: list[str]) -> int:
     if options.output.suffix != ".safetensors":
         raise InputError(f"-o {options.output}: weights are stored as .safetensors")
 
-    from pose2mesh.paths import write_with
+    from pose2mesh.paths import write_bytes
 
     content, what = (_key2mesh if options.kind == "key2mesh" else _pose2mesh)(options)
-    write_with(options.output, lambda stream: stream.write(content))
+    write_bytes(options.output, content)
     print(f"wrote {options.output} ({len(content) / 1e6:.0f} MB): {what}")
     return 0
 

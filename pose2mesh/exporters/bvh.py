@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from pose2mesh.errors import InputError, optional_import
 from pose2mesh.exporters.character import Character, characters
-from pose2mesh.paths import atomic_write
+from pose2mesh.paths import write_bytes
 from pose2mesh.types import Motion
 
 _CENTIMETRES = 100.0
@@ -62,8 +62,7 @@ def write_bvh(motion: Motion, path: Path) -> None:
         draft = Path(folder) / "motion.bvh"
         pybvh.write_bvh_file(bvh, draft)
         content = draft.read_bytes()
-    with atomic_write(path) as stream:
-        stream.write(content)
+    write_bytes(path, content)
 
 
 def at_rate(character: Character, fps: float) -> Character:

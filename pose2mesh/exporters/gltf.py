@@ -16,7 +16,7 @@ from pose2mesh.body_models.rig_weights import load_skin_weights
 from pose2mesh.errors import InputError, optional_import
 from pose2mesh.exporters.character import Character, characters
 from pose2mesh.geometry.surface import vertex_normals
-from pose2mesh.paths import atomic_write
+from pose2mesh.paths import write_bytes
 from pose2mesh.rendering.shading import SKIN, linear_from_srgb
 from pose2mesh.types import Motion
 
@@ -32,9 +32,7 @@ def write_glb(motion: Motion, path: Path, weights_per_vertex: int = 4) -> None:
     """
     if path.suffix.lower() != ".glb":
         raise InputError(f"{path}: a character is written as .glb")
-    content = glb_bytes(motion, weights_per_vertex)
-    with atomic_write(path) as stream:
-        stream.write(content)
+    write_bytes(path, glb_bytes(motion, weights_per_vertex))
 
 
 def glb_bytes(motion: Motion, weights_per_vertex: int = 4) -> bytes:

@@ -16,7 +16,7 @@ from pose2mesh.errors import InputError
 from pose2mesh.exporters.archive import clean_keypoints, save_people
 from pose2mesh.exporters.validation import check_person
 from pose2mesh.geometry.surface import vertex_normals
-from pose2mesh.paths import atomic_write
+from pose2mesh.paths import write_bytes
 from pose2mesh.rendering.shading import SKIN, linear_from_srgb
 from pose2mesh.types import Camera, Person
 
@@ -73,9 +73,7 @@ def _camera_record(camera: Camera) -> dict:
 
 
 def _write_json(person: Person, path: Path) -> None:
-    text = json.dumps(person_record(person), allow_nan=False, indent=1)
-    with atomic_write(path) as stream:
-        stream.write(text.encode() + b"\n")
+    write_bytes(path, json.dumps(person_record(person), allow_nan=False, indent=1).encode() + b"\n")
 
 
 def _write_npz(person: Person, path: Path) -> None:
@@ -91,9 +89,7 @@ def mesh_bytes(person: Person, suffix: str) -> bytes:
 
 
 def _write_mesh(person: Person, path: Path) -> None:
-    content = mesh_bytes(person, path.suffix.lower())
-    with atomic_write(path) as stream:
-        stream.write(content)
+    write_bytes(path, mesh_bytes(person, path.suffix.lower()))
 
 
 def _obj(vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> bytes:
@@ -130,9 +126,7 @@ _MESH_FORMATS = {
     ".glb": _with_trimesh("glb", {"include_normals": True}),
 }
 _WRITERS: dict[str, Callable[[Person, Path], None]] = {
-    ".obj": _write_mesh,
-    ".ply": _write_mesh,
-    ".glb": _write_mesh,
+    **dict.fromkeys(_MESH_FORMATS, _write_mesh),
     ".npz": _write_npz,
     ".json": _write_json,
 }

@@ -11,7 +11,7 @@ import torch
 from pose2mesh import __version__
 from pose2mesh.checkpoints.tensors import load_tensors
 from pose2mesh.errors import FormatError, InputError
-from pose2mesh.paths import write_with
+from pose2mesh.paths import write_bytes
 
 _CONTENT = {"stage", "step", "finished", "skipped", "parts", "config", "processes", "seconds"}
 
@@ -20,7 +20,7 @@ def save_state(path: str | Path, state: dict[str, Any]) -> None:
     """Write a training state atomically. Raises MachineError on a full disk."""
     buffer = io.BytesIO()  # torch reports a full disk as an internal error; plain writing reports it as one
     torch.save(state, buffer)
-    write_with(path, lambda stream: stream.write(buffer.getbuffer()))
+    write_bytes(path, buffer.getbuffer())
 
 
 def load_state(path: str | Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pose2mesh.exporters.gltf import glb_bytes
 from pose2mesh.exporters.motion import check_motion
 from pose2mesh.exporters.person import Y_UP, mesh_bytes
 from pose2mesh.exporters.validation import check_person
-from pose2mesh.paths import atomic_write
+from pose2mesh.paths import write_bytes
 from pose2mesh.rendering.contact_sheet import shrink
 from pose2mesh.rendering.scene import tint_of
 from pose2mesh.rendering.shading import TINTS
@@ -114,8 +114,7 @@ def _write(record: dict[str, Any], path: str | Path, title: str) -> Path:
     filled |= {"THREE": three_js(), "DATA": data}
     before, *rest = template.split("@@")  # text, name, text, name, ..., text
     text = [before, *(filled[part] if index % 2 == 0 else part for index, part in enumerate(rest))]
-    with atomic_write(path) as stream:
-        stream.write("".join(text).encode())
+    write_bytes(path, "".join(text).encode())
     return path
 
 
