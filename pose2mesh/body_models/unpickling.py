@@ -66,7 +66,7 @@ def _read_entries(path: Path, fields: tuple[str, ...], kind: str, remedy: str) -
 
 def _read_bytes(path: Path, kind: str, remedy: str) -> bytes:
     if not path.is_file():
-        raise MissingFileError(f"no {kind} at {path}")
+        raise MissingFileError(f"no {kind} at {path}; {remedy}")
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise FormatError(f"{path} has {size / 2**20:.0f} MB, more than any {kind} (512 MB); {remedy}")

@@ -17,7 +17,8 @@ def result_page(result: str | Path, path: str | Path | None = None) -> Path:
     """
     result = Path(result)
     if not result.is_file():
-        raise InputError(f"{result}: no such file; give a result of predict (.html, .npz or .glb)")
+        what = "a folder" if result.is_dir() else "no such file"
+        raise InputError(f"{result}: {what}; give a result of predict (.html, .npz or .glb)")
     suffix = result.suffix.lower()
     if suffix == ".html":
         return result

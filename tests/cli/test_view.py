@@ -56,6 +56,7 @@ def test_the_page_goes_where_it_is_told_and_stays_closed(person, opened, tmp_pat
     ("name", "content", "message"),
     [
         ("none.npz", None, "no such file"),
+        (".", None, "a folder; give a result"),
         ("a.glb", b"glTX", "damaged"),
         ("a.npz", b"PK", "damaged|not"),
         ("a.obj", b"v", "give .html, .npz or .glb"),
@@ -68,4 +69,4 @@ def test_what_cannot_be_shown_is_told_in_one_line(name, content, message, tmp_pa
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert re.search(message, error)
-    assert not (tmp_path / name).with_suffix(".html").exists()
+    assert list(tmp_path.glob("*.html")) == []
