@@ -19,7 +19,7 @@ class LivePage:
     """Serves the last picture to any number of viewers until it is closed."""
 
     def __init__(self, port: int) -> None:
-        """Raises InputError where the port is taken."""
+        """Raises InputError where the port is taken, or none."""
         self._changed, self._picture, self.is_open = threading.Condition(), b"", True
         page = self
 
@@ -32,8 +32,8 @@ class LivePage:
 
         try:
             self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        except OSError as error:
-            raise InputError(f"port {port}: {error.strerror}; give another by --port") from error
+        except (OSError, OverflowError) as error:  # taken, or no number of a port
+            raise InputError(f"port {port}: {getattr(error, 'strerror', error)}; give another by --port") from error
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
