@@ -129,6 +129,15 @@ def check_writable(path: str | os.PathLike) -> None:
     temporary.unlink()
 
 
+def not_over(output: str | os.PathLike, *inputs: str | os.PathLike) -> None:
+    """Raise InputError where an output, a file or a folder that is emptied, would take the place of an input."""
+    place = Path(output).resolve()
+    for given in inputs:
+        source = Path(given).resolve()
+        if place == source or (place.is_dir() and place in source.parents):
+            raise InputError(f"{given}: would be lost by writing {output}; give another place")
+
+
 def explained(error: OSError, path: str | os.PathLike) -> InputError | MachineError:
     """What an error of the system about a file to write means to the user: the name is wrong, or the machine failed."""
     if error.errno in _NAME_ERRORS:

@@ -7,7 +7,7 @@ from typing import Any
 from pose2mesh.batch.recover import import_pyarrow
 from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.errors import InputError, warn
-from pose2mesh.paths import atomic_write
+from pose2mesh.paths import atomic_write, not_over
 
 
 def write_keypoint_table(
@@ -26,6 +26,7 @@ def write_keypoint_table(
     schema = pa.schema(list(kinds.items()))
     if len(set(files)) < len(files):
         raise InputError(f"{next(f for f in files if files.count(f) > 1)}: named twice; name every file once")
+    not_over(output, *files)
     count = 0
     with atomic_write(output) as stream, pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         for file in files:

@@ -15,7 +15,7 @@ from pose2mesh.batch.files import FILE_COLUMNS, recover_files
 from pose2mesh.batch.recover import BATCH_SIZE, import_pyarrow, recover
 from pose2mesh.batch.source import Group, check_ids, columns_of, open_parquet, plan, read_pieces, table_files
 from pose2mesh.errors import InputError
-from pose2mesh.paths import check_writable, write_with
+from pose2mesh.paths import check_writable, not_over, write_with
 from pose2mesh.pipeline import Pose2Mesh
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def run_local(
 
 def prepare(table: Path, output: Path, overwrite: bool, batch_size: int) -> Job:
     """The job, and an output folder that holds nothing, or pieces of it. Raises InputError, MachineError."""
-    groups = plan(table_files(table))
+    files = table_files(table)
+    not_over(output, *files)
+    groups = plan(files)
     total = max(1, groups[-1].end if groups else 0)
     _prepare(output, total, overwrite)
     return Job(table, output, groups, total, overwrite, batch_size)

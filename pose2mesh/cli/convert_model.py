@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from pose2mesh.errors import InputError
+from pose2mesh.paths import not_over
 
 
 def run(arguments: list[str]) -> int:
@@ -15,6 +16,7 @@ def run(arguments: list[str]) -> int:
     if options.output.suffix != ".npz":
         raise InputError(f"-o {options.output}: plain arrays are stored as .npz")
 
+    not_over(options.output, options.model)
     from pose2mesh.body_models.licensed_files import read_any_model
     from pose2mesh.npz import write_arrays
 

@@ -6,10 +6,13 @@
 import argparse
 from pathlib import Path
 
+from pose2mesh.paths import not_over
+
 
 def run(arguments: list[str]) -> int:
     """Export one network; errors are raised (see `pose2mesh.errors`)."""
     options = _parser().parse_args(arguments)
+    not_over(options.output, options.weights)
     if options.format == "safetensors":
         return _write_half(options.weights, options.output)
 

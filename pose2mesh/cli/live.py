@@ -18,6 +18,7 @@ from pose2mesh.cli.live_frames import Newest, camera_frames, played
 from pose2mesh.cli.live_screens import LivePage, LiveWindow, open_window
 from pose2mesh.cli.predict import DEFAULT_WEIGHTS, load_model
 from pose2mesh.errors import InputError
+from pose2mesh.paths import not_over
 from pose2mesh.types import Person
 
 _PORT = 8765
@@ -49,6 +50,8 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if options.source is not None and options.camera is not None:
         raise InputError("give a FILE or --camera, not both")
+    if options.source and options.record:
+        not_over(options.record / "overlay.mp4", options.source)
     if options.source is not None and not options.source.exists():  # before a page is announced
         raise InputError(f"{options.source}: no such file; give a video, or --camera N")
     from pose2mesh.exporters.vmc import VmcSender

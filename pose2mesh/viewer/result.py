@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.exporters import load_motion_file, load_people
+from pose2mesh.paths import not_over
 from pose2mesh.viewer.page import glb_page, motion_page, people_page
 
 
@@ -27,6 +28,7 @@ def result_page(result: str | Path, path: str | Path | None = None) -> Path:
     if path is None and is_written and suffix in (".npz", ".glb"):
         return beside
     path = Path(path) if path else beside
+    not_over(path, result)
     if suffix == ".glb":
         content = result.read_bytes()
         if content[:4] != b"glTF":

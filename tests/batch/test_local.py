@@ -135,6 +135,10 @@ def test_an_output_of_something_else_is_refused_unless_told(tmp_path, model, cou
         run_local(longer, out, model, overwrite=True)
     with pytest.raises(InputError, match="is no folder"):
         run_local(longer, tmp_path / "a.parquet", model)
+    for place in (longer, longer.parent):  # the table itself, and where it lies
+        with pytest.raises(InputError, match="would be lost"):
+            run_local(longer, place, model, overwrite=True)
+    assert longer.is_file() and other.is_file()
 
 
 def test_tables_that_cannot_be_used(tmp_path, model):
@@ -172,6 +176,13 @@ def test_people_of_a_picture_without_its_size_are_warned_of(tmp_path, capsys):
     assert "give --image-size" in capsys.readouterr().err
     assert main([*arguments, "--image-size", "640x480"]) == 0
     assert not capsys.readouterr().err
+
+
+def test_a_table_never_takes_the_place_of_its_keypoints(tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.ones((17, 3)))
+    assert main(["table", str(tmp_path / "a.npy"), "-o", str(tmp_path / "a.npy")]) == 2
+    assert "would be lost" in capsys.readouterr().err
+    assert np.load(tmp_path / "a.npy").shape == (17, 3)
 
 
 def test_from_keypoint_files_to_meshes(tmp_path, capsys):

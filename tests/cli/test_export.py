@@ -48,3 +48,12 @@ def test_half_precision_weights_predict_the_same(tmp_path):
     with torch.inference_mode():
         difference = (load_network(half)(keypoints).vertices - network(keypoints).vertices).norm(dim=-1)
     assert difference.mean() < 1e-3  # untrained weights move the vertices by metres
+
+
+def test_an_export_never_takes_the_place_of_its_weights(tmp_path, capsys):
+    weights = tmp_path / "a.safetensors"
+    weights.write_bytes(b"precious")
+    for format in ("onnx", "safetensors"):
+        command = ["export", "--weights", str(weights), "--format", format, "-o", str(weights)]
+        assert main(command) == 2 and "would be lost" in capsys.readouterr().err
+    assert weights.read_bytes() == b"precious"

@@ -98,9 +98,11 @@ def test_what_goes_wrong_is_one_line(film, capsys):
         port = taken.getsockname()[1]
         cases = {
             f"port {port}": [f"{film}", "--port", f"{port}"],
+            "port 99999": [f"{film}", "--port", "99999"],
             "HOST:PORT": [f"{film}", "--vmc", "nowhere"],
             "not both": [f"{film}", "--camera", "1"],
             "camera 93": ["--camera", "93", "--port", "0"],
+            "would be lost": [f"{film.with_name('overlay.mp4')}", "--record", f"{film.parent}"],
             "no such file": [f"{film}.not", "--port", "0"],
         }
         for message, arguments in cases.items():

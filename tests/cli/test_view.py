@@ -70,3 +70,11 @@ def test_what_cannot_be_shown_is_told_in_one_line(name, content, message, tmp_pa
     assert error.count("\n") == 1
     assert re.search(message, error)
     assert list(tmp_path.glob("*.html")) == []
+
+
+def test_a_page_never_takes_the_place_of_its_result(person, tmp_path, capsys):
+    result = save_people([person], tmp_path / "a.npz")
+    before = result.read_bytes()
+    assert main(["view", str(result), "--no-open", "-o", str(tmp_path / "." / "a.npz")]) == 2
+    assert "would be lost" in capsys.readouterr().err
+    assert result.read_bytes() == before
