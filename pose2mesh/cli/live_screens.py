@@ -33,7 +33,8 @@ class LivePage:
         try:
             self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         except (OSError, OverflowError) as error:  # taken, or no number of a port
-            raise InputError(f"port {port}: {' '.join(map(str, error.args[-1:]))}; give another by --port") from error
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise InputError(f"port {port}: {reason}; give another by --port") from error
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
