@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -43,13 +43,25 @@ class RunFolder:
         plain = config.model_dump(mode="json")
         self.settings = {**plain, **extra}
         self.recipe = {**extra, "versions": versions(), "config": plain}  # what a record of the run tells of it
+        self.is_changed = False  # by settings that the run to resume did not have
         self._before = state["seconds"] if state else 0.0
         self._started = time.monotonic()
 
-    @property
-    def place(self) -> tuple[int, int]:
-        """The stage and the step to begin with."""
-        return (self._state["stage"], self._state["step"]) if self._state else (0, 0)
+    def place(self, steps: Sequence[int]) -> tuple[int, int]:
+        """The stage and the step to begin with, of stages of so many `steps`.
+
+        Raises InputError where a run is resumed with other settings by which nothing is left of it.
+        """
+        if not self._state:
+            return 0, 0
+        stage, step = self._state["stage"], self._state["step"]
+        is_past = step > steps[stage] if stage < len(steps) else (stage, step) > (len(steps), 0) or self.is_changed
+        if is_past:
+            raise InputError(
+                f"--resume: the run in {self.path} is past what these settings tell ({stage} stages and {step} steps of "
+                "the next are done): nothing would be trained; give it more, or begin another from its weights"
+            )
+        return stage, step
 
     @property
     def weights(self) -> Path:
@@ -149,8 +161,13 @@ def open_folder(
         if not state and not overwrite:
             _refuse_used(path)
         folder = RunFolder(config, group, state, extra)
-        if state and not overwrite:
-            _refuse_other_settings(config, folder.settings, state)
+        if state and (changes := _other_settings(config, folder.settings, state)):
+            folder.is_changed = True
+            if not overwrite:
+                raise InputError(
+                    f"--resume: the run in {config.output} has other settings ({changes}); give the same, or "
+                    "--overwrite to go on with these"
+                )
         yield folder
 
 
@@ -187,7 +204,8 @@ def _refuse_used(path: Path) -> None:
         raise InputError(f"output={path} holds the weights of a finished run; name another, or --overwrite them")
 
 
-def _refuse_other_settings(config: RunConfig, ours: dict[str, Any], state: dict[str, Any]) -> None:
+def _other_settings(config: RunConfig, ours: dict[str, Any], state: dict[str, Any]) -> str:
+    """Those that the run to resume had, for a line; "" where they are the same."""
     theirs = {"streams": state["processes"], **json.loads(state["config"])}  # once each process had one, unsaid
     names = type(config).model_fields
     try:  # settings that a newer version has added count as their defaults
@@ -199,13 +217,8 @@ def _refuse_other_settings(config: RunConfig, ours: dict[str, Any], state: dict[
         del theirs["streams"]
     old, new = _flat(theirs), _flat(ours)
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key) and not config.is_free(key)]
-    if keys:
-        shown = "; ".join(f"{key}: {old.get(key)} there, {new.get(key)} here" for key in keys[:_SHOWN])
-        rest = f"; and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else ""
-        raise InputError(
-            f"--resume: the run in {config.output} has other settings ({shown}{rest}); give the same, or --overwrite "
-            "to go on with these"
-        )
+    shown = "; ".join(f"{key}: {old.get(key)} there, {new.get(key)} here" for key in keys[:_SHOWN])
+    return shown + (f"; and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
 
 
 def _flat(settings: Any, above: str = "") -> dict[str, Any]:

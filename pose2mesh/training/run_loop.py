@@ -155,7 +155,7 @@ class RunLoop:
 
     def run(self) -> None:
         """All stages that are left. Raises Interrupted, TimeIsUp; MachineError after ten bad steps in a row."""
-        first, start = self.folder.place if self.folder else (0, 0)
+        first, start = self.folder.place([stage.steps for stage in self.task.stages]) if self.folder else (0, 0)
         with self._heed_sigterm(), dead_processes_told(), torch.random.fork_rng(devices=[]):
             for index in range(first, len(self.task.stages)):
                 self.task.begin(index)

@@ -63,6 +63,32 @@ def test_a_run_stopped_anywhere_and_resumed_is_the_whole_one(tmp_path: Path, sto
     assert logs[0] == logs[1]
 
 
+@pytest.mark.parametrize(
+    ("stop", "steps", "is_left"),
+    [(3, (2, 5), False), (6, (4, 5), True), (6, (4, 1), False), (6, (4,), False), (9, (4, 6), True)],
+)
+def test_what_is_resumed_with_other_steps_has_some_left(
+    tmp_path: Path, stop: int, steps: tuple[int, ...], is_left: bool
+) -> None:
+    """Of stages of 4 and 5 steps `stop` are done."""
+    with pytest.raises(Interrupted):
+        carry_out(config_of(tmp_path), lambda group: Stopping(group, stop))
+    go_on = partial(carry_out, config_of(tmp_path), partial(Sum, steps=steps), resume=True, overwrite=True)
+    if is_left:
+        assert go_on()[0].calls[-1] == "end"
+    else:
+        with pytest.raises(InputError, match="nothing would be trained"):
+            go_on()
+
+
+def test_a_run_that_has_ended_is_not_resumed_with_other_settings(tmp_path: Path) -> None:
+    carry_out(config_of(tmp_path), Sum)
+    with pytest.raises(InputError, match="nothing would be trained"):
+        carry_out(config_of(tmp_path, seed=1), Sum, resume=True, overwrite=True)
+    task, _ = carry_out(config_of(tmp_path), partial(Sum, steps=(4, 5, 2)), resume=True)  # one more stage
+    assert task.calls == ["begin 2", "step 0", "step 1", "validate", "end"]
+
+
 def test_random_numbers_differ_by_seed_stage_step_and_process(tmp_path: Path) -> None:
     def draws(seed: int, rank: int) -> list[float]:
         task, found = Sum(Processes()), []
