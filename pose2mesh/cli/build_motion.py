@@ -61,10 +61,14 @@ def _read(places: list[Path], takes: dict[str, int]) -> "list[tuple[Path, Path, 
     """Clips with their place and file; a file that cannot be used gets a line and is left out."""
     from tqdm import tqdm
 
-    from pose2mesh.datasets.recordings import find_recordings, read_clips
+    from pose2mesh.datasets.recordings import find_recordings, number_of, read_clips
 
-    files = {path.stem: (place, path) for place in places for path in find_recordings(place)}  # a take counts once
-    wanted = [found for name, found in files.items() if not takes or name in takes]
+    files = {  # a take of CMU's counts once, wherever it lies; other names are given again and again
+        path.stem if number_of(path) else path.resolve(): (place, path)
+        for place in places
+        for path in find_recordings(place)
+    }
+    wanted = [found for found in files.values() if not takes or found[1].stem in takes]
     if not wanted:
         raise InputError(
             f"{places[0]}: none of the takes of this split is there; their names are like {next(iter(takes))}"
@@ -91,13 +95,14 @@ def _report(pack: "MotionPack", taken_out: dict[str, tuple[float, float]], takes
     """A line per performer, and how the takes compare with those of the split."""
     import numpy as np
 
-    frames = dict(zip(pack.clip_name, np.bincount(pack.clip_id).tolist(), strict=True))
+    counts = np.bincount(pack.clip_id).tolist()
     print(f"{'performer':16s}{'takes':>7s}{'frames':>8s}  knee bend taken out, left and right (degrees)")
     for subject in dict.fromkeys(pack.clip_subject):
-        own = [name for name, of in zip(pack.clip_name, pack.clip_subject, strict=True) if of == subject]
+        own = [count for count, of in zip(counts, pack.clip_subject, strict=True) if of == subject]
         bend = "  {:.1f} {:.1f}".format(*taken_out[subject]) if taken_out else "  -"
-        print(f"{subject:16s}{len(own):7d}{sum(frames[name] for name in own):8d}{bend}")
+        print(f"{subject:16s}{len(own):7d}{sum(own):8d}{bend}")
     if takes:
+        frames = dict(zip(pack.clip_name, counts, strict=True))
         missing = [name for name in takes if name not in frames]
         different = [f"{n} ({frames[n]}, listed {c})" for n, c in takes.items() if n in frames and frames[n] != c]
         for what, names in (("are missing", missing), ("have other frame counts", different)):

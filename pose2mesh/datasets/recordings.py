@@ -71,8 +71,12 @@ def join_clips(clips: Sequence[tuple[Path, Path, MotionClip]]) -> MotionPack:
     return MotionPack.from_clips([clip for *_, clip in kept], subjects, sources)
 
 
-def _subject(path: Path, place: Path) -> str:
+def number_of(path: Path) -> str:
+    """Of the performer of a take of CMU's, `07` of `07_12`; "" for other names."""
     found = re.search(r"(?<![^_])(\d{2,3})_\d{2,3}(?![^_])", path.stem)
-    if found:
-        return found[1]
-    return path.stem if path.parent in (place, place.parent) else path.parent.name
+    return found[1] if found else ""
+
+
+def _subject(path: Path, place: Path) -> str:
+    name = path.stem if path.parent in (place, place.parent) else path.parent.name
+    return number_of(path) or name

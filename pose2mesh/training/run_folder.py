@@ -58,8 +58,8 @@ class RunFolder:
         is_past = step > steps[stage] if stage < len(steps) else (stage, step) > (len(steps), 0) or self.is_changed
         if is_past:
             raise InputError(
-                f"--resume: the run in {self.path} is past what these settings tell ({stage} stages and {step} steps of "
-                "the next are done): nothing would be trained; give it more, or begin another from its weights"
+                f"--resume: the run in {self.path} has done {stage} stages and {step} steps of the next, and by these "
+                "settings no more: nothing would be trained; give it more, or begin another from its weights"
             )
         return stage, step
 
