@@ -47,6 +47,8 @@ def run(arguments: list[str]) -> int:
     for path in (options.json, options.keypoints, options.predictions):
         if path:
             check_writable(path)  # not after hours of measuring
+    if protocol in ("motion", "photos"):
+        _refuse_unread(options, protocol)
     if protocol == "motion":
         from pose2mesh.cli.test_reports import run_motion
 
@@ -56,14 +58,7 @@ def run(arguments: list[str]) -> int:
 
         return run_photos(options.config, options.overrides, options.json, options.pictures)
     config = load_config(TestConfig, options.config, options.overrides)
-    if options.pictures and not config.protocol.endswith("closed_loop"):
-        raise InputError(
-            "--pictures belongs to photos and the closed loop; set protocol=closed_loop or hand_closed_loop"
-        )
-    if options.keypoints and config.protocol != "closed_loop":
-        raise InputError("--keypoints writes what the closed loop's detector finds; set protocol=closed_loop")
-    if options.predictions and config.protocol != "freihand":
-        raise InputError("--predictions writes the file of FreiHAND's server; set protocol=freihand")
+    _refuse_unread(options, config.protocol)
     if config.protocol.endswith("closed_loop"):
         metrics = _closed_loop(config, options.pictures, options.keypoints)
     elif config.protocol in ("mocap", "upright", "hand"):
@@ -77,17 +72,36 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
+def _refuse_unread(options: argparse.Namespace, protocol: str) -> None:
+    """Raise InputError for files that this protocol does not write."""
+    if options.pictures and not (protocol == "photos" or protocol.endswith("closed_loop")):
+        raise InputError(
+            "--pictures belongs to photos and the closed loop; set protocol=closed_loop or hand_closed_loop"
+        )
+    if options.keypoints and protocol != "closed_loop":
+        raise InputError("--keypoints writes what the closed loop's detector finds; set protocol=closed_loop")
+    if options.predictions and protocol != "freihand":
+        raise InputError("--predictions writes the file of FreiHAND's server; set protocol=freihand")
+
+
+def _network_of(config) -> dict[str, Any]:
+    """The settings of the weights. Raises InputError where weights and protocol do not belong together."""
+    from pose2mesh.checkpoints import read_weights
+
+    network = read_weights(config.weights)[1]
+    if (network.get("joint_set") == "hand21") != config.protocol.startswith("hand"):
+        raise InputError(f"protocol={config.protocol} does not fit weights {config.weights} of {network.get('body')}")
+    return network
+
+
 def _protocol(config):
     """The samples to measure on. Raises InputError where weights and protocol do not belong together."""
     from pose2mesh.body_models import load_body_model
-    from pose2mesh.checkpoints import read_weights
     from pose2mesh.synthesis.hands import HandProtocol
     from pose2mesh.synthesis.mocap import MocapProtocol
     from pose2mesh.synthesis.upright import UprightProtocol
 
-    data, network = config.data, read_weights(config.weights)[1]
-    if (network.get("joint_set") == "hand21") != (config.protocol == "hand"):
-        raise InputError(f"protocol={config.protocol} does not fit weights {config.weights} of {network.get('body')}")
+    data, network = config.data, _network_of(config)
     body: Any = load_body_model(network["body"])
     if config.protocol == "hand":
         return HandProtocol(body, data.families, data.variants, data.ages, config.seed, config.limit)
@@ -163,6 +177,7 @@ def _scenes(config) -> tuple[Any, int]:
     if config.protocol == "hand_closed_loop":
         from pose2mesh.synthesis.hand_studio import HandStudio
 
+        _network_of(config)
         count = config.limit or HAND_SCENES
         return HandStudio(config.data.families, config.data.ages).scenes(count, config.seed, config.data.workers), count
     from pose2mesh.synthesis.studio import protocol_scenes

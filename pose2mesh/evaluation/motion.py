@@ -173,6 +173,8 @@ def evaluate_motion(
                     errors, collected = _errors(found, truth), sums[mode, name]
                     for measure, values in errors.items():
                         collected[measure].append(values)
+    if not sums:
+        raise InputError(f"{protocol.motion}: holds no run of three frames or more; give recordings, not single poses")
     result: dict[str, Any] = defaultdict(dict)
     for (mode, name), collected in sums.items():
         means = {measure: 1000 * float(torch.cat(values).double().mean()) for measure, values in collected.items()}

@@ -31,6 +31,8 @@ class ClassicObjective(nn.Module):
         """
         super().__init__()
         self.network, self.weights, self.lifting_only = network, weights, lifting_only
+        used = {"joint"} if lifting_only else {"joint", "vertex", "mesh_joint", "normal", "edge", *weights.added}
+        weights.refuse({*weights.terms, "weigh_limbs"} - used)
         regressor = network.joint_regressor if joint_regressor is None else torch.as_tensor(joint_regressor)
         self.register_buffer("joint_regressor", regressor.float(), persistent=False)
         self.register_buffer("faces", torch.as_tensor(faces, dtype=torch.long), persistent=False)
@@ -46,6 +48,7 @@ class ClassicObjective(nn.Module):
         if self.weights.added:
             pair = _of_valid(predicted, batch, self.faces)
             more, added = weigh(*pair, self.weights.added)
+            self.weights.refuse(self.weights.added.keys() - added.keys())
             if not len(pair[0].joints):  # pyright: ignore - a mean over nobody is no number
                 more, added = 0.0, {name: torch.zeros_like(value) for name, value in added.items()}
             total, parts = total + more, parts | added

@@ -53,7 +53,9 @@ class CompactObjective(nn.Module):
             mesh_joints, finest = self.network.regress_joints(finest), finest.float()
             predicted = predicted._replace(coarse=tuple(coarse), vertices=finest, mesh_joints=mesh_joints)
             true = true._replace(coarse=tuple(true_coarse), vertices=vertices)
-        return weigh(predicted, true, self.weights.terms)
+        total, parts = weigh(predicted, true, self.weights.terms)
+        self.weights.refuse({*self.weights.terms, "weigh_limbs"} - parts.keys())
+        return total, parts
 
     @property
     def rows(self) -> list[Tensor]:

@@ -30,7 +30,9 @@ class ParameterLoss(nn.Module):
         body, share = self.decoder(parameters), self.joint_weights
         predicted = Compared(body.joints * share, body.vertices, rotations=parameters.rotations, betas=parameters.betas)
         true = Compared(batch.joints * share, batch.vertices, rotations=batch.rotations, betas=batch.betas)
-        return weigh(predicted, true, self.weights.terms)
+        total, parts = weigh(predicted, true, self.weights.terms)
+        self.weights.refuse(self.weights.terms.keys() - parts.keys())
+        return total, parts
 
 
 class ParameterObjective(nn.Module):

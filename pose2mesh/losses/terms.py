@@ -1,5 +1,6 @@
 """The terms of the training losses, by name in the registry of plug-ins, their weights, and their weighted sum."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -7,6 +8,7 @@ from pydantic import ConfigDict, model_validator
 from torch import Tensor
 
 from pose2mesh.augmentation.ranges import NotNegative
+from pose2mesh.errors import InputError
 from pose2mesh.losses.coordinates import distance_loss, quantile_loss
 from pose2mesh.losses.surface import edge_loss, normal_loss
 from pose2mesh.plugins import check_name, find, register
@@ -39,6 +41,12 @@ class LossConfig(Strict):
         for name in self.added:
             as_value_error(check_name, "loss", name)
         return self
+
+    def refuse(self, unused: Collection[str]) -> None:
+        """Raise InputError where one of `unused` is asked for: a table must not name a loss that was not there."""
+        for name, value in self.changed().items():
+            if value and name in unused:
+                raise InputError(f"loss.{name}: this network and stage have nothing to compare by it; leave it out")
 
     @property
     def added(self) -> dict[str, float]:

@@ -1,5 +1,5 @@
 """Configurations: pydantic models, read from YAML, overridden by `key=value`."""
 
-from pose2mesh.settings.loading import Strict, as_value_error, load_config, registered
+from pose2mesh.settings.loading import Strict, as_value_error, flat, load_config, registered
 
-__all__ = ["Strict", "as_value_error", "load_config", "registered"]
+__all__ = ["Strict", "as_value_error", "flat", "load_config", "registered"]

@@ -16,6 +16,10 @@ from pose2mesh.settings.yaml_files import NO_YAML, parse_yaml
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
 
+    def changed(self) -> dict[str, Any]:
+        """What is not as by default, {"mesh.order": 4, ...}."""
+        return {key: value for key, value in flat(self.model_dump(exclude_defaults=True)).items() if key}
+
 
 def registered(kind: str) -> AfterValidator:
     """For a setting that is the name of something registered."""
@@ -76,6 +80,14 @@ def _section(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return next((found for part in get_args(annotation) if (found := _section(part))), None)
+
+
+def flat(settings: Any, above: str = "") -> dict[str, Any]:
+    """{"stages.0.steps": 10, ...} of nested settings."""
+    if not isinstance(settings, dict | list | tuple) or not settings:
+        return {above: settings}
+    pairs = settings.items() if isinstance(settings, dict) else enumerate(settings)
+    return {k: v for key, part in pairs for k, v in flat(part, f"{above}.{key}" if above else str(key)).items()}
 
 
 def _set(content: Any, keys: list[str], value: Any, override: str) -> None:

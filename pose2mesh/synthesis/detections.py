@@ -16,6 +16,7 @@ from pose2mesh.augmentation.cameras import project
 from pose2mesh.augmentation.detector_noise import DetectorNoise, add_detector_noise
 from pose2mesh.augmentation.framing import Framing, crop_to_frame, report_outside
 from pose2mesh.body_models import AnnyBody, MeshBody
+from pose2mesh.errors import InputError
 from pose2mesh.skeletons import JointSet
 from pose2mesh.skeletons import joint_set as find_joint_set
 from pose2mesh.skeletons.conversion import conversion_sources
@@ -63,6 +64,8 @@ class Detector:
     def __init__(self, source: str, target: str):
         whole, wanted = find_joint_set(source), find_joint_set(target)
         used = {i for row in conversion_sources(whole, wanted) for i in row}
+        if not used:
+            raise InputError(f"detectors: {source} has no joint that a network of {target} knows; name another set")
         self.joints = JointSet(whole.name, tuple(j for i, j in enumerate(whole.joints) if i in used), ())
         self.conversion = Conversion(self.joints, wanted)
 

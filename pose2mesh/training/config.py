@@ -77,6 +77,14 @@ class ClassicConfig(Strict):
     keeps_fake_rows: bool = False  # train with the padding of the levels in the batch norms, as the release does
 
 
+_READ = {  # what the package's networks read of their settings, besides their kind, joints and body
+    "compact": ("output_set", "lifter", "mesh"),
+    "classic": ("mesh.hierarchy", "classic"),
+    "key2mesh": ("mesh.hierarchy", "lifter.width", "lifter.blocks", "parameters.features", "parameters.dropout"),
+    "learned_descent": ("mesh.hierarchy", "lifter.width", "lifter.blocks", "parameters.steps"),
+}
+
+
 class NetworkConfig(Strict):
     """Which network, of which joints, on which body."""
 
@@ -92,13 +100,12 @@ class NetworkConfig(Strict):
     @model_validator(mode="after")
     def _check(self):
         """What would be ignored is refused: a table must not name a network that was not trained."""
-        for section in ("mesh", "lifter", "parameters") if self.kind == "classic" else ():
-            changed = getattr(self, section).model_dump(exclude_defaults=True, exclude={"hierarchy"})
-            if changed:
-                raise ValueError(f"{section}.{next(iter(changed))}: kind=classic has none of it (network.classic has)")
-        changed = self.parameters.model_dump(exclude_defaults=True)
-        for name in changed.keys() & ({"features", "dropout"} if self.kind == "learned_descent" else {"steps"}):
-            raise ValueError(f"parameters.{name}: kind={self.kind} has none of it")
+        read = ("kind", "joint_set", "body", *_READ.get(self.kind, ("",)))
+        for name in self.changed():
+            if not name.startswith(read):
+                raise ValueError(f"{name}: kind={self.kind} has none of it; it has {', '.join(read[3:])}")
+        if self.parameters.features == "residual" and "parameters.dropout" in self.changed():
+            raise ValueError("parameters.dropout: features=residual have none")
         return self
 
 
@@ -157,7 +164,9 @@ class DataConfig(Strict):
     poses: PoseAugmentation = PoseAugmentation()
     everyday: Fraction = 0.0  # share of poses of everyday life, drawn from ranges, beside those of motion or prior
     everyday_poses: EverydayPoses = EverydayPoses()
-    gestures: tuple[str, ...] = TRAINING_FAMILIES  # hands: families of named gestures; the others stay unseen
+    gestures: tuple[str, ...] = Field(
+        default=TRAINING_FAMILIES, min_length=1
+    )  # hands: families of named gestures; the others stay unseen
     hand_poses: HandPoses = HandPoses()
     noise: tuple[NoiseShare, ...] = Field(default=(NoiseShare(share=1.0),), min_length=1)
     framing: Framing | None = None  # of the photos; without it people are seen whole
@@ -193,6 +202,12 @@ class StageConfig(Strict):
             raise ValueError(f"stage {self.name}: give either steps or epochs, at least 1")
         if self.flips and not self.lifting_only:
             raise ValueError(f"stage {self.name}: flips needs lifting_only, for meshes have no mirror image")
+        unread = {"weight_decay"} if self.optimizer == "rmsprop" else set()
+        unread |= {"drop_at", "drop_factor"} if self.schedule != "step" else set()
+        for name in unread & self.changed().keys():
+            raise ValueError(
+                f"stage {self.name}: {name} does nothing with {self.optimizer} and schedule={self.schedule}"
+            )
         return self
 
 
@@ -212,3 +227,18 @@ class TrainConfig(RunConfig):
     precision: Literal["float32", "bfloat16"] = "float32"
     clip_norm: Positive = 1.0
     validate_every: int = Field(default=2000, ge=1)
+
+    @model_validator(mode="after")
+    def _check(self):
+        """As of the network: what would be ignored is refused."""
+        if self.initial is None and self.initial_part != "all":
+            raise ValueError("initial_part: there is no initial")
+        if self.data.prior is None and self.data.prior_share != 1:
+            raise ValueError("data.prior_share: there is no data.prior")
+        for name in self.data.changed() if self.data.sources else ():
+            if not name.startswith(("sources", "exact_input", "workers")):
+                raise ValueError(f"data.{name}: data.sources have none of it")
+        for stage in () if self.data.sources else self.stages:
+            if stage.flips or stage.edges_from:
+                raise ValueError(f"stage {stage.name}: flips and edges_from go with data.sources")
+        return self

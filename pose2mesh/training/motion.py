@@ -54,7 +54,7 @@ class MotionConfig(RunConfig):
     task: Literal["motion"]
     weights: str = "anny-body"  # the frame network
     initial: str | None = None  # weights of a network over time to start from
-    motion: tuple[str, ...] = ("mocap2_train.npz",)
+    motion: tuple[str, ...] = Field(default=("mocap2_train.npz",), min_length=1)
     validation: str = "mocap2_val.npz"
     variation: MotionVariation = MotionVariation()
     noise: tuple[SequenceNoiseShare, ...] = Field(default=(SequenceNoiseShare(share=1.0),), min_length=1)

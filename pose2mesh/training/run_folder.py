@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from pose2mesh.errors import InputError, optional_import
 from pose2mesh.ops.machine import describe_machine
 from pose2mesh.paths import held, write_json
+from pose2mesh.settings import flat
 from pose2mesh.training.config import RunConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.state import check_folder, load_state, make_folder, save_state, versions
@@ -215,18 +216,10 @@ def _other_settings(config: RunConfig, ours: dict[str, Any], state: dict[str, An
         pass
     if "streams" not in names:
         del theirs["streams"]
-    old, new = _flat(theirs), _flat(ours)
+    old, new = flat(theirs), flat(ours)
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key) and not config.is_free(key)]
     shown = "; ".join(f"{key}: {old.get(key)} there, {new.get(key)} here" for key in keys[:_SHOWN])
     return shown + (f"; and {len(keys) - _SHOWN} more" if len(keys) > _SHOWN else "")
-
-
-def _flat(settings: Any, above: str = "") -> dict[str, Any]:
-    """{"stages.0.steps": 10, ...} of nested settings."""
-    if not isinstance(settings, dict | list) or not settings:
-        return {above: settings}
-    pairs = settings.items() if isinstance(settings, dict) else enumerate(settings)
-    return {k: v for key, part in pairs for k, v in _flat(part, f"{above}.{key}" if above else str(key)).items()}
 
 
 def open_board(output: Path):

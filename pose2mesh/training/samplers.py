@@ -1,6 +1,6 @@
 """Samples made on the fly, one sampler for each kind of body: what is read before, batches, and what is measured."""
 
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -24,6 +24,8 @@ VALIDATION_SAMPLES = 512
 class Sampler(Protocol):
     """Made of a configuration, a body and `names`, what `validation` lists. Raises InputError, MissingFileError."""
 
+    reads: ClassVar[tuple[str, ...]]  # what of the `data` section
+
     def samples(self, vertex_ids: np.ndarray, *, batch_size: int, seed: int) -> Samples:
         """Training batches that hold these vertices, of stream 0."""
         ...
@@ -40,11 +42,20 @@ def sampler_of(config: TrainConfig, body: Any, names: list[str]) -> Sampler:
             f"network.body: samples are made of anny-body, not of {config.network.body}, unless data.sources names "
             "annotation datasets"
         )
-    return resolve(body.kind.sampler)(config, body, names)
+    sampler = resolve(body.kind.sampler)
+    for name in config.data.changed():
+        if not name.startswith(getattr(sampler, "reads", "")):
+            raise InputError(f"data.{name}: samples of {config.network.body} are made without; leave it out")
+    return sampler(config, body, names)
 
 
 class BodySampler:
     """Recorded or drawn poses on the free body."""
+
+    reads = (
+        *("motion", "prior", "distinct_radians", "children", "poses", "everyday"),
+        *("noise", "framing", "cameras", "detectors", "workers"),
+    )
 
     def __init__(self, config: TrainConfig, body: AnnyBody, names: list[str]):
         self.body, self.sets, self.mixture = body, _sets(config, body), mixture_of(config.data)
@@ -61,6 +72,8 @@ class BodySampler:
 
 class HandSampler:
     """Gestures and what lies between them on a right hand."""
+
+    reads = ("gestures", "hand_poses", "children", "noise", "cameras", "workers")
 
     def __init__(self, config: TrainConfig, body: LinearBlendBody, names: list[str]):
         if config.network.body not in RIGHT_HANDS:
@@ -80,6 +93,8 @@ class HandSampler:
 
 class MeshSampler:
     """Frames of a sequence of one mesh; what is measured are other sequences of it."""
+
+    reads = ("noise", "framing", "cameras", "detectors", "workers")
 
     def __init__(self, config: TrainConfig, body: MeshBody, names: list[str]):
         self.body, self.sets, self.mixture = body, _sets(config, body), mixture_of(config.data)

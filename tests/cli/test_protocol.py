@@ -69,3 +69,27 @@ def test_bad_input_is_one_line_and_code_2(
     assert main(["test", "--config", CONFIG, *overrides, *changes]) == 2
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("pose2mesh: error")]
     assert len(error) == 1 and message in error[0]
+
+
+@pytest.mark.parametrize(
+    ("config", "changes", "message"),
+    [
+        ("mocap", ["smoothing.beta=1"], "smoothing.beta: protocol=mocap has none of it"),
+        ("mocap", ["data.samples=7"], "data.samples: protocol=mocap"),
+        ("upright", ["data.every=2"], "data.every: protocol=upright"),
+        ("hand", ["input=truth"], "input: protocol=hand"),
+        ("hand_closed_loop", ["data.variants=3"], "data.variants: protocol=hand_closed_loop"),
+        ("human36m", ["data.ages=[4, 9]"], "data.ages.0: protocol=human36m"),
+        ("hand", ["data.families=[]"], "data.families"),
+        ("hand_closed_loop", ["weights=anny-body"], "protocol=hand_closed_loop does not fit weights anny-body"),
+        ("closed_loop", ["weights=anny-hand"], "protocol=closed_loop does not fit weights anny-hand"),
+        ("motion", ["--pictures", "pictures"], "--pictures belongs to"),
+        ("motion", ["--predictions", "found.json"], "--predictions writes"),
+        ("photos", ["--keypoints", "found.json"], "--keypoints writes"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(
+    config: str, changes: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["test", "--config", str(paths.asset(f"configs/test_{config}.yaml")), *changes]) == 2
+    assert message in capsys.readouterr().err

@@ -139,3 +139,10 @@ def test_networks_that_none_over_time_knows_are_refused(pack, capsys):
     config = str(paths.asset("configs/test_motion.yaml"))
     assert main(["test", "--config", config, f"data.motion={pack}", "weights=anny-key2mesh"]) == 2
     assert "lifter.heads" in capsys.readouterr().err
+
+
+def test_single_poses_are_no_motion(tmp_path, capsys):
+    pack = write_pack(tmp_path / "pack.npz", {"01_01": 2, "02_01": 1})
+    config = str(paths.asset("configs/test_motion.yaml"))
+    assert main(["test", "--config", config, f"data.motion={pack}"]) == 2
+    assert "holds no run of three frames" in capsys.readouterr().err

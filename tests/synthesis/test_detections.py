@@ -7,6 +7,7 @@ import torch
 from pose2mesh.augmentation.detector_noise import CLEAN
 from pose2mesh.augmentation.framing import Framing
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.errors import InputError
 from pose2mesh.skeletons import JointSet, convert, joint_set
 from pose2mesh.synthesis.detections import Detections, Errors, conversion, portions
 
@@ -121,6 +122,11 @@ def test_what_the_frame_cuts_is_absent() -> None:
     seen = found[..., 2] > 0
     assert not seen[:, [names.index("left_knee"), names.index("right_ankle")]].any()
     assert seen[:, names.index("nose")].all()
+
+
+def test_a_detector_of_other_joints_is_refused() -> None:
+    with pytest.raises(InputError, match="hand21 has no joint that a network of coco17 knows"):
+        Detections(load_anny_body(), "coco17", "coco19", [(1.0, "coco17"), (1.0, "hand21")])
 
 
 def test_portions_hand_out_everybody() -> None:

@@ -124,6 +124,7 @@ def test_all_faults_are_listed_at_once(file: Path) -> None:
         "precision=float64",
         "data.children=-0.1",
         "data.noise=[]",
+        "data.gestures=[]",
         "data.cameras=[]",
         "stages=[]",
         "network.mesh.channels=[]",

@@ -45,13 +45,6 @@ def test_a_graph_of_another_mesh(here: Path, tmp_path: Path) -> None:
         prepared(config_of("freihand", f"output={tmp_path}", f"network.mesh.hierarchy={file}"))
 
 
-@pytest.mark.parametrize("changes", [["mesh.conv=gcn"], ["mesh.kind=direct"], ["mesh.order=5"], ["lifter.width=64"]])
-def test_settings_that_the_classic_network_would_ignore(changes: list[str], tmp_path: Path) -> None:
-    name = changes[0].partition("=")[0]
-    with pytest.raises(InputError, match=f"{name}: kind=classic has none of it"):
-        config_of("freihand", *(f"network.{change}" for change in changes))
-
-
 def test_fits_of_which_none_agrees(here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As files in other units would show it."""
     set_misfits(monkeypatch, 1e-6, "coco")

@@ -1,0 +1,103 @@
+"""What a run would ignore is refused: a table must not name what was not there."""
+
+from pathlib import Path
+
+import pytest
+from tiny_run import tiny_run
+
+from pose2mesh import plugins
+from pose2mesh.errors import InputError
+from pose2mesh.settings import load_config
+from pose2mesh.training.config import NetworkConfig, TrainConfig
+from pose2mesh.training.trainer import train
+
+STAGE = {"name": "only", "steps": 1, "batch_size": 2}
+
+
+@pytest.mark.parametrize(
+    ("kind", "ignored"),
+    [
+        *(("classic", name) for name in ("mesh.conv=gcn", "mesh.kind=direct", "mesh.order=5", "lifter.width=64")),
+        *(("classic", name) for name in ("output_set=body32", "parameters.features=published")),
+        *(("compact", name) for name in ("classic.width=64", "parameters.features=published", "parameters.steps=3")),
+        *(
+            ("key2mesh", name)
+            for name in ("mesh.order=5", "mesh.channels=[8]", "lifter.heads=true", "classic.width=64")
+        ),
+        *(("key2mesh", name) for name in ("output_set=body32", "parameters.steps=3", "parameters.dropout=0.5")),
+        ("learned_descent", "parameters.features=published"),
+    ],
+)
+def test_of_networks(kind: str, ignored: str) -> None:
+    with pytest.raises(InputError, match=rf"{ignored.partition('=')[0]}(\.0)?: (kind={kind}|features=residual) ha"):
+        load_config(NetworkConfig, None, [f"kind={kind}", ignored])
+
+
+def test_networks_of_others_read_what_they_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(plugins._registered["network"], "mine", lambda settings, body: None)
+    changes = ["kind=mine", "mesh.order=5", "classic.width=64", "parameters.steps=3"]
+    assert load_config(NetworkConfig, None, changes).parameters.steps == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stages": [{**STAGE, "drop_at": 0.5}]}, "drop_at does nothing"),
+        ({"stages": [{**STAGE, "schedule": "decay", "drop_factor": 0.5}]}, "drop_factor does nothing"),
+        ({"stages": [{**STAGE, "optimizer": "rmsprop", "weight_decay": 0.1}]}, "weight_decay does nothing"),
+        ({"stages": [{**STAGE, "lifting_only": True, "flips": True}]}, "go with data.sources"),
+        ({"stages": [{**STAGE, "edges_from": 0.5}]}, "go with data.sources"),
+        ({"initial_part": "lifter"}, "there is no initial"),
+        ({"data": {"prior_share": 0.5}}, "there is no data.prior"),
+        (
+            {"data": {"sources": [{"dataset": "pw3d", "folder": "."}], "children": 0.5}},
+            "data.children: data.sources have",
+        ),
+    ],
+)
+def test_of_runs(changes: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        TrainConfig.model_validate({"stages": [STAGE], **changes})
+
+
+@pytest.mark.parametrize(
+    ("network", "data", "message"),
+    [
+        ({}, {"gestures": ["basic"]}, "data.gestures.0: samples of anny-body are made without"),
+        ({}, {"hand_poses": {"count": 9}}, "data.hand_poses.count"),
+        ({}, {"exact_input": True}, "data.exact_input"),
+        ({"body": "anny-hand", "joint_set": "hand21"}, {"everyday": 0.5}, "data.everyday: samples of anny-hand"),
+    ],
+)
+def test_of_samples(network: dict, data: dict, message: str, tmp_path: Path) -> None:
+    plain = tiny_run(tmp_path, data=data)
+    if network:
+        plain["data"].pop("motion"), plain["data"].pop("distinct_radians")
+        mesh = {"hierarchy": "anny_hand", "channels": [4, 4], "blocks": [1, 1], "latent": 8}
+        plain["network"] = {"kind": "compact", "mesh": mesh, "lifter": {"width": 8, "blocks": 1}, **network}
+    with pytest.raises(InputError, match=message):
+        train(TrainConfig.model_validate(plain))
+
+
+@pytest.mark.parametrize(
+    ("stage", "loss"),
+    [
+        (0, {"vertex": 2.0}),  # of a stage that lifts alone
+        (1, {"rotation": 1.0}),  # of a network without heads
+        (1, {"weigh_limbs": True}),
+        (1, {"silent": 0.5}),  # of others, with nothing to compare
+    ],
+)
+def test_of_losses(stage: int, loss: dict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(plugins._registered["loss"], "silent", lambda predicted, true: None)
+    plain = tiny_run(tmp_path)
+    plain["stages"] = [{**plain["stages"][stage], "loss": loss}]
+    with pytest.raises(InputError, match=f"loss.{next(iter(loss))}: this network and stage have nothing"):
+        train(TrainConfig.model_validate(plain))
+
+
+def test_defaults_that_are_written_out_are_no_wishes(tmp_path: Path) -> None:
+    """A recipe that was written by `model_dump`, as that in config.json, is read again."""
+    config = TrainConfig.model_validate(tiny_run(tmp_path))
+    weights = train(TrainConfig.model_validate(config.model_dump(mode="json")))
+    assert weights.is_file()
