@@ -1,6 +1,6 @@
 """Samples made on the fly, one sampler for each kind of body: what is read before, batches, and what is measured."""
 
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,12 +19,11 @@ from pose2mesh.training.config import DataConfig, TrainConfig
 from pose2mesh.training.prior_poses import training_poses
 
 VALIDATION_SAMPLES = 512
+_SEEN = ("noise", "framing", "cameras", "detectors", "workers")  # of the `data` section, by whoever sees a body
 
 
 class Sampler(Protocol):
     """Made of a configuration, a body and `names`, what `validation` lists. Raises InputError, MissingFileError."""
-
-    reads: ClassVar[tuple[str, ...]]  # what of the `data` section
 
     def samples(self, vertex_ids: np.ndarray, *, batch_size: int, seed: int) -> Samples:
         """Training batches that hold these vertices, of stream 0."""
@@ -42,22 +41,15 @@ def sampler_of(config: TrainConfig, body: Any, names: list[str]) -> Sampler:
             f"network.body: samples are made of anny-body, not of {config.network.body}, unless data.sources names "
             "annotation datasets"
         )
-    sampler = resolve(body.kind.sampler)
-    for name in config.data.changed():
-        if not name.startswith(getattr(sampler, "reads", "")):
-            raise InputError(f"data.{name}: samples of {config.network.body} are made without; leave it out")
-    return sampler(config, body, names)
+    return resolve(body.kind.sampler)(config, body, names)
 
 
 class BodySampler:
     """Recorded or drawn poses on the free body."""
 
-    reads = (
-        *("motion", "prior", "distinct_radians", "children", "poses", "everyday"),
-        *("noise", "framing", "cameras", "detectors", "workers"),
-    )
-
     def __init__(self, config: TrainConfig, body: AnnyBody, names: list[str]):
+        poses = ("motion", "prior", "distinct_radians", "children", "poses", "everyday")
+        _refuse_unread(config, *poses, *_SEEN)
         self.body, self.sets, self.mixture = body, _sets(config, body), mixture_of(config.data)
         self.pool = training_poses(config.data, config.seed)
         for name in names:
@@ -73,9 +65,8 @@ class BodySampler:
 class HandSampler:
     """Gestures and what lies between them on a right hand."""
 
-    reads = ("gestures", "hand_poses", "children", "noise", "cameras", "workers")
-
     def __init__(self, config: TrainConfig, body: LinearBlendBody, names: list[str]):
+        _refuse_unread(config, "gestures", "hand_poses", "children", "noise", "cameras", "workers")
         if config.network.body not in RIGHT_HANDS:
             raise InputError(
                 f"network.body: hands are trained on {' or '.join(RIGHT_HANDS)}, not {config.network.body}"
@@ -94,9 +85,8 @@ class HandSampler:
 class MeshSampler:
     """Frames of a sequence of one mesh; what is measured are other sequences of it."""
 
-    reads = ("noise", "framing", "cameras", "detectors", "workers")
-
     def __init__(self, config: TrainConfig, body: MeshBody, names: list[str]):
+        _refuse_unread(config, *_SEEN)
         self.body, self.sets, self.mixture = body, _sets(config, body), mixture_of(config.data)
         self.held_out = {name: load_body_model(name) for name in names}
         for name, other in self.held_out.items():
@@ -108,6 +98,13 @@ class MeshSampler:
 
     def protocol(self, name: str) -> MeshProtocol:
         return MeshProtocol(self.held_out[name], **self.sets, limit=VALIDATION_SAMPLES)  # pyright: ignore[reportArgumentType]
+
+
+def _refuse_unread(config: TrainConfig, *reads: str) -> None:
+    """Raise InputError for a setting of the `data` section that a sampler does not read."""
+    for name in config.data.changed():
+        if not name.startswith(reads):
+            raise InputError(f"data.{name}: samples of {config.network.body} are made without; leave it out")
 
 
 def mixture_of(data: DataConfig) -> Mixture:

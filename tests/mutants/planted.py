@@ -276,7 +276,7 @@ MORE = (
     Mutant(
         "random numbers alike in all processes", _LOOP, "index, step, self.group.rank)", "index, step, 0)", _OF_LOOP
     ),
-    Mutant("other settings resume", _FOLDER, "if state and not overwrite:", "if False:", _OF_FOLDER),
+    Mutant("other settings resume", _FOLDER, "if not overwrite:", "if False:", _OF_FOLDER),
     Mutant(
         "finished runs are overwritten",
         _FOLDER,
