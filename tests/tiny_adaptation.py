@@ -16,6 +16,8 @@ from pose2mesh.training.config import NetworkConfig
 def network_settings(kind: str) -> dict[str, Any]:
     """The `network` section of a small graph (`compact`) or parameter network (`key2mesh`)."""
     small = {**tiny_settings(), "kind": kind, "lifter": {"width": 32, "blocks": 1}}
+    if kind != "compact":
+        del small["mesh"]
     return NetworkConfig.model_validate(small).model_dump(mode="json")
 
 

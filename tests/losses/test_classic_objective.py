@@ -104,7 +104,7 @@ def test_a_batch_without_anything_valid_moves_nothing(added: dict[str, float], m
 
 def test_lifting_alone_looks_at_nothing_else() -> None:
     people = batch(vertices=[False] * 4)
-    total, parts = objective(lifting=True)(people._replace(vertices=torch.zeros(4, 0, 3)))
+    total, parts = objective({"joint": 2.0}, lifting=True)(people._replace(vertices=torch.zeros(4, 0, 3)))
     assert parts.keys() == {"lift"} and total.item() == pytest.approx(2 * parts["lift"].item())
 
 

@@ -116,7 +116,7 @@ def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
     ("row", "change", "message"),
     [
         ("human36m", "network.body=anny-body", "SMPL or MANO parameters, not those of anny-body"),
-        ("human36m", "network.kind=compact", "train the classic network, not network.kind=compact"),
+        ("human36m", "network={kind: compact}", "train the classic network, not network.kind=compact"),
         ("human36m", "network.joint_set=coco17", "with data.sources it is one of human36m17, coco19"),
         ("human36m", "network.joint_set=coco19", "holds the joint graph of human36m17, not of coco19; build it"),
         ("human36m", "validation=[mocap_val.npz]", "mocap_val.npz is motion, which is put on anny-body only"),
@@ -144,7 +144,7 @@ def test_epochs_become_steps(here: Path, tmp_path: Path) -> None:
         ),
         ("freihand", "data.sources.0.dataset=surreal", "surreal does not go with network.body=mano-right"),
         ("human36m", "data.sources.0.folder=nowhere", "nowhere/annotations/Human36M_subject1_data.json not found"),
-        ("human36m", "data.sources=[]", "unless data.sources names"),
+        ("human36m", "data.sources=[]", "flips and edges_from go with data.sources"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_the_first_step(here: Path, row, change, message, tmp_path) -> None:
