@@ -9,7 +9,9 @@ from test_quick_fit import body_of, disturbed, rays_of, truth_of
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.fitting.hidden_legs import decide_legs
 from pose2mesh.fitting.quick_fit import QuickFit
+from pose2mesh.fitting.steady_fit import SteadyFit
 from pose2mesh.metrics import knee_flexion
+from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import BODY32, MOTION_BONES
 
 LEGS = [i for i, bone in enumerate(MOTION_BONES) if bone.startswith(("upperleg", "lowerleg", "foot"))]
@@ -90,3 +92,18 @@ def test_a_portrait_stands_and_its_mesh_is_that_of_its_parameters() -> None:
     seen = torch.from_numpy(np.flatnonzero(confidence(0.0)[0].numpy()))
     # regressed hips move by millimetres with thighs
     torch.testing.assert_close(fitted.joints[:, seen], body_of(fit, plain).joints[:, seen], atol=0.01, rtol=0)
+
+
+def test_legs_hidden_in_a_whole_motion_stand_in_all_of_its_frames() -> None:
+    steady = SteadyFit(load_anny_body(), "body32")
+    truth, count = truth_of("greet"), 12
+    body = body_of(steady.fit, truth)
+    rays = rays_of(body.joints)
+    rays[..., 2] *= confidence(0.0)
+    motion = BodyParameters(*(column.expand(count, *column.shape[1:]) for column in truth))
+    deviation, times = torch.full((count, len(BODY32)), 0.06), torch.arange(count, dtype=torch.float64) / 30
+    found = body_of(steady.fit, steady(motion, deviation, rays.expand(count, -1, -1), times))
+    before = float(knee_flexion(body.joints[0], BODY32.joints).mean())
+    knees = [float(knee_flexion(joints, BODY32.joints).mean()) for joints in found.joints]
+    assert max(knees) < 0.8 * before
+    assert np.ptp(knees) < 0.5
