@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.detectors.images import is_image, read_image
 from pose2mesh.detectors.intrinsics import IntrinsicsLike, exif_focal
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
-from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, is_picture, weakness
+from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, picture_of, weakness
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.videos import is_video, read_video
 from pose2mesh.errors import InputError, NoPersonFoundError
@@ -36,6 +36,9 @@ from pose2mesh.networks.prediction import check_keypoints
 from pose2mesh.over_time import OverTime
 from pose2mesh.skeletons import HAND21
 from pose2mesh.types import Keypoints2D, Person, Subject
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 class MeshOutput(Protocol):
@@ -119,7 +122,7 @@ class Pose2Mesh(OverTime):
 
     def predict(
         self,
-        source: str | Path | np.ndarray | Tensor,
+        source: "str | Path | np.ndarray | Tensor | Image",
         joint_set: str | None = None,
         detector: str | Detector = "auto",
         batch_size: int = 64,
@@ -133,7 +136,7 @@ class Pose2Mesh(OverTime):
     ) -> list[Person]:
         """People, or hands, of one picture.
 
-        `source`: path of a picture or of a keypoint file with one frame, a picture uint8 [H, W, 3] RGB, or
+        `source`: path of a picture or of a keypoint file with one frame; a picture, Pillow's or uint8 [H, W, 3] RGB; or
         keypoints [J, 2|3] / [P, J, 2|3] in pixels with confidence. `handedness` is left or right for all hands, or a
         word for each, and overrules what a detector or a file says; a single array of 21 joints is a right hand unless
         it tells otherwise.
@@ -152,12 +155,9 @@ class Pose2Mesh(OverTime):
         """
         told = Told.checked(joint_set, detector, handedness, intrinsics, image_size, subject)
         check_outputs(outputs)
-        if isinstance(source, Tensor):
-            source = source.detach().cpu()
-            source = (source.float() if source.dtype == torch.bfloat16 else source).numpy()  # NumPy knows no bfloat16
         if not isinstance(source, str | Path):
-            if isinstance(source, np.ndarray) and is_picture(source):
-                found = self._as_told(self._detect(source, detector), told, "the picture")
+            if (image := picture_of(source)) is not None:
+                found = self._as_told(self._detect(image, detector), told, "the picture")
                 return self._predict_one(found, "the picture", batch_size, outputs, fit)
             keypoints = self._as_told(
                 array_to_keypoints(source, joint_set or self.joint_set, told.image_size), told, "keypoints"
@@ -279,8 +279,8 @@ class Pose2Mesh(OverTime):
         self, frames: list[Keypoints2D], batch_size: int, outputs: Outputs, fit: bool = True
     ) -> list[list[Person]]:
         """People of each frame (all usable), sent through the network in batches."""
-        if batch_size < 1:
-            raise InputError(f"batch size is {batch_size}; it must be at least 1")
+        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
+            raise InputError(f"batch size is {batch_size!r}; it must be a whole number, at least 1")
         frames = [self.converted(frame) for frame in frames]
         columns = [np.concatenate([f.points, f.confidence[..., None]], -1) for f in frames]  # [P, J, 3] each
         keypoints = np.concatenate(columns).astype(np.float32) if columns else np.zeros((0, 1, 3), np.float32)

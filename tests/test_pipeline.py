@@ -51,6 +51,27 @@ def test_camera_sees_the_joints_at_the_keypoints(model):
     assert found.score == pytest.approx(person()[:, 2].mean(), rel=1e-6)
 
 
+def test_a_picture_of_pillow_is_one_and_stands_upright(model, photo):
+    seen = []
+    finder = FixedDetector([person()])
+    finder.detect, detect = lambda image: seen.append(image) or detect(image), finder.detect
+    lying = Image.fromarray(np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3))
+    lying.getexif()[0x0112] = 6
+    assert len(model.predict(lying, detector=finder)) == 1
+    np.testing.assert_array_equal(seen[0], np.rot90(np.asarray(lying), -1))
+    gray = Image.open(photo).convert("L")
+    assert len(model.predict(gray, detector=finder)) == 1
+    assert seen[1].shape == (480, 400, 3)
+
+
+def test_what_is_no_detector_and_no_batch_size_is_named(model, photo):
+    for wrong in (None, 3):
+        with pytest.raises(InputError, match=f"detector is {wrong}; give a name"):
+            model.predict(photo, detector=wrong)
+    with pytest.raises(InputError, match=r"batch size is 2\.5; it must be a whole number"):
+        model.predict(person(), batch_size=2.5)
+
+
 def test_batch_equals_single_whatever_the_batch_size(model):
     people = np.stack([person(i) for i in range(5)])
     expected = [model.predict(one)[0] for one in people]

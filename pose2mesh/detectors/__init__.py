@@ -13,6 +13,7 @@ from pose2mesh.types import Keypoints2D
 __all__ = ["Detector", "LiveDetector", "VideoDetector", "frame_finder", "get_detector"]
 
 
+@runtime_checkable
 class Detector(Protocol):
     """Anything that finds the joints of people in a picture.
 

@@ -63,8 +63,13 @@ def read_image(path: str | Path) -> np.ndarray:
     with open_picture(path) as picture:
         _halve(path, picture)
         check_size(path, picture.size)
-        array = upright(to_rgb(picture), picture.getexif().get(0x0112, 1))
+        array = from_pillow(picture)
     return array
+
+
+def from_pillow(picture: Any) -> np.ndarray:
+    """Pixels uint8 [H, W, 3] of a Pillow picture, upright as its EXIF says."""
+    return upright(to_rgb(picture), picture.getexif().get(0x0112, 1))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pose2mesh.detectors.images import SMALLEST_SIDE, is_image, is_keypoint_file, list_folder, read_image
+from pose2mesh.detectors.images import SMALLEST_SIDE, from_pillow, is_image, is_keypoint_file, list_folder, read_image
 from pose2mesh.detectors.readers import Frame, number_array, to_keypoints, warn_of_doubts
 from pose2mesh.detectors.videos import VideoFrame, is_video, read_video, video_info
 from pose2mesh.errors import FormatError, InputError, warn
@@ -53,16 +53,32 @@ def in_chunks(frames: Iterable[Entry], batch_size: int) -> Iterator[list[Entry]]
         yield chunk
 
 
-def is_picture(array: np.ndarray) -> bool:
-    """Whether an array is a picture, not keypoints. Raises InputError for pictures of other layouts, or too small."""
-    if array.dtype != np.uint8 or array.ndim != 3:
-        return False
+def picture_of(source: Any) -> np.ndarray | None:
+    """The picture uint8 [H, W, 3] that an array, a tensor or Pillow's picture is, this upright as its EXIF says.
+
+    None for keypoints. Raises InputError for pictures of other layouts, or too small.
+    """
+    from PIL import Image
+
+    array = from_pillow(source) if isinstance(source, Image.Image) else _plain(source)
+    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim != 3:
+        return None
     if array.shape[2] != 3 or min(array.shape[:2]) < SMALLEST_SIDE:
         raise InputError(
             f"a picture must be uint8 [height, width, 3] RGB, of {SMALLEST_SIDE} pixels or more a side, and keypoints "
             f"another type; got uint8 {list(array.shape)}"
         )
-    return True
+    return array
+
+
+def _plain(values: Any) -> Any:
+    """Tensors as arrays, anything else as it is."""
+    import torch
+
+    if not isinstance(values, torch.Tensor):
+        return values
+    values = values.detach().cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()  # NumPy knows no bfloat16
 
 
 def array_to_keypoints(values: Any, joint_set: str | None, image_size: tuple[int, int] | None = None) -> Keypoints2D:
@@ -70,7 +86,7 @@ def array_to_keypoints(values: Any, joint_set: str | None, image_size: tuple[int
 
     `image_size` (width, height) turns fractions of the picture into pixels.
     """
-    array = number_array(values, "keypoints")
+    array = number_array(_plain(values), "keypoints")
     if array.ndim not in (2, 3) or array.shape[-1] not in (2, 3):
         raise InputError(
             f"keypoints have shape {list(array.shape)}; expected [joints, 2 or 3] or "

@@ -36,6 +36,8 @@ class Told(NamedTuple):
     ) -> "Told":
         """The arguments of a prediction. Raises InputError, FormatError."""
         known = None if intrinsics is None else as_intrinsics(intrinsics)
+        if not isinstance(detector, str | Detector):
+            raise InputError(f"detector is {detector!r:.60}; give a name, such as auto, or one with detect(image)")
         if not isinstance(subject, Subject | None):
             raise InputError(f"subject is {subject!r:.60}; give a Subject, as in Subject(age=8, height=1.2)")
         if image_size is not None:
