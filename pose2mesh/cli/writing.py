@@ -14,7 +14,7 @@ from pose2mesh.types import Person
 
 FORMATS = ("png", "npz", "obj", "ply", "glb", "json", "html")
 LONGEST_STEM = 150  # bytes, so that numbers and suffixes still fit into the 255 of a file name
-_LONGEST = 4096  # px of an overlay: larger photos take seconds to be written and show no more
+_LONGEST, _SHRUNK = 4096, 3072  # px of overlays: of larger photos, which take seconds to write, at most the second
 _ENDINGS = rf"\.npz|_overlay\.png|_\d+_side\.png|_\d+\.(?:{'|'.join(FORMATS)})"  # of results
 _RESULT = re.compile(rf"(.+?)(?:{_ENDINGS})", re.IGNORECASE | re.DOTALL)
 CANVAS_LIMITS = (64, 4096)  # pixels: keypoints without a picture are drawn on white within these sides
@@ -122,7 +122,7 @@ def _write_overlay(
     if image is None:
         return []
     if max(image.shape) > _LONGEST:
-        image, people = at_scale(image, people, 1 / -(-max(image.shape) // _LONGEST))
+        image, people = at_scale(image, people, 1 / -(-max(image.shape) // _SHRUNK))
     picture = render_overlay(image, [person for person in people if person.camera is not None], style)
     for person in people if has_keypoints else ():
         picture = draw_keypoints(picture, person.keypoints, bones_of(person))

@@ -86,7 +86,9 @@ def test_a_failing_run_leaves_earlier_outputs_alone(tmp_path):
     assert {name: (tmp_path / "out" / name).read_bytes() for name in names(tmp_path / "out")} == before
 
 
-@pytest.mark.parametrize(("size", "drawn"), [((480, 400), (480, 400)), ((4500, 400), (2250, 200))])
+@pytest.mark.parametrize(
+    ("size", "drawn"), [((480, 400), (480, 400)), ((4500, 400), (2250, 200)), ((6300, 420), (2100, 140))]
+)
 def test_overlay_of_a_photo_has_its_size_or_that_of_a_screen(size, drawn, tmp_path, monkeypatch):
     Image.fromarray(np.zeros((*size, 3), np.uint8)).save(tmp_path / "photo.png")
 
@@ -97,14 +99,7 @@ def test_overlay_of_a_photo_has_its_size_or_that_of_a_screen(size, drawn, tmp_pa
             return to_keypoints(person()[None].astype(float), "photo", image_size=image.shape[1::-1])
 
     monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda *_: Detector())
-    aliases = [
-        "--img_folder",
-        f"{tmp_path}",
-        "--out_folder",
-        f"{tmp_path}/out",
-        "--side_view",
-        "--full_frame",
-    ]
+    aliases = ["--img_folder", f"{tmp_path}", "--out_folder", f"{tmp_path}/out", "--side_view", "--full_frame"]
     assert main(["predict", *aliases, "--save_mesh"]) == 0
     assert names(tmp_path / "out") == ["photo.npz", "photo_0.obj", "photo_0_side.png", "photo_overlay.png"]
     overlay = np.asarray(Image.open(tmp_path / "out" / "photo_overlay.png"))
