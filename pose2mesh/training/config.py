@@ -164,9 +164,8 @@ class DataConfig(Strict):
     poses: PoseAugmentation = PoseAugmentation()
     everyday: Fraction = 0.0  # share of poses of everyday life, drawn from ranges, beside those of motion or prior
     everyday_poses: EverydayPoses = EverydayPoses()
-    gestures: tuple[str, ...] = Field(
-        default=TRAINING_FAMILIES, min_length=1
-    )  # hands: families of named gestures; the others stay unseen
+    # hands: families of named gestures; the others stay unseen
+    gestures: tuple[str, ...] = Field(default=TRAINING_FAMILIES, min_length=1)
     hand_poses: HandPoses = HandPoses()
     noise: tuple[NoiseShare, ...] = Field(default=(NoiseShare(share=1.0),), min_length=1)
     framing: Framing | None = None  # of the photos; without it people are seen whole
