@@ -73,7 +73,8 @@ def test_flipped_bytes_do_not_pass(tmp_path: Path) -> None:
         load_motion(path)
 
 
-def test_foreign_files_are_refused(tmp_path: Path) -> None:
+def test_foreign_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path))  # packs or none: the same message
     np.savez(tmp_path / "foreign.npz", poses=np.zeros(3))
     np.save(tmp_path / "single.npy", np.zeros(3))
     (tmp_path / "single.npy").rename(tmp_path / "single.npz")
