@@ -15,6 +15,7 @@ from pose2mesh.errors import NoPersonFoundError
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.synthesis import studio
 from pose2mesh.synthesis.hand_studio import HandStudio
+from tests.tiny_pack import write_pack
 
 
 @pytest.fixture
@@ -36,7 +37,8 @@ def scene(monkeypatch):
 
 def _config(tmp_path):
     path = tmp_path / "config.yaml"
-    path.write_text("protocol: closed_loop\n")
+    motion = write_pack(tmp_path / "motion.npz")  # the protocol opens it; the scenes stand in for its frames
+    path.write_text(f"protocol: closed_loop\ndata:\n  motion: {motion}\n")
     return str(path)
 
 
