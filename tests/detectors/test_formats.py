@@ -131,21 +131,6 @@ def test_every_format(tmp_path, case):
         assert_same(read_keypoints(path)[0].keypoints, TRUTH[name])
 
 
-@pytest.mark.parametrize(("width", "more"), [(3, ""), (3, " 0.9"), (3, " 0.9 4"), (2, "")])
-def test_labels_of_ultralytics(tmp_path, width, more):
-    lines = [f"0 .5 .5 .2 .2 {' '.join(map(str, p[:, :width].ravel()))}{more}" for p in FRACTIONS]
-    expected = COCO.copy()
-    expected[..., 2] = COCO[..., 2] if width == 3 else COCO[..., 2] > 0
-    for start in ("", "\ufeff"):  # as Windows marks text
-        (frame,) = read_keypoints(write(tmp_path, start + "\n".join(lines) + "\n", "1.txt"), image_size=SIZE)
-        assert_same(frame.keypoints, expected)
-    for bad, message in (("0 .5 .5 .2 .2", "no class, box and joints"), ("hello world", "not a line of numbers")):
-        with pytest.raises(InputError, match=message):
-            read_keypoints(write(tmp_path, bad, "2.txt"), image_size=SIZE)
-    with pytest.raises(InputError, match="class 3 is no person"):
-        read_keypoints(write(tmp_path, "3" + lines[0][1:], "2.txt"), image_size=SIZE)
-
-
 def test_coco_annotations_follow_the_names_of_their_category(tmp_path):
     annotations = [{"image_id": 5, "category_id": 1, "keypoints": flat(p[SHUFFLED])} for p in COCO]
     category = {"id": 1, "name": "person", "keypoints": [NAMES[i] for i in SHUFFLED]}

@@ -35,15 +35,15 @@ def read_keypoints(
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    frames = [to_frame(picture, joint_set, image_size) for picture in _pictures(path)]
+    frames = [to_frame(picture, joint_set, image_size) for picture in _pictures(path, joint_set)]
     warn_of_doubts([frame.keypoints for frame in frames], str(path))
     return frames
 
 
-def _pictures(path: Path) -> list[Picture]:
+def _pictures(path: Path, joint_set: str | None) -> list[Picture]:
     suffix = path.suffix.lower()
     if suffix in FILE_READERS:
-        return FILE_READERS[suffix](path)
+        return FILE_READERS[suffix](path, joint_set)
     if suffix != ".json":
         raise InputError(f"{path}: not a keypoint file; expected {', '.join(KEYPOINT_SUFFIXES)}")
     content = load_json(path)

@@ -28,9 +28,9 @@ JSON_FORMATS = [
     JsonFormat("OpenPifPaf", coco.is_openpifpaf, coco.read_openpifpaf),
     JsonFormat("AlphaPose by picture", alphapose.is_alphapose, alphapose.read_alphapose),
 ]
-# Other files are told by their suffix.
-FILE_READERS: dict[str, Callable[[Path], list[Picture]]] = {
-    ".npy": arrays.read_arrays,
-    ".npz": arrays.read_arrays,
+# Other files are told by their suffix; a reader is given the joint set that the caller named.
+FILE_READERS: dict[str, Callable[[Path, str | None], list[Picture]]] = {
+    ".npy": lambda path, _: arrays.read_arrays(path),
+    ".npz": lambda path, _: arrays.read_arrays(path),
     ".txt": yolo_labels.read_labels,
 }

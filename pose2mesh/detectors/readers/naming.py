@@ -35,6 +35,7 @@ _WHOLE_BODIES = {
     136: ("halpe68", [*range(26), *range(94, 136)]),  # Halpe full body: body and feet, face, left and right hand
     308: ("wholebody65", _goliath_rows()),
 }
+KNOWN_COUNTS = frozenset({*SET_OF_COUNT, *_ASK, *_WHOLE_BODIES})
 
 # What others call our joints, in any set and in single ones.
 _WORDS = {"mid_hip": "pelvis", "root": "pelvis", "hip": "pelvis", "top_head": "head_top", "mouth_left": "left_mouth"}
