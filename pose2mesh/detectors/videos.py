@@ -4,6 +4,7 @@ PyAV decodes (BSD; FFmpeg is inside its wheels). No frame is repeated or left ou
 not square are stretched, turned recordings turned. What cannot be decoded is told by a warning.
 """
 
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from heapq import heappop, heappush
@@ -28,6 +29,7 @@ from pose2mesh.errors import FormatError, InputError, MissingDependencyError, wa
 # Containers that hold their frames themselves; lists of other files (concat, HLS, ...) and the network are left out.
 _OPTIONS = {"format_whitelist": "mov,mp4,avi,matroska,webm", "protocol_whitelist": "file"}
 _BROWSERS_DURATION = 0.1  # s, of a frame that says nothing
+_ROUNDING = 0.005  # s, of times in headers: Matroska's are whole milliseconds
 _LARGEST_STRETCH = 4  # of a pixel; beyond it the header is damaged
 
 
@@ -129,20 +131,33 @@ def _decode(path: Path) -> Iterator[VideoFrame]:
         stream = _video_stream(container, path)
         check_size(path, (stream.codec_context.width, stream.codec_context.height))
         announced, faults = _announced(stream), []
-        count, end = 0, 0.0
+        count, end, period = 0, 0.0, 1 / (stream.average_rate or 25)
         for index, frame in _own_frames(container, stream, faults):
             check_size(path, (frame.width, frame.height))
-            count, end = count + 1, float(frame.time or 0.0)
-            yield VideoFrame(index, end, _as_meant(frame, stream.sample_aspect_ratio))
-        total = float((container.duration or 0) / 1e6)  # s; without a number of frames, the only sign of an early end
+            count, time_s = count + 1, float(frame.time or 0.0)
+            end = time_s + float((frame.duration or 0) * (frame.time_base or 0) or period)  # of what was read
+            yield VideoFrame(index, time_s, _as_meant(frame, stream.sample_aspect_ratio))
+        total = _duration_told(container, stream)  # without a number of frames, the only sign of an early end
     reason = f" ({faults[-1]})" if faults else ""
     if not count:
         raise FormatError(f"{path}: no frame of this video can be decoded{reason}")
     if announced and count < announced:
         warn(f"{path}: {announced - count} of {announced} frames cannot be decoded, the file is damaged or cut{reason}")
-    elif faults or (not announced and end + 1 < total):
-        told = f"{count} frames were read, the last one at {end:.2f} of {total:.2f} s"
-        warn(f"{path}: {told}; others are damaged{reason}")
+    elif faults or (not announced and end + _ROUNDING < total):
+        told = f"{count} frames were read, up to {end:.2f} of {total:.2f} s"
+        warn(f"{path}: {told}; others are damaged or cut{reason}")
+
+
+def _duration_told(container: Any, stream: Any) -> float:
+    """When the pictures end by the header, in s; 0 where it does not tell.
+
+    Matroska's tag of a track is exact. Beside sound, which may go on, what the whole file tells is good to a second.
+    """
+    for name, value in stream.metadata.items():
+        if name.startswith("DURATION") and (parts := re.fullmatch(r"(\d+):(\d+):(\d+\.\d+)", value)):
+            return int(parts[1]) * 3600 + int(parts[2]) * 60 + float(parts[3])
+    total = (container.duration or 0) / 1e6
+    return total if len(container.streams) == 1 else max(total - 1, 0.0)
 
 
 def _own_frames(container: Any, stream: Any, faults: list[str]) -> Iterator[tuple[int, Any]]:

@@ -121,6 +121,41 @@ def test_a_cut_video_says_what_was_lost(tmp_path, suffix, caplog):
     assert f"{path}: {lost}" in message
 
 
+@pytest.mark.parametrize(("suffix", "codec"), [(".mkv", "mpeg4"), (".webm", "libvpx")])
+@pytest.mark.parametrize("tagged", [True, False])
+@pytest.mark.parametrize("times", [None, (*range(45), *range(60, 65))])
+def test_each_frame_that_is_cut_off_is_told(tmp_path, suffix, codec, tagged, times, caplog):
+    noise = np.random.default_rng(0).integers(0, 255, (50, 64, 64, 3)).astype(np.uint8)
+    content = write_video(tmp_path / f"a{suffix}", list(noise), times, codec).read_bytes()
+    if not tagged:  # the header alone tells the duration then
+        content = content.replace(b"DURATION", b"REMARKED")
+    cut = tmp_path / f"b{suffix}"
+    cut.write_bytes(content)
+    assert len(list(read_video(cut))) == 50 and not caplog.records
+    while (size := len(list(read_video(cut)))) > 44:
+        assert bool(caplog.records) == (size < 50)
+        caplog.clear()
+        content = content[:-700]
+        cut.write_bytes(content)
+
+
+def test_sound_that_goes_on_is_no_cut(tmp_path, caplog):
+    path = tmp_path / "a.mkv"
+    with av.open(path, "w") as container:
+        picture, sound = container.add_stream("mpeg4", rate=10), container.add_stream("pcm_s16le", rate=8000)
+        picture.height = picture.width = 64
+        picture.pix_fmt = "yuv420p"
+        for image in gray_frames():
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 11200), np.int16), format="s16", layout="mono")  # 1.4 s
+        silence.sample_rate = 8000
+        container.mux(sound.encode(silence))
+        container.mux([*picture.encode(), *sound.encode()])
+    for content in (path.read_bytes(), path.read_bytes().replace(b"DURATION", b"REMARKED")):
+        path.write_bytes(content)
+        assert len(list(read_video(path))) == 5 and not caplog.records
+
+
 def test_what_is_no_video(tmp_path):
     write_video(tmp_path / "a.mp4", gray_frames())
     (tmp_path / "list.avi").write_text("ffconcat version 1.0\nfile a.mp4\n")  # would open the neighbour
