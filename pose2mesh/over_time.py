@@ -12,7 +12,7 @@ from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints
 from pose2mesh.detectors.sources import FPS, Entry, frame_numbers, frames_of, is_sequence, sequence_info
 from pose2mesh.detectors.told import Told
-from pose2mesh.detectors.videos import VideoFrame, is_video
+from pose2mesh.detectors.video_files import VideoFrame, is_video
 from pose2mesh.fitting.people import Outputs
 from pose2mesh.tracking import IdentityTracker, Tracker
 from pose2mesh.types import Keypoints2D, Motion, Subject

@@ -16,7 +16,7 @@ from pose2mesh.detectors.intrinsics import IntrinsicsLike, exif_focal
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
 from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, picture_of, weakness
 from pose2mesh.detectors.told import Told
-from pose2mesh.detectors.videos import is_video, read_video
+from pose2mesh.detectors.video_files import is_video, read_video
 from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.fitting.answering import fitted_answers
 from pose2mesh.fitting.people import (

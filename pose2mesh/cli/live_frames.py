@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pose2mesh.cli.console import say
-from pose2mesh.detectors.videos import VideoFrame
+from pose2mesh.detectors.video_files import VideoFrame
 from pose2mesh.errors import InputError, optional_import
 
 _CAMERAS = {"Linux": ("v4l2", "/dev/video{}"), "Darwin": ("avfoundation", "{}"), "Windows": ("dshow", "video={}")}

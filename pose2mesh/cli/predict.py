@@ -66,7 +66,7 @@ def _progress(work: list[tuple[Path, str]]):
 
 def _num_frames(file: Path) -> int:
     """Frames of a file as far as its header tells; one of a file whose fault is told when its turn comes."""
-    from pose2mesh.detectors.videos import is_video, video_info
+    from pose2mesh.detectors.video_files import is_video, video_info
 
     try:
         return (is_video(file) and video_info(file).num_frames) or 1

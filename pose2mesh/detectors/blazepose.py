@@ -8,11 +8,11 @@ help the finder's own 17 joints stay. A weak find stays only if both agree on it
 import numpy as np
 
 from pose2mesh.detectors.finder import find_people
+from pose2mesh.detectors.following import VideoDetector
 from pose2mesh.detectors.landmarks import Landmarks, look, region_of
 from pose2mesh.detectors.people import AGREE, PRESENT, Found, distinct, to_keypoints
 from pose2mesh.detectors.sessions import load_session
 from pose2mesh.detectors.similarity import SCORE_ROW, nearness, similarity, to_coco
-from pose2mesh.detectors.video import VideoDetector
 from pose2mesh.skeletons import COCO17, COCO_ROWS, MEDIAPIPE33, convert
 from pose2mesh.types import Keypoints2D
 

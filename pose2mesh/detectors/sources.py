@@ -11,7 +11,7 @@ import numpy as np
 
 from pose2mesh.detectors.images import SMALLEST_SIDE, from_pillow, is_image, is_keypoint_file, list_folder, read_image
 from pose2mesh.detectors.readers import Frame, number_array, to_keypoints, warn_of_doubts
-from pose2mesh.detectors.videos import VideoFrame, is_video, read_video, video_info
+from pose2mesh.detectors.video_files import VideoFrame, is_video, read_video, video_info
 from pose2mesh.errors import FormatError, InputError, warn
 from pose2mesh.types import Keypoints2D
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pose2mesh.detectors.sessions import default_threads
 from pose2mesh.detectors.sources import frames_of
-from pose2mesh.detectors.videos import VideoFrame
+from pose2mesh.detectors.video_files import VideoFrame
 from pose2mesh.errors import InputError
 from pose2mesh.exporters.motion import check_motion
 from pose2mesh.rendering import draw_keypoints, render_overlay

@@ -15,7 +15,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.live_frames import Newest
 from pose2mesh.cli.live_screens import LivePage, open_window
 from pose2mesh.cli.main import main
-from pose2mesh.detectors.videos import VideoFrame
+from pose2mesh.detectors.video_files import VideoFrame
 from pose2mesh.errors import InputError
 from pose2mesh.exporters import load_motion_file
 from pose2mesh.rendering.video import video_writer

@@ -13,7 +13,7 @@ from PIL import Image
 
 from pose2mesh.cli.main import main
 from pose2mesh.cli.writing import FreeNames, safe_stem
-from pose2mesh.detectors.videos import VideoFrame
+from pose2mesh.detectors.video_files import VideoFrame
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.types import Keypoints2D
 
@@ -193,7 +193,7 @@ import sys
 import numpy as np
 from fake_network import FlatNetwork
 from pose2mesh.cli.main import main
-from pose2mesh.detectors.videos import VideoFrame
+from pose2mesh.detectors.video_files import VideoFrame
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.types import Keypoints2D
 Pose2Mesh.from_pretrained = lambda *_: Pose2Mesh(FlatNetwork())

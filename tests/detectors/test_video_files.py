@@ -8,7 +8,7 @@ from PIL import Image
 
 from pose2mesh.detectors.images import is_image
 from pose2mesh.detectors.sources import in_chunks
-from pose2mesh.detectors.videos import is_video, read_video, video_info
+from pose2mesh.detectors.video_files import is_video, read_video, video_info
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.pipeline import Frame
 
@@ -177,7 +177,7 @@ def test_a_name_is_never_a_protocol(tmp_path, monkeypatch):
 
 def test_without_a_decoder_the_package_is_named(tmp_path, monkeypatch):
     (tmp_path / "a.mp4").write_bytes(b"no video")
-    monkeypatch.setattr("pose2mesh.detectors.videos.find_spec", lambda name: None)
+    monkeypatch.setattr("pose2mesh.detectors.video_files.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'pose2mesh\[video\]'"):
         list(read_video(tmp_path / "a.mp4"))
 

@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from pose2mesh.detectors import video
+from pose2mesh.detectors import following
 from pose2mesh.detectors.blazepose import BlazePoseDetector
 from pose2mesh.detectors.finder import WHOLE
-from pose2mesh.detectors.video import VideoDetector
+from pose2mesh.detectors.following import VideoDetector
 from pose2mesh.skeletons import MEDIAPIPE33
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; pip install 'pose2mesh[detect]'")
@@ -66,7 +66,7 @@ def test_an_empty_picture_has_nobody_and_later_somebody(detector):
 
 def test_live_frames_do_not_wait_for_the_finder(detector, monkeypatch):
     """While a slow search is under way people are followed; what it finds is taken in when it is there."""
-    gate, find = threading.Event(), video.find_people
+    gate, find = threading.Event(), following.find_people
     live = VideoDetector(detector, every=2, is_live=True)
     assert len(live.detect(_frame(40))) == 1
 
@@ -74,7 +74,7 @@ def test_live_frames_do_not_wait_for_the_finder(detector, monkeypatch):
         assert gate.wait(60)
         return find(*arguments)
 
-    monkeypatch.setattr(video, "find_people", slow)
+    monkeypatch.setattr(following, "find_people", slow)
     for _ in range(4):
         assert len(live.detect(_frame(40, 560))) == 1  # the new one is not known yet, and nothing waits
     gate.set()
@@ -86,13 +86,13 @@ def test_live_frames_do_not_wait_for_the_finder(detector, monkeypatch):
 
 
 def test_large_and_small_people_are_looked_for_by_turns(detector, monkeypatch):
-    looked, find = [], video.find_people
+    looked, find = [], following.find_people
 
     def noted(network, image, with_tiles, sides):
         looked.append(tuple(sides))
         return find(network, image, with_tiles, sides)
 
-    monkeypatch.setattr(video, "find_people", noted)
+    monkeypatch.setattr(following, "find_people", noted)
     frames = detector.video(every=1)
     for _ in range(5):
         frames.detect(_frame(300))
