@@ -31,11 +31,14 @@ class ReducedBody(nn.Module):
         super().__init__()
         weights, heads, parents = merge_bones(body)
         regressor = body.joint_regressor(joints) if isinstance(joints, str) else joints  # [J, V]
-        template = torch.cat([body.v_template[..., None], body.shapedirs], -1).double().numpy()  # [V, 3, 1+S]
-        used = regressor.any(0)  # [V]: a few hundred of thousands
-        blend = regressor[:, used, None] * weights[used]  # [J, U, G]
-        share = blend.sum(1)  # [J, G]
-        lever = np.tensordot(blend, template[used], ([1], [0])) - share[:, :, None, None] * heads
+        template = torch.cat([body.v_template[..., None], body.shapedirs], -1).numpy()  # [V, 3, 1+S]
+        share = np.zeros((len(regressor), len(heads)))  # [J, G]
+        lever = np.zeros((*share.shape, *template.shape[1:]))  # [J, G, 3, 1+S]
+        for joint, row in enumerate(regressor):
+            used = np.flatnonzero(row)  # [U]: a few of thousands
+            blend = row[used, None] * weights[used]  # [U, G]
+            share[joint] = blend.sum(0)
+            lever[joint] = np.tensordot(blend, template[used], ([0], [0])) - share[joint, :, None, None] * heads
         self._store("vertices", template[vertex_ids])  # [n, 3, 1+S]
         self._store("weights", weights[vertex_ids])  # [n, G]
         self._store("heads", heads)  # [G, 3, 1+S]

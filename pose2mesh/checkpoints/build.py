@@ -169,8 +169,8 @@ def _lifter(settings: dict[str, Any], joints_in: JointSet, joints_out: JointSet,
         return Lifter(*sizes)
     if not body.kind.is_sampled_with_parameters:
         raise InputError("network.lifter.heads: they are for anny-body; leave them out")
-    decoder = resolve(body.kind.decoder)(body, np.arange(1))
-    lifter = Lifter(*sizes, deviation=True, rest=decoder.rest6d, num_shape=decoder.num_shape)
+    rest = resolve(body.kind.decoder).rest_of(body)
+    lifter = Lifter(*sizes, deviation=True, rest=rest, num_shape=body.num_shape)
     lifter.deviation_scale = float(settings.get("deviation_scale", 1.0))  # of weights that were calibrated
     return lifter
 

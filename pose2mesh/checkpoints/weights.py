@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
+from torch.overrides import TorchFunctionMode
 
 from pose2mesh import paths
 from pose2mesh.checkpoints import official
@@ -66,10 +67,11 @@ def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dic
         if path.name.endswith((".pth.tar", ".ckpt")):
             remedy = f"convert it: pose2mesh convert-checkpoint {path} --kind ... -o OUT.safetensors"
         raise FormatError(f"{path} does not hold weights of this package ({error}); {remedy}") from error
+    tensors = {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}
     for key, tensor in tensors.items():
-        if tensor.is_floating_point() and not tensor.sum(dtype=torch.float64).isfinite():
+        if tensor.is_floating_point() and not tensor.sum().isfinite():
             raise FormatError(f"{path}: {key} holds numbers that are not finite; fetch or train these weights again")
-    return {key: t.float() if t.is_floating_point() else t for key, t in tensors.items()}, settings
+    return tensors, settings
 
 
 def load_network(name_or_path: str | Path = "anny-body", device: str | torch.device = "cpu") -> BodyNetwork:
@@ -102,7 +104,7 @@ def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device)
 def fill(make: Callable[[], AnyNetwork], tensors: dict[str, torch.Tensor], source: str | Path) -> AnyNetwork:
     """A network of the settings in a weights file, with the tensors in it. Raises FormatError where they do not fit."""
     try:
-        with _no_larger_than(tensors), torch.random.fork_rng(devices=[]):  # fresh weights draw from the caller's stream
+        with _no_larger_than(tensors), torch.random.fork_rng(devices=[]), _Undrawn():  # the caller's stream stays
             network = make()
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, MemoryError) as error:
         raise FormatError(f"weights {source} carry settings that this package did not write: {error!r}") from error
@@ -112,6 +114,16 @@ def fill(make: Callable[[], AnyNetwork], tensors: dict[str, torch.Tensor], sourc
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise FormatError(f"weights {source} do not fit their own settings: {first}") from error
     return network.eval()
+
+
+class _Undrawn(TorchFunctionMode):
+    """Fresh weights stay as the memory is, for those of the file replace them all: drawing takes a twentieth second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0] if func in _DRAWS else func(*args, **(kwargs or {}))
+
+
+_DRAWS = (torch.Tensor.uniform_, torch.Tensor.normal_)
 
 
 @contextmanager

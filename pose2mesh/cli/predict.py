@@ -1,8 +1,12 @@
 """`pose2mesh predict`: pictures, folders, videos and keypoint files to meshes, overlays and arrays."""
 
 import argparse
+import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from pose2mesh.cli.arguments import Parser, add_camera_options, camera_of, positive, shard_of_text
@@ -10,6 +14,7 @@ from pose2mesh.cli.console import say
 from pose2mesh.cli.predict_video import MOTION_FORMATS
 from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
 from pose2mesh.detectors import get_detector
+from pose2mesh.detectors.images import is_keypoint_file
 from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.plugins import check_name
 from pose2mesh.rendering.scene import OVERLAYS
@@ -41,6 +46,8 @@ def run(arguments: list[str]) -> int:
     shard, count = options.shard
     work = list(zip(files, stems, strict=True))[shard::count]
     if work:
+        if any(not is_keypoint_file(file) for file, _ in work):
+            Thread(target=_load_detector, args=(options.detector, options.kind), daemon=True).start()
         weights = options.weights or (REFINED_WEIGHTS if options.refine else None)
         model = load_model(options.kind, weights, options.hand_weights, options.device)
         model = model.refined() if options.refine else model
@@ -54,6 +61,13 @@ def run(arguments: list[str]) -> int:
                 except InputError as error:
                     failures += _report(error, options.min_score)
     return InputError.exit_code if failures else 0
+
+
+def _load_detector(name: str, kind: str) -> None:
+    """Load a bundled detector's networks, which are kept, while another thread imports torch."""
+    with suppress(Exception):  # told when the detector is asked for
+        if name in ("auto", "blazepose"):
+            get_detector(name, kind)
 
 
 def _progress(work: list[tuple[Path, str]]):
@@ -74,10 +88,25 @@ def _num_frames(file: Path) -> int:
         return 1
 
 
+@contextmanager
+def _torch_loaded() -> Iterator[None]:
+    """Imports torch inside, once, without a search for garbage: there is none, and it takes a tenth of the time."""
+    if "torch" in sys.modules:
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()  # nor will these objects ever be garbage
+        gc.enable()
+
+
 def load_model(kind: str, weights: str | None, hand_weights: str | None, device: str):
     """The model of a kind of `DEFAULT_WEIGHTS`. Raises InputError for weights that recover something else."""
-    from pose2mesh.body_with_hands import BodyWithHands
-    from pose2mesh.pipeline import Pose2Mesh
+    with _torch_loaded():
+        from pose2mesh.body_with_hands import BodyWithHands
+        from pose2mesh.pipeline import Pose2Mesh
 
     weights = weights or DEFAULT_WEIGHTS[kind]
     if kind == "body+hands":

@@ -29,14 +29,19 @@ class BodyDecoder(nn.Module, ABC):
     bone_names: tuple[str, ...]  # [R]
     body: Any
 
-    def __init__(self, rest: list[tuple[float, ...]], body: LinearBlendBody, output_joints: str):
+    def __init__(self, body: LinearBlendBody, output_joints: str):
         super().__init__()
-        self.register_buffer("rest6d", torch.tensor(rest), persistent=False)
+        self.register_buffer("rest6d", self.rest_of(body), persistent=False)
         self.body, self.num_shape, self.faces = body, body.num_shape, body.faces.numpy()
         self.bone_names = body.captured or body.bone_names
         self.joint_set = joint_set(output_joints)
         assert self.joint_set.root is not None  # output sets are chosen by `build`, all have one
         self.root = self.joint_set.index(self.joint_set.root)
+
+    @staticmethod
+    def rest_of(body: LinearBlendBody) -> Tensor:
+        """The rest pose [R, 6] of a body: the root upright, the other joints not turned against their parents."""
+        return torch.tensor([UPRIGHT_6D] + [IDENTITY_6D] * (len(body.parents) - 1))
 
     @abstractmethod
     def joints(self, parameters: BodyParameters) -> Tensor:
@@ -60,9 +65,14 @@ class AnnyDecoder(BodyDecoder):
 
     def __init__(self, body: AnnyBody, vertex_ids: np.ndarray | None = None):
         """`vertex_ids`: the vertices to decode, by default all."""
-        super().__init__([UPRIGHT_6D] * len(MOTION_BONES), body, "coco19")
+        super().__init__(body, "coco19")
         ids = np.arange(len(body.v_template)) if vertex_ids is None else vertex_ids
         self.reduced = ReducedBody(body, ids, self.joint_set.name)
+
+    @staticmethod
+    def rest_of(body: LinearBlendBody) -> Tensor:
+        """World rotations: every captured bone upright."""
+        return torch.tensor([UPRIGHT_6D] * len(MOTION_BONES))
 
     def of_vertices(self, vertex_ids: np.ndarray) -> "AnnyDecoder":
         """The same of some vertices alone."""
@@ -88,7 +98,7 @@ class SkinnedDecoder(BodyDecoder):
     def __init__(self, body: LinearBlendBody, output_joints: str = ""):
         """`output_joints`: a set of joints, by default that of the body's kind."""
         output_joints = output_joints or body.kind.output_set
-        super().__init__([UPRIGHT_6D] + [IDENTITY_6D] * (len(body.parents) - 1), body, output_joints)
+        super().__init__(body, output_joints)
         rows = torch.as_tensor(body.joint_regressor(output_joints), dtype=torch.float32)
         self.register_buffer("regressor", rows, persistent=False)
 

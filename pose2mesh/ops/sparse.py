@@ -29,7 +29,7 @@ class SparseOperator(nn.Module):
 
     def __init__(self, crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int], *, persistent: bool = False):
         super().__init__()
-        self.shape = (int(shape[0]), int(shape[1]))
+        self.shape, self._is_saved = (int(shape[0]), int(shape[1])), persistent
         self.register_buffer("crow", crow.to(torch.int32), persistent=persistent)
         self.register_buffer("col", col.to(torch.int32), persistent=persistent)
         self.register_buffer("values", values.to(torch.float32), persistent=persistent)
@@ -114,7 +114,8 @@ class SparseOperator(nn.Module):
 
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
-        self._cache_transposed()
+        if self._is_saved:  # otherwise the matrix is what it was
+            self._cache_transposed()
 
     def _apply(self, fn: Any, recurse: bool = True) -> SparseOperator:
         self._forget()  # what was made holds the buffers that are about to be moved

@@ -59,7 +59,11 @@ class Stick(BodyDecoder):
 
     def __init__(self) -> None:
         body = SimpleNamespace(num_shape=3, faces=torch.zeros(1, 3), captured=(), bone_names=("root", "tip"))
-        super().__init__([UPRIGHT_6D] * 2, body, "smpl24")  # pyright: ignore[reportArgumentType]
+        super().__init__(body, "smpl24")  # pyright: ignore[reportArgumentType]
+
+    @staticmethod
+    def rest_of(body: object) -> Tensor:
+        return torch.tensor([UPRIGHT_6D] * 2)
 
     def joints(self, parameters: BodyParameters) -> Tensor:
         return self(parameters).joints
