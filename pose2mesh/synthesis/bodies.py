@@ -25,7 +25,7 @@ from pose2mesh.datasets.motion import distinct_poses, load_motion
 from pose2mesh.errors import InputError
 from pose2mesh.losses.targets import Batch
 from pose2mesh.npz import read_arrays
-from pose2mesh.synthesis.detections import Detections, Errors, portions
+from pose2mesh.synthesis.detections import Detections, Errors, portion, portions
 
 ADULT_YEARS = (18.0, 75.0)
 
@@ -75,7 +75,8 @@ class SyntheticBodies(Dataset):
         generator = seeded_generator(self.seed, step, self.stream)
         pose, is_everyday = self._sample_poses(generator)  # [B, 19, 3], [B]
         betas = draw_betas(self.shapes, self.mixture.children, self.batch_size, generator)
-        views = [cameras.views(n, generator) for n, cameras in portions(self.mixture.cameras, self.batch_size)]
+        cameras = portions(self.mixture.cameras, self.batch_size, generator)
+        views = [camera.views(n, generator) for n, camera in cameras]
         rotation, place = (torch.cat(column) for column in zip(*views, strict=True))
         seen = rotation[:, None] @ world_rotmats(pose)  # [B, 19, 3, 3]: the camera turns the whole body
         groups = self.body.expand_groups(seen)
@@ -89,7 +90,7 @@ class SyntheticBodies(Dataset):
 
     def _sample_poses(self, generator: Generator) -> tuple[Tensor, Tensor]:
         """Poses [B,19,3], in no order: recorded ones, varied, and those of everyday life, with [B] which are these."""
-        everyday = round(self.mixture.everyday * self.batch_size)
+        everyday = portion(self.mixture.everyday, self.batch_size, generator)
         pose = sample_poses(self.pool, self.batch_size - everyday, self.mixture.poses, generator)
         is_everyday = torch.arange(self.batch_size) >= len(pose)
         if everyday:

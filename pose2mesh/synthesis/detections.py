@@ -24,6 +24,7 @@ from pose2mesh.skeletons.conversion import conversion_sources
 T = TypeVar("T")
 N = TypeVar("N")
 
+_SMALL = 16  # samples of a batch; in smaller ones a share that rounds to nothing would never occur
 _MOST_DETECTORS = 4  # in one batch: many small groups cost more time than the network
 
 
@@ -94,7 +95,7 @@ class Detections:
         """
         order = torch.randperm(len(points), generator=generator)  # cameras and poses have shares too
         found = []
-        for index, parts in hand_out(order, self._draw_detectors(len(points), generator), errors.noise):
+        for index, parts in hand_out(order, self._draw_detectors(len(points), generator), errors.noise, generator):
             rows, kinds = torch.cat([part for part, _ in parts]), [kind for _, kind in parts]
             detector, columns = self.sources[index][1], self.source_rows[index]
             exact = project(points[rows][:, columns], place[rows])  # [b, J, 2]
@@ -113,26 +114,44 @@ class Detections:
         """How many of `count` samples which source sees: all sources, or a few drawn by their shares."""
         shares = torch.tensor([share for share, _ in self.sources], dtype=torch.float64)
         if len(shares) <= _MOST_DETECTORS:
-            return portions([(share, i) for i, (share, _) in enumerate(self.sources)], count)
+            return portions([(share, i) for i, (share, _) in enumerate(self.sources)], count, generator)
         # Systematic sampling: a share above 1 / _MOST_DETECTORS is in every batch, the others come by turns.
         places = (torch.rand((), generator=generator) + torch.arange(_MOST_DETECTORS)) / _MOST_DETECTORS
         index = torch.searchsorted(shares.cumsum(0) / shares.sum(), places.double()).clamp(max=len(shares) - 1)
-        return portions([(float(n), int(i)) for i, n in zip(*index.unique(return_counts=True), strict=True)], count)
+        drawn = [(float(n), int(i)) for i, n in zip(*index.unique(return_counts=True), strict=True)]
+        return portions(drawn, count, generator)
 
 
 def hand_out(
-    order: Tensor, groups: Sequence[tuple[int, T]], noise: Sequence[tuple[float, N]]
+    order: Tensor, groups: Sequence[tuple[int, T]], noise: Sequence[tuple[float, N]], generator: Generator
 ) -> Iterator[tuple[T, list[tuple[Tensor, N]]]]:
     """Samples in the order [B] to groups of a size, and within each to kinds of errors: (group, its (rows, kind))."""
     rows = order.split([size for size, _ in groups])
     for turn, (mine, (size, group)) in enumerate(zip(rows, groups, strict=True)):
-        counts, kinds = zip(*portions(noise, size, turn), strict=True)
+        counts, kinds = zip(*portions(noise, size, generator, turn=turn, whole=len(order)), strict=True)
         yield group, list(zip(mine.split(counts), kinds, strict=True))
 
 
-def portions(shares: Sequence[tuple[float, T]], count: int, turn: int = 0) -> list[tuple[int, T]]:
-    """Split `count` samples by shares; every sample is handed out. `turn` says who gets the odd ones."""
+def portions(
+    shares: Sequence[tuple[float, T]], count: int, generator: Generator, *, turn: int = 0, whole: int | None = None
+) -> list[tuple[int, T]]:
+    """Split `count` samples, of a batch of `whole`, by shares; every sample is handed out.
+
+    Who gets the odd ones says `turn`, or in small batches chance, so that each share is kept over many of them.
+    """
     shares = [*shares[turn % len(shares) :], *shares[: turn % len(shares)]]
-    edges = np.rint(np.cumsum([share for share, _ in shares]) / sum(share for share, _ in shares) * count)
-    counts = np.diff(edges.astype(int), prepend=0)
+    ends = np.cumsum([share for share, _ in shares]) / sum(share for share, _ in shares) * count
+    counts = np.diff(_rounded(ends, whole or count, generator), prepend=0)
     return [(int(n), item) for n, (_, item) in zip(counts, shares, strict=True) if n]
+
+
+def portion(share: float, count: int, generator: Generator) -> int:
+    """How many of a batch of `count` samples a share of it is; rounded as in `portions`."""
+    return int(_rounded(np.array([share * count]), count, generator)[0])
+
+
+def _rounded(ends: np.ndarray, whole: int, generator: Generator) -> np.ndarray:
+    """Whole numbers [N] for numbers of samples, in small batches all of them up or down by the same chance."""
+    if whole >= _SMALL:
+        return np.rint(ends).astype(int)
+    return np.floor(ends + torch.rand((), generator=generator).item() + 1e-9).astype(int)

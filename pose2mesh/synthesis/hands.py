@@ -82,7 +82,7 @@ class SyntheticHands(Dataset):
         joints, vertices, rotations, betas = (x[: self.batch_size] for x in (joints, vertices, rotations, betas))
         view = random_rotations(self.batch_size, generator)
         joints, vertices = joints @ view.transpose(-1, -2), vertices @ view.transpose(-1, -2)
-        cameras = portions(self.mixture.cameras, self.batch_size)
+        cameras = portions(self.mixture.cameras, self.batch_size, generator)
         distance = torch.cat([_distances(n, camera.distance, generator) for n, camera in cameras])
         points = project_centered(joints, distance)
         return Batch(self._detect(points, generator), joints, vertices, view[:, None] @ rotations, betas)
@@ -90,7 +90,7 @@ class SyntheticHands(Dataset):
     def _detect(self, points: Tensor, generator: Generator) -> Tensor:
         """Give each share of the batch its kind of errors. The order is shuffled: cameras have shares too."""
         order = torch.randperm(len(points), generator=generator)
-        ((_, parts),) = hand_out(order, [(len(points), None)], self.mixture.noise)
+        ((_, parts),) = hand_out(order, [(len(points), None)], self.mixture.noise, generator)
         found = [add_hand_noise(points[rows], noise, generator) for rows, noise in parts]
         return torch.cat(found)[order.argsort()]
 

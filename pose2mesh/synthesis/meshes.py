@@ -42,7 +42,7 @@ class MeshSamples(Dataset):
     def __getitem__(self, step: int) -> Batch:
         generator, count = seeded_generator(self.seed, step, self.stream), self.batch_size
         frames = torch.randint(len(self.points), (count,), generator=generator)
-        views = [cameras.views(n, generator) for n, cameras in portions(self.mixture.cameras, count)]
+        views = [cameras.views(n, generator) for n, cameras in portions(self.mixture.cameras, count, generator)]
         view = View(*(torch.cat(column) for column in zip(*views, strict=True)))
         points, vertices = _seen(self.points[frames], view), _seen(self.vertices[frames], view)
         framing = self.mixture.framing

@@ -165,7 +165,7 @@ class SyntheticSequences:
     def _cameras(self, times: Tensor, uniform, generator: Generator) -> tuple[Tensor, Tensor]:
         """View rotations [B,T,3,3] and places of the pelvis [B,T,3] m."""
         count, variation = len(times), self.mixture.variation
-        views = [cameras.views(n, generator) for n, cameras in portions(self.mixture.cameras, count)]
+        views = [cameras.views(n, generator) for n, cameras in portions(self.mixture.cameras, count, generator)]
         order = torch.randperm(count, generator=generator)
         rotation, place = (torch.cat(parts)[order] for parts in zip(*views, strict=True))
         sway = np.deg2rad(variation.sway_degrees) * (uniform(1, 1) < variation.moving)
@@ -181,7 +181,7 @@ class SyntheticSequences:
         """Points [B,T,U+n,3] m to keypoints [B,T,J,3]: each sequence through a detector, with its errors."""
         detections, found, order = self.detections, [], torch.randperm(len(points), generator=generator)
         sources = [(share, i) for i, (share, _) in enumerate(detections.sources)]
-        for index, parts in hand_out(order, portions(sources, len(points)), self.mixture.noise):
+        for index, parts in hand_out(order, portions(sources, len(points), generator), self.mixture.noise, generator):
             detector, columns = detections.sources[index][1], detections.source_rows[index]
             for rows, noise in parts:
                 exact = project(points[rows][:, :, columns].flatten(0, 1), place[rows].flatten(0, 1))

@@ -22,6 +22,7 @@ from pose2mesh.losses.pose_prior import prior_loss
 from pose2mesh.networks.pose_prior import PosePrior
 from pose2mesh.skeletons import MOTION_PARENTS
 from pose2mesh.synthesis.bodies import pose_pool, seeded_generator
+from pose2mesh.synthesis.detections import portion
 from pose2mesh.training.config import RunConfig, StageConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.optimization import descend, learning_rate
@@ -112,9 +113,8 @@ def _body_material(config: PriorConfig) -> Material:
     pool = pose_pool(config.motion, config.distinct_radians)  # [N, 19, 3]
     unseen = rotvec_to_rotmat(pose_pool(config.validation, config.distinct_radians))[:, 1:]
 
-    everyday = round(config.everyday * config.batch_size)
-
     def draw(generator: Generator) -> Tensor:
+        everyday = portion(config.everyday, config.batch_size, generator)
         poses = sample_poses(pool, config.batch_size - everyday, config.poses, generator)
         if everyday:
             poses = torch.cat([poses, sample_everyday(everyday, config.everyday_poses, generator, pool)])

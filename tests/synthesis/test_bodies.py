@@ -144,7 +144,7 @@ def test_everyday_poses_have_their_own_framing(some: SyntheticBodies) -> None:
 @pytest.mark.parametrize("counts", [(1, 1, 1), (5, 3, 2)])
 def test_portions_hand_out_every_sample(counts: tuple[int, ...]) -> None:
     for size in (1, 2, 7, 100):
-        portions = bodies.portions([(float(c), i) for i, c in enumerate(counts)], size)
+        portions = bodies.portions([(float(c), i) for i, c in enumerate(counts)], size, seeded_generator(size))
         assert sum(n for n, _ in portions) == size and all(n > 0 for n, _ in portions)
 
 

