@@ -11,6 +11,7 @@ from pose2mesh.training.config import StageConfig
 from pose2mesh.training.distributed import Processes
 
 _EMA_EVERY = 8  # steps; averaging 7 million weights costs as much as a tenth of a step
+_EMA_EACH = 64  # steps at the beginning of a stage that count each: eight are no small part of them
 
 
 def learning_rate(stage: StageConfig, step: int) -> float:
@@ -72,15 +73,16 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Move towards the network, on every eighth step of a stage.
+        """Move towards the network, on each of a stage's first 64 steps and every eighth later.
 
         `decay` is per step; 0 takes the weights of every step as they are. Early on the memory is shorter: only about
         the last tenth of the stage so far is averaged.
         """
-        if self.decay and step % _EMA_EVERY:
+        passed = 1 if step <= _EMA_EACH else _EMA_EVERY  # steps since the last update
+        if self.decay and step % passed:
             return
-        within = 1 - _EMA_EVERY / (_EMA_EVERY + 0.1 * step)
-        weight = 1 - min(self.decay**_EMA_EVERY, within)
+        within = 1 - passed / (passed + 0.1 * step)
+        weight = 1 - min(self.decay**passed, within)
         for name, value in self.network.state_dict().items():
             if value.is_floating_point():
                 self.weights[name].lerp_(value, weight)

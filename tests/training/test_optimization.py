@@ -71,6 +71,18 @@ def test_average_forgets_by_the_decay_late_and_faster_early() -> None:
     assert moved(801, 0.99) == 0  # only every eighth step
 
 
+@pytest.mark.parametrize("steps", [1, 2, 5, 8, 9, 15, 40, 64, 65, 71, 72, 100, 1000])
+def test_average_of_a_stage_is_about_its_last_tenth(steps: int) -> None:
+    """Weights that count the steps tell how old the average is."""
+    model = nn.Linear(1, 1, bias=False)
+    average = average_of(model, 0.9999, -99.0)
+    for step in range(steps):
+        nn.init.constant_(model.weight, step)
+        average.update(step)
+    age = steps - 1 - average.weights["weight"].item()
+    assert 0.05 * (steps - 1) <= age <= 0.2 * steps
+
+
 def test_average_copies_counters() -> None:
     model = nn.BatchNorm1d(2)
     average = Average(model, 0.9)
