@@ -16,10 +16,18 @@ _SHOWN = 4  # names of a list that a notice spells out
 def load_initial(network: nn.Module, settings: dict[str, Any], name_or_path: str, part: str = "all") -> str:
     """Take every tensor of the same name and shape in `part`, at least the lifter's; returns what was left out.
 
-    `settings` are the network's. Raises InputError where the lifter does not fit, or where graph layers would come to
-    lie on other graphs than they were trained on.
+    `settings` are the network's. Raises InputError where the lifter does not fit or knows other joints, or where graph
+    layers would come to lie on other graphs than they were trained on.
     """
     tensors, theirs = read_weights(name_or_path)
+    known = {"joint_set": theirs.get("joints"), **theirs}  # published weights say `joints`
+    for name in ("joint_set", "output_set"):
+        found, wanted = known.get(name), settings.get(name)
+        if found and wanted and found != wanted:
+            raise InputError(
+                f"initial: {name_or_path} was trained with {name} {found}, this network has {wanted}; start from "
+                f"others, or set network.{name}={found}"
+            )
     own = network.state_dict()
     wanted = {k for k in own if part == "all" or "lifter." in k or (part == "lifting" and "mesh_head.base." in k)}
     fitting = {k: v for k, v in tensors.items() if k in wanted and own[k].shape == v.shape}

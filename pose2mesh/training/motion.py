@@ -20,6 +20,7 @@ from pose2mesh.body_models.levers import point_levers
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.checkpoints import read_weights, save_weights
 from pose2mesh.checkpoints.temporal import build_temporal, temporal_settings
+from pose2mesh.errors import InputError
 from pose2mesh.evaluation.motion import MotionProtocol, evaluate_motion, frame_network
 from pose2mesh.fitting.frame_answers import AnsweringNetwork
 from pose2mesh.fitting.quick_fit import spread_points
@@ -112,7 +113,13 @@ class MotionTraining(Task):
         self.protocol = MotionProtocol(body, config.validation, limit=20)
         self.network = build_temporal(self.settings, body.num_shape).to(self.device)
         if config.initial:
-            self.network.load_state_dict(read_weights(config.initial)[0])
+            tensors, theirs = read_weights(config.initial)
+            if theirs != self.settings:
+                raise InputError(
+                    f"initial: {config.initial} does not fit; give weights that such a run made, of the same frame "
+                    f"weights, width={config.width} and layers={config.layers}"
+                )
+            self.network.load_state_dict(tensors)
         reduced = ReducedBody(body, points, sets[1])
         self.loss = MotionLoss(body, point_levers(reduced, torch.arange(len(points)).numpy()), sets[1], config.loss)
         self.loss.to(self.device)

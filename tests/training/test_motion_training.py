@@ -39,3 +39,9 @@ def test_a_run_is_written_and_goes_on_bit_for_bit(tmp_path):
 def test_weights_without_deviations_are_refused(tmp_path):
     with pytest.raises(InputError, match="heads"):
         run_task(MotionTraining, config(tmp_path / "run", weights="anny-key2mesh"))
+
+
+@pytest.mark.parametrize("name", ["anny-body", "anny-motion"])
+def test_initial_weights_of_another_network_are_refused(tmp_path, name):
+    with pytest.raises(InputError, match=f"initial: {name} does not fit; give weights .* width=16 and layers=1"):
+        run_task(MotionTraining, config(tmp_path / "run", initial=name))

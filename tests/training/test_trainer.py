@@ -164,6 +164,9 @@ def test_initial_weights_are_taken_where_they_fit(tmp_path: Path) -> None:
     own = trainer.network.state_dict()
     assert all(torch.equal(own[name], source[name]) for name in own if name.startswith("lifter."))
     assert any(not name.startswith("lifter.") for name in own)
+    joints = {**other, "joint_set": "human36m17"}  # as many, in another order
+    with pytest.raises(InputError, match=r"initial: .* was trained with joint_set coco17, this network has human36m17"):
+        trainer_of(config_of(tmp_path, network=joints, initial=str(weights)))
     other["lifter"] = {"width": 40, "blocks": 1}
     with pytest.raises(InputError, match=r"the lifter of .* does not fit"):
         trainer_of(config_of(tmp_path, network=other, initial=str(weights)))
