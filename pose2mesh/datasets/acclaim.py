@@ -15,6 +15,7 @@ from pose2mesh.datasets.recording import Recording, check_numbers
 from pose2mesh.datasets.retarget import smallest_rotation
 from pose2mesh.errors import FormatError, MissingFileError
 
+_UNITS = {":DEGREES": "deg", ":RADIANS": "rad"}  # headers of AMC
 CMU_FPS = 120.0  # the files do not say; CMU's are 120 Hz
 # CMU's zero pose holds the neck upright; Anny's, like that of the BVH releases, leans forward with the head level on
 # it. Measured on takes of three performers that exist as AMC and as BVH: 15.6 to 16.7 degrees.
@@ -48,7 +49,7 @@ def read_amc(path: Path) -> list[Recording]:
     except (ValueError, KeyError, IndexError) as error:
         raise FormatError(f"{skeleton_file.name} is not a readable ASF file ({error!r}); download it again") from error
     try:
-        frames = _parse_frames(path.read_text(encoding="latin-1"), bones)
+        frames, unit = _parse_frames(path.read_text(encoding="latin-1"), bones, unit)
     except (ValueError, KeyError, IndexError) as error:
         message = f"does not fit {skeleton_file.name} or is not a readable AMC file ({error!r}); download both again"
         raise FormatError(message) from error
@@ -112,15 +113,17 @@ def _bone(fields: dict[str, list[str]], unit: str) -> _Bone:
     return _Bone(axes, "".join(axis for _, axis in freedoms), tuple(place for place, _ in freedoms), end)
 
 
-def _parse_frames(text: str, bones: dict[str, _Bone]) -> dict[str, np.ndarray]:
-    """Numbers [N, D] of each bone; bones without any have D = 0."""
+def _parse_frames(text: str, bones: dict[str, _Bone], unit: str) -> tuple[dict[str, np.ndarray], str]:
+    """Numbers [N, D] of each bone, D = 0 of those without any, and the angles' unit: their own, else the skeleton's."""
     rows: dict[str, list[list[float]]] = {name: [] for name in bones}
     count = 0
     for line in text.splitlines():
         words = line.split("#")[0].split()
-        if not words or words[0].startswith(":"):
+        if not words:
             continue
-        if len(words) == 1 and words[0].isdigit():
+        if words[0].startswith(":"):
+            unit = _UNITS.get(words[0].upper(), unit)
+        elif len(words) == 1 and words[0].isdigit():
             count += 1
         else:
             rows[words[0]].append([float(word) for word in words[1:]])
@@ -129,7 +132,7 @@ def _parse_frames(text: str, bones: dict[str, _Bone]) -> dict[str, np.ndarray]:
     short = [name for name, bone in bones.items() if bone.freedoms and len(rows[name]) != count]
     if short:
         raise ValueError(f"{count} frames, but not of {', '.join(short)}")
-    return {name: np.array(row) if row else np.zeros((count, 0)) for name, row in rows.items()}
+    return {name: np.array(row) if row else np.zeros((count, 0)) for name, row in rows.items()}, unit
 
 
 def _rotations(bone: _Bone, numbers: np.ndarray, unit: str) -> np.ndarray:

@@ -103,7 +103,11 @@ def test_the_same_motion_as_in_bvh(tmp_path: Path, seed: int) -> None:
         np.testing.assert_allclose(np.degrees(turn.as_rotvec()), np.tile([nod, 0, 0], (len(turn), 1)), atol=0.01)
 
 
-def test_radians(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("skeleton_in", "header"), [("rad", ":RADIANS"), ("rad", ""), ("deg", ":RADIANS"), ("deg", ":radians")]
+)
+def test_radians(tmp_path: Path, skeleton_in: str, header: str) -> None:
+    """Of the angles in the header's unit, or the skeleton's where there is none."""
     angles = smooth_angles()
     path = write_acclaim(tmp_path, "07_12", angles)
     expected = read_one(path)
@@ -116,11 +120,13 @@ def test_radians(tmp_path: Path) -> None:
             return line
         return " ".join([w if i < keep or w == "XYZ" else f"{np.radians(float(w)):.12f}" for i, w in enumerate(words)])
 
-    text = skeleton.read_text().replace("angle deg", "angle rad")
-    before, bones, after = text.partition(":bonedata")[0], *text.partition(":bonedata")[1:]
-    bones, hierarchy = (bones + after).split(":hierarchy")
-    skeleton.write_text(before + "\n".join(map(converted, bones.splitlines())) + "\n:hierarchy" + hierarchy)
-    path.write_text("\n".join(map(converted, path.read_text().splitlines())))
+    if skeleton_in == "rad":
+        text = skeleton.read_text().replace("angle deg", "angle rad")
+        before, bones, after = text.partition(":bonedata")[0], *text.partition(":bonedata")[1:]
+        bones, hierarchy = (bones + after).split(":hierarchy")
+        skeleton.write_text(before + "\n".join(map(converted, bones.splitlines())) + "\n:hierarchy" + hierarchy)
+    frames = path.read_text().replace(":DEGREES", header)
+    path.write_text("\n".join(map(converted, frames.splitlines())))
     np.testing.assert_allclose(read_one(path).rotvec, expected.rotvec, atol=1e-5)
 
 
