@@ -1,9 +1,11 @@
 # make demo | test | lint | docs | web | wheels | clean: each does its own set-up into .venv with the versions of constraints.txt.
 # make oldest: a few tests in .venv-oldest, with the oldest versions that pyproject.toml promises.
 # Another interpreter: make PYTHON=python3.12 demo.  More pytest options: make test ARGS="--slow -k hierarchy".
+# Tests run in two processes of up to 3 GB each: make test WORKERS=4 for more, WORKERS=0 for none of their own.
 
 PYTHON ?= python3
 ARGS ?=
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check -c constraints.txt -e
@@ -22,7 +24,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/pose2mesh demo -o demo_out
 
 test: $(VENV)/.dev
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	@$(BIN)/ruff check $(SOURCES)

@@ -13,8 +13,8 @@ from hypothesis import settings
 from pose2mesh import paths
 from pose2mesh.errors import MissingFileError
 
-# Set before torch is imported, here and in the subprocesses of tests: its threads slow small tensors down.
-os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+# Set before torch is imported, here and in the subprocesses of tests: threads slow small tensors and other tests down.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples on every machine; no deadline, since shared machines stall now and then.
 settings.register_profile("pose2mesh", derandomize=True, deadline=None, print_blob=True)

@@ -21,7 +21,7 @@ from shrink_onnx import shrink  # noqa: E402
 
 from pose2mesh.checkpoints import load_network  # noqa: E402
 from pose2mesh.checkpoints.export import export_network  # noqa: E402
-from pose2mesh.detectors import blazepose, finder, landmarks, multipose, people, sessions, similarity, video  # noqa: E402
+from pose2mesh.detectors import blazepose, finder, following, landmarks, multipose, people, sessions, similarity  # noqa: E402
 from pose2mesh.geometry.projection import default_focal  # noqa: E402
 from pose2mesh.networks.compact import CompactPose2Mesh  # noqa: E402
 from pose2mesh.rendering.shading import TINTS  # noqa: E402
@@ -61,7 +61,7 @@ def tables(network: CompactPose2Mesh) -> dict[str, object]:
     return {
         **{"agree": blazepose.AGREE, "sureFind": blazepose.SURE_FIND, "present": blazepose.PRESENT},
         **{"closer": blazepose.CLOSER, "finderShare": blazepose.FINDER_SHARE, "seen": blazepose.SEEN},
-        **{"doubted": blazepose.DOUBTED, "empty": video.SOON, "doubts": video.DOUBTS},
+        **{"doubted": blazepose.DOUBTED, "empty": following.SOON, "doubts": following.DOUBTS},
         **{"stride": finder.STRIDE, "whole": finder.WHOLE, "tile": finder.TILE, "leastScore": finder.LEAST_SCORE},
         **{"doubt": finder.DOUBT, "clear": finder.CLEAR},
         **{"hint": finder.HINT, "small": finder.SMALL, "sure": finder.SURE, "sameFind": finder.SAME_PERSON},

@@ -123,7 +123,7 @@ def warn_of_doubts(keypoints: list[Keypoints2D], where: str) -> None:
     """
     sized = [found for found in keypoints if len(found) and found.image_size]
     outside = [np.any(found.points > found.image_size, axis=-1)[found.confidence > 0] for found in sized]
-    if outside and np.concatenate(outside).mean() > MOSTLY:
+    if sum(map(len, outside)) and np.concatenate(outside).mean() > MOSTLY:
         size = "x".join(map(str, sized[0].image_size or ()))
         warn(
             f"{where}: most joints lie outside of the picture of {size} pixels; give the size of the one that they are "
