@@ -24,6 +24,11 @@ from pose2mesh.ops import freeze
 from pose2mesh.paths import write_bytes
 
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
+_HELPERS = {  # networks that take no keypoints, and what to do with them
+    "temporal": "a network over time, which answers no single frame; give weights that do, such as anny-body "
+    "(videos use these by themselves; assets/configs/test_motion.yaml measures it: temporal=FILE)",
+    "pose_prior": "a prior of poses, which takes no keypoints; give a network's weights, such as anny-body",
+}
 
 
 def save_weights(
@@ -91,6 +96,8 @@ def load_network(name_or_path: str | Path = "anny-body", device: str | torch.dev
 def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device) -> BodyNetwork | ClassicLifter:
     """The same, PoseNet alone included."""
     tensors, settings = read_weights(name_or_path)
+    if settings["kind"] in _HELPERS:
+        raise InputError(f"{name_or_path} holds {_HELPERS[settings['kind']]}")
 
     def make() -> BodyNetwork | ClassicLifter:
         is_official = settings["kind"] in (official.KIND, official.POSENET_KIND)

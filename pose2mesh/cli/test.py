@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pose2mesh.errors import InputError
 
@@ -18,6 +18,7 @@ SHARES = (
 )  # of the closed loop
 OTHERS = ("within_one_deviation", "auc_vertices", "smpl_mpjpe", "acceleration")  # the last two in mm
 SCENES_PER_SHEET = 12
+_SEPARATE = ("motion", "photos")  # protocols with settings of their own kind
 HAND_SCENES = 100  # unless the configuration limits them
 
 
@@ -47,7 +48,8 @@ def run(arguments: list[str]) -> int:
     for path in (options.json, options.keypoints, options.predictions):
         if path:
             check_writable(path)  # not after hours of measuring
-    if protocol in ("motion", "photos"):
+    _check_file(options.config, protocol, options.overrides)
+    if protocol in _SEPARATE:
         _refuse_unread(options, protocol)
     if protocol == "motion":
         from pose2mesh.cli.test_reports import run_motion
@@ -70,6 +72,19 @@ def run(arguments: list[str]) -> int:
     if options.json:
         write_json(options.json, metrics)
     return 0
+
+
+def _check_file(config: Any, protocol: Any, overrides: list[str]) -> None:
+    """Raise InputError where an override names a protocol whose settings are of another kind than the file's."""
+    from pose2mesh.evaluation.config import TestConfig
+
+    known = {*_SEPARATE, *get_args(TestConfig.model_fields["protocol"].annotation)}
+    asked = next((text[len("protocol=") :] for text in reversed(overrides) if text.startswith("protocol=")), protocol)
+    if asked != protocol and asked in known and (asked in _SEPARATE or protocol in _SEPARATE):
+        raise InputError(
+            f"protocol={asked}: {config} holds the settings of {protocol or 'others'}; give --config "
+            f"assets/configs/test_{asked}.yaml instead"
+        )
 
 
 def _refuse_unread(options: argparse.Namespace, protocol: str) -> None:

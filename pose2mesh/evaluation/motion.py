@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -60,7 +60,7 @@ class MotionData(Strict):
 class MotionTestConfig(Strict):
     """The protocol `motion`."""
 
-    protocol: str = "motion"
+    protocol: Literal["motion"] = "motion"
     weights: str = "anny-body"
     temporal: str = "anny-motion"
     data: MotionData = MotionData()

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ class PhotosData(Strict):
 class PhotosConfig(Strict):
     """The protocol `photos`."""
 
-    protocol: str = "photos"
+    protocol: Literal["photos"] = "photos"
     weights: str = "anny-body"
     detector: str = "auto"
     data: PhotosData = PhotosData()
