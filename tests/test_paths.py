@@ -114,6 +114,17 @@ def test_what_cannot_be_written_is_known_beforehand(tmp_path):
                 write(impossible)
 
 
+def test_an_output_takes_the_place_of_no_input(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = put(tmp_path / "folder", "a.bin")
+    (tmp_path / "link").symlink_to(source)
+    for output in (source, "folder/../folder/a.bin", "link", tmp_path, "folder"):  # folders are emptied
+        with pytest.raises(InputError, match=r"a\.bin: would be lost by writing .*; give another place"):
+            paths.not_over(output, "/elsewhere.bin", source)
+    for output in ("folder/b.bin", "folder/a.bin.npz", "a.bin", "new"):
+        paths.not_over(output, "/elsewhere.bin", source)
+
+
 def test_what_is_no_regular_file_stays_what_it_is(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -177,6 +177,20 @@ def test_convert_model_refuses_in_one_line(arguments, message, tmp_path, capsys)
     assert not (tmp_path / arguments[-1]).exists()
 
 
+@pytest.mark.parametrize("name", ["model.npz", "./folder/../model.npz", "link.npz"])
+def test_convert_model_does_not_write_over_its_input(name, tmp_path, capsys):
+    write_pickle(tmp_path / "MANO_RIGHT.pkl", arrays(MANO))
+    assert main(["convert-model", "MANO_RIGHT.pkl", "-o", "model.npz"]) == 0
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.npz").symlink_to(tmp_path / "model.npz")
+    content = (tmp_path / "model.npz").read_bytes()
+    time_ns = (tmp_path / "model.npz").stat().st_mtime_ns
+    assert main(["convert-model", "model.npz", "-o", name]) == 2
+    assert "model.npz: would be lost by writing" in capsys.readouterr().err
+    assert (tmp_path / "model.npz").read_bytes() == content
+    assert (tmp_path / "model.npz").stat().st_mtime_ns == time_ns
+
+
 @pytest.mark.parametrize("array", [np.zeros((17, 6889)), np.full((17, 6890), np.nan), np.zeros((17, 6890), int)])
 def test_a_foreign_regressor_is_refused(array, tmp_path):
     np.save(tmp_path / "r.npy", array)
