@@ -27,7 +27,7 @@ _WAY_SECONDS = 2.0  # that people are taken to go on as before while they pass e
 _COURSE_SECONDS = 0.6  # a step: nobody walks at an even speed
 _DOUBLE_LEAST = 0.4  # similarity of two finds from which they may be of one person
 _DOUBLE_SECONDS = 0.3  # for which a find that drifted away may live on beside the person's next one
-_GONE_SECONDS = 0.1  # without a find, after which somebody has vanished
+_GONE_SECONDS = 0.1  # without a find, after which somebody has vanished; and more than one frame, for one is missed
 
 
 class Tracker(Protocol):
@@ -71,6 +71,7 @@ class IdentityTracker:
         self.memory = memory
         self._known: list[_Known] = []
         self._next = 1
+        self._time, self._period = -np.inf, np.inf  # seconds: of the frame before, least between two frames
         self.joint_set = ""  # of the keypoints that were seen last
 
     def update(self, keypoints: Keypoints2D, time: float) -> tuple[int, ...]:
@@ -80,7 +81,9 @@ class IdentityTracker:
             return keypoints.tracks
         from scipy.optimize import linear_sum_assignment  # slow to import
 
-        self._known = self._inherited([known for known in self._known if time - known.seen <= self.memory])
+        remembered = [known for known in self._known if time - known.seen <= self.memory]
+        self._time, self._period = time, min(self._period, time - self._time)
+        self._known = self._inherited(remembered, max(_GONE_SECONDS, 1.5 * self._period))
         people = list(zip(np.asarray(keypoints.points, np.float64), keypoints.confidence > 0, strict=True))
         expected = [self._before(known, time) or known for known in self._known]
         similarity = np.array([[_similarity(known, *person, time) for person in people] for known in expected])
@@ -109,15 +112,17 @@ class IdentityTracker:
         self._known = [self._paired(known, time) for known in self._known]
         return tuple(numbers)
 
-    def _inherited(self, known: list[_Known]) -> list[_Known]:
+    def _inherited(self, known: list[_Known], patience: float) -> list[_Known]:
         """The people known, where a newcomer takes the number of the like who vanished as soon as it had come.
+
+        Without a find for more than `patience` seconds they have.
 
         The detector has lost somebody then, whose find drifted on for a moment, and found the same person again.
         """
         numbered = {one.number: one for one in known}
         for new in known:
             for old in [numbered[number] for number in new.may_double if number in numbered]:
-                gone = new.seen - old.seen > _GONE_SECONDS and old.seen - new.born <= _DOUBLE_SECONDS
+                gone = new.seen - old.seen > patience and old.seen - new.born <= _DOUBLE_SECONDS
                 if gone and new.number in numbered:
                     del numbered[new.number]
                     numbered[old.number] = replace(new, number=old.number, may_double=())

@@ -160,6 +160,22 @@ def test_who_is_found_anew_beside_the_own_lagging_find_has_the_own_number_soon()
     assert set(own[30:37]) == {2} and set(own[40:]) == {1}  # five frames beside it, a tenth of a second of doubt
 
 
+@pytest.mark.parametrize(("fps", "frames_beside", "gone"), [(5, 1, 2), (10, 3, 2), (15, 3, 2), (30, 5, 4)])
+def test_who_is_missed_in_a_single_frame_has_not_vanished(fps, frames_beside, gone):
+    """Somebody comes beside another, who is then not found: in one frame by mistake, in some, a tenth of a second or
+    more, because both are the same person.
+    """
+    person = people("side by side")[0][0].astype(np.float32)
+    both = np.stack([person, person + np.float32([30, 0, 0])])
+    for missed, expected in ((1, 2), (gone, 1)):
+        tracker, numbers = IdentityTracker(), ()
+        rows = [both[:1]] * fps + [both] * frames_beside + [both[1:]] * missed + [both] * fps
+        for frame, found in enumerate(rows):
+            keypoints = Keypoints2D(found[..., :2], found[..., 2], "coco17", (640, 480))
+            numbers = tracker.update(keypoints, frame / fps)
+        assert numbers[1] == expected
+
+
 def test_who_walks_beside_somebody_for_longer_is_another_person():
     truth, numbers = follow(with_a_lagging_find(people("crossing"), 15))
     assert set(numbers[truth == 0][-30:]) == {2}
