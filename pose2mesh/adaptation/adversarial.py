@@ -24,16 +24,16 @@ from pose2mesh.training.run_folder import Stateful
 class AdversarialAdaptation:
     """The critic and the steps of critic and extractor."""
 
-    def __init__(self, backbone: Backbone, target: TargetSet, config: AdaptConfig, device: torch.device):
-        self.backbone, self.target, self.device = backbone, target, device
-        self.config, self.settings = config, config.key2mesh
+    def __init__(self, backbone: Backbone, target: TargetSet, config: AdaptConfig):
+        self.backbone, self.target, self.config, self.settings = backbone, target, config, config.key2mesh
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
-            self.critic = DomainCritic(backbone.width, self.settings.hidden, self.settings.dropout).to(device)
+            self.critic = DomainCritic(backbone.width, self.settings.hidden, self.settings.dropout).to(backbone.device)
         self.optimizer = make_adam(backbone.trainable(), config.learning_rate)
         self.critic_optimizer = make_adam(list(self.critic.parameters()), self.settings.critic_learning_rate)
 
     def step(self, index: int, source: Batch, target: Tensor) -> dict[str, float] | None:
+        """`source` is labeled, `target` [B,J,3] are keypoints in the network's joint set and focal lengths."""
         source_points = self.backbone.keypoints_of(source)
         frozen = self.backbone.source_features(source_points).float()  # [B, C]
         distance = 0.0
@@ -72,7 +72,7 @@ class AdversarialAdaptation:
         for turn in range(self.settings.critic_steps):
             fresh = target if turn == 0 else self.target.draw(len(target), self.config.seed + 1, 1000 * index + turn)
             with torch.no_grad():
-                adapted = self.backbone.features(fresh.to(self.device)).float()
+                adapted = self.backbone.features(fresh.to(self.backbone.device)).float()
             settings = self.settings.critic, self.critic, frozen, adapted, self.settings.gradient_penalty
             loss, distance = critic_loss(*settings, generator)
             if not descend(loss, [self.critic_optimizer], self.config.clip_norm):

@@ -3,6 +3,7 @@
 import copy
 from abc import ABC, abstractmethod
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.body_models import load_anny_body
-from pose2mesh.checkpoints import finest_vertex_ids
+from pose2mesh.checkpoints import finest_vertex_ids, load_network, read_weights
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.parameters import ParameterFit
 from pose2mesh.hierarchy import load_hierarchy
@@ -44,6 +45,10 @@ class Backbone(nn.Module, ABC):
         self.shared = [(i, joints.index(j)) for i, j in enumerate(find_joint_set(self.joint_set).joints) if j in joints]
         for parameter in self.trainable():
             parameter.requires_grad_(True)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.extractor.parameters()).device
 
     def trainable(self) -> list[nn.Parameter]:
         """The weights that adaptation changes: the extractor without the joints it also gives."""
@@ -138,6 +143,12 @@ class GraphBackbone(Backbone):
 
 
 _VIEWS = {"parameters": ParameterBackbone, "vertices": GraphBackbone}
+
+
+def load_backbone(weights: str | Path, device: torch.device) -> Backbone:
+    """Weights by name or path, ready to be adapted."""
+    _, settings = read_weights(weights)
+    return backbone_of(load_network(weights, device), settings).to(device)
 
 
 def backbone_of(network: nn.Module, settings: dict[str, Any]) -> Backbone:

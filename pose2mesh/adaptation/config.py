@@ -1,6 +1,5 @@
 """What an adaptation is made of; read like any configuration (pose2mesh.training.config)."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -76,7 +75,3 @@ class AdaptConfig(RunConfig):
 
     # How often it is looked at decides which weights are the best.
     FREE = (*("output", "device", "threads", "minutes", "checkpoint_minutes", "tensorboard"), "source.workers")
-
-    def into(self, output: str | Path | None) -> "AdaptConfig":
-        """The same with its results in another folder, if one is given."""
-        return self.model_copy(update={"output": str(output)}) if output else self

@@ -1,15 +1,16 @@
-"""DAPA's two steps on keypoints (Weng et al. 2022): real samples by re-projection, synthetic ones with full truth.
+"""DAPA's two steps (Weng et al. 2022): real samples by what is known of them in 2D, synthetic ones with full truth.
 
-A real step sees the target's keypoints and minimizes nothing but the distance of re-projected joints. Its predictions,
-with poses moved in the latent space of the prior, are projected by the cameras that were found, get the target's own
-missing joints and errors of the measured size, and make the synthetic batch of the second step, whose pose, shape,
-joints and vertices are known. No pixel is needed.
+On keypoints a real step sees those of the target and minimizes nothing but the distance of re-projected joints. Its
+predictions, with poses moved in the latent space of the prior, are projected by the cameras that were found, get the
+target's own missing joints and errors of the measured size, and make the synthetic batch of the second step, whose
+pose, shape, joints and vertices are known. No pixel is needed.
 """
 
-from typing import NamedTuple
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.config import AdaptConfig
@@ -44,44 +45,66 @@ class DetectionErrors(NamedTuple):
         return torch.cat([moved, keypoints[..., 2:]], -1)
 
 
-class DomainAdaptiveAugmentation:
-    """Real step, then synthetic step, of one extractor."""
+class DomainAdaptiveAugmentation(ABC):
+    """Real step, then synthetic step, with one optimizer; what is looked at and made differs by material."""
 
-    def __init__(self, backbone: Backbone, target: TargetSet, config: AdaptConfig, device: torch.device):
+    def __init__(self, weights: list[nn.Parameter], config: AdaptConfig):
         """Raises MissingFileError, FormatError, and InputError for a prior of another body, before any step."""
-        self.backbone, self.target, self.settings = backbone, target, config.dapa
-        self.prior = load_pose_prior(self.settings.prior).to(device)
-        self.decoder = AnnyDecoder(load_anny_body(), backbone.vertex_ids).to(device)
-        self.seed, self.generator = config.seed, seeded_generator(config.seed, 13)
-        self.optimizer, self.clip_norm = make_adam(backbone.trainable(), config.learning_rate), config.clip_norm
-        self.errors = self._measure_errors(device) if self.settings.errors == "measured" else None
+        self.settings, self.seed, self.clip_norm = config.dapa, config.seed, config.clip_norm
+        self.prior = load_pose_prior(self.settings.prior).to(weights[0].device)
+        self.optimizer = make_adam(weights, config.learning_rate)
 
-    def step(self, index: int, source: Batch, target: Tensor) -> dict[str, float] | None:
-        self.generator = seeded_generator(self.seed, 13, index)
-        weights = self.target.confident(target)
-        features = self.backbone.features(target).float()  # [B, C]
-        real = reprojection_loss(self.backbone, features, target, weights)
-        if not bool(torch.isfinite(real)):  # nothing can be fitted to such features
+    def step(self, index: int, source: Any, target: Any) -> dict[str, float] | None:
+        real, found = self.look(index, target)
+        if not bool(torch.isfinite(real)):  # nothing can be made of what was found
             return None
-        with torch.no_grad(), torch.autocast(target.device.type, enabled=False):
-            predicted = without_impossible_shapes(self.backbone.parameters_of(features.detach()))
         if self.settings.reprojection and not self._descend(self.settings.reprojection * real):
             return None
-        parts = {"reprojection": float(real.detach())}
+        parts = {"real": float(real.detach())}
         if self.settings.supervision:
-            with torch.autocast(target.device.type, enabled=False):  # bfloat16 would round the truth to millimetres
-                keypoints, truth = self.synthesize(predicted, target)
-            loss = self.backbone.supervised(self.backbone.features(keypoints).float(), truth)
+            loss = self.synthetic(target, found)
             if not self._descend(self.settings.supervision * loss):
                 return None
             parts["synthetic"] = float(loss.detach())
         return parts
+
+    @abstractmethod
+    def look(self, index: int, target: Any) -> tuple[Tensor, Any]:
+        """The loss of a batch of the target, and what the network found in it."""
+
+    @abstractmethod
+    def synthetic(self, target: Any, found: Any) -> Tensor:
+        """The loss of samples made from what was found; the weights have changed since."""
 
     def parts(self) -> dict[str, Stateful]:
         return {"optimizer": self.optimizer}
 
     def _descend(self, loss: Tensor) -> bool:
         return descend(loss, [self.optimizer], self.clip_norm)
+
+
+class KeypointAugmentation(DomainAdaptiveAugmentation):
+    """Both steps of one extractor, on keypoints [B,J,3] in the network's joint set and focal lengths."""
+
+    def __init__(self, backbone: Backbone, target: TargetSet, config: AdaptConfig):
+        super().__init__(backbone.trainable(), config)
+        self.backbone, self.target = backbone, target
+        self.decoder = AnnyDecoder(load_anny_body(), backbone.vertex_ids).to(backbone.device)
+        self.generator = seeded_generator(config.seed, 13)
+        self.errors = self._measure_errors() if self.settings.errors == "measured" else None
+
+    def look(self, index: int, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Found are features [B,C]."""
+        self.generator = seeded_generator(self.seed, 13, index)
+        features = self.backbone.features(target).float()
+        return reprojection_loss(self.backbone, features, target, self.target.confident(target)), features.detach()
+
+    def synthetic(self, target: Tensor, found: Tensor) -> Tensor:
+        with torch.autocast(target.device.type, enabled=False):  # bfloat16 would round the truth to millimetres
+            with torch.no_grad():
+                predicted = without_impossible_shapes(self.backbone.parameters_of(found))  # the head is frozen
+            keypoints, truth = self.synthesize(predicted, target)
+        return self.backbone.supervised(self.backbone.features(keypoints).float(), truth)
 
     def synthesize(self, predicted: BodyParameters, target: Tensor) -> tuple[Tensor, Batch]:
         """The next synthetic batch: keypoints [B,J,3] in the network's joint set, and what is true of them.
@@ -119,13 +142,13 @@ class DomainAdaptiveAugmentation:
         return errors.add(seen, self.generator) if errors else seen
 
     @torch.no_grad()
-    def _measure_errors(self, device: torch.device) -> DetectionErrors:
+    def _measure_errors(self) -> DetectionErrors:
         """Residuals of the target's keypoints beyond those of exact keypoints of the same bodies.
 
         What the network cannot re-project although it is exact is no fault of the detector: its mean and variance are
         taken off.
         """
-        target = self.target.draw(_MEASURED_ON, 0, 0).to(device)
+        target = self.target.draw(_MEASURED_ON, 0, 0).to(self.backbone.device)
         predicted = self.backbone.parameters_of(self.backbone.features(target).float())
         exact = self._detect(self._truth(predicted, self._cameras(predicted, target)), target, None)
         seen, clean = self._residuals(target), self._residuals(exact)

@@ -1,6 +1,6 @@
-"""What every way to adapt is: steps that change a backbone's extractor, given source samples and target keypoints."""
+"""What every way to adapt is: steps that change weights, given source samples and a batch of the target."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -8,23 +8,21 @@ from torch import Tensor, nn
 from pose2mesh.adaptation.backbones import Backbone
 from pose2mesh.adaptation.target import TargetSet
 from pose2mesh.losses import reprojection
-from pose2mesh.losses.targets import Batch
 from pose2mesh.training.run_folder import Stateful
 
 
 class Method(Protocol):
     """One way to adapt. Several may take turns: each step of a run is one step of each."""
 
-    def step(self, index: int, source: Batch, target: Tensor) -> dict[str, float] | None:
-        """Change the extractor once; the parts to show, or None where a loss was not finite and nothing changed.
+    def step(self, index: int, source: Any, target: Any) -> dict[str, float] | None:
+        """Change the weights once; the parts to show, or None where a loss was not finite and nothing changed.
 
-        `source` is labeled, `target` [B,J,3] are keypoints in the network's joint set and focal lengths. All that is
-        random follows from `index`.
+        `source` and `target` are what the material draws (see `materials`). All that is random follows from `index`.
         """
         ...
 
     def parts(self) -> dict[str, Stateful]:
-        """What changes from step to step beside the extractor, by name."""
+        """What changes from step to step beside the weights, by name."""
         ...
 
 
@@ -42,7 +40,7 @@ def held_out_error(backbone: Backbone, target: TargetSet, size: int = 256) -> fl
     """`reprojection_loss` of the people that no step sees."""
     total = count = 0.0
     for keypoints in target.held_out.split(size):
-        keypoints = keypoints.to(next(backbone.extractor.parameters()).device)
+        keypoints = keypoints.to(backbone.device)
         loss = reprojection_loss(backbone, backbone.features(keypoints), keypoints, target.confident(keypoints))
         total, count = total + float(loss) * len(keypoints), count + len(keypoints)
     return total / count

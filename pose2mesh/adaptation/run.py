@@ -1,47 +1,35 @@
-"""A keypoint network's adaptation, a task of the run loop: steps, held-out error, early stopping, the best weights."""
+"""An adaptation, a task of the run loop: steps of the methods, held-out error, early stopping, the best weights."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from pose2mesh.adaptation.adversarial import AdversarialAdaptation
-from pose2mesh.adaptation.backbones import Backbone, backbone_of
 from pose2mesh.adaptation.config import AdaptConfig
-from pose2mesh.adaptation.dapa import DomainAdaptiveAugmentation
-from pose2mesh.adaptation.method import Method, held_out_error
-from pose2mesh.adaptation.target import TargetSet, load_target
-from pose2mesh.body_models import load_anny_body
-from pose2mesh.checkpoints import load_network, read_weights, save_weights
+from pose2mesh.adaptation.materials import Keypoints, Material, Photos
+from pose2mesh.adaptation.method import Method
+from pose2mesh.checkpoints import save_weights
+from pose2mesh.checkpoints.image_backbone import is_image_backbone
 from pose2mesh.errors import InputError
-from pose2mesh.losses.targets import Batch
-from pose2mesh.synthesis.batches import batches
-from pose2mesh.synthesis.bodies import SyntheticBodies
 from pose2mesh.training.config import StageConfig
 from pose2mesh.training.distributed import Processes
-from pose2mesh.training.prior_poses import training_poses
 from pose2mesh.training.run_folder import Stateful
 from pose2mesh.training.run_loop import Parts, RunLoop, Task, carry_out
-from pose2mesh.training.samplers import mixture_of
-
-MethodFactory = Callable[[Backbone, TargetSet, AdaptConfig, torch.device], Method]
-METHODS: dict[str, tuple[MethodFactory, ...]] = {  # what `--method` names: the methods that take turns
-    "key2mesh": (AdversarialAdaptation,),
-    "dapa": (DomainAdaptiveAugmentation,),
-    "both": (AdversarialAdaptation, DomainAdaptiveAugmentation),
-}
 
 
 class Outcome:
-    """How a run goes; keeps the extractor of the smallest held-out error, at first the one it is given."""
+    """How a run goes; keeps the weights of the smallest held-out error, at first those it is given.
 
-    def __init__(self, extractor: nn.Module, error: float):
-        self.extractor = extractor
-        self.errors = [(0, error)]  # (steps done, held-out re-projection error)
+    Where nobody is held out there are no errors, and the last weights are the best.
+    """
+
+    def __init__(self, adapted: nn.Module, error: float | None):
+        self.adapted = adapted
+        self.errors = [] if error is None else [(0, error)]  # (steps done, held-out re-projection error)
+        self.losses: list[dict[str, float]] = []  # of every step that was taken
         self.skipped = 0  # steps whose loss was not finite
-        self.weights = self._copy()
+        self.weights = self._copy() if self.errors else {}
 
     @property
     def best(self) -> tuple[int, float]:
@@ -50,7 +38,7 @@ class Outcome:
     @property
     def stale(self) -> int:
         """Looks since the best one."""
-        return len(self.errors) - 1 - self.errors.index(self.best)
+        return len(self.errors) - 1 - self.errors.index(self.best) if self.errors else 0
 
     def look(self, done: int, error: float) -> None:
         if error < self.best[1]:
@@ -58,145 +46,109 @@ class Outcome:
         self.errors.append((done, error))
 
     def restore(self) -> None:
-        """The extractor takes its best weights."""
-        self.extractor.load_state_dict(self.weights)
+        """What is adapted takes its best weights."""
+        if self.weights:
+            self.adapted.load_state_dict(self.weights)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"errors": self.errors, "skipped": self.skipped, "weights": self.weights}
+        return {"errors": self.errors, "losses": self.losses, "skipped": self.skipped, "weights": self.weights}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.errors, self.skipped = list(state["errors"]), state["skipped"]
+        self.errors, self.losses, self.skipped = list(state["errors"]), list(state["losses"]), state["skipped"]
         self.weights = {name: state["weights"][name].to(value.device) for name, value in self.weights.items()}
 
     def _copy(self) -> dict[str, Tensor]:
-        return {name: value.detach().clone() for name, value in self.extractor.state_dict().items()}
+        return {name: value.detach().clone() for name, value in self.adapted.state_dict().items()}
 
 
-class KeypointAdaptation(Task):
-    """All steps of the methods, taking turns; the backbone ends with the weights of the smallest held-out error."""
+class Adaptation(Task):
+    """All steps of the methods, taking turns; the network ends with the best weights."""
 
-    def __init__(
-        self,
-        backbone: Backbone,
-        target: TargetSet,
-        config: AdaptConfig,
-        methods: Sequence[Method],
-        device: torch.device,
-        samples: SyntheticBodies | None = None,
-    ):
-        """`samples` are those of `source_samples`, for several runs made once."""
-        self.backbone, self.target, self.config, self.methods, self.device = backbone, target, config, methods, device
-        self.outcome = Outcome(backbone.extractor, held_out_error(backbone, target))
-        self.stages = (StageConfig(name="adaptation", steps=config.steps, batch_size=config.batch_size),)
-        self.validate_every = config.validate_every
-        self.samples = samples or source_samples(backbone, config)
+    def __init__(self, material: Material, methods: Sequence[Method]):
+        self.material, self.methods, self.config = material, methods, material.config
+        self.outcome = Outcome(material.adapted, material.held_out_error())
+        self.stages = (StageConfig(name="adaptation", steps=self.config.steps, batch_size=self.config.batch_size),)
+        self.validate_every = self.config.validate_every
 
     @property
     def is_done(self) -> bool:
         return self.outcome.stale >= self.config.patience
 
     def batches(self, start: int) -> Iterator[Any]:
-        return batches(self.samples, start, self.config.steps, self.config.source.workers)
+        return self.material.source(start)
 
-    def step(self, index: int, batch: Batch) -> Parts | None:
+    def step(self, index: int, batch: Any) -> Parts | None:
         """One step of every method, in order; None if one could not be taken."""
-        source = Batch(*(tensor.to(self.device) for tensor in batch))
-        target = self.target.draw(self.config.batch_size, self.config.seed, index).to(self.device)
+        source, target = self.material.draw(index, batch)
         parts: dict[str, float] = {}
-        enabled = self.config.precision == "bfloat16"
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled):
+        with self.material.arithmetic():
             for method in self.methods:
                 found = method.step(index, source, target)
                 if found is None:
                     self.outcome.skipped += 1
                     return None
                 parts |= found
+        self.outcome.losses.append(parts)
         return parts
 
     def validate(self, done: int) -> Iterator[dict[str, Any]]:
-        error = held_out_error(self.backbone, self.target)
-        self.outcome.look(done, error)
-        yield {"held_out_error": error}
+        error = self.material.held_out_error()
+        if error is not None:
+            self.outcome.look(done, error)
+            yield {"held_out_error": error}
 
     def end(self) -> None:
         self.outcome.restore()
+        self.material.network.eval()
 
     def parts(self) -> dict[str, Stateful]:
         of_methods = {f"{i}.{name}": part for i, each in enumerate(self.methods) for name, part in each.parts().items()}
-        return {"extractor": self.backbone.extractor, "outcome": self.outcome, **of_methods}
+        return {"adapted": self.material.adapted, "outcome": self.outcome, **of_methods}
 
     def save_weights(self, path: Path) -> nn.Module:
         """The best so far."""
-        current = {name: value.clone() for name, value in self.backbone.extractor.state_dict().items()}
+        current = {name: value.clone() for name, value in self.material.adapted.state_dict().items()}
         self.outcome.restore()
-        save_weights(path, self.backbone.network, self.backbone.settings)  # type: ignore[arg-type]
-        self.backbone.extractor.load_state_dict(current)
-        return self.backbone.network  # type: ignore[return-value]
+        save_weights(path, self.material.network, self.material.settings)
+        self.material.adapted.load_state_dict(current)
+        return self.material.network
 
     def records(self) -> dict[str, dict[str, Any]]:
-        found = {"held_out_error": self.outcome.errors, "skipped_steps": self.outcome.skipped}
-        return {"adaptation.json": found}
+        found = self.outcome
+        record = {"held_out_error": found.errors, "skipped_steps": found.skipped, "losses": found.losses}
+        return {"adaptation.json": record}
 
 
 def adapt(
     config: AdaptConfig, method: str, output: str | Path | None = None, resume: bool = False, overwrite: bool = False
 ) -> tuple[Path, Outcome]:
-    """Adapt a network to the keypoints of `config.target`; returns the weights file and how it went.
+    """Adapt a network to the keypoints or photos of `config.target`; returns the weights file and how it went.
 
     Raises InputError for an unknown method, weights that cannot be adapted or a target that does not serve, before any
     step. Resumes, overwrites and raises as `carry_out` does. `output` goes before that of the configuration.
     """
-    config = config.into(output)
+    config = config.model_copy(update={"output": str(output)}) if output else config
+    kind = Photos if is_image_backbone(config.weights) else Keypoints
 
-    def make(group: Processes) -> KeypointAdaptation:
-        backbone = load_backbone(config.weights, group.device)
-        target = load_target(config.target, backbone.joint_set)
-        methods = make_methods(backbone, target, config, method, group.device)
-        return KeypointAdaptation(backbone, target, config, methods, group.device)
+    def make(group: Processes) -> Adaptation:
+        material = kind.load(config, group.device)
+        return Adaptation(material, make_methods(material, method))
 
     task, weights = carry_out(config, make, resume=resume, overwrite=overwrite, method=method)
     return weights, task.outcome
 
 
-def load_backbone(weights: str | Path, device: torch.device) -> Backbone:
-    """Weights by name or path, ready to be adapted."""
-    _, settings = read_weights(weights)
-    return backbone_of(load_network(weights, device), settings).to(device)
-
-
-def make_methods(
-    backbone: Backbone, target: TargetSet, config: AdaptConfig, name: str, device: torch.device
-) -> list[Method]:
+def make_methods(material: Material, name: str) -> list[Method]:
     """What `--method` names. Raises InputError."""
-    if name not in METHODS:
-        raise InputError(f"unknown method {name!r}; choose one of {', '.join(METHODS)}")
-    return [make(backbone, target, config, device) for make in METHODS[name]]
+    if name not in material.methods:
+        raise InputError(f"unknown method {name!r} for these weights; choose one of {', '.join(material.methods)}")
+    return [make(material.backbone, material.target, material.config) for make in material.methods[name]]
 
 
-def run_adaptation(
-    backbone: Backbone,
-    target: TargetSet,
-    config: AdaptConfig,
-    methods: Sequence[Method],
-    device: torch.device,
-    samples: SyntheticBodies | None = None,
-) -> Outcome:
-    """Adapt in memory (see `KeypointAdaptation`). Raises MachineError after ten bad steps in a row."""
+def run_adaptation(material: Material, methods: Sequence[Method]) -> Outcome:
+    """Adapt in memory (see `Adaptation`). Raises MachineError after ten bad steps in a row."""
     if not methods:
-        return Outcome(backbone.extractor, held_out_error(backbone, target))
-    task = KeypointAdaptation(backbone, target, config, methods, device, samples)
-    RunLoop(task, config).run()
+        return Outcome(material.adapted, material.held_out_error())
+    task = Adaptation(material, methods)
+    RunLoop(task, material.config).run()
     return task.outcome
-
-
-def source_samples(backbone: Backbone, config: AdaptConfig) -> SyntheticBodies:
-    """Labeled source samples; batch `i` is a function of (seed, i)."""
-    data = config.source
-    return SyntheticBodies(
-        load_anny_body(),
-        training_poses(data, config.seed),
-        mixture_of(data),
-        vertex_ids=backbone.vertex_ids,
-        batch_size=config.batch_size,
-        seed=5000 + config.seed,
-    )

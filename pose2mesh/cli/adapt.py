@@ -42,18 +42,14 @@ def _camera(options: argparse.Namespace) -> list[str]:
 
 def _adapt(config: Any, options: argparse.Namespace) -> None:
     from pose2mesh.adaptation import adapt
-    from pose2mesh.checkpoints.image_backbone import is_image_backbone
 
-    more = {"output": options.output, "resume": options.resume, "overwrite": options.overwrite}
-    if is_image_backbone(config.weights):
-        from pose2mesh.adaptation.image_run import adapt_images
-
-        weights, losses = adapt_images(config, options.method, **more)
-        print(f"{len(losses)} steps on photos and on pictures made from them\nweights: {weights}")
-        return
-    weights, outcome = adapt(config, options.method, **more)
-    (_, before), (step, after) = outcome.errors[0], outcome.best
-    print(f"held-out re-projection error, in sizes of the person: {before:.4f} before, {after:.4f} after {step} steps")
+    weights, outcome = adapt(config, options.method, options.output, options.resume, options.overwrite)
+    if outcome.errors:
+        (_, before), (step, after) = outcome.errors[0], outcome.best
+        told = f"{before:.4f} before, {after:.4f} after {step} steps"
+        print(f"held-out re-projection error, in sizes of the person: {told}")
+    else:
+        print(f"{len(outcome.losses)} steps on photos and on pictures made from them")
     if outcome.skipped:
         print(f"{outcome.skipped} steps were skipped, their loss was not finite")
     print(f"weights: {weights}")

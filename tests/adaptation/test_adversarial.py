@@ -39,7 +39,7 @@ def adaptation(target: torch.Tensor, **settings) -> AdversarialAdaptation:
             weight += 0.05 * torch.randn(weight.shape, generator=generator)
     key2mesh = {"hidden": 16, "critic_steps": 1, "supervision": 0.0, **settings}
     config = AdaptConfig.model_validate({"batch_size": COUNT, "key2mesh": key2mesh})
-    return AdversarialAdaptation(backbone, TargetSet(target, target[:2], 0.3), config, CPU)
+    return AdversarialAdaptation(backbone, TargetSet(target, target[:2], 0.3), config)
 
 
 def losses_of(method: AdversarialAdaptation, batches: list[Batch], monkeypatch) -> tuple[list[float], list[list]]:

@@ -5,10 +5,9 @@ import pytest
 import torch
 from tiny_network import tiny_settings
 
-from pose2mesh.adaptation.backbones import backbone_of
+from pose2mesh.adaptation.backbones import backbone_of, load_backbone
 from pose2mesh.adaptation.config import AdaptConfig
-from pose2mesh.adaptation.dapa import DetectionErrors, DomainAdaptiveAugmentation
-from pose2mesh.adaptation.run import load_backbone
+from pose2mesh.adaptation.dapa import DetectionErrors, KeypointAugmentation
 from pose2mesh.adaptation.target import TargetSet
 from pose2mesh.augmentation.cameras import CameraRange
 from pose2mesh.augmentation.figures import figure_pool
@@ -41,9 +40,9 @@ def keypoints() -> torch.Tensor:
     return samples[0].keypoints
 
 
-def method(kind: str, keypoints: torch.Tensor, **dapa) -> DomainAdaptiveAugmentation:
+def method(kind: str, keypoints: torch.Tensor, **dapa) -> KeypointAugmentation:
     config = AdaptConfig.model_validate({"batch_size": 24, "learning_rate": 1e-3, "dapa": dapa})
-    return DomainAdaptiveAugmentation(backbone(kind), TargetSet(keypoints, keypoints[:4], 0.3), config, CPU)
+    return KeypointAugmentation(backbone(kind), TargetSet(keypoints, keypoints[:4], 0.3), config)
 
 
 @pytest.mark.parametrize("kind", ["compact", "key2mesh"])
@@ -51,7 +50,7 @@ def test_a_step_changes_the_extractor_and_nothing_else(kind, keypoints):
     steps = method(kind, keypoints)
     before = {name: value.clone() for name, value in steps.backbone.state_dict().items()}
     parts = steps.step(0, None, keypoints)
-    assert set(parts) == {"reprojection", "synthetic"}
+    assert set(parts) == {"real", "synthetic"}
     changed = {name for name, value in steps.backbone.state_dict().items() if not torch.equal(value, before[name])}
     assert changed
     assert all(name.startswith(("extractor.", "network.lifter.")) for name in changed)
@@ -76,14 +75,14 @@ def test_the_shipped_network_of_every_joint_set_is_adapted(keypoints):
     network = load_backbone("anny-body", CPU)
     found = network.from_coco(keypoints)
     config = AdaptConfig.model_validate({"batch_size": 24})
-    steps = DomainAdaptiveAugmentation(network, TargetSet(found, found[:4], 0.3), config, CPU)
+    steps = KeypointAugmentation(network, TargetSet(found, found[:4], 0.3), config)
     with torch.no_grad():
         predicted = network.parameters_of(network.features(found))
         place = torch.randn(24, 3) * 0.3 + torch.tensor([0, 0, 4.0])
         seen = network.from_coco(steps._truth(predicted, place).keypoints)
         torch.testing.assert_close(steps._cameras(predicted, seen), place, atol=2e-3, rtol=0)
     parts = steps.step(0, None, found)
-    assert parts is not None and 0 < parts["reprojection"] < 1 and 0 < parts["synthetic"] < 1
+    assert parts is not None and 0 < parts["real"] < 1 and 0 < parts["synthetic"] < 1
 
 
 def test_missing_joints_are_missing_in_what_is_synthesized(keypoints):
@@ -106,7 +105,7 @@ def test_errors_have_the_size_they_are_said_to_have():
     torch.testing.assert_close(difference.std(0), deviation, atol=0.01, rtol=0)
 
 
-def residuals(steps: DomainAdaptiveAugmentation, keypoints: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+def residuals(steps: KeypointAugmentation, keypoints: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance [K,2] of keypoints minus their re-projection, person by person, in sizes of the person."""
     weights = keypoints[..., 2] * (keypoints[..., 2] >= 0.3)
     with torch.no_grad():
@@ -128,7 +127,7 @@ def test_what_the_network_misses_anyway_is_no_error_of_the_target(keypoints):
     noise = torch.randn(seen[..., :2].shape, generator=torch.Generator().manual_seed(3))
     seen[..., :2] += 0.03 * person_size(seen[..., :2], seen[..., 2])[:, None, None] * noise
     config = AdaptConfig.model_validate({"batch_size": 24})
-    steps = DomainAdaptiveAugmentation(network, TargetSet(seen, seen[:4], 0.3), config, CPU)
+    steps = KeypointAugmentation(network, TargetSet(seen, seen[:4], 0.3), config)
     target = steps.target.draw(512, 0, 0)
     with torch.no_grad():
         predicted = steps.backbone.parameters_of(steps.backbone.features(target))

@@ -9,8 +9,7 @@ import torch
 from interrupted_runs import digest, stop_after
 from tiny_adaptation import adapt_config, people
 
-from pose2mesh.adaptation import adapt, load_backbone, run_adaptation
-from pose2mesh.adaptation.run import METHODS, load_target
+from pose2mesh.adaptation import Keypoints, adapt, load_backbone, load_target, run_adaptation
 from pose2mesh.checkpoints import load_network, read_weights
 from pose2mesh.cli.main import main
 from pose2mesh.errors import InputError, MachineError
@@ -111,8 +110,8 @@ def test_the_backbone_ends_with_the_weights_of_the_smallest_error(tmp_path, monk
     backbone = load_backbone(config.weights, torch.device("cpu"))
     target = load_target(config.target, "coco17")
     errors = iter([5.0, 4.0, 6.0, 1.0, 2.0, 1.5, 3.0])
-    monkeypatch.setattr("pose2mesh.adaptation.run.held_out_error", lambda *_: next(errors))
-    outcome = run_adaptation(backbone, target, config, [_Drifting(backbone)], torch.device("cpu"))
+    monkeypatch.setattr("pose2mesh.adaptation.materials.held_out_error", lambda *_: next(errors))
+    outcome = run_adaptation(Keypoints(backbone, target, config), [_Drifting(backbone)])
     assert outcome.best == (3, 1.0) and [error for _, error in outcome.errors] == [5, 4, 6, 1, 2, 1.5, 3]
     assert all((weight == 3.0).all() for weight in backbone.trainable())
 
@@ -134,7 +133,7 @@ def run_with(tmp_path: Path, bad: set[int], steps: int):
     config = adapt_config(tmp_path, steps=steps, validate_every=100)
     backbone = load_backbone(config.weights, torch.device("cpu"))
     target = load_target(config.target, "coco17")
-    return run_adaptation(backbone, target, config, [_Sometimes(bad)], torch.device("cpu"))
+    return run_adaptation(Keypoints(backbone, target, config), [_Sometimes(bad)])
 
 
 def test_bad_steps_are_skipped_and_counted(tmp_path: Path):
@@ -163,14 +162,14 @@ def test_early_stopping(tmp_path: Path):
     config = adapt_config(tmp_path, steps=50, validate_every=1, patience=3)
     backbone = load_backbone(config.weights, torch.device("cpu"))
     target = load_target(config.target, "coco17")
-    outcome = run_adaptation(backbone, target, config, [_Sometimes(set())], torch.device("cpu"))
+    outcome = run_adaptation(Keypoints(backbone, target, config), [_Sometimes(set())])
     assert outcome.errors[-1][0] == 3  # nothing gets better, so three looks are enough
 
 
 def test_what_cannot_be_adapted_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="unknown method"):
         adapt(adapt_config(tmp_path), "magic")
-    assert "key2mesh" in METHODS
+    assert "key2mesh" in Keypoints.methods
     settings = read_weights(adapt_config(tmp_path, "compact").weights)[1]
     settings["kind"] = "other"
     from pose2mesh.adaptation import backbone_of

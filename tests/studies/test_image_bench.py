@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_pictures import study
 
+from pose2mesh.adaptation import Photos, run_adaptation
 from pose2mesh.errors import InputError
 from pose2mesh.evaluation.images import predict_images
 from pose2mesh.losses.images import full_loss
@@ -14,7 +15,7 @@ from pose2mesh.networks.prediction import BodyParameters
 from tools.studies.domain_gap import kinds_of_gap
 from tools.studies.gap_study import StudyConfig, run_study
 from tools.studies.gap_table import main
-from tools.studies.image_bench import ImageGapBench, LabeledPictures, crop_cameras_of, take_steps
+from tools.studies.image_bench import ImageGapBench, LabeledPictures, crop_cameras_of
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_the_oracle_learns_from_labels(made):
             return float(full_loss(found, joints, truth, steps.camera, steps.decoder, longer.dapa.image))
 
     before = loss()
-    take_steps(network, steps, longer)
+    run_adaptation(Photos(network, {}, bench.labeled.target, longer), [steps])
     assert loss() < 0.95 * before
 
 

@@ -16,8 +16,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from pose2mesh.adaptation.backbones import load_backbone
 from pose2mesh.adaptation.config import AdaptConfig
-from pose2mesh.adaptation.run import load_backbone, make_methods, run_adaptation
+from pose2mesh.adaptation.materials import Keypoints
+from pose2mesh.adaptation.run import make_methods, run_adaptation
 from pose2mesh.adaptation.target import read_target, target_of
 from pose2mesh.checkpoints import load_network
 from pose2mesh.detectors import get_detector
@@ -104,8 +106,8 @@ def adaptation_picture(path: Path, config: AdaptConfig, count: int) -> tuple[np.
     limits = config.target.model_copy(update={"keypoints": str(path)})
     target = target_of(others, limits, backbone.joint_set)
     before = recover(Pose2Mesh(load_network(config.weights)), list(shown.values()))
-    methods = make_methods(backbone, target, config, "key2mesh", torch.device("cpu"))
-    outcome = run_adaptation(backbone, target, config, methods, torch.device("cpu"))
+    material = Keypoints(backbone, target, config)
+    outcome = run_adaptation(material, make_methods(material, "key2mesh"))
     after = recover(Pose2Mesh(backbone.network), list(shown.values()))
     errors = [100 * np.array([reprojection(person) for person in people]) for people in (before, after)]
     titles = [

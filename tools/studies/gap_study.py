@@ -10,10 +10,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from pose2mesh.adaptation.backbones import Backbone
+from pose2mesh.adaptation.backbones import Backbone, load_backbone
 from pose2mesh.adaptation.config import AdaptConfig
+from pose2mesh.adaptation.materials import Keypoints, source_samples
 from pose2mesh.adaptation.method import Method, make_adam
-from pose2mesh.adaptation.run import load_backbone, make_methods, run_adaptation, source_samples
+from pose2mesh.adaptation.run import make_methods, run_adaptation
 from pose2mesh.adaptation.target import split_target
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
@@ -142,12 +143,13 @@ class GapBench:
     def measure_row(self, method: str, config: AdaptConfig) -> dict[str, float]:
         """Adapt from the source weights, then measure on people whom the adaptation has not seen."""
         backbone = copy.deepcopy(self.source)
+        material = Keypoints(backbone, self.target, config, self._samples(config))
         methods: list[Method] = []
         if method == ORACLE:
             methods = [LabeledTarget(backbone, self.labeled, config)]
         elif method != SOURCE_ONLY:
-            methods = make_methods(backbone, self.target, config, method, self.device)
-        outcome = run_adaptation(backbone, self.target, config, methods, self.device, samples=self._samples(config))
+            methods = make_methods(material, method)
+        outcome = run_adaptation(material, methods)
         return {**self._errors(backbone), "reprojection": outcome.best[1], "steps": float(outcome.errors[-1][0])}
 
     def _samples(self, config: AdaptConfig) -> SyntheticBodies | None:

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from pose2mesh.adaptation.config import AdaptConfig, ImageConfig
-from pose2mesh.adaptation.image_dapa import ImageAugmentation
-from pose2mesh.adaptation.image_run import ImageAdaptation, ImageSteps, check_method, load_anny_backbone
+from pose2mesh.adaptation.image_dapa import PhotoBatch
 from pose2mesh.adaptation.image_target import FEWEST_CONFIDENT, ImageTarget, crop_person
+from pose2mesh.adaptation.materials import Photos, load_anny_backbone
 from pose2mesh.adaptation.method import make_adam
+from pose2mesh.adaptation.run import make_methods, run_adaptation
 from pose2mesh.body_models import AnnyBody, load_anny_body
 from pose2mesh.evaluation.evaluator import PROTOCOL_JOINTS, measure
 from pose2mesh.evaluation.images import predict_bodies, predict_images
@@ -25,7 +26,7 @@ from pose2mesh.networks.spin import ImageBackbone
 from pose2mesh.skeletons import COCO_ROWS, joint_set
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.training.optimization import descend
-from pose2mesh.training.run_loop import RunLoop
+from pose2mesh.training.run_folder import Stateful
 from tools.studies.domain_gap import DomainGap, GapPart, draw_gap
 from tools.studies.label_bench import depth_errors, joint_shares
 from tools.studies.picture_gap import gap_pictures
@@ -55,11 +56,11 @@ class ImageGapBench:
     def measure_row(self, method: str, config: AdaptConfig) -> dict[str, float]:
         """Adapt a copy, then measure it on people whom the adaptation has not seen."""
         network = copy.deepcopy(self.source)
+        material = Photos(network, {}, self.labeled.target, config)
         if method == "oracle":
-            take_steps(network, LabeledPictures(network, self.labeled, config), config)
+            run_adaptation(material, [LabeledPictures(network, self.labeled, config)])
         elif method != "source":
-            check_method(method)
-            take_steps(network, ImageAugmentation(network, self.labeled.target, config), config)
+            run_adaptation(material, make_methods(material, method))
         return self._errors(network.eval(), config)
 
     def _errors(self, network: ImageBackbone, config: AdaptConfig) -> dict[str, float]:
@@ -88,7 +89,8 @@ class LabeledPictures:
         self.camera = crop_cameras_of(self.decoder.joints(labeled.truth)[:, COCO_ROWS], labeled.exact)
         self.optimizer = make_adam(list(network.parameters()), config.learning_rate)
 
-    def step(self, index: int) -> dict[str, float] | None:
+    def step(self, index: int, source: None, target: PhotoBatch) -> dict[str, float] | None:
+        """A supervised step on labeled people of the target; `target` is not looked at."""
         images, generator = self.labeled.target.images, seeded_generator(self.config.seed, 31, index)
         rows = torch.randint(len(images), (self.config.batch_size,), generator=generator)
         found = predict_images(self.network, torch.from_numpy(images[rows.numpy()]), self.config.precision)
@@ -96,6 +98,9 @@ class LabeledPictures:
         loss = full_loss(found, self.decoder.joints(truth), truth, self.camera[rows], self.decoder, self.weights)
         is_done = descend(loss, [self.optimizer], self.config.clip_norm)
         return {"supervised": float(loss.detach())} if is_done else None
+
+    def parts(self) -> dict[str, Stateful]:
+        return {"optimizer": self.optimizer}
 
 
 def gap_crops(body: AnnyBody, part: GapPart, seed: int, least_confidence: float) -> GapCrops:
@@ -136,10 +141,3 @@ def _reprojection(found: Tensor, keypoints: Tensor) -> float:
     weights = keypoints[..., 2]  # [N, 17]
     errors = (found - keypoints[..., :2]).norm(dim=-1) / person_size(keypoints[..., :2], weights)[:, None]
     return float((weights * errors).sum() / weights.sum())
-
-
-def take_steps(network: ImageBackbone, steps: ImageSteps, config: AdaptConfig) -> list[dict[str, float]]:
-    """All steps in memory; returns the losses of those that were taken."""
-    task = ImageAdaptation(network, {}, steps, config)
-    RunLoop(task, config).run()
-    return list(task.losses)

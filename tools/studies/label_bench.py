@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pose2mesh.adaptation.backbones import Backbone
+from pose2mesh.adaptation.backbones import Backbone, load_backbone
 from pose2mesh.adaptation.config import AdaptConfig
-from pose2mesh.adaptation.method import Method
-from pose2mesh.adaptation.run import load_backbone, make_methods, run_adaptation
+from pose2mesh.adaptation.materials import Keypoints
+from pose2mesh.adaptation.run import make_methods, run_adaptation
 from pose2mesh.adaptation.target import load_target, split_target
 from pose2mesh.errors import InputError
 from pose2mesh.geometry.placement import place_bodies, project_rays
@@ -38,10 +38,8 @@ class LabelBench:
         backbone = load_backbone(self.weights, self.device)
         if method == "oracle":
             raise InputError("rows: labels in 2D have no oracle; leave it out")
-        methods: list[Method] = []
-        if method != "source":
-            methods = make_methods(backbone, self.target, config, method, self.device)
-        outcome = run_adaptation(backbone, self.target, config, methods, self.device)
+        material = Keypoints(backbone, self.target, config)
+        outcome = run_adaptation(material, [] if method == "source" else make_methods(material, method))
         shares = label_shares(backbone, self.test.to(self.device))
         return {**shares, "reprojection": outcome.best[1], "steps": float(outcome.errors[-1][0])}
 
