@@ -16,14 +16,14 @@ _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
-def peak_mb(workload: str, index: int, path: str, direction: str, batch: int, device: torch.device) -> float | None:
-    """MB that a pass adds to the loaded network; None where the system does not tell or the process fails.
+def peak_mb(workload: str, index: int, path: str, direction: str, batch: int) -> float | None:
+    """MB that a pass adds to the loaded network on the CPU; None where the system does not tell or the process fails.
 
-    On the CPU the rise of the resident set to its peak, as Linux counts it, on CUDA that of the memory allocated.
+    It is the rise of the resident set to its peak, as Linux counts it.
     """
-    if device.type == "cpu" and not _RESET.exists():
+    if not _RESET.exists():
         return None
-    request = json.dumps([workload, index, path, direction, batch, str(device), torch.get_num_threads()])
+    request = json.dumps([workload, index, path, direction, batch, torch.get_num_threads()])
     search_path = os.pathsep.join(filter(None, [str(_PACKAGE_PARENT), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
         [sys.executable, "-m", "pose2mesh.benchmarks.memory", request],
@@ -34,20 +34,18 @@ def peak_mb(workload: str, index: int, path: str, direction: str, batch: int, de
     return float(done.stdout.split()[-1]) if done.returncode == 0 else None
 
 
-def _measure(name: str, index: int, path: str, direction: str, batch: int, device: str, threads: int) -> float:
+def _measure(name: str, index: int, path: str, direction: str, batch: int, threads: int) -> float:
     torch.set_num_threads(threads)
-    target = torch.device(device)
-    workload = workloads.build(name, target, has_pyg=path == workloads.PYG)[index]
+    workload = workloads.build(name, torch.device("cpu"), has_pyg=path == workloads.PYG)[index]
     set_mode(workload, direction)
     prepare(workload, path, direction, 2)()  # libraries set up their own memory in the first pass
     for module in workload.modules:
         module.zero_grad(set_to_none=True)
-    run = prepare(workload, path, direction, batch)
-    return rise_on_cuda(run, target) if target.type == "cuda" else _rise_of_resident_set(run)
+    return _rise_of_resident_set(prepare(workload, path, direction, batch))
 
 
 def rise_on_cuda(run, device: torch.device) -> float:
-    """MB that a call allocates on top of what is there."""
+    """MB that a call allocates on a GPU on top of what is there."""
     torch.cuda.synchronize()
     torch.cuda.reset_peak_memory_stats(device)
     before = torch.cuda.memory_allocated(device)

@@ -57,6 +57,7 @@ _CUDA_COLUMNS: Columns = (
 class Row:
     """One path of one network at one batch size; None where there is nothing to compare with or to measure."""
 
+    columns: ClassVar[Columns] = _COLUMNS
     network: str
     path: str
     direction: str  # forward | train; `pass` in the JSON
@@ -85,9 +86,8 @@ def write_rows(rows: Sequence[Any], path: Path) -> None:
 
 @dataclass(frozen=True)
 class Report:
-    columns: ClassVar[Columns] = _COLUMNS
     machine: dict[str, Any]
-    rows: list[Row]
+    rows: Sequence[Row]  # all of one kind
 
     def write_json(self, path: str | Path) -> None:
         document = {"machine": self.machine, "rows": [row.to_json() for row in self.rows]}
@@ -96,24 +96,20 @@ class Report:
     def table(self) -> str:
         """The machine on the first lines, then one line per row."""
         machine = "\n".join(f"{key:20s}{value}" for key, value in self.machine.items() if value not in ("", None))
-        head = "".join(f"{name:{form}}" for name, form, _ in self.columns)
-        lines = ("".join(f"{cell(row):{form}}" for _, form, cell in self.columns) for row in self.rows)
+        columns = self.rows[0].columns if self.rows else _COLUMNS
+        head = "".join(f"{name:{form}}" for name, form, _ in columns)
+        lines = ("".join(f"{cell(row):{form}}" for _, form, cell in columns) for row in self.rows)
         return "\n".join([machine, "", head, *lines])
 
 
 @dataclass(frozen=True)
 class CudaRow(Row):
-    """`ratio_to_original` is to the original way in float32, as torch computes by default."""
+    """Of a GPU. `ratio_to_original` is to the original way in float32, as torch computes by default."""
 
+    columns: ClassVar[Columns] = _CUDA_COLUMNS
     dtype: str  # fp32 | tf32 | bf16
     error: float  # of the largest value, against the reference in fp32
     roofline_ms: float  # least time: each number moved once
     byte_bound_ms: float  # least time of the path that is not fused, which moves more
     ratio_to_roofline: float
     ratio_to_byte_bound: float
-
-
-@dataclass(frozen=True)
-class CudaReport(Report):
-    columns: ClassVar[Columns] = _CUDA_COLUMNS
-    rows: list[CudaRow]  # type: ignore[assignment]

@@ -1,4 +1,4 @@
-"""Paths outside eager torch: torch.compile, ONNX Runtime, OpenVINO. All run the tiled form of the sparse products."""
+"""Paths outside eager torch: CUDA graphs; and torch.compile, ONNX Runtime, OpenVINO on tiled sparse products."""
 
 import tempfile
 from collections.abc import Callable
@@ -13,9 +13,21 @@ import torch
 from torch import Tensor
 
 from pose2mesh.benchmarks.workloads import JOINT_SET, Workload
+from pose2mesh.networks.captured import CapturedNetwork
 from pose2mesh.networks.classic_body import ClassicBody
 from pose2mesh.ops import use_backend, with_tiled_operators
 from pose2mesh.skeletons import joint_set
+
+
+def add_captured(workload: Workload) -> Workload:
+    """With path `cuda-graph`: the network on path `cuda`, captured."""
+    captured = CapturedNetwork(workload.modules[0], largest_batch=64)
+
+    def run(x: Tensor) -> Tensor:
+        with use_backend("cuda"):
+            return captured(x).vertices
+
+    return replace(workload, paths={**workload.paths, "cuda-graph": run})
 
 
 def add_compiled(workload: Workload) -> Workload:

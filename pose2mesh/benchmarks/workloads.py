@@ -1,7 +1,7 @@
 """What is measured: networks and operators, each as a set of paths that must give the same result."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache, partial
 
 import numpy as np
@@ -38,11 +38,6 @@ class Workload:
     paths: dict[str, Callable[[Tensor], Tensor]]
     modules: tuple[nn.Module, ...]  # whose mode and gradients a pass sets
     make_input: Callable[[int], Tensor]  # batch size to input
-    floor: Callable[[Tensor], Tensor] | None = None  # whose dense products are the lower bound, if no path's are
-
-    def only(self, names: Collection[str]) -> "Workload":
-        """The same with these paths alone; with all if none is named."""
-        return replace(self, paths={name: run for name, run in self.paths.items() if not names or name in names})
 
 
 def classic(

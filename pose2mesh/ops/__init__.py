@@ -9,6 +9,7 @@ from pose2mesh.ops.chebyshev.dispatch import (
     requested_backend,
     use_backend,
 )
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 from pose2mesh.ops.chebyshev.reference import chebyshev_basis
 from pose2mesh.ops.kept import Kept, freeze
 from pose2mesh.ops.memory import LIFETIME, in_micro_batches, reused_activations
@@ -18,6 +19,7 @@ from pose2mesh.ops.upsampling import Upsampling
 
 __all__ = [
     "LIFETIME",
+    "GraphLayer",
     "Kept",
     "SparseOperator",
     "TiledOperator",

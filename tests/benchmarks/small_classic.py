@@ -9,6 +9,7 @@ import torch
 import trimesh
 
 from pose2mesh.benchmarks import run, workloads
+from pose2mesh.benchmarks.passes import check, outcome_of, prepare, reference_of, set_mode
 from pose2mesh.cli.main import main
 from pose2mesh.hierarchy import Hierarchy, build_hierarchy
 from pose2mesh.networks.ablations import DIRECT_PLAN
@@ -33,6 +34,18 @@ def small_classic(plan: ChannelPlan = PLAN) -> ClassicPose2Mesh:
         if value.is_floating_point() and (".bn." in name or "batch_norm" in name or name.endswith("bias")):
             value.copy_(torch.rand_like(value) + 0.5)
     return network
+
+
+def check_paths(workload: workloads.Workload, direction: str, batch: int) -> None:
+    """Of all paths, as a benchmark does before it times them."""
+    set_mode(workload, direction)
+
+    def outcome(path: str):
+        return outcome_of(workload, prepare(workload, path, direction, batch), direction)
+
+    expected = outcome(reference_of(workload))
+    for path in workload.paths:
+        check(outcome(path), expected, workload.name, path)
 
 
 def benchmark_as_told(output: Path, ms: tuple[float, ...]) -> str:

@@ -6,10 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 from many_processes import in_processes
-from small_classic import PLAN, SMALL_DIRECT_PLAN, ball_hierarchy, benchmark_as_told, small_classic
+from small_classic import PLAN, SMALL_DIRECT_PLAN, ball_hierarchy, benchmark_as_told, check_paths, small_classic
 
 from pose2mesh.benchmarks import Report, Row, Settings, run_benchmark, workloads
-from pose2mesh.benchmarks.passes import check
 from pose2mesh.errors import InputError, Pose2MeshError
 
 CPU = torch.device("cpu")
@@ -30,7 +29,7 @@ def toys(monkeypatch):
 
 @pytest.mark.parametrize("mode", ["network", "train"])
 def test_networks(toys, mode, tmp_path):
-    settings = Settings(mode, (1, 2) if mode == "network" else (2,), is_quick=True, budget_s=0.01)
+    settings = Settings(mode, (1, 2) if mode == "network" else (2,), is_quick=True)
     report = run_benchmark(settings)
     report.write_json(tmp_path / "b.json")
     document = json.loads((tmp_path / "b.json").read_text())
@@ -65,7 +64,7 @@ def test_operators_and_a_choice_of_paths(toys):
 
 @pytest.mark.parametrize("mode", ["network", "train"])
 def test_the_direct_network_is_compared_with_the_coarse_to_fine_original(toys, mode):
-    settings = Settings(mode, (1 if mode == "network" else 2,), has_ablation=True, is_quick=True, budget_s=0.01)
+    settings = Settings(mode, (1 if mode == "network" else 2,), has_ablation=True, is_quick=True)
     rows = {(row.network, row.path): row for row in run_benchmark(settings).rows}
     assert {"direct", "classic", "compact"} == {network for network, _ in rows}
     original = rows["classic", "original"]
@@ -87,7 +86,7 @@ def test_direct_and_coarse_to_fine_networks_share_body_and_joints(monkeypatch, i
         workloads.build(name, CPU)[0]
         for name in (("direct-train", "classic-train") if is_padded else ("direct", "classic"))
     )
-    check(direct, "train" if is_padded else "forward", 2)
+    check_paths(direct, "train" if is_padded else "forward", 2)
     x = direct.make_input(2)
     assert torch.equal(x, classic.make_input(2))
     assert direct.paths["original"](x).shape == classic.paths["original"](x).shape == (2, 162, 3)
@@ -98,7 +97,7 @@ def test_a_wrong_path_is_not_timed():
     right = workload.paths["reference"]
     workload.paths["cpu"] = lambda x: right(x) * 1.001
     with pytest.raises(Pose2MeshError, match=r"'cpu' is off the reference by 1\.0e-03"):
-        check(workload, "forward", 2)
+        check_paths(workload, "forward", 2)
 
 
 def test_a_wrong_gradient_is_not_timed():
@@ -110,9 +109,9 @@ def test_a_wrong_gradient_is_not_timed():
         return y.detach() + 0.9 * (y - y.detach())
 
     workload.paths["cpu"] = wrong
-    check(workload, "forward", 2)
+    check_paths(workload, "forward", 2)
     with pytest.raises(Pose2MeshError, match=r"the gradient of path 'cpu' is off the reference by 1\.0e-01"):
-        check(workload, "train", 2)
+        check_paths(workload, "train", 2)
 
 
 def test_unknown_paths_are_refused_with_the_choices(toys):

@@ -4,10 +4,9 @@ from importlib.util import find_spec
 
 import pytest
 import torch
-from small_classic import small_classic
+from small_classic import check_paths, small_classic
 
 from pose2mesh.benchmarks import workloads
-from pose2mesh.benchmarks.passes import check, set_mode
 from pose2mesh.benchmarks.runtimes import add_compiled, add_exported
 
 
@@ -28,6 +27,5 @@ def test_onnxruntime_joins_the_paths():
 def test_the_compiled_network_joins_the_paths_at_batch_1():
     """At batch 1 a norm that still trained would fail."""
     workload = add_compiled(workloads.classic(torch.device("cpu"), network=small_classic()))
-    set_mode(workload, "forward")
-    check(workload, "forward", 1)
+    check_paths(workload, "forward", 1)
     assert "compile" in workload.paths

@@ -37,7 +37,7 @@ def test_the_floor_is_the_dense_products_alone():
     def run():
         return torch.addmm(torch.zeros(7), sparse @ a.detach(), b)
 
-    products = floor_of(run, CPU)
+    products = floor_of(run)
     with FlopCounterMode(display=False) as counter:
         products()
     assert counter.get_total_flops() == 2 * 6 * 5 * 7
@@ -48,7 +48,7 @@ def test_the_floor_of_a_layer_has_its_operations_forward_and_backward(order):
     from torch.utils.flop_counter import FlopCounterMode
 
     layer, x = torch.nn.Linear(4 * order, 3), torch.randn(8, 4 * order, requires_grad=True)
-    products = floor_of(lambda: layer(x).sum().backward(), CPU)
+    products = floor_of(lambda: layer(x).sum().backward())
     with FlopCounterMode(display=False) as counter:
         products()
     assert counter.get_total_flops() == 3 * 2 * 8 * 4 * order * 3  # y, dx and dW

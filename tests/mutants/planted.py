@@ -112,9 +112,9 @@ AUDIT = (
     ),
     Mutant(
         "no gradient to the scale of a graph layer",
-        "pose2mesh/ops/chebyshev/cpu.py",
-        "weight = weight * scale[:, None]",
-        "weight = weight * scale.detach()[:, None]",
+        "pose2mesh/ops/chebyshev/layer.py",
+        "self.weight * self.scale[:, None]",
+        "self.weight * self.scale.detach()[:, None]",
         ("tests/ops/test_chebyshev_cpu.py",),
     ),
     Mutant(

@@ -12,6 +12,7 @@ from test_chebyshev_reference import SCALINGS, ring_with_chords, scaled_laplacia
 
 from pose2mesh.ops import SparseOperator, Upsampling, chebyshev_conv, native
 from pose2mesh.ops.chebyshev import cpu, plain, reference
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 
 COMPILED = pytest.param(
     cpu,
@@ -50,12 +51,12 @@ def test_values_with_and_without_gradient(backend, order, shape, has_all):
     scale = torch.rand(shape[3]) + 0.5
     options = {"activation": "relu", "residual": residual, "scale": scale} if has_all else {}
     arguments = (x, operator, weight, bias if has_all else None)
-    expected = reference.chebyshev_conv(*arguments, **options)
+    expected = reference.convolve(GraphLayer(*arguments, **options))
     copies = [t.clone() for t in (x, weight, bias, residual)]
     close = {"rtol": 1e-4, "atol": 1e-4}  # values reach 50 at K = 5
-    torch.testing.assert_close(backend.chebyshev_conv(*arguments, **options), expected, **close)
+    torch.testing.assert_close(backend.convolve(GraphLayer(*arguments, **options)), expected, **close)
     with torch.inference_mode():
-        torch.testing.assert_close(backend.chebyshev_conv(*arguments, **options), expected, **close)
+        torch.testing.assert_close(backend.convolve(GraphLayer(*arguments, **options)), expected, **close)
     for before, after in zip(copies, (x, weight, bias, residual), strict=True):
         assert torch.equal(before, after)  # the work in place is on the result alone
 
@@ -71,7 +72,9 @@ def test_gradients(backend, order, scaling, shape):
     arguments.append((torch.rand(shape[3], dtype=torch.float64) + 0.5).requires_grad_())
     results = []
     for module in (reference, backend):
-        y = module.chebyshev_conv(x, operator, weight, bias, activation="relu", residual=residual, scale=arguments[-1])
+        y = module.convolve(
+            GraphLayer(x, operator, weight, bias, activation="relu", residual=residual, scale=arguments[-1])
+        )
         results.append(torch.autograd.grad(y.pow(3).sum(), arguments))
     for theirs, ours in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9 * theirs.abs().max().item())
@@ -83,7 +86,7 @@ def test_gradcheck(backend, order):
     operator = operator_of(7)
     inputs = tuple(t.requires_grad_() for t in arguments_of((2, 7, 3, 2), order, torch.float64))
     assert torch.autograd.gradcheck(
-        lambda x, w, b, r: backend.chebyshev_conv(x, operator, w, b, activation="relu", residual=r), inputs
+        lambda x, w, b, r: backend.convolve(GraphLayer(x, operator, w, b, activation="relu", residual=r)), inputs
     )
 
 
@@ -100,10 +103,10 @@ def test_values_of_a_coarser_graph(backend, order, coarse, fine):
     tensors = [t.requires_grad_() for t in (x, weight, bias, residual)]
     results = []
     for module in (reference, backend):
-        y = module.chebyshev_conv(x, operator, weight, bias, residual=residual, upsampling=upsampling)
+        y = module.convolve(GraphLayer(x, operator, weight, bias, residual=residual, upsampling=upsampling))
         results.append((y, *torch.autograd.grad(y.pow(3).sum(), tensors)))
         with torch.no_grad():
-            again = module.chebyshev_conv(x, operator, weight, bias, residual=residual, upsampling=upsampling)
+            again = module.convolve(GraphLayer(x, operator, weight, bias, residual=residual, upsampling=upsampling))
         torch.testing.assert_close(again, y)
     for theirs, ours in zip(*results, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9 * theirs.abs().max().item())
@@ -114,9 +117,9 @@ def test_half_precision_and_strided_inputs(backend):
     operator = operator_of(13)
     x, weight, bias, _ = arguments_of((3, 13, 4, 6), 3)
     strided = x.transpose(0, 1).contiguous().transpose(0, 1)
-    expected = reference.chebyshev_conv(x.bfloat16().float(), operator, weight, bias)
+    expected = reference.convolve(GraphLayer(x.bfloat16().float(), operator, weight, bias))
     with torch.no_grad():
-        got = backend.chebyshev_conv(strided.bfloat16(), operator, weight, bias)
+        got = backend.convolve(GraphLayer(strided.bfloat16(), operator, weight, bias))
     assert got.dtype == torch.float32
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
 
@@ -126,7 +129,7 @@ def test_what_is_no_number_stays_none(backend):
     x, weight, bias, _ = arguments_of((1, 6, 2, 20), 3)
     x[0, 0, 0] = torch.nan
     with torch.no_grad():
-        y = backend.chebyshev_conv(x, operator_of(6), weight, bias, activation="relu")
+        y = backend.convolve(GraphLayer(x, operator_of(6), weight, bias, activation="relu"))
     assert y[0, 0].isnan().all()
 
 
@@ -135,15 +138,15 @@ def test_a_changed_weight_is_noticed(write):
     operator, layer = operator_of(9), torch.nn.Linear(12, 5)
     x = torch.randn(2, 9, 4)
     with torch.no_grad():
-        cpu.chebyshev_conv(x, operator, layer.weight)
+        cpu.convolve(GraphLayer(x, operator, layer.weight))
         if write == "in place":
             layer.weight.mul_(2)
         elif write == "through .data":
             layer.weight.data.mul_(2)
         else:
             layer.load_state_dict({"weight": torch.randn(5, 12), "bias": torch.zeros(5)})
-        got = cpu.chebyshev_conv(x, operator, layer.weight)
-        torch.testing.assert_close(got, reference.chebyshev_conv(x, operator, layer.weight))
+        got = cpu.convolve(GraphLayer(x, operator, layer.weight))
+        torch.testing.assert_close(got, reference.convolve(GraphLayer(x, operator, layer.weight)))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -151,10 +154,10 @@ def test_training_after_inference_with_the_same_operator(backend):
     operator = operator_of(11)
     x, weight, bias, _ = arguments_of((2, 11, 3, 4), 3)
     with torch.inference_mode():
-        backend.chebyshev_conv(x, operator, weight, bias)
+        backend.convolve(GraphLayer(x, operator, weight, bias))
         operator.matmul(x)
     weight.requires_grad_()
-    backend.chebyshev_conv(x.requires_grad_(), operator, weight, bias).sum().backward()
+    backend.convolve(GraphLayer(x.requires_grad_(), operator, weight, bias)).sum().backward()
     operator.matmul(x).sum().backward()
     assert torch.isfinite(weight.grad).all() and torch.isfinite(x.grad).all()
 
@@ -168,7 +171,7 @@ def test_the_compiled_kernels_give_the_same_with_any_number_of_threads():
         for count in (1, 3):
             torch.set_num_threads(count)
             with torch.no_grad():
-                results.append(cpu.chebyshev_conv(x, operator, weight, bias, activation="relu"))
+                results.append(cpu.convolve(GraphLayer(x, operator, weight, bias, activation="relu")))
     finally:
         torch.set_num_threads(threads)
     torch.testing.assert_close(*results, rtol=1e-6, atol=1e-5)
@@ -191,4 +194,6 @@ def test_chebyshev_conv_takes_the_compiled_kernels_on_the_cpu(monkeypatch):
     monkeypatch.delenv("POSE2MESH_BACKEND", raising=False)
     operator = operator_of(5)
     x, weight, bias, _ = arguments_of((1, 5, 2, 3), 2)
-    torch.testing.assert_close(chebyshev_conv(x, operator, weight, bias), cpu.chebyshev_conv(x, operator, weight, bias))
+    torch.testing.assert_close(
+        chebyshev_conv(x, operator, weight, bias), cpu.convolve(GraphLayer(x, operator, weight, bias))
+    )

@@ -7,7 +7,6 @@ import torch
 from pose2mesh.errors import InputError
 from pose2mesh.ops import (
     SparseOperator,
-    Upsampling,
     available_backends,
     chebyshev_conv,
     native,
@@ -27,10 +26,7 @@ def marker_backend(monkeypatch):
     monkeypatch.setattr(dispatch, "_BACKENDS", {"reference": dispatch._BACKENDS["reference"]})
     monkeypatch.delenv(dispatch.ENVIRONMENT_VARIABLE, raising=False)
 
-    def conv(x, operator, weight, bias=None, *, activation=None, residual=None):
-        return torch.full((1,), 7.0)
-
-    register_backend("marker", conv, supports=lambda x: x.dtype == torch.float32)
+    register_backend("marker", lambda layer: torch.full((1,), 7.0), supports=lambda x: x.dtype == torch.float32)
 
 
 def test_auto_prefers_the_latest_backend_that_supports_the_tensor(marker_backend):
@@ -107,19 +103,6 @@ def test_an_operator_that_is_not_symmetric_is_refused():
         operator = SparseOperator.from_scipy(matrix)
         with pytest.raises(InputError, match="needs a symmetric operator"):
             chebyshev_conv(torch.ones(1, matrix.shape[0], 2), operator, WEIGHT)
-
-
-def test_a_backend_that_is_not_complete_is_spared_scale_and_upsampling(marker_backend, monkeypatch):
-    seen = {}
-
-    def conv(x, operator, weight, bias=None, *, activation=None, residual=None):
-        seen.update(x=x, weight=weight)
-        return x
-
-    register_backend("marker", conv, supports=lambda x: True)
-    upsampling = Upsampling(torch.tensor([0, 0, 1]), 2)
-    chebyshev_conv(X[:, :2], OPERATOR, WEIGHT, scale=torch.full((4,), 2.0), upsampling=upsampling)
-    assert seen["x"].shape == (1, 3, 2) and (seen["weight"] == 2).all()
 
 
 def test_without_compiled_kernels_auto_falls_back_and_says_so_once(monkeypatch, caplog):

@@ -9,6 +9,7 @@ from torch.autograd import forward_ad
 from pose2mesh.errors import InputError
 from pose2mesh.ops import Upsampling, chebyshev_conv, native, use_backend
 from pose2mesh.ops.chebyshev import reference
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 
 NAMES = ["cpu", "cpu-torch"]
 needs_kernels = pytest.mark.skipif(not native.is_available(), reason="no compiled kernels: pose2mesh build-kernels")
@@ -20,9 +21,9 @@ def test_vectors_of_any_stride(backend, has_gradient: bool) -> None:
     operator = operator_of(17)
     x, weight, _, _ = arguments_of((2, 17, 3, 6), 3)
     bias, scale = torch.arange(12.0)[::2], torch.full((1,), 1.5).expand(6)
-    expected = reference.chebyshev_conv(x, operator, weight, bias, scale=scale)
+    expected = reference.convolve(GraphLayer(x, operator, weight, bias, scale=scale))
     with torch.set_grad_enabled(has_gradient):
-        y = backend.chebyshev_conv(x, operator, weight.requires_grad_(has_gradient), bias, scale=scale)
+        y = backend.convolve(GraphLayer(x, operator, weight.requires_grad_(has_gradient), bias, scale=scale))
     torch.testing.assert_close(y.detach(), expected, rtol=1e-5, atol=1e-5)
 
 
@@ -34,9 +35,9 @@ def test_no_samples(backend, order: int, rows: int) -> None:
     upsampling = Upsampling(torch.tensor([0, 0, 1, 1, 2, 2]), 3)
     x, weight, bias, _ = (t.requires_grad_() for t in arguments_of((0, rows, 5, 2), order))
     with torch.no_grad():
-        y = backend.chebyshev_conv(x, operator_of(6), weight, bias, activation="relu", upsampling=upsampling)
+        y = backend.convolve(GraphLayer(x, operator_of(6), weight, bias, activation="relu", upsampling=upsampling))
     assert y.shape == (0, 6, 2)
-    y = backend.chebyshev_conv(x, operator_of(6), weight, bias, upsampling=upsampling)
+    y = backend.convolve(GraphLayer(x, operator_of(6), weight, bias, upsampling=upsampling))
     gradients = torch.autograd.grad(y.sum(), (x, weight, bias))
     assert [g.shape for g in gradients] == [x.shape, weight.shape, bias.shape]
     assert not any(g.any() for g in gradients)
@@ -46,9 +47,11 @@ def test_no_samples(backend, order: int, rows: int) -> None:
 def test_backward_within_autocast(backend) -> None:
     operator = operator_of(17)
     x, weight, bias, _ = (t.requires_grad_() for t in arguments_of((2, 17, 3, 1), 3))
-    expected = torch.autograd.grad(reference.chebyshev_conv(x, operator, weight, bias).square().sum(), (x, weight))
+    expected = torch.autograd.grad(
+        reference.convolve(GraphLayer(x, operator, weight, bias)).square().sum(), (x, weight)
+    )
     with torch.autocast("cpu", torch.bfloat16):
-        y = backend.chebyshev_conv(x, operator, weight, bias)
+        y = backend.convolve(GraphLayer(x, operator, weight, bias))
         got = torch.autograd.grad(y.square().sum(), (x, weight))
     for ours, theirs in zip(got, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0.02, atol=0.02 * theirs.abs().max().item())
@@ -98,7 +101,7 @@ def test_tensors_on_another_device(name: str) -> None:
 def test_the_default_device_is_not_ours(name: str) -> None:
     operator = operator_of(5)
     x, weight, bias, _ = arguments_of((1, 5, 2, 3), 2)
-    expected = reference.chebyshev_conv(x, operator, weight, bias)
+    expected = reference.convolve(GraphLayer(x, operator, weight, bias))
     with torch.device("meta"), torch.no_grad():
         y = chebyshev_conv(x, operator, weight, bias, backend=name)
     torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-5)
@@ -110,7 +113,7 @@ def test_half_precisions_are_computed_in_float32(name: str, types) -> None:
     operator = operator_of(5)
     x, weight, bias, _ = arguments_of((1, 5, 2, 3), 2)
     x, weight, bias = x.to(types[0]), weight.to(types[1]), bias.to(types[1])
-    expected = reference.chebyshev_conv(x.float(), operator, weight.float(), bias.float())
+    expected = reference.convolve(GraphLayer(x.float(), operator, weight.float(), bias.float()))
     y = chebyshev_conv(x, operator, weight, bias, backend=name)
     assert y.dtype == torch.float32
     torch.testing.assert_close(y, expected, rtol=1e-5, atol=1e-5)

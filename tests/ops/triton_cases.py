@@ -10,6 +10,7 @@ from test_chebyshev_reference import SCALINGS, ring_with_chords, scaled_laplacia
 
 from pose2mesh.ops import SparseOperator, Upsampling
 from pose2mesh.ops.chebyshev import cuda, cuda_fused, reference
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 
 # batch, nodes, channels in, channels out, K: odd sizes, one node, one past a tile, wider than a block of channels
 SHAPES = [(1, 1, 1, 1, 1), (3, 17, 7, 5, 2), (2, 33, 4, 9, 3), (1, 65, 20, 3, 3), (2, 11, 3, 130, 4), (2, 26, 5, 6, 5)]
@@ -38,10 +39,10 @@ def run(conv, operator, tensors, epilogue, upsampling=None):
     """Output, output without gradient, gradients."""
     given = {name: tensors[name] for name in ("x", "weight", *epilogue) if name in tensors}
     options = {**given, "activation": "relu" if "relu" in epilogue else None, "upsampling": upsampling}
-    y = conv(operator=operator, **options)
+    y = conv(GraphLayer(operator=operator, **options))
     gradients = torch.autograd.grad(y.double().square().sum(), list(given.values()))
     with torch.no_grad():
-        return [y.detach(), conv(operator=operator, **options), *gradients]
+        return [y.detach(), conv(GraphLayer(operator=operator, **options)), *gradients]
 
 
 def difference(ours, theirs) -> float:
@@ -59,10 +60,10 @@ def compare(backend, dtype, shapes=SHAPES) -> float:
         operator = operator_of(shape[1], list(SCALINGS)[i % 2])
         for epilogue in EPILOGUES if shape is SHAPES[1] else EPILOGUES[-1:]:
             tensors = arguments_of(shape, dtype)
-            ours = run(backend.chebyshev_conv, operator, tensors, epilogue)
+            ours = run(backend.convolve, operator, tensors, epilogue)
             assert all(t.dtype == dtype for t in ours)
             exact = {name: t.detach().double().requires_grad_() for name, t in tensors.items()}
-            worst = max(worst, difference(ours, run(reference.chebyshev_conv, operator, exact, epilogue)))
+            worst = max(worst, difference(ours, run(reference.convolve, operator, exact, epilogue)))
     return worst
 
 
@@ -75,8 +76,7 @@ def compare_upsampling(backend, dtype) -> float:
         for residual in (tensors["residual"], torch.randn(2, 11, 4, dtype=dtype, requires_grad=True)):
             given = {**tensors, "residual": residual}
             results = [
-                run(conv, operator, given, EPILOGUES[-1], upsampling)
-                for conv in (backend.chebyshev_conv, reference.chebyshev_conv)
+                run(conv, operator, given, EPILOGUES[-1], upsampling) for conv in (backend.convolve, reference.convolve)
             ]
             worst = max(worst, difference(*results))
     return worst
@@ -86,7 +86,7 @@ def compare_autocast(backend, half) -> float:
     """Against the reference under autocast: the same types."""
     operator, tensors = operator_of(33, "unit"), arguments_of((2, 33, 8, 16, 3), torch.float32)
     with torch.autocast("cpu", dtype=half):
-        ours, theirs = (run(b.chebyshev_conv, operator, tensors, EPILOGUES[1]) for b in (backend, reference))
+        ours, theirs = (run(b.convolve, operator, tensors, EPILOGUES[1]) for b in (backend, reference))
     assert [t.dtype for t in ours] == [t.dtype for t in theirs]
     return difference(ours, theirs)
 
@@ -95,13 +95,14 @@ def gradcheck(backend) -> bool:
     operator, t = operator_of(7, "unit"), arguments_of((2, 7, 3, 2, 3), torch.float64)
     inputs = tuple(t[name] for name in ("x", "weight", "bias", "residual", "scale"))
     return torch.autograd.gradcheck(
-        lambda x, w, b, r, s: backend.chebyshev_conv(x, operator, w, b, activation="relu", residual=r, scale=s), inputs
+        lambda x, w, b, r, s: backend.convolve(GraphLayer(x, operator, w, b, activation="relu", residual=r, scale=s)),
+        inputs,
     )
 
 
 def repeats(backend) -> bool:
     operator, tensors = operator_of(33, "unit"), arguments_of((2, 33, 4, 9, 3), torch.float32)
-    first, second = (run(backend.chebyshev_conv, operator, tensors, EPILOGUES[1]) for _ in range(2))
+    first, second = (run(backend.convolve, operator, tensors, EPILOGUES[1]) for _ in range(2))
     return all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 

@@ -21,50 +21,35 @@ from torch.autograd import forward_ad
 from pose2mesh.errors import InputError
 from pose2mesh.ops import native
 from pose2mesh.ops.chebyshev import plain
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 from pose2mesh.ops.first_derivative import first_derivative_only
 from pose2mesh.ops.kept import Kept
 from pose2mesh.ops.memory import new_activation, scratch
 from pose2mesh.ops.native.layer import MOST_TERMS, backward, forward
 from pose2mesh.ops.native.tiles import Tiles
-from pose2mesh.ops.sparse import SparseOperator
-from pose2mesh.ops.upsampling import Upsampling
 
 _ROWS_AT_ONCE = 8192  # of one dense product: fewer make it slower, more no faster, and no longer fit the cache
 
 
-def chebyshev_conv(
-    x: Tensor,
-    operator: SparseOperator,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    *,
-    activation: str | None = None,
-    residual: Tensor | None = None,
-    scale: Tensor | None = None,
-    upsampling: Upsampling | None = None,
-) -> Tensor:
-    """See `reference.chebyshev_conv`; half precisions are computed and returned in float32.
+def convolve(layer: GraphLayer) -> Tensor:
+    """The layer; half precisions are computed and returned in float32.
 
     Without compiled kernels, and with more than three terms, it is computed by `plain`.
     """
-    if not native.is_available() or weight.shape[1] > MOST_TERMS * x.shape[2]:
-        epilogue = {"activation": activation, "residual": residual, "scale": scale, "upsampling": upsampling}
-        return plain.chebyshev_conv(x, operator, weight, bias, **epilogue)
-    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
-    x, weight, bias, scale, residual = (_to(t, dtype) for t in (x, weight, bias, scale, residual))
-    relu = activation == "relu"
+    if not native.is_available() or layer.order > MOST_TERMS:
+        return plain.convolve(layer)
+    dtype = torch.float64 if layer.x.dtype == torch.float64 else torch.float32
+    tensors = {name: _to(getattr(layer, name), dtype) for name in ("x", "weight", "bias", "scale", "residual")}
+    layer = layer._replace(**tensors)
     if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
         raise InputError(
             "compiled graph layers cannot be traced; take `pose2mesh export`, or trace `with_tiled_operators(network)`"
         )
-    if not _wants_gradient(x, weight, bias, scale, residual):
-        return _convolve(operator, upsampling, x, weight, bias, relu=relu, residual=residual, scale=scale)
-    if scale is not None:
-        weight = weight * scale[:, None]
-    y: Tensor = _Convolution.apply(x, weight, bias, operator, upsampling, relu)  # type: ignore[assignment]
-    if residual is None:
-        return y
-    return y + (residual if upsampling is None or residual.shape[1] == y.shape[1] else upsampling(residual))
+    if not _wants_gradient(*tensors.values()):
+        return _convolve(layer)
+    bare = layer._replace(residual=None, scale=None)
+    y: Tensor = _Convolution.apply(layer.x, layer.scaled_weight, layer.bias, bare)  # type: ignore[assignment]
+    return y if layer.residual is None else y + layer.expand(layer.residual)
 
 
 def _wants_gradient(*tensors: Tensor | None) -> bool:
@@ -75,21 +60,13 @@ def _wants_gradient(*tensors: Tensor | None) -> bool:
 
 
 class _Convolution(torch.autograd.Function):
-    """relu(Σ_k T_k(L) x W_k + bias) for x [B, N or M, C_in]."""
+    """relu(Σ_k T_k(L) x W_k + bias) for x [B, N or M, C_in]; the tensors stand for those of the layer."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        operator: SparseOperator,
-        upsampling: Upsampling | None,
-        relu: bool,
-    ) -> Tensor:
-        y = _convolve(operator, upsampling, x, weight, bias, relu=relu, is_training=True)
-        ctx.save_for_backward(x, weight, y if relu else None)
-        ctx.has_bias, ctx.operator, ctx.upsampling = bias is not None, operator, upsampling
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, layer: GraphLayer) -> Tensor:
+        y = _convolve(layer._replace(x=x, weight=weight, bias=bias), is_training=True)
+        ctx.save_for_backward(x, weight, y if layer.has_relu else None)
+        ctx.has_bias, ctx.operator, ctx.upsampling = bias is not None, layer.operator, layer.upsampling
         return y
 
     @staticmethod
@@ -105,39 +82,29 @@ class _Convolution(torch.autograd.Function):
         grad_wide = backward(tiles, x, transposed, upstream.contiguous(), grad_x, wants_weight=wants_weight)
         grad_weight = None if grad_wide is None else _interleave(grad_wide, order)
         grad_bias = upstream.sum((0, 1)) if ctx.has_bias and wants_bias else None
-        return grad_x, grad_weight, grad_bias, None, None, None
+        return grad_x, grad_weight, grad_bias, None
 
 
-def _convolve(
-    operator: SparseOperator,
-    upsampling: Upsampling | None,
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    *,
-    relu: bool,
-    residual: Tensor | None = None,
-    scale: Tensor | None = None,
-    is_training: bool = False,
-) -> Tensor:
-    """Shapes: x [B, N or M, C_in]; weight [C_out, C_in·K]; residual [B, N or M, C_out]; returns [B, N, C_out]."""
-    batch, rows, channels = x.shape
-    nodes, width, order = operator.shape[0], weight.shape[0], weight.shape[1] // channels
-    tiles = Tiles.of(operator, upsampling, x.dtype)
-    x, residual = x.contiguous(), None if residual is None else residual.contiguous()
-    scale, bias = (None if vector is None else vector.contiguous() for vector in (scale, bias))
+def _convolve(layer: GraphLayer, *, is_training: bool = False) -> Tensor:
+    """By the C++ kernels, without gradients; [B, N, C_out]."""
+    (batch, rows, channels), order = layer.x.shape, layer.order
+    nodes, width = layer.operator.shape[0], layer.weight.shape[0]
+    tiles = Tiles.of(layer.operator, layer.upsampling, layer.x.dtype)
+    tensors = (layer.x, layer.residual, layer.scale, layer.bias)
+    x, residual, scale, bias = (None if tensor is None else tensor.contiguous() for tensor in tensors)
+    assert x is not None
     y = new_activation((batch, nodes, width), x.dtype)
     if rows == nodes and 2 * width > channels:
-        weight = tall_weight(weight, order, is_kept=not is_training)  # [K·C_in, C_out]
-        forward(tiles, x, weight, y, order, scale=scale, bias=bias, relu=relu, residual=residual)
+        weight = tall_weight(layer.weight, order, is_kept=not is_training)  # [K·C_in, C_out]
+        forward(tiles, x, weight, y, order, scale=scale, bias=bias, relu=layer.has_relu, residual=residual)
         return y
-    wide = wide_weight(weight, order, is_kept=not is_training)  # [C_in, K·C_out]
+    wide = wide_weight(layer.weight, order, is_kept=not is_training)  # [C_in, K·C_out]
     for part in _parts(batch, rows):
         flat = x[part].view(-1, channels)
         terms = torch.mm(flat, wide, out=scratch("terms", (len(flat), order * width), x.dtype))
         terms = terms.view(-1, rows, order * width)
         rest = None if residual is None else residual[part]
-        forward(tiles, terms, None, y[part], order, scale=scale, bias=bias, relu=relu, residual=rest)
+        forward(tiles, terms, None, y[part], order, scale=scale, bias=bias, relu=layer.has_relu, residual=rest)
     return y
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pose2mesh.ops.chebyshev.cuda_frame import Epilogue, convolution, power_of_two, working_dtype
+from pose2mesh.ops.chebyshev.cuda_frame import Epilogue, convolution, in_working_type, power_of_two
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 from pose2mesh.ops.first_derivative import first_derivative_only
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling
@@ -21,24 +22,13 @@ Rows = tuple[Tensor, Tensor, Tensor]  # crow [N + 1], col [nnz], values [nnz]
 _RESULTS = 2048  # of a program with 4 warps: 16 in each thread
 
 
-def chebyshev_conv(
-    x: Tensor,
-    operator: SparseOperator,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    *,
-    activation: str | None = None,
-    residual: Tensor | None = None,
-    scale: Tensor | None = None,
-    upsampling: Upsampling | None = None,
-) -> Tensor:
-    """See `reference.chebyshev_conv`. Computes in the type of x, under autocast in autocast's."""
-    x = x.to(working_dtype(x))
+def convolve(layer: GraphLayer) -> Tensor:
+    """The layer, computed in the type of x, under autocast in autocast's."""
+    layer, upsampling = in_working_type(layer), layer.upsampling
     if torch.is_grad_enabled() and upsampling is not None:
-        x, residual = _copied(x, operator, upsampling), _copied(residual, operator, upsampling)
+        layer = layer._replace(x=_copied(layer, layer.x), residual=_copied(layer, layer.residual))
         upsampling = None
-    parents = None if upsampling is None else upsampling.parents
-    return convolution(x, weight, Epilogue(scale, bias, residual, activation == "relu"), _Rows(operator, parents))
+    return convolution(layer, _Rows(layer.operator, None if upsampling is None else upsampling.parents))
 
 
 class _Rows(NamedTuple):
@@ -85,9 +75,9 @@ def _get(terms: list[Tensor], k: int) -> Tensor | None:
     return terms[k] if k < len(terms) else None
 
 
-def _copied(x: Any, operator: SparseOperator, upsampling: Upsampling) -> Any:
-    """Values of the coarser graph at the nodes of this one, [B, M, C] to [B, N, C]; others as they are."""
-    return x if x is None or x.shape[1] == operator.shape[0] else _Copies.apply(x, upsampling)
+def _copied(layer: GraphLayer, x: Any) -> Any:
+    """`GraphLayer.expand` with a gradient of ours."""
+    return x if x is None or x.shape[1] == layer.operator.shape[0] else _Copies.apply(x, layer.upsampling)
 
 
 class _Copies(torch.autograd.Function):

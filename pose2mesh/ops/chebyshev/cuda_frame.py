@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pose2mesh.errors import warn
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 from pose2mesh.ops.first_derivative import first_derivative_only
 
 _LEAST_CAPABILITY = (8, 0)  # bfloat16 on the tensor cores, and what the tests compile for
@@ -42,12 +43,12 @@ def notice_fallback(device: torch.device) -> None:
         warn(f"graph layers on {device} run on the reference path: {reason}")
 
 
-def working_dtype(x: Tensor) -> torch.dtype:
-    """The type a linear layer would compute in: autocast's where it is on, except for float64."""
-    kind = x.device.type
-    if torch.is_autocast_enabled(kind) and x.dtype != torch.float64:
-        return torch.get_autocast_dtype(kind)
-    return x.dtype
+def in_working_type(layer: GraphLayer) -> GraphLayer:
+    """With x in the type that a linear layer would compute in: autocast's where it is on, except for float64."""
+    kind = layer.x.device.type
+    if torch.is_autocast_enabled(kind) and layer.x.dtype != torch.float64:
+        return layer._replace(x=layer.x.to(torch.get_autocast_dtype(kind)))
+    return layer
 
 
 def pack(weight: Tensor, channels: int, dtype: torch.dtype) -> Tensor:
@@ -99,12 +100,13 @@ class Kernels(Protocol):
         ...
 
 
-def convolution(x: Tensor, weight: Tensor, epilogue: Epilogue, kernels: Kernels) -> Tensor:
-    """The layer, with gradients where they are on; weight [C_out, C_in·K]."""
-    scale, bias, residual, is_relu = epilogue
+def convolution(layer: GraphLayer, kernels: Kernels) -> Tensor:
+    """The layer, with gradients where they are on."""
+    x, bias, residual, is_relu = layer.x, layer.bias, layer.residual, layer.has_relu
     if not torch.is_grad_enabled():
-        return kernels.convolve(x, pack(weight, x.shape[2], x.dtype), epilogue)
-    packed = pack(weight if scale is None else weight * scale[:, None], x.shape[2], x.dtype)  # [C_in, K, C_out]
+        epilogue = Epilogue(layer.scale, bias, residual, is_relu)
+        return kernels.convolve(x, pack(layer.weight, x.shape[2], x.dtype), epilogue)
+    packed = pack(layer.scaled_weight, x.shape[2], x.dtype)  # [C_in, K, C_out]
     # The gradient of a ReLU is read off its result, so a residual must not be in it yet.
     inside = None if is_relu else residual
     y: Tensor = _Convolution.apply(x, packed, bias, inside, kernels, is_relu)  # type: ignore[assignment]

@@ -10,11 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pose2mesh.ops.chebyshev.arguments import expand
-from pose2mesh.ops.chebyshev.cuda_frame import Epilogue, can_run_kernels, convolution, power_of_two, working_dtype
+from pose2mesh.ops.chebyshev.cuda_frame import Epilogue, can_run_kernels, convolution, in_working_type, power_of_two
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 from pose2mesh.ops.chebyshev.ring_tiles import CHUNK, RingTiles, ring_tiles
-from pose2mesh.ops.sparse import SparseOperator
-from pose2mesh.ops.upsampling import Upsampling
 
 TILE = 64  # rows; more share more of their rings, but the blocks grow with the square
 
@@ -24,27 +22,15 @@ def supports(x: Tensor) -> bool:
     return can_run_kernels(x) and x.dtype != torch.float64
 
 
-def chebyshev_conv(
-    x: Tensor,
-    operator: SparseOperator,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    *,
-    activation: str | None = None,
-    residual: Tensor | None = None,
-    scale: Tensor | None = None,
-    upsampling: Upsampling | None = None,
-    tile: int = TILE,
-) -> Tensor:
-    """See `reference.chebyshev_conv`. Computes in the type of x, under autocast in autocast's.
+def convolve(layer: GraphLayer) -> Tensor:
+    """The layer, computed in the type of x, under autocast in autocast's.
 
     float32 is computed as tf32 where torch may (`torch.backends.cuda.matmul.allow_tf32`), else as three tf32 products,
     which are as exact.
     """
-    x, residual = expand(x, operator, upsampling), expand(residual, operator, upsampling)
-    x = x.to(working_dtype(x)).contiguous()
-    tiles = ring_tiles(operator, weight.shape[1] // x.shape[2], tile, x.dtype)
-    return convolution(x, weight, Epilogue(scale, bias, residual, activation == "relu"), _Tiles(tiles))
+    layer = in_working_type(layer)
+    layer = layer._replace(x=layer.expand(layer.x).contiguous(), residual=layer.expand(layer.residual))
+    return convolution(layer, _Tiles(ring_tiles(layer.operator, layer.order, TILE, layer.x.dtype)))
 
 
 class _Tiles(NamedTuple):

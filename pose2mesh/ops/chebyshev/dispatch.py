@@ -16,7 +16,7 @@ from torch import Tensor
 from pose2mesh.errors import InputError, warn
 from pose2mesh.ops import native
 from pose2mesh.ops.chebyshev import cpu, cuda, cuda_frame, cuda_fused, plain, reference
-from pose2mesh.ops.chebyshev.arguments import check_call, expand
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 from pose2mesh.ops.sparse import SparseOperator
 from pose2mesh.ops.upsampling import Upsampling
 
@@ -25,9 +25,8 @@ ENVIRONMENT_VARIABLE = "POSE2MESH_BACKEND"
 
 @dataclass(frozen=True)
 class _Backend:
-    conv: Callable[..., Tensor]  # the signature of reference.chebyshev_conv
+    convolve: Callable[[GraphLayer], Tensor]
     supports: Callable[[Tensor], bool]
-    is_complete: bool  # takes `scale` and `upsampling` as well
 
 
 class _Chosen(threading.local):
@@ -40,14 +39,9 @@ _BACKENDS: dict[str, _Backend] = {}
 _CHOSEN = _Chosen()
 
 
-def register_backend(
-    name: str, conv: Callable[..., Tensor], supports: Callable[[Tensor], bool], *, is_complete: bool = False
-) -> None:
-    """Offer `conv`, which has the signature of the reference; `supports(x)` says whether it can run on x.
-
-    One that is not complete is spared the arguments `scale` and `upsampling`: they are applied before it is called.
-    """
-    _BACKENDS[name] = _Backend(conv, supports, is_complete)
+def register_backend(name: str, convolve: Callable[[GraphLayer], Tensor], supports: Callable[[Tensor], bool]) -> None:
+    """Offer `convolve`, which computes a layer; `supports(x)` says whether it can run on x."""
+    _BACKENDS[name] = _Backend(convolve, supports)
 
 
 def backend_names() -> list[str]:
@@ -72,22 +66,15 @@ def chebyshev_conv(
     upsampling: Upsampling | None = None,
     backend: str = "auto",
 ) -> Tensor:
-    """Graph convolution on the chosen backend; see `reference.chebyshev_conv` for the formula and the shapes.
+    """activation(scale · Σ_k T_k(L) x W_k + bias) + residual on the chosen backend; shapes as in `GraphLayer`.
 
     Raises InputError when the backend is unknown or cannot run on x, when the operator is not symmetric, or when
     shapes or data types do not belong together.
     """
-    check_call(x, operator, weight, bias, activation, residual, scale, upsampling)
+    layer = GraphLayer(x, operator, weight, bias, activation, residual, scale, upsampling)
+    layer.check()
     is_plain = isinstance(operator, SparseOperator)  # a tiled one is made for the reference
-    chosen = _BACKENDS[_choose(backend, x) if is_plain else "reference"]
-    if chosen.is_complete:
-        return chosen.conv(
-            x, operator, weight, bias, activation=activation, residual=residual, scale=scale, upsampling=upsampling
-        )
-    if scale is not None:
-        weight = weight * scale[:, None]
-    x, residual = expand(x, operator, upsampling), expand(residual, operator, upsampling)
-    return chosen.conv(x, operator, weight, bias, activation=activation, residual=residual)
+    return _BACKENDS[_choose(backend, x) if is_plain else "reference"].convolve(layer)
 
 
 @contextmanager
@@ -130,9 +117,9 @@ def _say_once() -> None:
     warn(f"the graph layers run in plain torch, some two times slower than they could ({reason}); {remedy}")
 
 
-register_backend("reference", reference.chebyshev_conv, supports=lambda x: True, is_complete=True)
-register_backend("cpu-torch", plain.chebyshev_conv, supports=lambda x: x.device.type == "cpu", is_complete=True)
-register_backend("cpu", cpu.chebyshev_conv, supports=lambda x: x.device.type == "cpu", is_complete=True)
+register_backend("reference", reference.convolve, supports=lambda x: True)
+register_backend("cpu-torch", plain.convolve, supports=lambda x: x.device.type == "cpu")
+register_backend("cpu", cpu.convolve, supports=lambda x: x.device.type == "cpu")
 # cuda-fused is chosen by name: `auto` keeps to the path whose cost is known until the other was measured to be faster.
-register_backend("cuda-fused", cuda_fused.chebyshev_conv, supports=cuda_fused.supports, is_complete=True)
-register_backend("cuda", cuda.chebyshev_conv, supports=cuda_frame.can_run_kernels, is_complete=True)
+register_backend("cuda-fused", cuda_fused.convolve, supports=cuda_fused.supports)
+register_backend("cuda", cuda.convolve, supports=cuda_frame.can_run_kernels)

@@ -10,40 +10,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pose2mesh.ops.chebyshev.arguments import expand
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 from pose2mesh.ops.first_derivative import first_derivative_only
-from pose2mesh.ops.sparse import SparseOperator
-from pose2mesh.ops.upsampling import Upsampling
 
 
-def chebyshev_conv(
-    x: Tensor,
-    operator: SparseOperator,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    *,
-    activation: str | None = None,
-    residual: Tensor | None = None,
-    scale: Tensor | None = None,
-    upsampling: Upsampling | None = None,
-) -> Tensor:
-    """See `reference.chebyshev_conv`; returns [B, N, C_out] strided as [N, B, C_out]."""
+def convolve(layer: GraphLayer) -> Tensor:
+    """The layer, [B, N, C_out] strided as [N, B, C_out]."""
+    x, upsampling, has_gradient = layer.x, layer.upsampling, torch.is_grad_enabled()
     if x.dtype in (torch.bfloat16, torch.float16):
         x = x.float()
-    matrix, _ = operator.matrices(x.dtype)
-    has_gradient = torch.is_grad_enabled()
-    if scale is not None:
-        weight = weight * scale[:, None]
-    weight, bias = weight.to(x.dtype), None if bias is None else bias.to(x.dtype)
-    residual = expand(residual, operator, upsampling)
+    matrix, _ = layer.operator.matrices(x.dtype)
+    weight, bias = layer.scaled_weight.to(x.dtype), None if layer.bias is None else layer.bias.to(x.dtype)
+    residual = layer.expand(layer.residual)
     with torch.autocast(x.device.type, enabled=False):  # sparse products have no bfloat16
         if has_gradient:
-            x = expand(x, operator, upsampling)
-            y = _Convolution.apply(x.transpose(0, 1), weight, bias, matrix)  # [N, B, C_out]
+            y = _Convolution.apply(layer.expand(x).transpose(0, 1), weight, bias, matrix)  # [N, B, C_out]
         else:  # an autograd.Function costs about 20 µs
-            parents = None if upsampling is None or x.shape[1] == operator.shape[0] else upsampling.parents
+            parents = None if upsampling is None or x.shape[1] == len(matrix) else upsampling.parents
             y = _convolve(x.transpose(0, 1), weight, bias, matrix, parents)
-    if activation == "relu":
+    if layer.has_relu:
         y = y.relu() if has_gradient else y.relu_()
     y = y.transpose(0, 1)  # [B, N, C_out]
     if residual is None:

@@ -4,9 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pose2mesh.ops.chebyshev.arguments import check_arguments, expand
+from pose2mesh.ops.chebyshev.layer import GraphLayer
 from pose2mesh.ops.sparse import SparseOperator
-from pose2mesh.ops.upsampling import Upsampling
 
 
 def chebyshev_basis(x: Tensor, operator: SparseOperator, order: int) -> Tensor:
@@ -24,34 +23,16 @@ def chebyshev_basis(x: Tensor, operator: SparseOperator, order: int) -> Tensor:
     return torch.stack(basis, dim=-1)  # [B, N, C, order]
 
 
-def chebyshev_conv(
-    x: Tensor,
-    operator: SparseOperator,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    *,
-    activation: str | None = None,
-    residual: Tensor | None = None,
-    scale: Tensor | None = None,
-    upsampling: Upsampling | None = None,
-) -> Tensor:
-    """y = activation(scale · Σ_k T_k(L) x W_k + bias) + residual.
-
-    With `upsampling` x and the residual may be those of the coarser graph, M nodes, and are copied to their children.
-    `scale` and `bias` are what a batch norm with fixed statistics comes to. `activation` is None or "relu".
-
-    Shapes: x [B, N or M, C_in]; operator [N, N], symmetric; weight [C_out, C_in·K], column c·K + k for channel c,
-    degree k; bias, scale [C_out]; residual [B, N or M, C_out]; returns [B, N, C_out].
-    """
-    x, residual = expand(x, operator, upsampling), expand(residual, operator, upsampling)
-    order = check_arguments(x, weight, activation)
-    basis = chebyshev_basis(x, operator, order).flatten(2)  # [B, N, C_in·K], of half precisions in float32
-    weight, bias = weight.to(basis.dtype), None if bias is None else bias.to(basis.dtype)
-    if scale is None:
+def convolve(layer: GraphLayer) -> Tensor:
+    """The formula of `GraphLayer`, term by term."""
+    x, residual = layer.expand(layer.x), layer.expand(layer.residual)
+    basis = chebyshev_basis(x, layer.operator, layer.order).flatten(2)  # [B, N, C_in·K], of half precisions in float32
+    weight, bias = layer.weight.to(basis.dtype), None if layer.bias is None else layer.bias.to(basis.dtype)
+    if layer.scale is None:
         y = functional.linear(basis, weight, bias)  # [B, N, C_out]
     else:
-        y = functional.linear(basis, weight) * scale
+        y = functional.linear(basis, weight) * layer.scale
         y = y if bias is None else y + bias
-    if activation == "relu":
+    if layer.has_relu:
         y = y.relu()
     return y if residual is None else y + residual

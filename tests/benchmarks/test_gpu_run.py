@@ -6,9 +6,9 @@ import pytest
 import torch
 from small_classic import ball_hierarchy, small_classic
 
-from pose2mesh.benchmarks import Settings, cuda_run, workloads
-from pose2mesh.benchmarks.cuda_roofline import BF16, DATASHEETS, FP32, TF32, Rates, Work, layer_work, work_of
-from pose2mesh.benchmarks.passes import record_products
+from pose2mesh.benchmarks import Settings, run_benchmark, workloads
+from pose2mesh.benchmarks.passes import BF16, FP32, TF32, record_products
+from pose2mesh.benchmarks.roofline import DATASHEETS, Rates, Work, layer_work, work_of
 
 CPU = torch.device("cpu")
 RATES = Rates({FP32: 1.0, TF32: 2.0, BF16: 4.0}, 0.5)
@@ -27,7 +27,7 @@ def toys(monkeypatch):
 def test_all_modes_give_rows_in_three_types(toys, tmp_path):
     said = []
     settings = Settings("all", (2,), paths=("original", "reference", "cpu"), is_quick=True)
-    report = cuda_run.run_cuda_benchmark(settings, said.append, RATES)
+    report = run_benchmark(settings, said.append, rates=RATES)
     report.write_json(tmp_path / "b.json")
     rows = json.loads((tmp_path / "b.json").read_text())["rows"]
     kinds = {(row["network"], row["path"], row["dtype"], row["pass"]) for row in rows}
@@ -48,10 +48,10 @@ def test_a_path_that_fails_or_errs_is_left_out_and_said(toys, monkeypatch):
     workload.paths["wrong"] = lambda x: right(x) * 1.5
     workload.paths["broken"] = lambda x: torch.zeros(2) @ torch.zeros(3)
     said = []
-    settings = Settings("network", (1,), paths=("wrong", "broken"), is_quick=True)
-    report = cuda_run.run_cuda_benchmark(settings, said.append, RATES)
+    settings = Settings("network", (1,), paths=("reference", "wrong", "broken"), is_quick=True)
+    report = run_benchmark(settings, said.append, rates=RATES)
     assert {row.path for row in report.rows} == {"reference"}
-    assert any("broken fp32: RuntimeError" in line for line in said)
+    assert any("broken fp32: left out, RuntimeError" in line for line in said)
     assert any("wrong bf16: left out" in line for line in said)
 
 

@@ -1,17 +1,23 @@
-"""What a pass costs at least on a GPU: operations over the rate of arithmetic, bytes over the bandwidth."""
+"""What a pass costs at least on a GPU: operations over the rate of arithmetic, bytes over the bandwidth.
 
+The rates have never been measured on one so far.
+"""
+
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from shutil import which
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pose2mesh.benchmarks.passes import record_products
+from pose2mesh.benchmarks.original import CooConvolution
+from pose2mesh.benchmarks.passes import BF16, FP32, TF32, TRAIN, record_products
 from pose2mesh.benchmarks.timing import median_ms
-from pose2mesh.ops import SparseOperator, register_backend, use_backend
+from pose2mesh.benchmarks.workloads import Workload
+from pose2mesh.ops import GraphLayer, register_backend, use_backend
 
-FP32, TF32, BF16 = "fp32", "tf32", "bf16"
 BYTES = {FP32: 4, TF32: 4, BF16: 2}
 COUNTING = "counting"  # a backend that computes nothing
 
@@ -52,18 +58,33 @@ class Rates:
             for layer in work
         )
 
+    def told(self) -> dict[str, Any]:
+        """What a report tells of the device."""
+        tflops = ", ".join(f"{dtype} {value:.0f}" for dtype, value in self.tflops.items())
+        return {"driver": _driver(), "copy_tb_per_s": round(self.tb_per_s, 2), "tflops": tflops}
+
+
+def work_of_workload(workload: Workload, direction: str, batch: int) -> list[Work]:
+    """The layers of a network, of a graph layer, of a sparse product."""
+    x, is_train = workload.make_input(batch), direction == TRAIN
+    if not workload.modules:
+        return [Work(0.0, 2.0 * x.numel(), 2.0 * x.numel())]
+    first = workload.modules[0]
+    if isinstance(first, CooConvolution):
+        return [layer_work(x.shape, x.shape[1], first.linear.weight.shape, False, is_train)]
+    return work_of(lambda: first(x), is_train=is_train)
+
 
 def work_of(run: Callable[[], object], *, is_train: bool) -> list[Work]:
     """The layers of a pass, from the shapes that it calls them with; nothing of the graph layers is computed."""
     layers: list[Work] = []
 
-    def conv(x: Tensor, operator: SparseOperator, weight: Tensor, bias: Tensor | None = None, **options: Any) -> Tensor:
-        layers.append(
-            layer_work(x.shape, operator.shape[0], weight.shape, options.get("residual") is not None, is_train)
-        )
-        return x.new_zeros(x.shape[0], operator.shape[0], weight.shape[0])
+    def count(layer: GraphLayer) -> Tensor:
+        x, nodes = layer.x, layer.operator.shape[0]
+        layers.append(layer_work(x.shape, nodes, layer.weight.shape, layer.residual is not None, is_train))
+        return x.new_zeros(x.shape[0], nodes, layer.weight.shape[0])
 
-    register_backend(COUNTING, conv, supports=lambda x: use_counting[0], is_complete=True)
+    register_backend(COUNTING, count, supports=lambda x: use_counting[0])
     use_counting[0] = True
     try:
         with use_backend(COUNTING), torch.no_grad():
@@ -127,3 +148,11 @@ def measured_tflops(dtype: str, device: torch.device, size: int = 8192) -> float
 
 def _median_ms(run: Callable[[], object], device: torch.device) -> float:
     return median_ms({"run": run}, device, budget_s=0.5)["run"]
+
+
+def _driver() -> str | None:
+    if which("nvidia-smi") is None:
+        return None
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.split("\n")[0].strip() or None
