@@ -25,12 +25,12 @@ from pose2mesh.networks.spin import ImageBackbone
 from pose2mesh.synthesis.batches import batches
 from pose2mesh.synthesis.bodies import SyntheticBodies, seeded_generator
 from pose2mesh.training.prior_poses import training_poses
-from pose2mesh.training.samplers import mixture_of
 
 
 class Material(ABC):
     """A network and the target it is adapted to, as an adaptation sees them."""
 
+    what: ClassVar[str]  # is adapted, for messages
     methods: ClassVar[dict[str, tuple[Callable[..., Method], ...]]]  # what `--method` names: those that take turns
     backbone: Any  # with `target` and `config` what methods are made of
     target: Any
@@ -59,6 +59,7 @@ class Material(ABC):
 class Keypoints(Material):
     """2D keypoints of people; the features that a network has of them are adapted."""
 
+    what = "a network of keypoints"
     methods: ClassVar = {
         "key2mesh": (AdversarialAdaptation,),
         "dapa": (KeypointAugmentation,),
@@ -98,7 +99,8 @@ class Keypoints(Material):
 class Photos(Material):
     """Photos with the keypoints of their people; all weights of an image backbone are adapted, on the CPU."""
 
-    methods: ClassVar = {"dapa": (ImageAugmentation,)}  # it has no features of keypoints
+    what = "an image backbone, which has no keypoint features"
+    methods: ClassVar = {"dapa": (ImageAugmentation,)}
 
     def __init__(self, backbone: ImageBackbone, settings: dict[str, Any], target: ImageTarget, config: AdaptConfig):
         self.backbone, self.settings, self.target, self.config = backbone, settings, target, config
@@ -120,7 +122,7 @@ def source_samples(backbone: Backbone, config: AdaptConfig) -> SyntheticBodies:
     return SyntheticBodies(
         load_anny_body(),
         training_poses(data, config.seed),
-        mixture_of(data),
+        data,
         vertex_ids=backbone.vertex_ids,
         batch_size=config.batch_size,
         seed=5000 + config.seed,

@@ -141,7 +141,7 @@ def adapt(
 def make_methods(material: Material, name: str) -> list[Method]:
     """What `--method` names. Raises InputError."""
     if name not in material.methods:
-        raise InputError(f"unknown method {name!r} for these weights; choose one of {', '.join(material.methods)}")
+        raise InputError(f"unknown method {name!r} for {material.what}; choose one of {', '.join(material.methods)}")
     return [make(material.backbone, material.target, material.config) for make in material.methods[name]]
 
 

@@ -5,7 +5,6 @@ samples at any worker count.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +13,9 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 
 from pose2mesh import kinds, paths
-from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras
-from pose2mesh.augmentation.detector_noise import DetectorNoise
-from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
+from pose2mesh.augmentation.everyday_poses import sample_everyday
 from pose2mesh.augmentation.framing import Framing
-from pose2mesh.augmentation.poses import PoseAugmentation, relative_rotvecs, sample_poses, world_rotmats
+from pose2mesh.augmentation.poses import relative_rotvecs, sample_poses, world_rotmats
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.motion import distinct_poses, load_motion
@@ -26,23 +23,9 @@ from pose2mesh.errors import InputError
 from pose2mesh.losses.targets import Batch
 from pose2mesh.npz import read_arrays
 from pose2mesh.synthesis.detections import Detections, Errors, portion, portions
+from pose2mesh.synthesis.mixture import Mixture, pairs
 
 ADULT_YEARS = (18.0, 75.0)
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """What samples are made of. Shares need not sum to one."""
-
-    children: float = 0.2
-    poses: PoseAugmentation = field(default_factory=PoseAugmentation)
-    everyday: float = 0.0  # chance that a pose is one of `everyday_poses` instead of one of the pool
-    everyday_poses: EverydayPoses = field(default_factory=EverydayPoses)
-    noise: tuple[tuple[float, DetectorNoise], ...] = ((1.0, DetectorNoise()),)
-    framing: Framing | None = None  # of the photos; None: whole people
-    everyday_framing: Framing | None = None  # of everyday poses, if photos cut them otherwise than actions
-    cameras: tuple[tuple[float, CameraRange | PhotoCameras], ...] = ((1.0, CameraRange()),)
-    detectors: tuple[tuple[float, str], ...] = ()  # joint sets that samples are seen in; the network's own if none
 
 
 class SyntheticBodies(Dataset):
@@ -65,7 +48,7 @@ class SyntheticBodies(Dataset):
 
         `joint_set` and `output_set` are the network's; the root of the latter is the origin.
         """
-        self.detections = Detections(body, joint_set, output_set, mixture.detectors)
+        self.detections = Detections(body, joint_set, output_set, pairs(mixture.detectors, "joint_set"))
         self.body, self.reduced = body, ReducedBody(body, vertex_ids, self.detections.regressor)
         self.pool, self.mixture = pool, mixture
         self.batch_size, self.seed, self.stream = batch_size, seed, stream
@@ -75,7 +58,7 @@ class SyntheticBodies(Dataset):
         generator = seeded_generator(self.seed, step, self.stream)
         pose, is_everyday = self._sample_poses(generator)  # [B, 19, 3], [B]
         betas = draw_betas(self.shapes, self.mixture.children, self.batch_size, generator)
-        cameras = portions(self.mixture.cameras, self.batch_size, generator)
+        cameras = portions(pairs(self.mixture.cameras, "camera"), self.batch_size, generator)
         views = [camera.views(n, generator) for n, camera in cameras]
         rotation, place = (torch.cat(column) for column in zip(*views, strict=True))
         seen = rotation[:, None] @ world_rotmats(pose)  # [B, 19, 3, 3]: the camera turns the whole body
@@ -84,7 +67,7 @@ class SyntheticBodies(Dataset):
         pelvis = points[:, self.detections.root, None]
         points = points - pelvis
         vertices = self.reduced.skin(betas, groups) - pelvis
-        errors = Errors(self.mixture.noise, self._framings(is_everyday))
+        errors = Errors(pairs(self.mixture.noise, "detector"), self._framings(is_everyday))
         keypoints = self.detections(points, place, errors, generator)
         return Batch(keypoints, points[:, self.detections.output_rows], vertices, seen, betas)
 

@@ -22,8 +22,9 @@ from pose2mesh.body_models import LinearBlendBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.losses.targets import Batch
-from pose2mesh.synthesis.bodies import ADULT_YEARS, Mixture, draw_betas, seeded_generator, shapes_of_ages
+from pose2mesh.synthesis.bodies import ADULT_YEARS, draw_betas, seeded_generator, shapes_of_ages
 from pose2mesh.synthesis.detections import hand_out, portions
+from pose2mesh.synthesis.mixture import Mixture, pairs
 from pose2mesh.synthesis.mocap import ProtocolBatch
 
 HAND_DISTANCE = (0.3, 1.2)  # metres from the camera, of the protocol
@@ -82,7 +83,7 @@ class SyntheticHands(Dataset):
         joints, vertices, rotations, betas = (x[: self.batch_size] for x in (joints, vertices, rotations, betas))
         view = random_rotations(self.batch_size, generator)
         joints, vertices = joints @ view.transpose(-1, -2), vertices @ view.transpose(-1, -2)
-        cameras = portions(self.mixture.cameras, self.batch_size, generator)
+        cameras = portions(pairs(self.mixture.cameras, "camera"), self.batch_size, generator)
         distance = torch.cat([_distances(n, camera.distance, generator) for n, camera in cameras])
         points = project_centered(joints, distance)
         return Batch(self._detect(points, generator), joints, vertices, view[:, None] @ rotations, betas)
@@ -90,7 +91,8 @@ class SyntheticHands(Dataset):
     def _detect(self, points: Tensor, generator: Generator) -> Tensor:
         """Give each share of the batch its kind of errors. The order is shuffled: cameras have shares too."""
         order = torch.randperm(len(points), generator=generator)
-        ((_, parts),) = hand_out(order, [(len(points), None)], self.mixture.noise, generator)
+        kinds = pairs(self.mixture.noise, "detector")
+        ((_, parts),) = hand_out(order, [(len(points), None)], kinds, generator)
         found = [add_hand_noise(points[rows], noise, generator) for rows, noise in parts]
         return torch.cat(found)[order.argsort()]
 

@@ -14,8 +14,9 @@ from pose2mesh.augmentation.detector_noise import CLEAN, PROTOCOL_NOISE, add_det
 from pose2mesh.body_models import MeshBody
 from pose2mesh.losses.targets import Batch
 from pose2mesh.skeletons import joint_set as find_joint_set
-from pose2mesh.synthesis.bodies import Mixture, seeded_generator
+from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.synthesis.detections import Detections, Errors, portions
+from pose2mesh.synthesis.mixture import Mixture, pairs
 from pose2mesh.synthesis.mocap import ProtocolBatch
 
 
@@ -35,18 +36,21 @@ class MeshSamples(Dataset):
         stream: int = 0,
     ):
         """`joint_set` and `output_set` are the network's; the root of the latter is the origin."""
-        self.detections = Detections(body, joint_set, output_set, mixture.detectors)
+        self.detections = Detections(body, joint_set, output_set, pairs(mixture.detectors, "joint_set"))
         self.points, self.vertices = _about_root(body, self.detections.regressor, vertex_ids, output_set)
         self.mixture, self.batch_size, self.seed, self.stream = mixture, batch_size, seed, stream
 
     def __getitem__(self, step: int) -> Batch:
         generator, count = seeded_generator(self.seed, step, self.stream), self.batch_size
         frames = torch.randint(len(self.points), (count,), generator=generator)
-        views = [cameras.views(n, generator) for n, cameras in portions(self.mixture.cameras, count, generator)]
+        cameras = portions(pairs(self.mixture.cameras, "camera"), count, generator)
+        views = [camera.views(n, generator) for n, camera in cameras]
         view = View(*(torch.cat(column) for column in zip(*views, strict=True)))
         points, vertices = _seen(self.points[frames], view), _seen(self.vertices[frames], view)
         framing = self.mixture.framing
-        errors = Errors(self.mixture.noise, [(torch.ones(count, dtype=torch.bool), framing)] if framing else [])
+        errors = Errors(
+            pairs(self.mixture.noise, "detector"), [(torch.ones(count, dtype=torch.bool), framing)] if framing else []
+        )
         keypoints = self.detections(points, view.translation, errors, generator)
         joints = points[:, self.detections.output_rows]
         return Batch(keypoints, joints, vertices, points.new_zeros(count, 0, 3, 3), points.new_zeros(count, 0))

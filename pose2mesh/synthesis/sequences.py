@@ -11,9 +11,10 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Generator, Tensor
 
-from pose2mesh.augmentation.cameras import NEAREST, CameraRange, PhotoCameras, project
+from pose2mesh.augmentation.cameras import NEAREST, project
 from pose2mesh.augmentation.framing import Framing, crop_to_frame
 from pose2mesh.augmentation.poses import LEGS, MIRROR_BONES, UNRECORDED
 from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative, Positive
@@ -25,9 +26,11 @@ from pose2mesh.datasets.motion import load_motion
 from pose2mesh.geometry.chains import relative_rotations, world_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.losses.targets import SequenceBatch
+from pose2mesh.settings import Strict
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 from pose2mesh.synthesis.bodies import draw_betas, seeded_generator, training_shapes
 from pose2mesh.synthesis.detections import Detections, Detector, hand_out, portions
+from pose2mesh.synthesis.mixture import CameraShare, DetectorShare, pairs
 
 _STEP_120 = 4  # between frames in a row, of the recordings' 120 a second
 _FLIP = torch.tensor([[1.0, -1, -1], [-1, 1, 1], [-1, 1, 1]])  # M R M entry by entry, M = diag(-1, 1, 1)
@@ -82,14 +85,20 @@ def recorded_runs(motion: Sequence[str | Path], fewest: int = 3, longest: int = 
     return Runs(torch.cat(rotations), start, count, tuple(subjects))
 
 
-@dataclass(frozen=True)
-class SequenceMixture:
-    """What sequences are made of. Shares need not sum to one."""
+class SequenceNoiseShare(Strict):
+    """A kind of errors and the share of sequences that get it."""
+
+    share: Positive
+    detector: SequenceNoise = SequenceNoise()
+
+
+class SequenceMixture(Strict):
+    """What sequences are made of, as `Mixture`."""
 
     variation: MotionVariation = MotionVariation()
-    noise: tuple[tuple[float, SequenceNoise], ...] = ((1.0, SequenceNoise()),)
-    cameras: tuple[tuple[float, CameraRange | PhotoCameras], ...] = ((1.0, CameraRange()),)
-    detectors: tuple[tuple[float, str], ...] = ((1.0, "coco17"),)
+    noise: tuple[SequenceNoiseShare, ...] = Field(default=(SequenceNoiseShare(share=1.0),), min_length=1)
+    cameras: tuple[CameraShare, ...] = Field(default=(CameraShare(share=1.0),), min_length=1)
+    detectors: tuple[DetectorShare, ...] = Field(default=(DetectorShare(share=1.0, joint_set="coco17"),), min_length=1)
     framing: Framing | None = None
 
 
@@ -102,7 +111,7 @@ class SyntheticSequences:
     ):  # fmt: skip
         """`joint_set` and `output_set` are the network's; `mesh_points` vertices that are wanted as well."""
         self.body, self.runs, self.mixture, self.seed = body, runs, mixture, seed
-        self.detections = Detections(body, joint_set, output_set, mixture.detectors)
+        self.detections = Detections(body, joint_set, output_set, pairs(mixture.detectors, "joint_set"))
         reduced = ReducedBody(body, mesh_points, self.detections.regressor)
         self.levers = point_levers(reduced, np.arange(len(mesh_points)))  # [U + n, G, 3, 1+S]
         self.shapes = training_shapes()
@@ -165,7 +174,8 @@ class SyntheticSequences:
     def _cameras(self, times: Tensor, uniform, generator: Generator) -> tuple[Tensor, Tensor]:
         """View rotations [B,T,3,3] and places of the pelvis [B,T,3] m."""
         count, variation = len(times), self.mixture.variation
-        views = [cameras.views(n, generator) for n, cameras in portions(self.mixture.cameras, count, generator)]
+        cameras = portions(pairs(self.mixture.cameras, "camera"), count, generator)
+        views = [camera.views(n, generator) for n, camera in cameras]
         order = torch.randperm(count, generator=generator)
         rotation, place = (torch.cat(parts)[order] for parts in zip(*views, strict=True))
         sway = np.deg2rad(variation.sway_degrees) * (uniform(1, 1) < variation.moving)
@@ -180,8 +190,9 @@ class SyntheticSequences:
     def _detect(self, points: Tensor, place: Tensor, rates: Tensor, generator: Generator) -> Tensor:
         """Points [B,T,U+n,3] m to keypoints [B,T,J,3]: each sequence through a detector, with its errors."""
         detections, found, order = self.detections, [], torch.randperm(len(points), generator=generator)
+        kinds = pairs(self.mixture.noise, "detector")
         sources = [(share, i) for i, (share, _) in enumerate(detections.sources)]
-        for index, parts in hand_out(order, portions(sources, len(points), generator), self.mixture.noise, generator):
+        for index, parts in hand_out(order, portions(sources, len(points), generator), kinds, generator):
             detector, columns = detections.sources[index][1], detections.source_rows[index]
             for rows, noise in parts:
                 exact = project(points[rows][:, :, columns].flatten(0, 1), place[rows].flatten(0, 1))

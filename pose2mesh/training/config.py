@@ -4,16 +4,12 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from pose2mesh.augmentation.cameras import CameraRange, PhotoCameras
-from pose2mesh.augmentation.detector_noise import DetectorNoise
-from pose2mesh.augmentation.everyday_poses import EverydayPoses
-from pose2mesh.augmentation.framing import Framing
 from pose2mesh.augmentation.hand_gestures import TRAINING_FAMILIES
 from pose2mesh.augmentation.hand_poses import HandPoses
-from pose2mesh.augmentation.poses import PoseAugmentation
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
 from pose2mesh.losses.terms import LossConfig
 from pose2mesh.settings import Strict, registered
+from pose2mesh.synthesis.mixture import Mixture
 
 
 class RunConfig(Strict):
@@ -109,28 +105,6 @@ class NetworkConfig(Strict):
         return self
 
 
-class NoiseShare(Strict):
-    """A kind of detections and the share of samples that get it."""
-
-    share: Positive
-    detector: DetectorNoise = DetectorNoise()
-
-
-class CameraShare(Strict):
-    """Cameras aimed at the body, or as people hold them, and the share of samples that get them."""
-
-    share: Positive
-    range: CameraRange = CameraRange()
-    photo: PhotoCameras | None = None  # instead of `range`
-
-
-class DetectorShare(Strict):
-    """The joints that a detector knows, and the share of samples that it sees."""
-
-    share: Positive
-    joint_set: str
-
-
 class SourceConfig(Strict):
     """An annotation dataset of docs/data.md."""
 
@@ -150,7 +124,7 @@ class ValidationSource(Strict):
     people: int = Field(default=512, ge=1)  # at most, evenly spread over the files
 
 
-class DataConfig(Strict):
+class DataConfig(Mixture):
     """Where samples come from: annotation datasets if there are `sources`, else motion on synthetic bodies."""
 
     sources: tuple[SourceConfig, ...] = ()
@@ -160,18 +134,9 @@ class DataConfig(Strict):
     prior_share: Fraction = 1.0  # share of the poses that are drawn from `prior`, beside those of `motion`
     motion_or_prior: str | None = None  # a pose prior to draw poses from where none of `motion` is there
     distinct_radians: NotNegative = 0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
-    children: Fraction = 0.2  # share of bodies of 4-17 years, the rest are adults
-    poses: PoseAugmentation = PoseAugmentation()
-    everyday: Fraction = 0.0  # share of poses of everyday life, drawn from ranges, beside those of motion or prior
-    everyday_poses: EverydayPoses = EverydayPoses()
     # hands: families of named gestures; the others stay unseen
     gestures: tuple[str, ...] = Field(default=TRAINING_FAMILIES, min_length=1)
     hand_poses: HandPoses = HandPoses()
-    noise: tuple[NoiseShare, ...] = Field(default=(NoiseShare(share=1.0),), min_length=1)
-    framing: Framing | None = None  # of the photos; without it people are seen whole
-    everyday_framing: Framing | None = None  # of everyday poses: photos cut people who stand or sit, not those who act
-    cameras: tuple[CameraShare, ...] = Field(default=(CameraShare(share=1.0),), min_length=1)
-    detectors: tuple[DetectorShare, ...] = ()  # of a union of joint sets; without them samples have all its joints
     workers: int = Field(default=0, ge=0)
 
 

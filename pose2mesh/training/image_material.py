@@ -27,7 +27,6 @@ from pose2mesh.synthesis.pictures import (
 )
 from pose2mesh.training.config import DataConfig, RunConfig
 from pose2mesh.training.prior_poses import training_poses
-from pose2mesh.training.samplers import mixture_of
 
 _UNSEEN_SEED = 900_000  # added to the seed of validation pictures
 _AS_RECORDED = PoseAugmentation(*[0.0] * 10)
@@ -101,9 +100,7 @@ class ImageMaterial:
 
     def _render(self, pool: Tensor, data: DataConfig, count: int, seed: int) -> BodyPictures:
         every_vertex = np.arange(len(self.body.v_template))
-        samples = SyntheticBodies(
-            self.body, pool, mixture_of(data), vertex_ids=every_vertex, batch_size=CHUNK, seed=seed
-        )
+        samples = SyntheticBodies(self.body, pool, data, vertex_ids=every_vertex, batch_size=CHUNK, seed=seed)
         return render_pictures(BodyPictureChunks(samples, self.config.crop, seed), count, data.workers)
 
 

@@ -12,9 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from pose2mesh.augmentation.framing import Framing
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
-from pose2mesh.augmentation.sequence_noise import SequenceNoise
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.levers import point_levers
 from pose2mesh.body_models.reduced import ReducedBody
@@ -28,11 +26,10 @@ from pose2mesh.geometry.steady_keypoints import steady_keypoints
 from pose2mesh.losses.motion import MotionLoss, MotionLossConfig
 from pose2mesh.losses.targets import SequenceBatch
 from pose2mesh.networks.temporal import FrameAnswers
-from pose2mesh.settings import Strict
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.synthesis.detections import conversion
-from pose2mesh.synthesis.sequences import MotionVariation, SequenceMixture, SyntheticSequences, recorded_runs
-from pose2mesh.training.config import CameraShare, DetectorShare, RunConfig, StageConfig
+from pose2mesh.synthesis.sequences import SequenceMixture, SyntheticSequences, recorded_runs
+from pose2mesh.training.config import RunConfig, StageConfig
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.optimization import Average, descend, learning_rate, make_optimizer
 from pose2mesh.training.run_folder import Stateful
@@ -42,14 +39,7 @@ _MESH_POINTS = 32  # vertices that the loss looks at
 _FOCAL_GUESS = 0.2  # deviation of the logarithm of focal lengths that are guessed
 
 
-class SequenceNoiseShare(Strict):
-    """A kind of errors and the share of sequences that get it."""
-
-    share: Positive
-    detector: SequenceNoise = SequenceNoise()
-
-
-class MotionConfig(RunConfig):
+class MotionConfig(SequenceMixture, RunConfig):
     """A network over time and how it is trained."""
 
     task: Literal["motion"]
@@ -57,11 +47,6 @@ class MotionConfig(RunConfig):
     initial: str | None = None  # weights of a network over time to start from
     motion: tuple[str, ...] = Field(default=("mocap2_train.npz",), min_length=1)
     validation: str = "mocap2_val.npz"
-    variation: MotionVariation = MotionVariation()
-    noise: tuple[SequenceNoiseShare, ...] = Field(default=(SequenceNoiseShare(share=1.0),), min_length=1)
-    cameras: tuple[CameraShare, ...] = Field(default=(CameraShare(share=1.0),), min_length=1)
-    detectors: tuple[DetectorShare, ...] = Field(default=(DetectorShare(share=1.0, joint_set="coco17"),), min_length=1)
-    framing: Framing | None = None
     width: int = Field(default=256, ge=16)
     layers: int = Field(default=3, ge=1)
     length: int = Field(default=64, ge=3)  # frames of a sequence
@@ -99,15 +84,8 @@ class MotionTraining(Task):
         self.settings = temporal_settings(read_weights(config.weights)[1], config.width, config.layers)
         body = load_anny_body()
         points = spread_points(body.v_template.numpy(), _MESH_POINTS)
-        mixture = SequenceMixture(
-            config.variation,
-            tuple((n.share, n.detector) for n in config.noise),
-            tuple((c.share, c.photo or c.range) for c in config.cameras),
-            tuple((d.share, d.joint_set) for d in config.detectors),
-            config.framing,
-        )
         sets = self.settings["joint_set"], self.settings["output_set"]
-        self.sequences = SyntheticSequences(body, recorded_runs(config.motion), mixture, *sets, points, config.seed)
+        self.sequences = SyntheticSequences(body, recorded_runs(config.motion), config, *sets, points, config.seed)
         self.answer = AnsweringNetwork(self.frames, sets[1], self.device)
         self.to_output = conversion(*sets)
         self.protocol = MotionProtocol(body, config.validation, limit=20)

@@ -11,11 +11,11 @@ from pose2mesh.datasets.motion import load_motion
 from pose2mesh.errors import InputError
 from pose2mesh.plugins import resolve
 from pose2mesh.synthesis.batches import Samples
-from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies
+from pose2mesh.synthesis.bodies import SyntheticBodies
 from pose2mesh.synthesis.hands import RIGHT_HANDS, HandProtocol, SyntheticHands, hand_pose_pool
 from pose2mesh.synthesis.meshes import MeshProtocol, MeshSamples
 from pose2mesh.synthesis.mocap import MocapProtocol
-from pose2mesh.training.config import DataConfig, TrainConfig
+from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.prior_poses import training_poses
 
 VALIDATION_SAMPLES = 512
@@ -50,7 +50,7 @@ class BodySampler:
     def __init__(self, config: TrainConfig, body: AnnyBody, names: list[str]):
         poses = ("motion", "prior", "distinct_radians", "children", "poses", "everyday")
         _refuse_unread(config, *poses, *_SEEN)
-        self.body, self.sets, self.mixture = body, _sets(config, body), mixture_of(config.data)
+        self.body, self.sets, self.mixture = body, _sets(config, body), config.data
         self.pool = training_poses(config.data, config.seed)
         for name in names:
             load_motion(name)
@@ -72,7 +72,7 @@ class HandSampler:
                 f"network.body: hands are trained on {' or '.join(RIGHT_HANDS)}, not {config.network.body}"
             )
         gesture_pool(tuple(names))
-        self.body, self.mixture = body, mixture_of(config.data)
+        self.body, self.mixture = body, config.data
         self.pool = hand_pose_pool(body, config.data.gestures, config.data.hand_poses, config.seed)
 
     def samples(self, vertex_ids: np.ndarray, **draw: int) -> Samples:
@@ -87,7 +87,7 @@ class MeshSampler:
 
     def __init__(self, config: TrainConfig, body: MeshBody, names: list[str]):
         _refuse_unread(config, *_SEEN)
-        self.body, self.sets, self.mixture = body, _sets(config, body), mixture_of(config.data)
+        self.body, self.sets, self.mixture = body, _sets(config, body), config.data
         self.held_out = {name: load_body_model(name) for name in names}
         for name, other in self.held_out.items():
             if not np.array_equal(other.faces, body.faces):
@@ -105,21 +105,6 @@ def _refuse_unread(config: TrainConfig, *reads: str) -> None:
     for name in config.data.changed():
         if not name.startswith(reads):
             raise InputError(f"data.{name}: samples of {config.network.body} are made without; leave it out")
-
-
-def mixture_of(data: DataConfig) -> Mixture:
-    """The `data` section of a configuration as the samples take it."""
-    return Mixture(
-        children=data.children,
-        poses=data.poses,
-        noise=tuple((n.share, n.detector) for n in data.noise),
-        cameras=tuple((c.share, c.photo or c.range) for c in data.cameras),
-        everyday=data.everyday,
-        everyday_poses=data.everyday_poses,
-        framing=data.framing,
-        everyday_framing=data.everyday_framing,
-        detectors=tuple((d.share, d.joint_set) for d in data.detectors),
-    )
 
 
 def _sets(config: TrainConfig, body: Any) -> dict[str, str]:

@@ -17,7 +17,8 @@ from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import build_network
 from pose2mesh.losses.targets import Batch
-from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies, seeded_generator
+from pose2mesh.synthesis.bodies import SyntheticBodies, seeded_generator
+from pose2mesh.synthesis.mixture import Mixture
 
 CPU, COUNT = torch.device("cpu"), 6
 

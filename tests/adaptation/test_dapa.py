@@ -9,13 +9,13 @@ from pose2mesh.adaptation.backbones import backbone_of, load_backbone
 from pose2mesh.adaptation.config import AdaptConfig
 from pose2mesh.adaptation.dapa import DetectionErrors, KeypointAugmentation
 from pose2mesh.adaptation.target import TargetSet
-from pose2mesh.augmentation.cameras import CameraRange
 from pose2mesh.augmentation.figures import figure_pool
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import build_network
 from pose2mesh.errors import InputError
 from pose2mesh.geometry.placement import person_size, place_bodies
-from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies
+from pose2mesh.synthesis.bodies import SyntheticBodies
+from pose2mesh.synthesis.mixture import Mixture
 
 CPU = torch.device("cpu")
 
@@ -33,7 +33,7 @@ def keypoints() -> torch.Tensor:
     samples = SyntheticBodies(
         load_anny_body(),
         figure_pool(),
-        Mixture(cameras=((1.0, CameraRange()),)),
+        Mixture(),
         vertex_ids=[0],
         batch_size=24,
     )

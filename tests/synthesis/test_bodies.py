@@ -21,7 +21,10 @@ from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.losses.targets import Batch
 from pose2mesh.skeletons import joint_set
 from pose2mesh.synthesis import bodies
-from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies, pose_pool, seeded_generator, training_shapes
+from pose2mesh.synthesis.bodies import SyntheticBodies, pose_pool, seeded_generator, training_shapes
+from pose2mesh.synthesis.mixture import CameraShare, Mixture, NoiseShare
+
+EXACT = (NoiseShare(share=1.0, detector=CLEAN),)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +103,7 @@ def test_chosen_vertices_are_those_of_the_whole(some: SyntheticBodies, whole: Sy
 
 def test_clean_keypoints_are_a_central_projection(some: SyntheticBodies) -> None:
     """The distance is not part of a batch, but one per sample must explain all joints: x = X / (Z + d)."""
-    mixture = Mixture(noise=((1.0, CLEAN),), cameras=((1.0, CameraRange((2.5, 8.0))),))
+    mixture = Mixture(noise=EXACT, cameras=(CameraShare(share=1.0, range=CameraRange((2.5, 8.0))),))
     batch = varied(some, mixture=mixture, batch_size=40)[0]
     joints, seen = batch.joints[:, :17].double(), batch.keypoints.double()
     assert (seen[..., 2] == 1).all()
@@ -116,14 +119,16 @@ def test_clean_keypoints_are_a_central_projection(some: SyntheticBodies) -> None
 
 def test_people_stand_in_camera_axes(some: SyntheticBodies) -> None:
     level = CameraRange(pitch_degrees=0, roll_degrees=0)
-    mixture = Mixture(cameras=((1.0, level),), poses=PoseAugmentation(tumble=0, mix_joints=0), noise=((1.0, CLEAN),))
+    cameras = (CameraShare(share=1.0, range=level),)
+    mixture = Mixture(cameras=cameras, poses=PoseAugmentation(tumble=0, mix_joints=0), noise=EXACT)
     joints = varied(some, mixture=mixture, batch_size=50)[0].joints
     assert (joints[:, 0, 1] < -0.2).all()  # the nose is above the pelvis: y points down
 
 
 def test_shares_are_kept(some: SyntheticBodies) -> None:
     half_blind = DetectorNoise(jitter=0, miss=0, swap=0, absent=0.5, confidence_range=(0.7, 0.7))
-    mixture = Mixture(noise=((3.0, CLEAN), (1.0, half_blind)), children=0.0)
+    noise = (NoiseShare(share=3.0, detector=CLEAN), NoiseShare(share=1.0, detector=half_blind))
+    mixture = Mixture(noise=noise, children=0.0)
     batch = varied(some, mixture=mixture, batch_size=80)[0]
     is_blind = (batch.keypoints[..., 2] < 1).all(1)
     assert is_blind.sum() == 20
@@ -133,9 +138,7 @@ def test_shares_are_kept(some: SyntheticBodies) -> None:
 def test_everyday_poses_have_their_own_framing(some: SyntheticBodies) -> None:
     """Cut at the waist, while recorded ones are seen whole: as many ankles are missing as poses are everyday."""
     waist = Framing(full=0, shins_up=0, knees_up=0, waist_up=1, head_and_shoulders=0, side=0, guess=0, field=(9.0, 9.0))
-    mixture = Mixture(
-        noise=((1.0, CLEAN),), everyday=0.25, everyday_poses=only("standing"), framing=None, everyday_framing=waist
-    )
+    mixture = Mixture(noise=EXACT, everyday=0.25, everyday_poses=only("standing"), framing=None, everyday_framing=waist)
     keypoints = varied(some, mixture=mixture, batch_size=80)[0].keypoints
     ankle, nose = (joint_set("coco17").index(name) for name in ("left_ankle", "nose"))
     assert (keypoints[:, ankle, 2] == 0).sum() == 20 and (keypoints[:, nose, 2] > 0).all()

@@ -8,13 +8,16 @@ from pose2mesh.augmentation.detector_noise import CLEAN
 from pose2mesh.augmentation.hand_gestures import TEST_FAMILIES, TRAINING_FAMILIES, gesture_pool
 from pose2mesh.body_models import load_body_model
 from pose2mesh.errors import InputError
-from pose2mesh.synthesis.bodies import Mixture
 from pose2mesh.synthesis.hands import HandProtocol, SyntheticHands, hand_shapes
+from pose2mesh.synthesis.mixture import CameraShare, Mixture, NoiseShare
 
 HAND = load_body_model("anny-hand")
 POOL = gesture_pool(TRAINING_FAMILIES)
 IDS = torch.arange(0, 1670, 10).numpy()
-CLEAN_MIXTURE = Mixture(noise=((1.0, CLEAN),), cameras=((1.0, CameraRange(distance=(0.5, 0.5))),))
+CLEAN_MIXTURE = Mixture(
+    noise=(NoiseShare(share=1.0, detector=CLEAN),),
+    cameras=(CameraShare(share=1.0, range=CameraRange(distance=(0.5, 0.5))),),
+)
 
 
 def samples(mixture: Mixture = CLEAN_MIXTURE, **changes) -> SyntheticHands:

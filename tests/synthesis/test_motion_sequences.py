@@ -10,7 +10,13 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.datasets.motion_pack import MotionClip, MotionPack
 from pose2mesh.geometry.rotation import rotmat_to_rotvec
-from pose2mesh.synthesis.sequences import MotionVariation, SequenceMixture, SyntheticSequences, recorded_runs
+from pose2mesh.synthesis.sequences import (
+    MotionVariation,
+    SequenceMixture,
+    SequenceNoiseShare,
+    SyntheticSequences,
+    recorded_runs,
+)
 
 BODY = load_anny_body()
 STILL = MotionVariation(
@@ -24,7 +30,7 @@ def runs(tmp_path_factory):
 
 
 def sequences(runs, variation=STILL, seed=0) -> SyntheticSequences:
-    mixture = SequenceMixture(variation, noise=((1.0, EXACT),))
+    mixture = SequenceMixture(variation=variation, noise=(SequenceNoiseShare(share=1.0, detector=EXACT),))
     return SyntheticSequences(BODY, runs, mixture, "union48", "body32", np.array([10, 5000]), seed)
 
 

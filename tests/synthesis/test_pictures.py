@@ -10,7 +10,8 @@ from pose2mesh.geometry.weak_perspective import SIDE, project_to_crop
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import joint_set
-from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies
+from pose2mesh.synthesis.bodies import SyntheticBodies
+from pose2mesh.synthesis.mixture import Mixture
 from pose2mesh.synthesis.pictures import (
     CHUNK,
     BodyPictureChunks,

@@ -13,8 +13,8 @@ from pose2mesh.checkpoints import build_network
 from pose2mesh.cli.main import main
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.evaluation.evaluator import evaluate
-from pose2mesh.synthesis.bodies import Mixture
 from pose2mesh.synthesis.meshes import MeshProtocol, MeshSamples
+from pose2mesh.synthesis.mixture import Mixture
 
 SETS = {"joint_set": "lsp14", "output_set": "mpii16"}
 ROWS, COLUMNS = 9, 16

@@ -16,7 +16,8 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import load_network
 from pose2mesh.metrics import mpvpe, pa_mpjpe
 from pose2mesh.skeletons import joint_set
-from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies, pose_pool
+from pose2mesh.synthesis.bodies import SyntheticBodies, pose_pool
+from pose2mesh.synthesis.mixture import DetectorShare, Mixture, NoiseShare
 
 SETS, PEOPLE, STRIDE = ("coco17", "halpe26", "mediapipe33"), 256, 10
 PLAIN = PoseAugmentation(
@@ -45,7 +46,12 @@ def main() -> None:
     pool, ids = pose_pool(sys.argv[2:] or ["mocap2_val.npz"], 0.0), np.arange(0, len(body.v_template), STRIDE)
     for noise, name in ((CLEAN, "exact"), (PROTOCOL_NOISE, "noisy")):
         for source in SETS:
-            mixture = Mixture(0.0, PLAIN, noise=((1.0, noise),), detectors=((1.0, source),))
+            mixture = Mixture(
+                children=0.0,
+                poses=PLAIN,
+                noise=(NoiseShare(share=1.0, detector=noise),),
+                detectors=(DetectorShare(share=1.0, joint_set=source),),
+            )
             data = SyntheticBodies(
                 body, pool, mixture, vertex_ids=ids, batch_size=PEOPLE, joint_set="union48", output_set="body32"
             )

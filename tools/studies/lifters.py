@@ -10,14 +10,13 @@ motion (validation), COCO-17's joints, seen as COCO-17 and as MediaPipe-33.
 import argparse
 import math
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.augmentation.detector_noise import CLEAN, PROTOCOL_NOISE
+from pose2mesh.augmentation.detector_noise import CLEAN, PROTOCOL_NOISE, DetectorNoise
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import load_network
 from pose2mesh.losses.targets import Batch
@@ -25,9 +24,9 @@ from pose2mesh.metrics import mpjpe, pa_mpjpe
 from pose2mesh.networks.lifter import Lifter, normalize_pose
 from pose2mesh.paths import write_json
 from pose2mesh.settings import load_config
-from pose2mesh.synthesis.bodies import Mixture, SyntheticBodies, pose_pool
+from pose2mesh.synthesis.bodies import SyntheticBodies, pose_pool
+from pose2mesh.synthesis.mixture import DetectorShare, Mixture, NoiseShare
 from pose2mesh.training.config import TrainConfig
-from pose2mesh.training.samplers import mixture_of
 from tools.studies.joint_sets import PLAIN
 
 RECIPE, MOTION, PEOPLE, COCO = "assets/configs/train_anny_body.yaml", "mocap2_val.npz", 1024, slice(0, 18)
@@ -147,17 +146,18 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     config, body = load_config(TrainConfig, RECIPE, []), load_anny_body()
-    mixture = mixture_of(config.data)
     train_pool, held_out = (pose_pool(names, 0.1) for names in (config.data.motion, [MOTION]))
 
     def samples(pool: Tensor, mixture: Mixture, batch_size: int, seed: int) -> SyntheticBodies:
         made = {"vertex_ids": np.arange(1), "joint_set": "union48", "output_set": "body32"}
         return SyntheticBodies(body, pool, mixture, batch_size=batch_size, seed=seed, **made)  # pyright: ignore
 
+    def seen_by(source: str, errors: DetectorNoise) -> Mixture:
+        noise, detectors = NoiseShare(share=1.0, detector=errors), DetectorShare(share=1.0, joint_set=source)
+        return Mixture(children=0.0, poses=PLAIN, noise=(noise,), detectors=(detectors,))
+
     people = {
-        f"{noise} {source}": samples(
-            held_out, Mixture(0.0, PLAIN, noise=((1.0, errors),), detectors=((1.0, source),)), PEOPLE, 0
-        )[0]
+        f"{noise} {source}": samples(held_out, seen_by(source, errors), PEOPLE, 0)[0]
         for source in ("coco17", "mediapipe33")
         for noise, errors in (("exact", CLEAN), ("noisy", PROTOCOL_NOISE))
     }
@@ -165,7 +165,8 @@ def main() -> None:
     rows = {"shipped": {"steps": 0, **measured(shipped[0], people)}}
     for way in arguments.ways.split(","):
         torch.manual_seed(arguments.seed)
-        seen = replace(mixture, detectors=((1.0, "coco17"),)) if way == "coco17" else mixture
+        coco = {"detectors": (DetectorShare(share=1.0, joint_set="coco17"),)}
+        seen = config.data.model_copy(update=coco) if way == "coco17" else config.data
         is_fresh = way in ("perceptron", "transformer")
         lifter = Lifter(48, 32, 1024, 3) if is_fresh else shipped_lifter()
         network = {"hypotheses": Several, "transformer": lambda _: TokenLifter(48, 32)}.get(way, One)(lifter)
