@@ -150,6 +150,7 @@ def recover_walk(model, folder: Path) -> None:
 
 def draw_motion(motion: Motion, path: Path) -> None:
     """A video of a motion in the studio, as its camera sees it."""
+    from pose2mesh.rendering.software import Pinhole
     from pose2mesh.rendering.studio import render_studio
     from pose2mesh.rendering.video import video_writer
     from pose2mesh.tracking.bodies import MotionBodies
@@ -160,7 +161,8 @@ def draw_motion(motion: Motion, path: Path) -> None:
         for row, time in enumerate(motion.time):
             (person,) = bodies.people(row)
             seen = person.vertices + motion.translation[row]  # [V, 3]
-            video.add(render_studio(seen, person.faces, camera.focal, camera.center, camera.image_size), float(time))
+            view = Pinhole(camera.focal, camera.center, camera.image_size)
+            video.add(render_studio(seen, person.faces, view), float(time))
 
 
 def motion_error(found: Motion, truth: Motion) -> tuple[float, float]:

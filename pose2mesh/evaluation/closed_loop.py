@@ -16,7 +16,7 @@ from pose2mesh.networks.prediction import MeshPrediction
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering import bones_of, contact_sheet, draw_keypoints, render_overlay, render_views
 from pose2mesh.rendering.shading import SKIN
-from pose2mesh.rendering.software import render
+from pose2mesh.rendering.software import Pinhole, render
 from pose2mesh.skeletons import JointSet, convert
 from pose2mesh.synthesis.hand_studio import HandScene
 from pose2mesh.synthesis.studio import StudioScene
@@ -153,7 +153,8 @@ def _distance(keypoints: np.ndarray, truth: np.ndarray) -> float:
 def _silhouette_iou(person: Person, camera: Camera, mask: np.ndarray) -> float:
     """Intersection over union of the person's outline seen by the camera and mask [H, W]."""
     body = person.vertices + camera.translation  # [V, 3]
-    _, depth = render(body, person.faces, camera.focal, camera.center, (mask.shape[1], mask.shape[0]), SKIN)
+    view = Pinhole(camera.focal, camera.center, (mask.shape[1], mask.shape[0]))
+    _, depth = render(body, person.faces, view, SKIN)
     drawn = depth > 0  # [H, W]
     return float((drawn & mask).sum() / (drawn | mask).sum())
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from pose2mesh.errors import InputError, MissingDependencyError
 from pose2mesh.rendering import pyrender_backend, software
+from pose2mesh.rendering.software import Color, Pinhole
 
 BACKENDS = ("auto", "pyrender", "software")
 
@@ -16,13 +17,7 @@ class Render(Protocol):
     """Draw one mesh; see `pose2mesh.rendering.software.render` for shapes and units."""
 
     def __call__(
-        self,
-        vertices: np.ndarray,
-        faces: np.ndarray,
-        focal: float,
-        center: tuple[float, float],
-        size: tuple[int, int],
-        color: tuple[float, float, float] | np.ndarray,
+        self, vertices: np.ndarray, faces: np.ndarray, view: Pinhole, color: Color
     ) -> tuple[np.ndarray, np.ndarray]: ...
 
 

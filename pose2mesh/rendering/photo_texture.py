@@ -13,7 +13,7 @@ from scipy.spatial import KDTree
 
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.geometry.surface import vertex_normals
-from pose2mesh.rendering.software import Hits, rasterize
+from pose2mesh.rendering.software import Hits, Pinhole, rasterize
 from pose2mesh.rendering.textures import VertexColors
 
 # Texels of a picture's side; a body in a 224-pixel photo covers some 20,000 pixels, half of the texels' number.
@@ -52,7 +52,7 @@ class Unwrapping:
         free = np.ones(self.side * self.side, bool)
         parts = []
         for x, y in _RIM:
-            seen = rasterize(flat, self.uv_faces, self.side, (x, y), (self.side, self.side))
+            seen = rasterize(flat, self.uv_faces, Pinhole(self.side, (x, y), (self.side, self.side)))
             new = free[seen.pixels]
             free[seen.pixels] = False
             corners = self.vertex_of[seen.corners[new]]
@@ -82,9 +82,9 @@ class Unwrapping:
         beside = np.flatnonzero((at > 0) & (at <= reach))
         return beside, number[nearest[beside]]
 
-    def rasterize(self, vertices: np.ndarray, focal: float, center: tuple[float, float], size: tuple[int, int]) -> Hits:
+    def rasterize(self, vertices: np.ndarray, view: Pinhole) -> Hits:
         """What a camera sees of the mesh; interpolates the corners of the charts, that is `vertices[vertex_of]`."""
-        return rasterize(vertices[self.vertex_of], self.uv_faces, focal, center, size)
+        return rasterize(vertices[self.vertex_of], self.uv_faces, view)
 
     def look_up(self, picture: np.ndarray, hits: Hits) -> np.ndarray:
         """Colors [S, 3] of a UV picture [side, side, 3] where a camera sees the mesh, between texels linearly."""
@@ -143,14 +143,14 @@ class PhotoTexture:
         [V, 3] m in the frame of a camera whose axis meets the middle of the picture.
         """
         size = len(background)
-        hits = self.unwrapping.rasterize(vertices, focal, (size / 2, size / 2), (size, size))
+        hits = self.unwrapping.rasterize(vertices, Pinhole(focal, (size / 2, size / 2), (size, size)))
         out = background.reshape(-1, 3).copy()
         out[hits.pixels] = np.rint(255 * self.unwrapping.look_up(texture, hits).clip(0, 1)).astype(np.uint8)
         return out.reshape(background.shape)
 
     def depth(self, vertices: np.ndarray, focal: float, center: tuple[float, float], size: int) -> np.ndarray:
         """[size, size] m of the surface, minus infinity beside it."""
-        hits = self.unwrapping.rasterize(vertices, focal, center, (size, size))
+        hits = self.unwrapping.rasterize(vertices, Pinhole(focal, center, (size, size)))
         depth = np.full(size * size, -np.inf)
         depth[hits.pixels] = hits.interpolate(vertices[self.unwrapping.vertex_of, 2])
         return depth.reshape(size, size)

@@ -23,7 +23,7 @@ import numpy as np
 
 from pose2mesh.errors import MachineError, MissingDependencyError
 from pose2mesh.rendering.shading import GROUND, LIGHTS, SKY, light_directions, linear_from_srgb
-from pose2mesh.rendering.software import NEAR
+from pose2mesh.rendering.software import NEAR, Color, Pinhole
 
 PLATFORMS = ("egl", "osmesa")  # in the order they are tried
 _FAR = 1000.0  # metres
@@ -38,14 +38,7 @@ _OSMESA_CONSTANTS = {  # of Mesa's osmesa.h
 _PROBE = "from pose2mesh.rendering import pyrender_backend as backend; backend.draw_probe()"
 
 
-def render(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    focal: float,
-    center: tuple[float, float],
-    size: tuple[int, int],
-    color: tuple[float, float, float] | np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+def render(vertices: np.ndarray, faces: np.ndarray, view: Pinhole, color: Color) -> tuple[np.ndarray, np.ndarray]:
     """Draw a mesh; arguments and results as in `pose2mesh.rendering.software.render`.
 
     Colors of vertices [V, C] become their mean, without opacity.
@@ -56,12 +49,12 @@ def render(
     use_platform(working_platform())
     pyrender = _import_pyrender()
     color = tuple(color[:, :3].mean(axis=0).tolist()) if isinstance(color, np.ndarray) else color
-    scene = _scene(pyrender, vertices, faces, focal, center, color)
+    scene = _scene(pyrender, vertices, faces, view, color)
     try:
-        with _offscreen(pyrender, size) as renderer:
+        with _offscreen(pyrender, view.size) as renderer:
             rgb, depth = renderer.render(scene)
     except Exception as error:  # the drivers' errors share no class
-        raise MachineError(f"pyrender cannot draw {size[0]}x{size[1]} pixels: {error}") from error
+        raise MachineError(f"pyrender cannot draw {view.size[0]}x{view.size[1]} pixels: {error}") from error
     covered = depth > 0  # OSMesa gives no alpha channel, so the depth tells the body from the background
     return np.where(covered[..., None], rgb[..., :3], np.uint8(0)), np.where(covered, depth, np.float32(0))
 
@@ -103,9 +96,9 @@ def draw_probe() -> None:
     """Draw one triangle and check that it is seen. Run in a process of its own by `working_platform`."""
     pyrender = _import_pyrender()
     triangle = np.array([[-1, -1, 3], [1, -1, 3], [0, 1, 3]], np.float64)  # [V, 3]
-    scene = _scene(pyrender, triangle, np.array([[0, 1, 2]]), 32, (16, 16), (1, 1, 1))
-    with _offscreen(pyrender, (32, 32)) as renderer:
-        _, depth = renderer.render(scene)
+    view = Pinhole(32, (16, 16), (32, 32))
+    with _offscreen(pyrender, view.size) as renderer:
+        _, depth = renderer.render(_scene(pyrender, triangle, np.array([[0, 1, 2]]), view, (1, 1, 1)))
     if not (depth > 0).any():
         raise SystemExit("the driver draws nothing")
 
@@ -176,7 +169,7 @@ def _offscreen(pyrender, size: tuple[int, int]) -> Iterator:
         renderer.delete()
 
 
-def _scene(pyrender, vertices, faces, focal, center, color):
+def _scene(pyrender, vertices, faces, view, color):
     """Mesh, camera and the lights of `shading`, turned from our camera frame (y down, z forward) to GL's."""
     flip = np.array([1, -1, -1])  # half a turn about x
     ambient = (SKY + GROUND) / 2
@@ -192,7 +185,7 @@ def _scene(pyrender, vertices, faces, focal, center, color):
 
     mesh = trimesh.Trimesh(vertices * flip, faces, process=False)
     scene.add(pyrender.Mesh.from_trimesh(mesh, material=material, smooth=True))
-    camera = pyrender.IntrinsicsCamera(focal, focal, *center, znear=NEAR, zfar=_FAR)
+    camera = pyrender.IntrinsicsCamera(view.focal, view.focal, *view.center, znear=NEAR, zfar=_FAR)
     scene.add(camera)
     for direction, (_, strength) in zip(light_directions() * flip, LIGHTS, strict=True):
         # The diffuse term of pyrender divides by pi, ours does not.

@@ -15,7 +15,7 @@ from pose2mesh.errors import InputError
 from pose2mesh.rendering.backends import Renderer, get_renderer
 from pose2mesh.rendering.drawing import check_image
 from pose2mesh.rendering.shading import BACKGROUND, TINTS
-from pose2mesh.rendering.software import NEAR
+from pose2mesh.rendering.software import NEAR, Pinhole
 from pose2mesh.types import Camera, Person
 
 OVERLAYS = ("blend", "solid", "beside")
@@ -145,7 +145,7 @@ def _paint(
     center = (samples * (np.asarray(camera.center) - corner)).tolist()
     render = (renderer or get_renderer("software")).render
     body = person.vertices + camera.translation  # [V, 3]
-    drawn, depth = render(body, person.faces, samples * camera.focal, tuple(center), (width, height), color)
+    drawn, depth = render(body, person.faces, Pinhole(samples * camera.focal, tuple(center), (width, height)), color)
     if drawn.shape[2] == 3:
         drawn = np.dstack([drawn, np.where(depth > 0, np.uint8(255), np.uint8(0))])
     how = Image.Resampling.BOX if samples > 1 else Image.Resampling.BILINEAR

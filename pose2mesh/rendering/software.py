@@ -24,30 +24,33 @@ _LIGHT_SCALE = 200.0  # light is a byte while it is interpolated, as colors are:
 _SLIVER = 1e-3  # square pixels (twice the area) under which a triangle has one color
 
 
-def render(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    focal: float,
-    center: tuple[float, float],
-    size: tuple[int, int],
-    color: tuple[float, float, float] | np.ndarray,
-) -> tuple[np.ndarray, np.ndarray]:
+Color = tuple[float, float, float] | np.ndarray  # sRGB in [0, 1], of all or of each vertex [V, C]; C = 4 with opacity
+
+
+class Pinhole(NamedTuple):
+    """What a camera takes of its own frame."""
+
+    focal: float  # pixels
+    center: tuple[float, float]  # (x, y) pixels
+    size: tuple[int, int]  # (W, H) pixels
+
+
+def render(vertices: np.ndarray, faces: np.ndarray, view: Pinhole, color: Color) -> tuple[np.ndarray, np.ndarray]:
     """Draw a mesh with smooth shading (Gouraud), both sides of each face.
 
     Of a closed mesh the inside is never looked at, which halves the work.
 
-    Shapes: vertices [V, 3] m in the camera frame; faces [F, 3]; focal and center (x, y) in pixels; size
-    (W, H); color sRGB in [0, 1], of all or of each vertex [V, C]; C = 4 with opacity. Returns rgb uint8 [H, W, C] and
-    depth float32 [H, W] in m, both 0 in the background.
+    Shapes: vertices [V, 3] m in the camera frame; faces [F, 3]. Returns rgb uint8 [H, W, C] and depth float32 [H, W]
+    in m, both 0 in the background.
     """
-    width, height = size
+    width, height = view.size
     vertices = np.asarray(vertices, np.float64)  # [V, 3]
     areas = area_vectors(vertices, faces)  # [F, 3]
     normals = mean_normals(areas, faces, len(vertices)).astype(np.float32)  # [V, 3]
     front = _vertex_values(normals, color)  # [V, C]; one color of all: [V, 1], its light
     back = None if is_closed(areas) else _vertex_values(-normals, color)
-    drawn = _triangles(vertices, faces, focal, center, size, is_closed=back is None)
-    pixels, owners, inverse = _visible(drawn.corners, size)  # [S] each
+    drawn = _triangles(vertices, faces, view, is_closed=back is None)
+    pixels, owners, inverse = _visible(drawn.corners, view.size)  # [S] each
     values = front[faces[drawn.numbers]]  # [F', 3, C]
     if back is not None:
         values[drawn.is_back] = back[faces[drawn.numbers[drawn.is_back]]]
@@ -60,7 +63,7 @@ def render(
     return rgb.reshape(height, width, -1), depth.reshape(height, width)
 
 
-def _vertex_values(normals: np.ndarray, color: tuple[float, float, float] | np.ndarray) -> np.ndarray:
+def _vertex_values(normals: np.ndarray, color: Color) -> np.ndarray:
     """What is interpolated between vertices with normals [V, 3], 0..255: lit colors and opacity, or the light alone."""
     if not isinstance(color, np.ndarray):
         return _LIGHT_SCALE * light(normals)[:, None] ** (1 / 2.2)
@@ -107,16 +110,14 @@ class Hits(NamedTuple):
         return sum(weights[k] * values[self.corners[:, k]] for k in range(3))  # pyright: ignore[reportReturnType]
 
 
-def rasterize(
-    vertices: np.ndarray, faces: np.ndarray, focal: float, center: tuple[float, float], size: tuple[int, int]
-) -> Hits:
+def rasterize(vertices: np.ndarray, faces: np.ndarray, view: Pinhole) -> Hits:
     """Which triangle each pixel sees, and where on it; arguments as in `render`."""
-    width = size[0]
+    width = view.size[0]
     vertices = np.asarray(vertices, np.float64)  # [V, 3]
-    drawn = _triangles(vertices, faces, focal, center, size, is_closed=False)
-    pixels, owners, _ = _visible(drawn.corners, size)  # [S], [S]
+    drawn = _triangles(vertices, faces, view, is_closed=False)
+    pixels, owners, _ = _visible(drawn.corners, view.size)  # [S], [S]
     points = np.stack([pixels % width, pixels // width], axis=1) + 0.5  # [S, 2]
-    rays = np.column_stack([(points - center) / focal, np.ones(len(points))])  # [S, 3], z = 1
+    rays = np.column_stack([(points - view.center) / view.focal, np.ones(len(points))])  # [S, 3], z = 1
     corners = faces[drawn.numbers[owners]]  # [S, 3]
     return Hits(pixels, corners, *_barycentric(vertices, corners, rays))
 
@@ -136,22 +137,15 @@ class _Triangles(NamedTuple):
     is_back: np.ndarray  # [F'] whether their inside is seen
 
 
-def _triangles(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    focal: float,
-    center: tuple[float, float],
-    size: tuple[int, int],
-    is_closed: bool,
-) -> _Triangles:
+def _triangles(vertices: np.ndarray, faces: np.ndarray, view: Pinhole, *, is_closed: bool) -> _Triangles:
     """Faces before the camera that cover a sample; of a closed mesh only those that turn their outside to it."""
     if len(faces) and not 0 <= faces.min() <= faces.max() < len(vertices):
         raise IndexError(f"faces name vertices {faces.min()} to {faces.max()}, but there are {len(vertices)}")
     if kernels := _kernels():
-        return _Triangles(*kernels.triangles(vertices, faces, focal, center, size, is_closed, NEAR))
+        return _Triangles(*kernels.triangles(vertices, faces, *view, is_closed, NEAR))
     far = vertices[:, 2] > NEAR  # [V]
     inverse = 1 / np.where(far, vertices[:, 2], 1)
-    points = np.stack([*(focal * vertices[:, :2] * inverse[:, None] + center).T, inverse])  # [3, V]
+    points = np.stack([*(view.focal * vertices[:, :2] * inverse[:, None] + view.center).T, inverse])  # [3, V]
     a, b, c = (points[:, faces[:, k]] for k in range(3))  # [3, F] each
     is_back = (b[0] - a[0]) * (c[1] - a[1]) > (b[1] - a[1]) * (c[0] - a[0])  # [F]
     kept = far[faces[:, 0]] & far[faces[:, 1]] & far[faces[:, 2]]
@@ -160,7 +154,7 @@ def _triangles(
         kept &= ~is_back
     for axis in range(2):  # most faces of a distant mesh cover no sample at all
         low, high = (np.ceil(end - 0.5) for end in _ends(a[axis], b[axis], c[axis]))
-        kept &= np.minimum(high, size[axis]) > np.maximum(low, 0)
+        kept &= np.minimum(high, view.size[axis]) > np.maximum(low, 0)
     numbers = np.flatnonzero(kept)
     return _Triangles(numbers, np.stack([corner[:, numbers].T for corner in (a, b, c)], axis=1), is_back[numbers])
 

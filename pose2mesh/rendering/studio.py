@@ -11,6 +11,7 @@ from pose2mesh.rendering import software
 from pose2mesh.rendering.backends import Render, Renderer
 from pose2mesh.rendering.scene import render_overlay
 from pose2mesh.rendering.shading import linear_from_srgb
+from pose2mesh.rendering.software import Color, Pinhole
 from pose2mesh.types import Camera, Person
 
 SKIN_TONE = (0.75, 0.56, 0.45)  # sRGB; darker than the tints of overlays, so that the two are told apart
@@ -25,39 +26,23 @@ _REACH = 1.0  # metres around the body that the shadow may cover
 _SHADOWS = ((0.08, 0.05, 0.55), (0.6, 0.25, 0.35))  # (fading height m, blur m, strength): contact, whole body
 
 
-def render_studio(
-    vertices: np.ndarray,
-    faces: np.ndarray,
-    focal: float,
-    center: tuple[float, float],
-    size: tuple[int, int],
-    color: tuple[float, float, float] | np.ndarray = SKIN_TONE,
-) -> np.ndarray:
-    """Picture of a body in the studio, with smooth outlines.
-
-    Shapes: vertices [V, 3] m in the camera frame; faces [F, 3]; focal and center (x, y) in pixels; size (W, H);
-    color sRGB in [0, 1], of all or of each vertex [V, 3]; returns uint8 [H, W, 3].
-    """
-    camera = Camera(focal, center, np.zeros(3), size)
+def render_studio(vertices: np.ndarray, faces: np.ndarray, view: Pinhole, color: Color = SKIN_TONE) -> np.ndarray:
+    """Picture uint8 [H, W, 3] of a body in the studio, with smooth outlines; arguments as in `software.render`."""
+    camera = Camera(view.focal, view.center, np.zeros(3), view.size)
     nobody = np.zeros((0, 3), np.float32)  # joints and keypoints are not drawn
     body = Person(vertices, faces, nobody, (), nobody, camera)
-    background = studio_background(vertices, focal, center, size)
+    background = studio_background(vertices, view)
     return render_overlay(background, [body], "solid", Renderer("studio", _painter(color)))
 
 
-def _painter(own: tuple[float, float, float] | np.ndarray) -> Render:
+def _painter(own: Color) -> Render:
     """`software.render` in the body's own color, whatever tint the overlay asks for."""
-
-    return lambda vertices, faces, focal, center, size, color: software.render(
-        vertices, faces, focal, center, size, own
-    )
+    return lambda vertices, faces, view, color: software.render(vertices, faces, view, own)
 
 
-def studio_background(
-    vertices: np.ndarray, focal: float, center: tuple[float, float], size: tuple[int, int]
-) -> np.ndarray:
+def studio_background(vertices: np.ndarray, view: Pinhole) -> np.ndarray:
     """The room alone, with the shadow of the body; arguments and result as in `render_studio`."""
-    width, height = size
+    focal, center, (width, height) = view
     ground = max(float(vertices[:, 1].max()), LOWEST_CAMERA)  # y of the floor
     wall = float(vertices[:, 2].max()) + WALL_GAP  # z of the wall
     offset = (np.arange(_SAMPLES) + 0.5) / _SAMPLES

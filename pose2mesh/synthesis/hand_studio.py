@@ -22,6 +22,7 @@ from pose2mesh.body_models import AnnyBody, HandBody, body_vertices, load_anny_b
 from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.geometry.mirroring import flip_faces
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
+from pose2mesh.rendering.software import Pinhole
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.skeletons import HAND21
 from pose2mesh.synthesis.batches import made_ahead
@@ -107,7 +108,7 @@ class HandStudio:
         if side == "left":
             faces, arm_faces = flip_faces(faces), flip_faces(arm_faces)
         arm = (body[self.arm_vertices] + place).astype(np.float32)
-        image = render_studio(arm, arm_faces, camera.focal, camera.center, (SIDE, SIDE))
+        image = render_studio(arm, arm_faces, Pinhole(camera.focal, camera.center, (SIDE, SIDE)))
         mesh, joints = (mesh - joints[0]).astype(np.float32), (joints - joints[0]).astype(np.float32)
         keypoints = np.column_stack([camera.project(joints), np.ones(len(joints))]).astype(np.float32)
         truth = Person(mesh, faces, joints, HAND21.joints, keypoints, camera, handedness=side)

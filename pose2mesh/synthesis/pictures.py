@@ -20,7 +20,7 @@ from pose2mesh.augmentation.ranges import STRICT, NotNegative, Positive
 from pose2mesh.geometry.surface import vertex_normals
 from pose2mesh.geometry.weak_perspective import FOCAL, SIDE, camera_translation
 from pose2mesh.rendering.shading import shade
-from pose2mesh.rendering.software import rasterize
+from pose2mesh.rendering.software import Pinhole, rasterize
 from pose2mesh.rendering.textures import VertexColors
 from pose2mesh.synthesis.batches import batches
 from pose2mesh.synthesis.bodies import SyntheticBodies, seeded_generator
@@ -67,7 +67,7 @@ class BodyPictureChunks(Dataset):
         colors = np.zeros((len(placed), SIDE * SIDE, 3), np.uint8)
         coverage = np.zeros((len(placed), SIDE * SIDE), bool)
         for row, vertices in enumerate(placed):
-            hits = rasterize(vertices, self.textures.faces, FOCAL, (SIDE / 2, SIDE / 2), (SIDE, SIDE))
+            hits = rasterize(vertices, self.textures.faces, Pinhole(FOCAL, (SIDE / 2, SIDE / 2), (SIDE, SIDE)))
             turn = Rotation.from_rotvec(rng.normal(0, _LIGHT_TURN, 3)).as_matrix()
             normals = vertex_normals(vertices, self.textures.faces) @ turn  # [V, 3] as if the light were elsewhere
             colors[row, hits.pixels] = np.rint(hits.interpolate(shade(normals, self.textures.static(rng))))

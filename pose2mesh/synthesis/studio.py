@@ -19,7 +19,7 @@ from pose2mesh.augmentation.figures import figure
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.geometry.rotation import rotvec_to_rotmat
-from pose2mesh.rendering.software import render
+from pose2mesh.rendering.software import Pinhole, render
 from pose2mesh.rendering.studio import SKIN_TONE, render_studio
 from pose2mesh.skeletons import COCO_ROWS, joint_set
 from pose2mesh.synthesis.batches import made_ahead
@@ -93,10 +93,10 @@ def _take(body: AnnyBody, vertices: Tensor, joints: Tensor, distance: float, fil
     seen = mesh + place  # [V, 3]
     reach = float(np.abs(seen[:, :2] / seen[:, 2:]).max())  # in focal lengths, from the pelvis
     camera = Camera(fill * SIDE / (2 * reach), (SIDE / 2, SIDE / 2), place, (SIDE, SIDE))
-    view = (seen, faces, camera.focal, camera.center, (SIDE, SIDE))
+    shown = (seen, faces, Pinhole(camera.focal, camera.center, (SIDE, SIDE)))
     points = camera.project(joints[COCO_ROWS].numpy())  # [17, 2]
     keypoints = np.column_stack([points, np.ones(len(points))]).astype(np.float32)  # [17, 3]
     truth = Person(
         mesh, faces, joints.numpy(), _JOINTS.joints, keypoints, camera, keypoint_names=joint_set("coco17").joints
     )
-    return StudioScene(render_studio(*view), truth, render(*view, SKIN_TONE)[1] > 0, group)
+    return StudioScene(render_studio(*shown), truth, render(*shown, SKIN_TONE)[1] > 0, group)

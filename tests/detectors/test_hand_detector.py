@@ -8,6 +8,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.detectors import get_detector
 from pose2mesh.detectors.hands import BodyWithHandsDetector
 from pose2mesh.errors import InputError
+from pose2mesh.rendering.software import Pinhole
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body
 from pose2mesh.synthesis.hand_studio import HandStudio
@@ -58,7 +59,7 @@ def test_an_arm_without_a_hand(detector, studio):
     is_hand = np.isin(studio.arm_vertices, studio.hand_vertices)
     faces = studio.arm_faces[~is_hand[studio.arm_faces].any(1)]
     middle = arm[~is_hand].mean(0)
-    picture = render_studio(arm - middle + [0, 0, 0.8], faces, 600.0, (256.0, 256.0), (512, 512))
+    picture = render_studio(arm - middle + [0, 0, 0.8], faces, Pinhole(600.0, (256.0, 256.0), (512, 512)))
     assert np.ptp(picture[256].astype(int), axis=0).max() > 50  # something is there
     assert len(detector.detect(picture)) == 0
 

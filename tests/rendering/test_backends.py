@@ -81,13 +81,14 @@ import sys
 import numpy as np
 from pose2mesh.errors import MissingDependencyError
 from pose2mesh.rendering.backends import get_renderer
+from pose2mesh.rendering.software import Pinhole
 try:
     renderer = get_renderer("pyrender")
 except MissingDependencyError as error:
     raise SystemExit(f"no GL: {error}")
 corners = np.array([[0.2, -0.5, 2.0], [0.6, -0.5, 2.0], [0.6, -0.1, 2.0], [0.2, -0.1, 2.0]])
 faces = np.array([[0, 1, 2], [0, 2, 3]])
-rgb, depth = renderer.render(corners, faces, 400.0, (100.0, 120.0), (240, 160), (0.9, 0.7, 0.6))
+rgb, depth = renderer.render(corners, faces, Pinhole(400.0, (100.0, 120.0), (240, 160)), (0.9, 0.7, 0.6))
 np.savez(sys.argv[1], rgb=rgb, depth=depth, name=renderer.name)
 """
 

@@ -5,7 +5,7 @@ import pytest
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.rendering.photo_texture import PhotoTexture
-from pose2mesh.rendering.software import rasterize
+from pose2mesh.rendering.software import Pinhole, rasterize
 
 SIZE, FOCAL = 224, 5000.0
 CENTER = (SIZE / 2, SIZE / 2)
@@ -36,7 +36,7 @@ def stripes(rest: np.ndarray) -> np.ndarray:
 
 def painted(model: PhotoTexture, vertices: np.ndarray, colors: np.ndarray, background: np.ndarray) -> np.ndarray:
     """A picture in the colors of the vertices, without any detour through UV space."""
-    hits = rasterize(vertices, model.faces, FOCAL, CENTER, (SIZE, SIZE))
+    hits = rasterize(vertices, model.faces, Pinhole(FOCAL, CENTER, (SIZE, SIZE)))
     out = background.reshape(-1, 3).copy()
     out[hits.pixels] = np.rint(255 * hits.interpolate(colors))
     return out.reshape(background.shape)
@@ -45,7 +45,7 @@ def painted(model: PhotoTexture, vertices: np.ndarray, colors: np.ndarray, backg
 def test_looking_up_a_texel_gives_the_point_of_the_mesh_that_it_lies_on(model, front, rest):
     """The picture holds each texel's place on the mesh, so a pixel must find its own: to millimetres at every seam."""
     unwrapping = model.unwrapping
-    hits = unwrapping.rasterize(front, FOCAL, CENTER, (SIZE, SIZE))
+    hits = unwrapping.rasterize(front, Pinhole(FOCAL, CENTER, (SIZE, SIZE)))
     found = unwrapping.look_up(unwrapping.picture(unwrapping.on_mesh(rest)), hits)
     truth = hits.interpolate(rest[unwrapping.vertex_of])
     error = np.linalg.norm(found - truth, axis=1)
@@ -65,7 +65,7 @@ def test_a_photo_comes_back_from_its_own_texture(model, front, rest):
     board = (np.add.outer(np.arange(SIZE) // 3, np.arange(SIZE) // 3) % 2 * 150 + 50).astype(np.uint8)
     photo = np.repeat(board[..., None], 3, 2)
     picture = model.render(front, model.from_photo(photo, front, FOCAL, CENTER), FOCAL, np.zeros_like(photo))
-    inside = rasterize(front, model.faces, FOCAL, CENTER, (SIZE, SIZE)).pixels
+    inside = rasterize(front, model.faces, Pinhole(FOCAL, CENTER, (SIZE, SIZE))).pixels
     difference = np.abs(picture.astype(int) - photo).reshape(-1, 3)[inside]
     assert np.median(difference) < 25  # half a texel of blur at the squares' borders; the squares differ by 150
     plain = model.unwrapped(np.full((len(rest), 3), photo.mean() / 255))
@@ -90,7 +90,7 @@ def test_the_hidden_half_is_the_mirror_image_of_the_other(model, front, rest):
     black = np.zeros((SIZE, SIZE, 3), np.uint8)
     texture = model.from_photo(painted(model, side, rings, black), side, FOCAL, CENTER)
     wanted = painted(model, other, rings, black)
-    inside = rasterize(other, model.faces, FOCAL, CENTER, (SIZE, SIZE)).pixels
+    inside = rasterize(other, model.faces, Pinhole(FOCAL, CENTER, (SIZE, SIZE))).pixels
     found = model.render(other, texture, FOCAL, black)
     error = np.abs(found.astype(int) - wanted).reshape(-1, 3)[inside]
     assert np.median(error) < 15

@@ -6,11 +6,12 @@ from pose2mesh.errors import MissingDependencyError
 from pose2mesh.rendering import software
 from pose2mesh.rendering.backends import get_renderer
 from pose2mesh.rendering.shading import shade
-from pose2mesh.rendering.software import NEAR, rasterize, render
+from pose2mesh.rendering.software import NEAR, Pinhole, rasterize, render
 
 CLAY = (0.87, 0.70, 0.60)
 FOCAL, SIZE = 500.0, (320, 240)
 CENTER = (150.5, 125.25)
+VIEW = Pinhole(FOCAL, CENTER, SIZE)
 
 
 def _sphere(radius: float = 0.5, position: tuple = (0.1, -0.05, 3.0)) -> tuple[np.ndarray, np.ndarray]:
@@ -33,7 +34,7 @@ def _analytic_depth(radius: float, position: np.ndarray) -> np.ndarray:
 
 def test_sphere_has_the_analytic_outline_and_depth():
     position = np.array([0.1, -0.05, 3.0])
-    _, depth = render(*_sphere(0.5, tuple(position)), FOCAL, CENTER, SIZE, CLAY)
+    _, depth = render(*_sphere(0.5, tuple(position)), VIEW, CLAY)
     expected = _analytic_depth(0.5, position)
     mask, truth = depth > 0, expected > 0
     assert abs(mask.sum() / truth.sum() - 1) < 2e-3
@@ -44,7 +45,7 @@ def test_sphere_has_the_analytic_outline_and_depth():
 
 def test_shading_interpolates_the_normals():
     position = np.array([0.1, -0.05, 3.0])
-    rgb, depth = render(*_sphere(0.5, tuple(position)), FOCAL, CENTER, SIZE, CLAY)
+    rgb, depth = render(*_sphere(0.5, tuple(position)), VIEW, CLAY)
     inner = depth > 0
     normals = (_rays() * depth[..., None] - position)[inner] / 0.5
     facing = np.abs(np.linalg.norm(normals, axis=1) - 1) < 2e-3
@@ -54,11 +55,11 @@ def test_shading_interpolates_the_normals():
 
 def test_colors_of_vertices_are_those_of_the_whole_where_they_agree():
     vertices, faces = _sphere()
-    rgb, depth = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
-    same, _ = render(vertices, faces, FOCAL, CENTER, SIZE, np.tile(np.array(CLAY), (len(vertices), 1)))
+    rgb, depth = render(vertices, faces, VIEW, CLAY)
+    same, _ = render(vertices, faces, VIEW, np.tile(np.array(CLAY), (len(vertices), 1)))
     np.testing.assert_allclose(same.astype(int), rgb.astype(int), atol=1)
     halves = np.where(vertices[:, :1] > vertices[:, 0].mean(), np.array(CLAY), 0.0)  # right half clay, left half black
-    picture, _ = render(vertices, faces, FOCAL, CENTER, SIZE, halves)
+    picture, _ = render(vertices, faces, VIEW, halves)
     seen = np.flatnonzero(depth.any(0))
     left, right = picture[:, seen[: len(seen) // 3]], picture[:, seen[-len(seen) // 3 :]]
     assert left.mean() < 0.4 * right.mean()
@@ -66,7 +67,7 @@ def test_colors_of_vertices_are_those_of_the_whole_where_they_agree():
 
 def test_a_slanted_plane_has_perspective_correct_depth():
     corners = np.array([[-4, -3, 2.0], [4, -3, 2.0], [4, 3, 9.0], [-4, 3, 9.0]])
-    _, depth = render(corners, np.array([[0, 1, 2], [0, 2, 3]]), FOCAL, CENTER, SIZE, CLAY)
+    _, depth = render(corners, np.array([[0, 1, 2], [0, 2, 3]]), VIEW, CLAY)
     normal = np.cross(corners[1] - corners[0], corners[3] - corners[0])
     expected = (normal @ corners[0]) / (_rays() @ normal)
     mask = depth > 0
@@ -81,7 +82,7 @@ def test_neighboring_triangles_leave_no_cracks():
     vertices = np.column_stack([grid, np.full(len(grid), 3.0)])
     corner = (np.arange(39)[:, None] * 40 + np.arange(39)).reshape(-1, 1)
     faces = np.concatenate([corner + np.array(triangle) for triangle in ([0, 1, 41], [0, 41, 40])])
-    _, depth = render(vertices, faces, FOCAL, (160.0, 120.0), SIZE, CLAY)
+    _, depth = render(vertices, faces, VIEW._replace(center=(160.0, 120.0)), CLAY)
     assert (depth > 0).all()
 
 
@@ -90,26 +91,24 @@ def test_the_nearer_surface_hides_the_farther_one():
     far, _ = _sphere(0.5, (0, 0, 3.0))
     both = np.concatenate([faces, faces + len(near)])
     for order in (both, both[::-1]):
-        _, depth = render(np.concatenate([near, far]), order, FOCAL, CENTER, SIZE, CLAY)
-        single = [render(v, faces, FOCAL, CENTER, SIZE, CLAY)[1] for v in (near, far)]
+        _, depth = render(np.concatenate([near, far]), order, VIEW, CLAY)
+        single = [render(v, faces, VIEW, CLAY)[1] for v in (near, far)]
         expected = np.minimum(*(np.where(d > 0, d, np.inf) for d in single))
         np.testing.assert_array_equal(depth, np.where(np.isfinite(expected), expected, 0))
 
 
 def test_both_sides_of_a_face_are_lit_alike():
     triangle = np.array([[-0.5, -0.5, 2.0], [0.5, -0.5, 2.0], [0, 0.5, 2.2]])
-    front, _ = render(triangle, np.array([[0, 1, 2]]), FOCAL, CENTER, SIZE, CLAY)
-    back, _ = render(triangle, np.array([[0, 2, 1]]), FOCAL, CENTER, SIZE, CLAY)
+    front, _ = render(triangle, np.array([[0, 1, 2]]), VIEW, CLAY)
+    back, _ = render(triangle, np.array([[0, 2, 1]]), VIEW, CLAY)
     np.testing.assert_array_equal(front, back)
 
 
 def test_opacity_of_vertices_is_drawn_between_them():
     vertices, faces = _sphere()
     half = (vertices[:, :1] > vertices[:, 0].mean()).astype(float)  # [V, 1]
-    rgba, depth = render(
-        vertices, faces, FOCAL, CENTER, SIZE, np.column_stack([np.tile(CLAY, (len(vertices), 1)), half])
-    )
-    plain, _ = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+    rgba, depth = render(vertices, faces, VIEW, np.column_stack([np.tile(CLAY, (len(vertices), 1)), half]))
+    plain, _ = render(vertices, faces, VIEW, CLAY)
     np.testing.assert_allclose(rgba[..., :3].astype(int), plain.astype(int), atol=2)
     seen = np.flatnonzero(depth.any(0))
     assert rgba[..., 3][depth > 0].mean() == pytest.approx(127, abs=8)
@@ -118,9 +117,9 @@ def test_opacity_of_vertices_is_drawn_between_them():
 
 def test_the_inside_of_an_open_mesh_is_drawn():
     vertices, faces = _sphere()
-    _, depth = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+    _, depth = render(vertices, faces, VIEW, CLAY)
     front = vertices[faces].mean(axis=1)[:, 2] < vertices[:, 2].mean()
-    _, behind = render(vertices, faces[~front], FOCAL, CENTER, SIZE, CLAY)  # a bowl, seen into
+    _, behind = render(vertices, faces[~front], VIEW, CLAY)  # a bowl, seen into
     assert (behind[depth > 0] > 0).mean() > 0.95  # the outline of the whole sphere lies before its rim
     assert np.median(behind[behind > 0]) > np.median(depth[depth > 0])
 
@@ -131,8 +130,8 @@ def test_triangles_at_the_camera_are_dropped_and_the_others_drawn():
     crossing[2, 2] = NEAR
     vertices = np.concatenate([behind, crossing, good])
     faces = np.arange(9).reshape(3, 3)
-    alone, _ = render(good, faces[:1], FOCAL, CENTER, SIZE, CLAY)
-    rgb, depth = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+    alone, _ = render(good, faces[:1], VIEW, CLAY)
+    rgb, depth = render(vertices, faces, VIEW, CLAY)
     np.testing.assert_array_equal(rgb, alone)
     assert depth.max() == pytest.approx(2)
 
@@ -141,9 +140,9 @@ def test_triangles_at_the_camera_are_dropped_and_the_others_drawn():
 def test_a_picture_is_a_window_of_a_larger_one(shift):
     vertices, faces = _sphere(0.5, (0, 0, 3.0))
     vertices = vertices + shift
-    small = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+    small = render(vertices, faces, VIEW, CLAY)
     center = (CENTER[0] + 200, CENTER[1] + 100)
-    large = render(vertices, faces, FOCAL, center, (SIZE[0] + 400, SIZE[1] + 200), CLAY)
+    large = render(vertices, faces, Pinhole(FOCAL, center, (SIZE[0] + 400, SIZE[1] + 200)), CLAY)
     for a, b in zip(small, large, strict=True):
         difference = a.astype(float) != b[100:-100, 200:-200]
         assert difference.mean() < 1e-3  # only the rounding of the shifted coordinates
@@ -153,19 +152,19 @@ def test_a_picture_is_a_window_of_a_larger_one(shift):
 def test_degenerate_and_missing_faces_draw_nothing():
     vertices = np.array([[0, 0, 2.0], [0.1, 0, 2.0], [0.2, 0, 2.0], [0, 0.1, 2.0]])
     for faces in (np.array([[0, 1, 2], [1, 1, 3], [2, 2, 2]]), np.zeros((0, 3), int)):
-        rgb, depth = render(vertices, faces, FOCAL, CENTER, SIZE, CLAY)
+        rgb, depth = render(vertices, faces, VIEW, CLAY)
         assert not rgb.any()
         assert not depth.any()
 
 
 def test_the_same_bytes_on_every_run():
-    first, second = (render(*_sphere(), FOCAL, CENTER, SIZE, CLAY) for _ in range(2))
+    first, second = (render(*_sphere(), VIEW, CLAY) for _ in range(2))
     assert first[0].tobytes() == second[0].tobytes()
     assert first[1].tobytes() == second[1].tobytes()
 
 
 def test_dtypes_shapes_and_background():
-    rgb, depth = render(*_sphere(), FOCAL, CENTER, SIZE, CLAY)
+    rgb, depth = render(*_sphere(), VIEW, CLAY)
     assert rgb.shape == (240, 320, 3)
     assert rgb.dtype == np.uint8
     assert depth.shape == (240, 320)
@@ -179,7 +178,7 @@ def test_agrees_with_pyrender_where_gl_works():
         gl = get_renderer("pyrender")
     except MissingDependencyError as error:
         pytest.skip(f"no GL here: {error}")
-    arguments = (*_sphere(0.8, (0.1, -0.05, 3.0)), 1000.0, (310.5, 245.25), (640, 480), CLAY)
+    arguments = (*_sphere(0.8, (0.1, -0.05, 3.0)), Pinhole(1000.0, (310.5, 245.25), (640, 480)), CLAY)
     rgb, depth = render(*arguments)
     gl_rgb, gl_depth = gl.render(*arguments)
     mask, gl_mask = depth > 0, gl_depth > 0
@@ -212,9 +211,9 @@ def test_the_kernels_draw_the_same_bytes(scene, monkeypatch):
     if software._kernels() is None:
         pytest.skip("no compiled kernels; pose2mesh build-kernels")
     _, vertices, faces, focal, color = scene
-    drawn = render(vertices, faces, focal, CENTER, SIZE, color)
+    drawn = render(vertices, faces, VIEW._replace(focal=focal), color)
     monkeypatch.setattr(software, "_kernels", lambda: None)
-    for found, expected in zip(drawn, render(vertices, faces, focal, CENTER, SIZE, color), strict=True):
+    for found, expected in zip(drawn, render(vertices, faces, VIEW._replace(focal=focal), color), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert drawn[1].any()
 
@@ -223,4 +222,4 @@ def test_the_kernels_draw_the_same_bytes(scene, monkeypatch):
 def test_faces_that_name_no_vertex_are_refused(index):
     corners = np.array([[0, 0, 2], [1, 0, 2], [0, 1, 2], [1, 1, 2.0]])
     with pytest.raises(IndexError, match="name vertices"):
-        rasterize(corners, np.array([[0, 1, 2], [1, 2, index]]), FOCAL, CENTER, SIZE)
+        rasterize(corners, np.array([[0, 1, 2], [1, 2, index]]), VIEW)

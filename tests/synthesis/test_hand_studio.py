@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose2mesh.geometry.surface import face_normals
-from pose2mesh.rendering.software import render
+from pose2mesh.rendering.software import Pinhole, render
 from pose2mesh.skeletons import HAND21
 from pose2mesh.synthesis.hand_studio import HandStudio
 
@@ -40,7 +40,8 @@ def test_the_mesh_is_drawn_where_the_keypoints_say(studio):
         truth.keypoints[:, :2], camera.focal * joints[:, :2] / joints[:, 2:] + camera.center, atol=0.01
     )
     body = truth.vertices + camera.translation
-    covered = render(body, truth.faces, camera.focal, camera.center, (512, 512), (1.0, 1.0, 1.0))[1] > 0
+    view = Pinhole(camera.focal, camera.center, (512, 512))
+    covered = render(body, truth.faces, view, (1.0, 1.0, 1.0))[1] > 0
     colors = scene.image[covered].astype(int)
     is_skin = colors[:, 0] > colors[:, 2] + 10  # the room is gray and blue
     assert is_skin.mean() > 0.97

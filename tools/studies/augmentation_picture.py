@@ -25,7 +25,7 @@ from pose2mesh.paths import write_with
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering import contact_sheet
 from pose2mesh.rendering.shading import SKIN
-from pose2mesh.rendering.software import render
+from pose2mesh.rendering.software import Pinhole, render
 from pose2mesh.types import Person
 
 COLUMNS = 6  # the photo, the body, and augmented poses
@@ -76,7 +76,7 @@ def _crop(image: np.ndarray, person: Person) -> tuple[np.ndarray, torch.Tensor]:
 
 
 def _plain(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    picture, depth = render(vertices, faces, FOCAL, (SIDE / 2, SIDE / 2), (SIDE, SIDE), SKIN)
+    picture, depth = render(vertices, faces, Pinhole(FOCAL, (SIDE / 2, SIDE / 2), (SIDE, SIDE)), SKIN)
     return np.where(depth[..., None] > 0, picture, np.uint8(_WHITE))
 
 

@@ -19,6 +19,7 @@ from scipy.optimize import linear_sum_assignment
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.detectors.blazepose import BlazePoseDetector
 from pose2mesh.detectors.similarity import similarity, to_coco
+from pose2mesh.rendering.software import Pinhole
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.synthesis.bodies import shape_table
 from pose2mesh.synthesis.walk import FOCAL, IMAGE_SIZE, walking
@@ -55,7 +56,7 @@ def pictures(people: list[Motion]) -> Iterator[np.ndarray]:
         starts = np.cumsum([0, *map(len, vertices[:-1])])
         faces = [person.faces + start for person, start in zip(shown, starts, strict=True)]
         center = (IMAGE_SIZE[0] / 2, IMAGE_SIZE[1] / 2)
-        yield render_studio(np.concatenate(vertices), np.concatenate(faces), FOCAL, center, IMAGE_SIZE)
+        yield render_studio(np.concatenate(vertices), np.concatenate(faces), Pinhole(FOCAL, center, IMAGE_SIZE))
 
 
 def who(found: Keypoints2D, true: np.ndarray) -> np.ndarray:

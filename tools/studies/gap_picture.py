@@ -23,7 +23,7 @@ from pose2mesh.networks.spin import ImagePrediction
 from pose2mesh.paths import write_with
 from pose2mesh.rendering import contact_sheet
 from pose2mesh.rendering.shading import SKIN
-from pose2mesh.rendering.software import render
+from pose2mesh.rendering.software import Pinhole, render
 from pose2mesh.settings import load_config
 from tools.studies.gap_study import StudyConfig
 from tools.studies.image_bench import ImageGapBench
@@ -53,7 +53,7 @@ def gap_picture(config: StudyConfig, adapted: Path | None) -> np.ndarray:
 
 
 def _over(image: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    picture, depth = render(vertices, faces, FOCAL, (SIDE / 2, SIDE / 2), (SIDE, SIDE), SKIN)
+    picture, depth = render(vertices, faces, Pinhole(FOCAL, (SIDE / 2, SIDE / 2), (SIDE, SIDE)), SKIN)
     return np.where(depth[..., None] > 0, picture, image)
 
 

@@ -27,7 +27,7 @@ from pose2mesh.evaluation.closed_loop import measure_closed_loop, scene_pictures
 from pose2mesh.metrics import pa_mpjpe
 from pose2mesh.paths import write_json
 from pose2mesh.pipeline import Pose2Mesh
-from pose2mesh.rendering.software import render
+from pose2mesh.rendering.software import Pinhole, render
 from pose2mesh.skeletons import COCO_ROWS, joint_set
 from pose2mesh.synthesis.bodies import pose_pool, seeded_generator, shapes_of_ages
 from pose2mesh.synthesis.mocap import MocapProtocol
@@ -130,12 +130,12 @@ def _frame(seen: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> tu
 
 def _photograph(meshes: list[Any], camera: Camera, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Picture uint8 [H,W,3] of meshes (vertices, faces, colors), and bool [H,W] where the first one is."""
-    size, focal = (2 * SIDE, 2 * SIDE), 2 * camera.focal
     center = (2 * camera.center[0], 2 * camera.center[1])
+    view = Pinhole(2 * camera.focal, center, (2 * SIDE, 2 * SIDE))
     picture, nearest = _backdrop(rng), np.full((2 * SIDE, 2 * SIDE), np.inf)
     owner = np.full(nearest.shape, -1)
     for number, (vertices, faces, colors) in enumerate(meshes):
-        drawn, depth = render(vertices, faces, focal, center, size, colors)
+        drawn, depth = render(vertices, faces, view, colors)
         visible = (depth > 0) & (depth < nearest)
         picture[visible], nearest[visible], owner[visible] = drawn[visible], depth[visible], number
     halves = picture.reshape(SIDE, 2, SIDE, 2, 3).mean((1, 3))  # [H, W, 3]

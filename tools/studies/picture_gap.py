@@ -9,6 +9,7 @@ from pose2mesh.augmentation.cameras import project
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
+from pose2mesh.rendering.software import Pinhole
 from pose2mesh.rendering.studio import render_studio
 from pose2mesh.skeletons import COCO_ROWS
 from tools.studies.domain_gap import GapPart
@@ -42,7 +43,7 @@ def gap_pictures(body: AnnyBody, part: GapPart, seed: int) -> list[GapPicture]:
             vertices = decoder(one).vertices[0].double().numpy() + distance * place  # [V, 3]
         focal = FILL * SIDE / (2 * float(np.abs(vertices[:, :2] / vertices[:, 2:]).max()))
         color = textures.striped(np.random.default_rng((seed, row, 54)))
-        image = render_studio(vertices, textures.faces, focal, (SIDE / 2, SIDE / 2), (SIDE, SIDE), color)
+        image = render_studio(vertices, textures.faces, Pinhole(focal, (SIDE / 2, SIDE / 2), (SIDE, SIDE)), color)
         image = degraded(image, FILL, np.random.default_rng((seed, row, 55)))
         seen = rays[:, 2:] > 0
         pixels = np.where(seen, focal * rays[:, :2] + SIDE / 2, 0)
