@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pose2mesh.detectors import Detector, frame_finder
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
 from pose2mesh.detectors.readers import Frame, read_keypoints
-from pose2mesh.detectors.sources import FPS, Entry, frame_numbers, frames_of, is_sequence, sequence_info
+from pose2mesh.detectors.sources import FPS, Entry, existing, frame_numbers, frames_of, is_sequence, sequence_info
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.video_files import VideoFrame, is_video
 from pose2mesh.fitting.people import Outputs
@@ -67,7 +67,7 @@ class OverTime:
         tracker = tracker or IdentityTracker()
         chunk, taken = [], 0
         find = frame_finder(self._detector(told.detector))
-        for timed in self._timed(Path(source), told):
+        for timed in self._timed(existing(source), told):
             if timed.index < start:
                 continue
             frame = timed.frame

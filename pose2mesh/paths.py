@@ -141,7 +141,7 @@ def not_over(output: str | os.PathLike, *inputs: str | os.PathLike) -> None:
 def explained(error: OSError, path: str | os.PathLike) -> InputError | MachineError:
     """What an error of the system about a file to write means to the user: the name is wrong, or the machine failed."""
     if error.errno in _NAME_ERRORS:
-        return InputError(f"cannot write {_shown(path)}: {error.strerror}; give another place")
+        return InputError(f"cannot write {shown(path)}: {error.strerror}; give another place")
     folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
     free = shutil.disk_usage(folder).free / 1e6
     return MachineError(f"cannot write {path}: {error.strerror} ({free:.0f} MB free); give another place or make room")
@@ -229,6 +229,7 @@ def _is_stale(entry: os.DirEntry, host: str, process: int) -> bool:
     return False
 
 
-def _shown(path: str | os.PathLike) -> str:
+def shown(path: str | os.PathLike) -> str:
+    """A path in a message, its middle left out where it is long."""
     text = os.fspath(path)
     return text if len(text) <= 120 else f"{text[:80]}...{text[-30:]} ({len(text)} characters)"

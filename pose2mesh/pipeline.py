@@ -14,7 +14,15 @@ from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.detectors.images import is_image, read_image
 from pose2mesh.detectors.intrinsics import IntrinsicsLike, exif_focal
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
-from pose2mesh.detectors.sources import Entry, array_to_keypoints, expand_inputs, in_chunks, picture_of, weakness
+from pose2mesh.detectors.sources import (
+    Entry,
+    array_to_keypoints,
+    existing,
+    expand_inputs,
+    in_chunks,
+    picture_of,
+    weakness,
+)
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.video_files import is_video, read_video
 from pose2mesh.errors import InputError, NoPersonFoundError
@@ -164,7 +172,9 @@ class Pose2Mesh(OverTime):
             )
             self._check(keypoints, "keypoints")
             return self.recover([keypoints], batch_size, outputs, fit)[0]
-        frames = list(self._frames(Path(source), told))
+        if (path := existing(source)).is_dir():
+            raise InputError(f"{path}: is a folder; predict_frames reads all of it")
+        frames = list(self._frames(path, told))
         if len(frames) != 1:
             raise InputError(f"{source}: holds {len(frames)} frames; predict_frames reads all of them")
         return self._predict_one(frames[0][1].keypoints, str(source), batch_size, outputs, fit)

@@ -1,6 +1,7 @@
 """The chain around the network, with a network whose answer is known."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -210,3 +211,31 @@ def test_what_detectors_leave_in_missing_joints_goes_nowhere(photo, anything):
 def test_batch_size_must_be_positive(model, size):
     with pytest.raises(InputError, match="batch size"):
         model.predict(person(), batch_size=size)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("x" * 300 + ".jpg", "cannot be read (File name too long)"),
+        ("loop/a.jpg", "cannot be read (Too many levels of symbolic links)"),
+        ("a\0b.jpg", "no such file or folder"),
+        ("file/a.jpg", "no such file or folder"),
+        ("", "is a folder; predict_frames reads all of it"),
+    ],
+)
+def test_a_name_that_leads_to_no_file_is_bad_input(model, tmp_path, name, message):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=re.escape(message)):
+        model.predict(tmp_path / name)
+    if name:
+        with pytest.raises(InputError, match=re.escape(message)):
+            next(model.predict_frames(f"{tmp_path}/{name}"))
+        with pytest.raises(InputError, match=re.escape(message)):
+            next(model.track(f"{tmp_path}/{name}"))
+
+
+@pytest.mark.parametrize("anything", [5, ("coco17",), b"coco17"])
+def test_a_joint_set_that_is_no_name_is_bad_input(model, anything):
+    with pytest.raises(InputError, match="unknown joint set"):
+        model.predict(person(), joint_set=anything)

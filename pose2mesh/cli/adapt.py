@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pose2mesh.cli.arguments import add_camera_options, camera_of
+from pose2mesh.cli.arguments import Parser, add_camera_options, camera_of
 
 
 def run(arguments: list[str]) -> int:
     """Adapt, write OUT/weights.safetensors and OUT/adaptation.json; errors are raised (see `pose2mesh.errors`)."""
-    parser = argparse.ArgumentParser(prog="pose2mesh adapt", description=__doc__)
+    parser = Parser(prog="pose2mesh adapt", description=__doc__)
     parser.add_argument("--method", required=True, choices=("key2mesh", "dapa", "both"), help="how to adapt")
     parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/adapt_key2mesh.yaml")
     parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="results folder (default: of the config)")

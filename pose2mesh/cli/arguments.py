@@ -1,10 +1,12 @@
 """Arguments that several commands share: their parser, numbers, and what an option says of camera and picture."""
 
 import argparse
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pose2mesh.errors import InputError
-from pose2mesh.types import Intrinsics
+
+if TYPE_CHECKING:  # it needs numpy, which `doctor` may find missing
+    from pose2mesh.types import Intrinsics
 
 
 class Parser(argparse.ArgumentParser):
@@ -25,7 +27,7 @@ def add_camera_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def camera_of(options: argparse.Namespace) -> tuple[Intrinsics | None, tuple[int, int] | None]:
+def camera_of(options: argparse.Namespace) -> tuple["Intrinsics | None", tuple[int, int] | None]:
     """The camera and the picture's (width, height), None where the options say nothing. Raises InputError."""
     from pose2mesh.detectors.intrinsics import as_intrinsics, parse_size
 

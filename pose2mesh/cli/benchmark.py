@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pose2mesh.cli.arguments import positive
+from pose2mesh.cli.arguments import Parser, positive
 from pose2mesh.errors import InputError
 
 _EPILOG = """paths: original (the published arithmetic as published), reference, cpu, cpu-torch (without compiled
@@ -96,8 +96,8 @@ def _tell(table: str, rows: list[Any], path: Path | None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
+def _parser() -> Parser:
+    parser = Parser(prog="pose2mesh benchmark", description=__doc__, epilog=_EPILOG)
     parser.add_argument("mode", nargs="?", choices=("ops", "network", "train", "photo", "batch"))
     parser.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     parser.add_argument("--threads", type=positive, help="threads to compute with (default: each library's choice)")

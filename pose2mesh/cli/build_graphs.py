@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pose2mesh.cli.arguments import Parser
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 
 if TYPE_CHECKING:
@@ -65,8 +66,8 @@ def _may_write(path: Path, hierarchy: "Hierarchy") -> bool:
     return False
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pose2mesh build-graphs", description=__doc__)
+def _parser() -> Parser:
+    parser = Parser(prog="pose2mesh build-graphs", description=__doc__)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--mesh", type=Path, help="OBJ, PLY, OFF, GLB, or NPZ with vertices and faces")
     source.add_argument("--body", help="a body model by name, such as anny-body")

@@ -1,13 +1,12 @@
 """`pose2mesh build-kernels`: compile the C++ kernels of graph layers and drawing for this machine."""
 
-import argparse
-
+from pose2mesh.cli.arguments import Parser
 from pose2mesh.errors import MachineError
 
 
 def run(arguments: list[str]) -> int:
     """Compile what is missing, into the package or, where that may not be written, the user's cache."""
-    argparse.ArgumentParser(prog="pose2mesh build-kernels", description=__doc__).parse_args(arguments)
+    Parser(prog="pose2mesh build-kernels", description=__doc__).parse_args(arguments)
 
     from filelock import FileLock
 

@@ -1,9 +1,9 @@
 """`pose2mesh build-motion`: your own copy of CMU's database, BVH files or glTF characters to a motion pack."""
 
-import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pose2mesh.cli.arguments import Parser
 from pose2mesh.errors import FormatError, InputError
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def run(arguments: list[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pose2mesh build-motion", description=__doc__)
+def _parser() -> Parser:
+    parser = Parser(prog="pose2mesh build-motion", description=__doc__)
     parser.add_argument("places", type=Path, nargs="+", metavar="FOLDER", help="folders, searched below too, or files")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PACK", help="the .npz to write")
     parser.add_argument(

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pose2mesh.cli.arguments import Parser
 from pose2mesh.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def _key2mesh(options: argparse.Namespace) -> tuple[bytes, str]:
     return convert_key2mesh(options.checkpoint, state), "extractor and parameter head for SMPL"
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pose2mesh convert-checkpoint", description=__doc__)
+def _parser() -> Parser:
+    parser = Parser(prog="pose2mesh convert-checkpoint", description=__doc__)
     parser.add_argument("checkpoint", type=Path, help="OFFICIAL.pth.tar, or a .ckpt of Key2Mesh")
     parser.add_argument(
         "--kind", choices=KINDS, required=True, help="which joints it takes; key2mesh for a checkpoint of that"

@@ -1,15 +1,15 @@
 """`pose2mesh convert-model`: a licensed body model to plain arrays, which load faster and without any pickle."""
 
-import argparse
 from pathlib import Path
 
+from pose2mesh.cli.arguments import Parser
 from pose2mesh.errors import InputError
 from pose2mesh.paths import not_over
 
 
 def run(arguments: list[str]) -> int:
     """Convert one file; errors are raised (see `pose2mesh.errors`)."""
-    parser = argparse.ArgumentParser(prog="pose2mesh convert-model", description=__doc__)
+    parser = Parser(prog="pose2mesh convert-model", description=__doc__)
     parser.add_argument("model", type=Path, help="SMPL_*.pkl or MANO_*.pkl as downloaded")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz", help="the file to write")
     options = parser.parse_args(arguments)

@@ -1,6 +1,5 @@
 """`pose2mesh doctor`: what is installed, found and usable here, and what to do about the rest."""
 
-import argparse
 import json
 import platform
 import sys
@@ -11,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pose2mesh import __version__, paths
+from pose2mesh.cli.arguments import Parser
 from pose2mesh.errors import MissingFileError, Pose2MeshError
 
 # Needed by everything, in the order in which a user would look for them.
@@ -50,7 +50,7 @@ class Finding:
 
 def run(argv: list[str]) -> int:
     """Print the report. Returns 0 whatever is missing: telling it is the command's work."""
-    parser = argparse.ArgumentParser(prog="pose2mesh doctor", description=__doc__)
+    parser = Parser(prog="pose2mesh doctor", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print the findings as JSON")
     options = parser.parse_args(argv)
     findings = examine()

@@ -3,9 +3,9 @@
 `--format safetensors` writes the weights in half precision instead: the form in which weights ship.
 """
 
-import argparse
 from pathlib import Path
 
+from pose2mesh.cli.arguments import Parser
 from pose2mesh.paths import not_over
 
 
@@ -46,8 +46,8 @@ def _write_half(weights: str, output: Path) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="pose2mesh export", description=__doc__)
+def _parser() -> Parser:
+    parser = Parser(prog="pose2mesh export", description=__doc__)
     parser.add_argument(
         "--format", choices=("onnx", "torch-export", "safetensors"), default="onnx", help="default: onnx"
     )

@@ -8,7 +8,7 @@ import re
 import sys
 import traceback
 from collections.abc import Sequence
-from errno import EDQUOT, EFBIG, EIO, ENAMETOOLONG, ENOMEM, ENOSPC, EROFS
+from errno import EACCES, EDQUOT, EFBIG, EIO, ELOOP, ENAMETOOLONG, ENOMEM, ENOSPC, EPERM, EROFS
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -128,6 +128,8 @@ def _of_the_machine(error: Exception) -> Pose2MeshError | None:
         return MachineError(f"out of memory ({str(error).partition(chr(10))[0][:200] or 'MemoryError'}); give it less")
     if isinstance(error, OSError) and error.errno == ENAMETOOLONG:
         return InputError(f"a file's name is too long ({len(str(error.filename))} characters); give a shorter one")
+    if isinstance(error, OSError) and error.filename and error.errno in (EACCES, EPERM, ELOOP):
+        return InputError(f"{error.filename}: {error.strerror}; give another place, or the right to it")
     if isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT, EROFS, EIO, EFBIG, ENOMEM):
         return MachineError(f"{error.filename or 'output'}: {error.strerror}; make room or give another place")
     return None

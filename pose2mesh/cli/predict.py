@@ -33,12 +33,12 @@ def run(arguments: list[str]) -> int:
     Raises InputError for wrong arguments and MachineError when nothing can be written.
     """
     options = _parse(arguments)
-    from pose2mesh.detectors.sources import expand_inputs
+    from pose2mesh.detectors.sources import existing, expand_inputs
 
     files, failures = [], 0
     for given in options.inputs:
         try:
-            files += [Path(given)] if _is_motion(Path(given), options) else expand_inputs([given])
+            files += [Path(given)] if _is_motion(existing(given), options) else expand_inputs([given])
         except InputError as error:
             failures += _report(error)
     names = FreeNames(options.output, files)
@@ -152,7 +152,7 @@ def _is_motion(path: Path, options: argparse.Namespace) -> bool:
     """Whether an input is followed over time: a video or a folder of numbered frames, of bodies."""
     from pose2mesh.detectors.sources import is_sequence
 
-    return options.track and options.kind == "body" and path.exists() and is_sequence(path)
+    return options.track and options.kind == "body" and is_sequence(path)
 
 
 def _predict_motion(model, source: Path, stem: str, options: argparse.Namespace, bar: "tqdm") -> None:

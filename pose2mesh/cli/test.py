@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any, get_args
 
+from pose2mesh.cli.arguments import Parser
 from pose2mesh.errors import InputError
 
 COLUMNS = ("pa_mpjpe", "mpjpe", "pa_mpvpe", "mpvpe")
@@ -24,7 +25,7 @@ HAND_SCENES = 100  # unless the configuration limits them
 
 def run(arguments: list[str]) -> int:
     """Measure by the protocol that the configuration names: mocap, upright, photos, closed loop, hands or a dataset."""
-    parser = argparse.ArgumentParser(prog="pose2mesh test", description=__doc__)
+    parser = Parser(prog="pose2mesh test", description=__doc__)
     parser.add_argument("--config", required=True, help="YAML file, for example assets/configs/test_mocap.yaml")
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the metrics here, lengths in millimetres")
     parser.add_argument(

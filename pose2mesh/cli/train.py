@@ -1,10 +1,10 @@
 """`pose2mesh train`: run the stages of a configuration; also under torchrun."""
 
-import argparse
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from pose2mesh.cli.arguments import Parser
 from pose2mesh.cli.console import TERMINATED
 from pose2mesh.errors import InputError
 
@@ -16,7 +16,7 @@ _TASKS = {  # a configuration and what learns by it, in pose2mesh.training
 
 
 def run(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="pose2mesh train", description=__doc__)
+    parser = Parser(prog="pose2mesh train", description=__doc__)
     parser.add_argument("--config", required=True, help="YAML file; shipped ones are in assets/configs")
     parser.add_argument("--resume", action="store_true", help="go on from the state in the output folder")
     parser.add_argument(

@@ -13,6 +13,7 @@ from pose2mesh.detectors.images import SMALLEST_SIDE, from_pillow, is_image, is_
 from pose2mesh.detectors.readers import Frame, number_array, to_keypoints, warn_of_doubts
 from pose2mesh.detectors.video_files import VideoFrame, is_video, read_video, video_info
 from pose2mesh.errors import FormatError, InputError, warn
+from pose2mesh.paths import shown
 from pose2mesh.types import Keypoints2D
 
 Entry = tuple[np.ndarray | None, Frame]  # picture uint8 [H, W, 3], if there is one, and its keypoints
@@ -24,13 +25,23 @@ FEWEST_FRAMES = 10  # numbered pictures that are a motion; fewer are photos
 _NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 
 
+def existing(source: str | Path) -> Path:
+    """The path of a file or folder. Raises InputError where there is none, or the system does not let us see it."""
+    path = Path(source)
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # the last of names that hold a zero byte
+        raise InputError(f"{path}: no such file or folder") from error
+    except OSError as error:
+        raise InputError(f"{shown(path)}: cannot be read ({error.strerror})") from error
+    return path
+
+
 def expand_inputs(inputs: str | Path | Iterable[str | Path]) -> Iterator[Path]:
     """Files behind the inputs, or the only one: folders are listed, others must be of a known kind, else InputError."""
-    for path in map(Path, [inputs] if isinstance(inputs, str | Path) else inputs):
+    for path in map(existing, [inputs] if isinstance(inputs, str | Path) else inputs):
         if path.is_dir():
             yield from list_folder(path)
-        elif not path.exists():
-            raise InputError(f"{path}: no such file or folder")
         elif is_image(path) or is_video(path) or is_keypoint_file(path):
             yield path
         else:

@@ -262,7 +262,8 @@ _ALIASES = {
 
 def joint_set(name: str) -> JointSet:
     """Look a joint set up by name or alias. Raises InputError naming the known ones."""
-    return find("joint_set", _ALIASES.get(name.lower(), name.lower()))
+    plain = str(name).lower()
+    return find("joint_set", _ALIASES.get(plain, plain))
 
 
 def joint_sets() -> list[JointSet]:

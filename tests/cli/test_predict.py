@@ -68,11 +68,11 @@ def test_one_bad_input_among_several_is_one_line_and_the_others_go_on(tmp_path, 
     np.save(tmp_path / "good.npy", person())
     (tmp_path / "bad.json").write_text('[{"image_id": 1, "keypoints": [1')
     np.save(tmp_path / "also.npy", person(1))
-    inputs = [f"{tmp_path}/{name}" for name in ("bad.json", "good.npy", "gone.jpg", "also.npy")]
+    inputs = [f"{tmp_path}/{name}" for name in ("bad.json", "good.npy", "gone.jpg", f"{'x' * 300}.jpg", "also.npy")]
     assert main(["predict", *inputs, "-o", f"{tmp_path}/out", "--save", "npz"]) == 2
     assert names(tmp_path / "out") == ["also.npz", "good.npz"]
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == 2 and all(line.startswith("pose2mesh: error:") for line in lines)
+    assert len(lines) == 3 and all(line.startswith("pose2mesh: error:") for line in lines)
     assert any("gone.jpg" in line for line in lines) and any("bad.json" in line for line in lines)
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.errors import FormatError, InputError
 
-GOOD = [{"image_id": 1, "keypoints": [float(i) for i in range(51)], "score": 1.0}]
+GOOD = [{"image_id": 1, "keypoints": [0.9 if i % 3 == 2 else float(i) for i in range(51)], "score": 1.0}]
 MMPOSE = [{"keypoints": [[1.0, 2.0]] * 17, "keypoint_scores": [0.5] * 17}]
 OPENPOSE = {"people": [{"pose_keypoints_2d": [1.0] * 75}]}
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pose2mesh.detectors.readers.meaning import in_pixels
+from pose2mesh.detectors.readers.meaning import LARGEST_SCORE, in_pixels
 from pose2mesh.errors import InputError
 
 JOINTS = tuple("abcdef")
@@ -88,7 +88,11 @@ def test_a_column_that_leaves_0_to_1_is_depth_unless_the_format_promises_scores(
     values[0, 1, 2] = depth
     with pytest.raises(InputError, match="joints in 3D are not taken"):
         in_pixels(values, "x", JOINTS, None, scored=False)
-    assert in_pixels(values, "x", JOINTS, None)[1][0, 1] == (1 if depth > 0 else 0)
+    if abs(depth) > LARGEST_SCORE:
+        with pytest.raises(InputError, match="per cent or depth"):
+            in_pixels(values, "x", JOINTS, None)
+    else:
+        assert in_pixels(values, "x", JOINTS, None)[1][0, 1] == (1 if depth > 0 else 0)
 
 
 @given(seeds)

@@ -190,3 +190,41 @@ def test_whole_bodies_keep_body_feet_and_hands(tmp_path):
 def test_files_of_no_known_format_say_so(tmp_path):
     with pytest.raises(FormatError, match="no keypoint format recognized"):
         read_keypoints(write(tmp_path, {"poses": []}))
+
+
+def labeled(keypoints=(5.0, 7.0, 2.0), **more):
+    """A COCO file of one person with 17 joints in a row."""
+    joints = [value for j in range(17) for value in (keypoints[0] * j, keypoints[1] * j + 1, keypoints[2])]
+    images = [{"id": 1, "file_name": "a.jpg", "width": 640, "height": 480}]
+    return {"images": images, "annotations": [{"image_id": 1, "category_id": 1, "keypoints": joints}], **more}
+
+
+@pytest.mark.parametrize("animal", [{"name": "dog"}, {"name": "horse", "supercategory": "animal"}, {"name": 7}])
+def test_a_category_of_no_people_whose_joints_have_no_names_is_refused(tmp_path, animal):
+    with pytest.raises(FormatError, match="is no person, and nothing names its joints"):
+        read_keypoints(write(tmp_path, labeled(categories=[{"id": 1, **animal}])))
+
+
+def test_people_by_any_word_and_animals_that_nobody_labeled_are_read(tmp_path):
+    others = [{"id": 2, "name": "dog"}, {"id": 3, "name": "cat", "keypoints": ["tail"]}]
+    for person in ({"name": "Person"}, {"name": "skater", "supercategory": "people"}, {}):
+        (frame,) = read_keypoints(write(tmp_path, labeled(categories=[{"id": 1, **person}, *others])))
+        assert frame.name == "a" and len(frame.keypoints) == 1
+
+
+def test_an_id_given_twice_is_refused_unless_both_say_the_same(tmp_path):
+    image = labeled()["images"][0]
+    assert read_keypoints(write(tmp_path, labeled(images=[image, image])))[0].name == "a"
+    with pytest.raises(FormatError, match="two of the images have the id 1"):
+        read_keypoints(write(tmp_path, labeled(images=[image, {**image, "file_name": "b.jpg"}])))
+    twins = [{"id": 1, "name": "person"}, {"id": 1, "name": "child of people"}]
+    with pytest.raises(FormatError, match="two of the categories have the id 1"):
+        read_keypoints(write(tmp_path, labeled(categories=twins)))
+
+
+@pytest.mark.parametrize("score", [90.0, 640.0, -250.0])
+def test_scores_in_per_cent_and_depth_beside_coordinates_are_refused(tmp_path, score):
+    with pytest.raises(InputError, match="per cent or depth"):
+        read_keypoints(write(tmp_path, labeled((5.0, 7.0, score))))
+    found = read_keypoints(write(tmp_path, labeled((5.0, 7.0, 9.5))))  # what some networks give
+    assert (found[0].keypoints.confidence == 1).all()

@@ -9,6 +9,7 @@ import pytest
 from pages import DOCS
 
 from pose2mesh.cli.main import COMMANDS
+from pose2mesh.errors import InputError
 from pose2mesh.settings import load_config
 from pose2mesh.settings.base import read_recipe
 
@@ -40,8 +41,8 @@ def options_of(name: str, words: list[str]) -> argparse.Namespace:
         import_module(f"pose2mesh.cli.{name.replace('-', '_')}").run(words)
     except Parsed as parsed:
         return parsed.args[0]
-    except SystemExit:
-        raise ValueError("the parser refuses it") from None
+    except InputError as error:
+        raise ValueError("the parser refuses it") from error
     raise ValueError("it ran")
 
 

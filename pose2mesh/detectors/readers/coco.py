@@ -15,6 +15,7 @@ from pose2mesh.errors import FormatError
 from pose2mesh.skeletons import COCO23
 
 _FEET = COCO23.joints[17:]
+_PEOPLE = ("person", "people", "human")  # one of these is in the name of a category of people
 _PERSON = (0, 1)  # category of people: 1 in COCO, 0 where somebody counts from zero
 
 
@@ -39,19 +40,15 @@ def read_annotations(content: dict, path: Path) -> list[Picture]:
 
     The joints are those that the category names; COCO-WholeBody's feet and hands come with the body.
     """
-    images = {}
-    for image in objects(content.get("images", []), str(path), "'images'"):
-        if isinstance(image.get("id"), int | str):
-            images[image["id"]] = image
-    names = {}
-    for category in objects(content.get("categories", []), str(path), "'categories'"):
-        if isinstance(category.get("id"), int | str) and category.get("keypoints"):
-            names[category["id"]] = _joint_names(category["keypoints"], f"{path}: category {category['id']!r:.40}")
+    images = _by_id(content, "images", path)
+    categories = _by_id(content, "categories", path)
     labeled = [
         entry
         for entry in objects(content["annotations"], str(path), "'annotations'")
         if entry.get("keypoints") and entry.get("num_keypoints", 1) != 0
     ]
+    used = {i for entry in labeled if isinstance(i := entry.get("category_id"), int | str) and i in categories}
+    names = {i: _joint_names(categories[i], f"{path}: category {i!r:.40}") for i in used}
     return _pictures(labeled, path, images, names)
 
 
@@ -114,7 +111,25 @@ def _part(entry: dict, key: str, where: str) -> np.ndarray | None:
     return flat_joints(entry[key], where) if entry.get(key) else None
 
 
-def _joint_names(names: Any, where: str) -> tuple[str, ...]:
+def _by_id(content: dict, key: str, path: Path) -> dict[int | str, dict]:
+    """Images or categories by their id. Raises FormatError where two that differ have the same."""
+    found: dict[int | str, dict] = {}
+    for value in objects(content.get(key, []), str(path), repr(key)):
+        if isinstance(number := value.get("id"), int | str) and found.setdefault(number, value) != value:
+            raise FormatError(f"{path}: two of the {key} have the id {number!r:.40}; number each of them once")
+    return found
+
+
+def _joint_names(category: dict, where: str) -> tuple[str, ...] | None:
+    """The names of a category's joints; None where it names none and is one of people, else FormatError."""
+    names = category.get("keypoints")
+    if not names:
+        called = category.get("name", "person")
+        if not any(word in f"{called} {category.get('supercategory')}".lower() for word in _PEOPLE):
+            raise FormatError(
+                f"{where}: a {called!r:.40} is no person, and nothing names its joints; call it person if it is one"
+            )
+        return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise FormatError(f"{where}: 'keypoints' is not a list of names")
     return tuple(names)

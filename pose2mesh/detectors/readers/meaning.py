@@ -7,6 +7,7 @@ import numpy as np
 from pose2mesh.errors import InputError
 
 LARGEST_COORDINATE = 1e6  # pixels; no picture is larger, and squares of it stay exact enough in float32
+LARGEST_SCORE = 20.0  # of networks whose scores leave [0, 1]; per cent and depth go beyond
 CORNER = 1e-6  # pixels or fractions; below it a coordinate is zero
 FRACTIONS_END = 2.0  # people of whom everything seen lies within this of the corner are not given in pixels
 
@@ -30,8 +31,8 @@ def in_pixels(
     (YOLO moves doubtful joints there and keeps their scores) and one whose coordinates are both negative (-1, -1 and
     the like). The third column is the confidence, cut to [0, 1] (COCO's flags 0, 1, 2 become 0, 1, 1); without one
     every joint counts as seen. Unless the format promises that (`scored`), a column that leaves [0, 1] is depth.
-    Raises InputError for depth, for seen joints that are not finite or beyond 10^6 pixels (naming person and joint),
-    and for fractions of a picture whose size nobody told.
+    Raises InputError for depth and per cent, for seen joints that are not finite or beyond 10^6 pixels (naming person
+    and joint), and for fractions of a picture whose size nobody told.
     """
     confidence = _confidence(values, where, joints, scored)  # [P, J]
     given = values[..., :2]  # [P, J, 2]
@@ -58,6 +59,11 @@ def _confidence(values: np.ndarray, where: str, joints: tuple[str, ...], scored:
         raise InputError(
             f"{where}: the third column runs from {third.min():g} to {third.max():g}, which no confidence does; joints "
             "in 3D are not taken: give x, y and a confidence cut to [0, 1], or x, y alone"
+        )
+    if np.abs(third).max(initial=0) > LARGEST_SCORE:
+        raise InputError(
+            f"{where}: the confidences run from {third.min():g} to {third.max():g}, as per cent or depth do; "
+            "scale them to [0, 1], or leave them out"
         )
     return third.clip(0, 1).astype(np.float32)  # what is zero then was none
 
