@@ -17,8 +17,8 @@ from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
 from pose2mesh.detectors.sources import (
     Entry,
     array_to_keypoints,
-    existing,
     expand_inputs,
+    file_of,
     in_chunks,
     picture_of,
     weakness,
@@ -172,9 +172,7 @@ class Pose2Mesh(OverTime):
             )
             self._check(keypoints, "keypoints")
             return self.recover([keypoints], batch_size, outputs, fit)[0]
-        if (path := existing(source)).is_dir():
-            raise InputError(f"{path}: is a folder; predict_frames reads all of it")
-        frames = list(self._frames(path, told))
+        frames = list(self._frames(file_of(source), told))
         if len(frames) != 1:
             raise InputError(f"{source}: holds {len(frames)} frames; predict_frames reads all of them")
         return self._predict_one(frames[0][1].keypoints, str(source), batch_size, outputs, fit)

@@ -20,7 +20,7 @@ def run(arguments: list[str]) -> int:
     )
     add_camera_options(parser)
     parser.add_argument("overrides", nargs="*", metavar="key=value", help="for example target.keypoints=FILE")
-    options = parser.parse_intermixed_args(arguments)
+    options = parser.parse_args(arguments)
 
     from pose2mesh.adaptation import AdaptConfig
     from pose2mesh.cli.train import heed_interruptions

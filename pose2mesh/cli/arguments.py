@@ -10,7 +10,10 @@ if TYPE_CHECKING:  # it needs numpy, which `doctor` may find missing
 
 
 class Parser(argparse.ArgumentParser):
-    """Wrong arguments become an InputError, one line like every other."""
+    """Wrong arguments become an InputError, one line like every other; inputs may stand before and behind options."""
+
+    def parse_args(self, args=None, namespace=None):
+        return self.parse_intermixed_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         raise InputError(f"{message}; see {self.prog} --help")

@@ -6,13 +6,15 @@
 from pathlib import Path
 
 from pose2mesh.cli.arguments import Parser
-from pose2mesh.paths import not_over
+from pose2mesh.paths import check_writable, not_over
 
 
 def run(arguments: list[str]) -> int:
     """Export one network; errors are raised (see `pose2mesh.errors`)."""
     options = _parser().parse_args(arguments)
-    not_over(options.output, options.weights)
+    if Path(options.weights).exists():  # else a shipped name
+        not_over(options.output, options.weights)
+    check_writable(options.output)
     if options.format == "safetensors":
         return _write_half(options.weights, options.output)
 

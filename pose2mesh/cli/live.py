@@ -17,6 +17,7 @@ from pose2mesh.cli.console import TERMINATED, say
 from pose2mesh.cli.live_frames import Newest, camera_frames, played
 from pose2mesh.cli.live_screens import LivePage, LiveWindow, open_window
 from pose2mesh.cli.predict import DEFAULT_WEIGHTS, load_model
+from pose2mesh.detectors.sources import is_sequence
 from pose2mesh.errors import InputError
 from pose2mesh.paths import not_over
 from pose2mesh.types import Person
@@ -54,6 +55,8 @@ def run(arguments: list[str]) -> int:
         not_over(options.record / "overlay.mp4", options.source)
     if options.source is not None and not options.source.exists():  # before a page is announced
         raise InputError(f"{options.source}: no such file; give a video, or --camera N")
+    if options.source is not None and not is_sequence(options.source):
+        raise InputError(f"{options.source}: neither a video nor a folder of numbered frames; give one, or --camera N")
     from pose2mesh.exporters.vmc import VmcSender
 
     sender = VmcSender(options.vmc) if options.vmc else None

@@ -37,6 +37,14 @@ def existing(source: str | Path) -> Path:
     return path
 
 
+def file_of(source: str | Path) -> Path:
+    """The path of a file; errors as of `existing`, and for a folder."""
+    path = existing(source)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; predict_frames reads all of it")
+    return path
+
+
 def expand_inputs(inputs: str | Path | Iterable[str | Path]) -> Iterator[Path]:
     """Files behind the inputs, or the only one: folders are listed, others must be of a known kind, else InputError."""
     for path in map(existing, [inputs] if isinstance(inputs, str | Path) else inputs):

@@ -43,7 +43,8 @@ def save_motion(motion: Motion, path: str | Path) -> Path:
     path = Path(path)
     write = _WRITERS.get(path.suffix.lower())
     if write is None:
-        raise InputError(f"cannot write {path}: suffix {path.suffix!r} is none of {', '.join(MOTION_SUFFIXES)}")
+        known = ", ".join((*MOTION_SUFFIXES, ".html", ".mp4"))
+        raise InputError(f"cannot write {path}: suffix {path.suffix!r} is none of {known}")
     check_motion(motion)
     write(motion, path)
     return path

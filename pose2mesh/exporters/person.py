@@ -35,7 +35,7 @@ def save_person(person: Person, path: str | Path) -> Path:
     path = Path(path)
     write = _WRITERS.get(path.suffix.lower())
     if write is None:
-        raise InputError(f"cannot write {path}: suffix {path.suffix!r} is none of {', '.join(SUFFIXES)}")
+        raise InputError(f"cannot write {path}: suffix {path.suffix!r} is none of {', '.join(SUFFIXES)}, .html")
     check_person(person)
     write(person, path)
     return path

@@ -187,3 +187,10 @@ def test_the_newest_frame_is_given_and_its_error_told():
             time.sleep(0.2)
             assert time.monotonic() - newest.came >= 0.2
     assert seen[-1] == 4 and len(seen) <= 3
+
+
+def test_what_is_no_video_is_told_before_a_page_opens(tmp_path, capsys):
+    (tmp_path / "a.json").write_text("[]")
+    assert main(["live", str(tmp_path / "a.json")]) == 2
+    shown = capsys.readouterr()
+    assert "neither a video nor a folder of numbered frames" in shown.err and shown.out == ""

@@ -79,3 +79,10 @@ def test_motions_of_refined_answers(tmp_path: Path):
     model = Pose2Mesh.from_pretrained("anny-key2mesh").refined()
     motion = model.motion(tmp_path / "walk.json", image_size=(1000, 1000))
     assert motion.frame.tolist() == [0, 1, 2, 3] and np.isfinite(motion.joints).all()
+
+
+def test_inputs_may_stand_on_both_sides_of_options(tmp_path):
+    for name in "ab":
+        np.save(tmp_path / f"{name}.npy", people(1))
+    assert main(["predict", f"{tmp_path}/a.npy", "-o", f"{tmp_path}/out", f"{tmp_path}/b.npy", "--save", "npz"]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.npz", "b.npz"]
