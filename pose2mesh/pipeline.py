@@ -14,15 +14,7 @@ from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.detectors.images import is_image, read_image
 from pose2mesh.detectors.intrinsics import IntrinsicsLike, exif_focal
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
-from pose2mesh.detectors.sources import (
-    Entry,
-    array_to_keypoints,
-    expand_inputs,
-    file_of,
-    in_chunks,
-    picture_of,
-    weakness,
-)
+from pose2mesh.detectors.sources import Entry, array_to_keypoints, chunks, expand_inputs, file_of, picture_of, weakness
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.video_files import is_video, read_video
 from pose2mesh.errors import InputError, NoPersonFoundError
@@ -207,7 +199,7 @@ class Pose2Mesh(OverTime):
                     people = self._predict_one(frame.keypoints, str(path), batch_size, outputs, fit)
                     yield FramePrediction(frame.name, image, people)
                     continue
-            for chunk in in_chunks(frames, batch_size):
+            for chunk in chunks(frames, batch_size):
                 yield from self._predict_many(chunk, batch_size, outputs, fit)
 
     def _frames(self, path: Path, told: Told) -> Iterator[Entry]:

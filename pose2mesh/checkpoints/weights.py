@@ -113,8 +113,6 @@ def fill(make: Callable[[], AnyNetwork], tensors: dict[str, torch.Tensor], sourc
     try:
         with _no_larger_than(tensors), torch.random.fork_rng(devices=[]), _Undrawn():  # the caller's stream stays
             network = make()
-    except InputError as error:
-        raise type(error)(f"weights {source}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RuntimeError, MemoryError) as error:
         raise FormatError(f"weights {source} carry settings that this package did not write: {error!r}") from error
     try:

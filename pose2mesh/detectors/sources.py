@@ -56,7 +56,7 @@ def expand_inputs(inputs: str | Path | Iterable[str | Path]) -> Iterator[Path]:
             raise InputError(f"{path}: neither picture, video nor keypoint file (by its suffix {path.suffix!r})")
 
 
-def in_chunks(frames: Iterable[Entry], batch_size: int) -> Iterator[list[Entry]]:
+def chunks(frames: Iterable[Entry], batch_size: int) -> Iterator[list[Entry]]:
     """Lists of frames with about `batch_size` people each, an empty frame counted as one, and no more than
     `_CHUNK_BYTES` of pictures.
     """

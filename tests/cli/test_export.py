@@ -59,12 +59,6 @@ def test_an_export_never_takes_the_place_of_its_weights(tmp_path, capsys):
     assert weights.read_bytes() == b"precious"
 
 
-@pytest.mark.parametrize("weights", ["pose-prior-body", "anny-motion"])
-def test_weights_of_no_mesh_are_named(weights, tmp_path, capsys):
-    assert main(["export", "--weights", weights, "-o", str(tmp_path / "x.onnx")]) == 2
-    assert f"weights {weights}: unknown network" in capsys.readouterr().err
-
-
 def test_an_output_that_is_a_folder_is_told_before_the_work(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(checkpoints, "load_network", lambda name: pytest.fail("it began"))
     monkeypatch.chdir(tmp_path)  # where a name of shipped weights would lie in the folder, if it were a file

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pose2mesh.detectors.images import is_image
-from pose2mesh.detectors.sources import in_chunks
+from pose2mesh.detectors.sources import chunks
 from pose2mesh.detectors.video_files import is_video, read_video, video_info
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.pipeline import Frame
@@ -219,5 +219,5 @@ def test_pictures_that_move_are_turned_as_their_tag_says(tmp_path, name):
 def test_chunks_are_bounded_by_the_bytes_of_their_pictures():
     image = np.broadcast_to(np.uint8(0), (4096, 4096, 3))  # 48 MiB, were it memory
     frame = Frame("a", range(0))
-    chunks = list(in_chunks(((image, frame) for _ in range(10)), 64))
-    assert [len(chunk) for chunk in chunks] == [3, 3, 3, 1]
+    found = chunks(((image, frame) for _ in range(10)), 64)
+    assert [len(chunk) for chunk in found] == [3, 3, 3, 1]
