@@ -261,7 +261,7 @@ MORE = (
     Mutant(
         "average moves at every step",
         _OPTIMIZATION,
-        "if self.decay and step % _EMA_EVERY:",
+        "if self.decay and step % passed:",
         "if False:",
         _OF_OPTIMIZATION,
     ),
