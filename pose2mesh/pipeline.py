@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from pose2mesh.detectors import Detector, get_detector
@@ -33,6 +32,7 @@ from pose2mesh.fitting.subject import known_shapes
 from pose2mesh.geometry.mirroring import mirror_where
 from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.prediction import check_keypoints
+from pose2mesh.ops.machine import device_of
 from pose2mesh.over_time import OverTime
 from pose2mesh.skeletons import HAND21
 from pose2mesh.types import Keypoints2D, Person, Subject
@@ -92,14 +92,11 @@ class Pose2Mesh(OverTime):
     def from_pretrained(cls, name_or_path: str | Path = "anny-body", device: str = "cpu") -> "Pose2Mesh":
         """Load shipped weights by name, or a file; `device` is cpu, cuda or auto.
 
-        Raises MissingFileError, FormatError for a damaged file, InputError for a GPU that is not there.
+        Raises MissingFileError, FormatError for a damaged file, InputError for what is no device or not there.
         """
         from pose2mesh.checkpoints import load_network
 
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        elif device.startswith("cuda") and not torch.cuda.is_available():
-            raise InputError(f"device {device!r} asked for, but torch sees no GPU; use --device cpu")
+        device = device_of(device)
         return cls(load_network(name_or_path, device), device)
 
     def refined(self) -> "Pose2Mesh":

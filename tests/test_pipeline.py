@@ -235,6 +235,18 @@ def test_a_name_that_leads_to_no_file_is_bad_input(model, tmp_path, name, messag
             next(model.track(f"{tmp_path}/{name}"))
 
 
+@pytest.mark.parametrize("anything", [None, 5, np.ones((17, 3))])
+def test_a_motion_of_what_is_no_path_is_bad_input(model, anything):
+    with pytest.raises(InputError, match="the source is "):
+        next(model.track(anything))
+
+
+@pytest.mark.parametrize("device", ["tpu", "", None, "cuda:x", "cuda:99"])
+def test_what_is_no_device_of_this_machine_is_named(device):
+    with pytest.raises(InputError, match="device "):
+        Pose2Mesh.from_pretrained("anny-body", device=device)
+
+
 @pytest.mark.parametrize("anything", [5, ("coco17",), b"coco17"])
 def test_a_joint_set_that_is_no_name_is_bad_input(model, anything):
     with pytest.raises(InputError, match="unknown joint set"):

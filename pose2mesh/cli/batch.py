@@ -51,5 +51,5 @@ def run(arguments: list[str]) -> int:
             model = Pose2Mesh.from_pretrained(weights)
             done = run_local(*given, model, shard=options.shard or (0, 1), report=bar.update, **settings)
     kept = f", {done.kept} were done" if done.kept else ""
-    say(f"{options.output}: {done.rows} rows recovered, {done.errors} with an error{kept}", sys.stdout)
+    say(f"{options.output}: {done.rows - done.errors} rows recovered, {done.errors} with an error{kept}", sys.stdout)
     return 0

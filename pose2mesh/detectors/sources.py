@@ -27,9 +27,11 @@ _NUMBERED = re.compile(r"(.*?)(\d{1,18})")
 
 def existing(source: str | Path) -> Path:
     """The path of a file or folder. Raises InputError where there is none, or the system does not let us see it."""
-    path = Path(source)
     try:
+        path = Path(source)
         path.stat()
+    except TypeError as error:
+        raise InputError(f"the source is {source!r:.60}; give the path of a file") from error
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # the last of names that hold a zero byte
         raise InputError(f"{path}: no such file or folder") from error
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a measurement was made on; a number without it says nothing."""
+"""The device to work on, and what a measurement was made on; a number without it says nothing."""
 
 import os
 import platform
@@ -8,7 +8,22 @@ from typing import Any
 import torch
 
 from pose2mesh import __version__
+from pose2mesh.errors import InputError
 from pose2mesh.ops import native
+
+
+def device_of(name: str) -> str:
+    """A device's name as torch takes it; auto is a GPU where there is one. Raises InputError for no device of here."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError) as error:
+        raise InputError(f"device is {name!r:.40}; give cpu, cuda, cuda:1 and so on, or auto") from error
+    if device.type == "cuda" and not (device.index or 0) < torch.cuda.device_count():
+        seen = f"{torch.cuda.device_count()} GPUs" if torch.cuda.is_available() else "no GPU"
+        raise InputError(f"device {name!r} asked for, but torch sees {seen}; use --device cpu")
+    return str(device)
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:

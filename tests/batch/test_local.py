@@ -220,3 +220,15 @@ def test_two_hundred_thousand_rows_in_flat_memory_and_a_kill(tmp_path):
     ids = ids_of(out)
     assert len(ids) == len(set(ids)) == 200_000
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1_500_000  # kB
+
+
+def test_rows_with_an_error_are_not_counted_as_recovered(tmp_path, capsys):
+    table = people(3)
+    keypoints = table.column("keypoints").to_pylist()
+    keypoints[1] = [0.0] * len(keypoints[1])
+    at = table.column_names.index("keypoints")
+    table = table.set_column(at, "keypoints", pa.array(keypoints, table.schema.field(at).type))
+    pq.write_table(table, tmp_path / "t.parquet")
+    arguments = [str(tmp_path / "t.parquet"), "-o", str(tmp_path / "out.parquet"), "--weights", "anny-key2mesh"]
+    assert main(["batch", *arguments]) == 0
+    assert "2 rows recovered, 1 with an error" in capsys.readouterr().out
