@@ -96,10 +96,10 @@ def load_network(name_or_path: str | Path = "anny-body", device: str | torch.dev
 def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device) -> BodyNetwork | ClassicLifter:
     """The same, PoseNet alone included."""
     tensors, settings = read_weights(name_or_path)
-    if settings["kind"] in _HELPERS:
-        raise InputError(f"{name_or_path} holds {_HELPERS[settings['kind']]}")
 
     def make() -> BodyNetwork | ClassicLifter:
+        if settings["kind"] in _HELPERS:
+            raise InputError(f"{name_or_path} holds {_HELPERS[settings['kind']]}")
         is_official = settings["kind"] in (official.KIND, official.POSENET_KIND)
         return official.build_official(tensors, settings) if is_official else build_network(settings)
 
