@@ -5,6 +5,7 @@ import os
 import sys
 from typing import TextIO
 
+_warned: set[str] = set()  # by this command
 TERMINATED = 143  # exit code: 128 + SIGTERM, as shells report it
 
 
@@ -16,6 +17,7 @@ def prepare() -> None:
     log = logging.getLogger("pose2mesh")
     if not log.handlers:
         log.addHandler(_Lines())
+    _warned.clear()
 
 
 def say(text: str, stream: TextIO) -> None:
@@ -47,7 +49,10 @@ def silence(stream: TextIO) -> None:
 
 
 class _Lines(logging.Handler):
-    """Warnings of the package as lines like its errors."""
+    """Warnings of the package as lines like its errors, each once: videos, for one, are read twice."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(f"pose2mesh: {record.levelname.lower()}: {' '.join(record.getMessage().splitlines())}", sys.stderr)
+        line = f"pose2mesh: {record.levelname.lower()}: {' '.join(record.getMessage().splitlines())}"
+        if line not in _warned:
+            _warned.add(line)
+            say(line, sys.stderr)

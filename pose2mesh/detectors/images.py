@@ -187,7 +187,7 @@ def list_folder(folder: Path) -> list[Path]:
     One kind only, because detectors write their keypoint files beside the pictures; pictures that move are among the
     pictures. Raises InputError when empty.
     """
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = sorted(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
     sure = tuple(suffix for suffix in KEYPOINT_SUFFIXES if suffix != ".txt")  # which may be labels or anything
     for suffixes in (IMAGE_SUFFIXES, VIDEO_SUFFIXES, sure, KEYPOINT_SUFFIXES):
         found = [path for path in files if has_suffix(path, suffixes)]

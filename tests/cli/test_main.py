@@ -9,7 +9,7 @@ import pytest
 
 import pose2mesh
 from pose2mesh.cli import main as command
-from pose2mesh.errors import FormatError, MachineError, Pose2MeshError
+from pose2mesh.errors import FormatError, MachineError, Pose2MeshError, warn
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -66,6 +66,19 @@ def test_our_errors_become_one_line_and_their_exit_code(error, code, monkeypatch
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err == "pose2mesh: error: " + str(error).replace("\n", " ") + "\n"
+
+
+def test_a_warning_is_one_line_once_in_each_command(monkeypatch, capsys):
+    def run(arguments):
+        for number in (1, 1, 2):
+            warn(f"{number} of 3 frames\ncannot be decoded")
+        return 0
+
+    replace_doctor(monkeypatch, run)
+    for _ in range(2):
+        assert command.main(["doctor"]) == 0
+        lines = [f"pose2mesh: warning: {number} of 3 frames cannot be decoded" for number in (1, 2)]
+        assert capsys.readouterr().err.splitlines() == lines
 
 
 def test_a_bug_shows_its_traceback(monkeypatch, capsys):

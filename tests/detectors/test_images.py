@@ -194,7 +194,9 @@ def test_folder_lists_one_kind_in_order(tmp_path):
     assert [p.name for p in list_folder(tmp_path)] == ["clip.mp4"]
     for name in ("b.PNG", "a.jpg"):
         (tmp_path / name).write_bytes(b"")
-    assert [p.name for p in list_folder(tmp_path)] == ["a.jpg", "b.PNG"]
+    (tmp_path / "c.png").symlink_to(tmp_path / "gone")  # which who reads it will tell
+    (tmp_path / "d.png").mkdir()
+    assert [p.name for p in list_folder(tmp_path)] == ["a.jpg", "b.PNG", "c.png"]
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="empty"):
         list_folder(tmp_path / "empty")
