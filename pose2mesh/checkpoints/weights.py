@@ -65,9 +65,9 @@ def read_weights(name_or_path: str | Path) -> tuple[dict[str, torch.Tensor], dic
     path = find_weights(name_or_path)
     try:
         with safe_open(path, framework="pt") as file:
-            settings = json.loads((file.metadata() or {})["network"])
+            settings = dict(json.loads((file.metadata() or {})["network"]))
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
-    except (SafetensorError, KeyError, ValueError, OSError, RecursionError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError, RecursionError) as error:
         remedy = "fetch or train them again"
         if path.name.endswith((".pth.tar", ".ckpt")):
             remedy = f"convert it: pose2mesh convert-checkpoint {path} --kind ... -o OUT.safetensors"

@@ -16,6 +16,7 @@ from pose2mesh.checkpoints import build_network, find_weights, load_network, rea
 from pose2mesh.checkpoints.build import DIGEST
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.hierarchy import hierarchy_digest, load_hierarchy
+from pose2mesh.training.initial import load_initial
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +114,8 @@ def test_foreign_settings_are_refused(tmp_path: Path, settings: str) -> None:
     save_file({"a": torch.zeros(2)}, path, metadata={"network": settings})
     with pytest.raises(FormatError, match=r"foreign\.safetensors"):
         load_network(path)
+    with pytest.raises(InputError, match=r"foreign\.safetensors"):  # training starts from them
+        load_initial(build_network(tiny_settings()), tiny_settings(), str(path))
 
 
 def test_settings_that_name_what_does_not_exist_are_bad_input(tmp_path: Path) -> None:
