@@ -86,6 +86,8 @@ def _explained(source: Path | bytes, kind: str, remedy: str) -> Iterator[None]:
         yield
     except FormatError as error:
         raise FormatError(f"{where}: {error}{end}") from error
+    except PermissionError as error:
+        raise FormatError(f"{where} cannot be read: {error.strerror}{end}") from error
     except _DAMAGE as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__  # numpy explains itself in paragraphs
         raise FormatError(f"{where} is damaged or no {kind} file: {reason}{end}") from error

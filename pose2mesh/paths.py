@@ -24,6 +24,7 @@ _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG}
 _NAME_ERRORS = {errno.ENAMETOOLONG, errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ELOOP, errno.EINVAL}
+_NAME_ERRORS |= {errno.EACCES, errno.EPERM}  # a place that is not ours
 _HOST = f"{zlib.crc32(socket.gethostname().encode()):08x}"  # short and plain, whatever the machine is called
 _TEMPORARY = re.compile(r"\.tmp\.([0-9a-f]{8})\.(\d+)\.\d+$")  # host, process, thread
 _LONGEST_NAME = 200  # bytes of the name that a temporary name repeats; its ending fits into the 255 of file systems

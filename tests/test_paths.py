@@ -1,5 +1,6 @@
 """Search order of data files, and writes that survive a kill, an error and a full disk."""
 
+import errno
 import os
 import random
 import signal
@@ -222,3 +223,9 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path):
     paths._swept.clear()
     paths.write_with(tmp_path / "b.bin", lambda stream: stream.write(b"x"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.bin", "b.bin"]
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EPERM])
+def test_a_place_that_is_not_ours_is_bad_input(number, tmp_path):
+    refused = paths.explained(PermissionError(number, os.strerror(number)), tmp_path / "a.npz")
+    assert isinstance(refused, InputError) and str(refused).endswith("give another place")

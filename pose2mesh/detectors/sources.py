@@ -1,10 +1,12 @@
 """What a prediction can start from: files and folders by their kind, frames in a row, and plain arrays."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from math import gcd
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,8 @@ def existing(source: str | Path) -> Path:
     """The path of a file or folder. Raises InputError where there is none, or the system does not let us see it."""
     try:
         path = Path(source)
-        path.stat()
+        if S_ISDIR(path.stat().st_mode):
+            os.scandir(path).close()
     except TypeError as error:
         raise InputError(f"the source is {source!r:.60}; give the path of a file") from error
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # the last of names that hold a zero byte

@@ -22,7 +22,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise FormatError(f"{path} is larger than 200 kB; that is no configuration")
     try:
         content = parse_yaml(path.read_text(encoding="utf-8"))
-    except (*NO_YAML, OSError) as error:
+    except OSError as error:
+        raise FormatError(f"{path} cannot be read ({error.strerror})") from error
+    except NO_YAML as error:
         raise FormatError(f"{path} is not valid YAML: {str(error).partition(chr(10))[0]}") from error
     if not isinstance(content, dict):
         raise FormatError(f"{path} must hold a mapping of settings")

@@ -1,5 +1,6 @@
 """`predict` with the parameter network: rotations and shape in the files, refining, and what cannot be refined."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tiny_adaptation import people
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import find_weights
 from pose2mesh.cli.main import main
+from pose2mesh.detectors import sources
 from pose2mesh.exporters import load_people
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import joint_set
@@ -86,3 +88,16 @@ def test_inputs_may_stand_on_both_sides_of_options(tmp_path):
         np.save(tmp_path / f"{name}.npy", people(1))
     assert main(["predict", f"{tmp_path}/a.npy", "-o", f"{tmp_path}/out", f"{tmp_path}/b.npy", "--save", "npz"]) == 0
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.npz", "b.npz"]
+
+
+def test_a_folder_that_may_not_be_listed_is_told_and_the_others_go_on(tmp_path, monkeypatch, capsys):
+    np.save(tmp_path / "a.npy", people(1))
+    (tmp_path / "closed").mkdir()
+
+    def refuse(path):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(sources.os, "scandir", refuse)  # the superuser may list everything
+    assert main(["predict", f"{tmp_path}/closed", f"{tmp_path}/a.npy", "-o", f"{tmp_path}/out", "--save", "npz"]) == 2
+    assert capsys.readouterr().err == f"pose2mesh: error: {tmp_path}/closed: cannot be read (Permission denied)\n"
+    assert (tmp_path / "out" / "a.npz").is_file()
