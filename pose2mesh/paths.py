@@ -130,6 +130,14 @@ def check_writable(path: str | os.PathLike) -> None:
     temporary.unlink()
 
 
+def check_results_folder(folder: Path, where: str) -> None:
+    """Raise InputError, beginning with `where`, for a place that can be no folder with results; nothing is made."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not (existing.is_dir() and os.access(existing, os.W_OK | os.X_OK)):
+        fault = "may not be written to" if existing.is_dir() else "is a file, not a folder"
+        raise InputError(f"{where}: {existing} {fault}; name another")
+
+
 def not_over(output: str | os.PathLike, *inputs: str | os.PathLike) -> None:
     """Raise InputError where an output, a file or a folder that is emptied, would take the place of an input."""
     place = Path(output).resolve()

@@ -9,6 +9,7 @@ from pose2mesh.cli.arguments import Parser
 from pose2mesh.cli.predict import load_model
 from pose2mesh.cli.writing import write_png, write_side_view
 from pose2mesh.errors import InputError
+from pose2mesh.paths import check_results_folder
 from pose2mesh.types import Motion
 
 _SUMMARY = 420  # pixels of its height
@@ -32,8 +33,7 @@ def run(arguments: list[str]) -> int:
     parser.add_argument("--kind", choices=("body", "hand"), default="body", help="what to recover (default: body)")
     parser.add_argument("--weights", metavar="NAME|PATH", help="shipped name or file (default: those of the kind)")
     options = parser.parse_args(arguments)
-    if options.output.exists() and not options.output.is_dir():
-        raise InputError(f"{options.output}: is a file; -o takes a folder")
+    check_results_folder(options.output, f"-o {options.output}")
     model = load_model(options.kind, options.weights, None, "cpu")
     if options.kind == "hand":
         recover_hands(model, options.output)

@@ -16,6 +16,7 @@ from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
 from pose2mesh.detectors import get_detector
 from pose2mesh.detectors.images import is_keypoint_file
 from pose2mesh.errors import InputError, NoPersonFoundError
+from pose2mesh.paths import check_results_folder
 from pose2mesh.plugins import check_name
 from pose2mesh.rendering.scene import OVERLAYS
 
@@ -190,8 +191,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     options.inputs += options.img_folder
     if not options.inputs:
         raise InputError("no input given; name pictures, folders, videos or keypoint files")
-    if options.output.exists() and not options.output.is_dir():
-        raise InputError(f"{options.output}: is a file; -o takes a folder")
+    check_results_folder(options.output, f"-o {options.output}")
     if options.joint_set is not None:
         from pose2mesh.skeletons import joint_set
 

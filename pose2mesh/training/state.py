@@ -1,7 +1,6 @@
 """Everything a run needs to go on exactly where it stopped, in one atomic file of tensors and plain values."""
 
 import io
-import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import torch
 from pose2mesh import __version__
 from pose2mesh.checkpoints.tensors import load_tensors
 from pose2mesh.errors import FormatError, InputError
-from pose2mesh.paths import write_bytes
+from pose2mesh.paths import check_results_folder, write_bytes
 
 _CONTENT = {"stage", "step", "finished", "skipped", "parts", "config", "processes", "seconds"}
 
@@ -43,11 +42,8 @@ def versions() -> dict[str, str]:
 
 def check_folder(name: str) -> Path:
     """The folder that a run is to write. Raises InputError where it cannot be, before hours are spent."""
-    path = Path(name)
-    existing = next(place for place in (path, *path.absolute().parents) if place.exists())
-    if not (existing.is_dir() and os.access(existing, os.W_OK)):
-        raise InputError(f"output={name}: {existing} is no folder that may be written to; name another")
-    return path
+    check_results_folder(Path(name), f"output={name}")
+    return Path(name)
 
 
 def make_folder(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from tiny_adaptation import people
 
+from pose2mesh import paths
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.checkpoints import find_weights
 from pose2mesh.cli.main import main
@@ -94,10 +96,28 @@ def test_a_folder_that_may_not_be_listed_is_told_and_the_others_go_on(tmp_path, 
     np.save(tmp_path / "a.npy", people(1))
     (tmp_path / "closed").mkdir()
 
-    def refuse(path):
-        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+    listed = os.scandir
+
+    def refuse(path="."):
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listed(path)
 
     monkeypatch.setattr(sources.os, "scandir", refuse)  # the superuser may list everything
     assert main(["predict", f"{tmp_path}/closed", f"{tmp_path}/a.npy", "-o", f"{tmp_path}/out", "--save", "npz"]) == 2
     assert capsys.readouterr().err == f"pose2mesh: error: {tmp_path}/closed: cannot be read (Permission denied)\n"
     assert (tmp_path / "out" / "a.npz").is_file()
+
+
+@pytest.mark.parametrize("command", ["predict {}/a.npy", "demo"])
+def test_a_place_for_no_results_is_told_before_the_work(tmp_path, monkeypatch, capsys, command):
+    monkeypatch.setattr(Pose2Mesh, "from_pretrained", lambda *_: pytest.fail("it began"))
+    np.save(tmp_path / "a.npy", people(1))
+    (tmp_path / "file").touch()
+    file, closed = "is a file, not a folder; name another", "may not be written to; name another"
+    for out, fault in (("file", file), ("file/below", file), ("closed/below", closed)):
+        if fault == closed:
+            monkeypatch.setattr(paths.os, "access", lambda path, mode: Path(path) != tmp_path)
+        assert main([*command.format(tmp_path).split(), "-o", f"{tmp_path}/{out}"]) == 2
+        shown = capsys.readouterr().err
+        assert f"-o {tmp_path}/{out}: " in shown and fault in shown
