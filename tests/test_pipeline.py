@@ -69,6 +69,8 @@ def test_what_is_no_detector_and_no_batch_size_is_named(model, photo):
     for wrong in (None, 3):
         with pytest.raises(InputError, match=f"detector is {wrong}; give a name"):
             model.predict(photo, detector=wrong)
+    with pytest.raises(InputError, match="unknown detector 'blazeposs'; did you mean blazepose"):
+        model.predict(person(), detector="blazeposs")  # keypoints, which need none
     with pytest.raises(InputError, match=r"batch size is 2\.5; it must be a whole number"):
         model.predict(person(), batch_size=2.5)
 

@@ -203,6 +203,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
         options.subject = parse_subject(options.subject)
         known_shape(options.subject)  # a contradiction is told before any work
+        if not options.fit:
+            raise InputError("--subject is what the fit knows of a body; leave --no-fit out")
     options.finder = options.detector
     if not 0 <= options.min_score <= 1:
         raise InputError(f"--min-score is {options.min_score:g}; it goes from 0 to 1")

@@ -9,6 +9,7 @@ import numpy as np
 from pose2mesh.detectors import Chosen, Detector
 from pose2mesh.detectors.intrinsics import IntrinsicsLike, as_intrinsics
 from pose2mesh.errors import InputError
+from pose2mesh.plugins import check_name
 from pose2mesh.types import Intrinsics, Keypoints2D, Subject
 
 _LEAST_FOCAL = 0.1  # of a picture's longest side: beyond 157 degrees no pinhole sees
@@ -38,6 +39,8 @@ class Told(NamedTuple):
         known = None if intrinsics is None else as_intrinsics(intrinsics)
         if not isinstance(detector, str | Detector):
             raise InputError(f"detector is {detector!r:.60}; give a name, such as auto, or one with detect(image)")
+        if isinstance(detector, str):
+            check_name("detector", detector)  # also of keypoints, which need none
         if not isinstance(subject, Subject | None):
             raise InputError(f"subject is {subject!r:.60}; give a Subject, as in Subject(age=8, height=1.2)")
         if image_size is not None:

@@ -268,6 +268,7 @@ BAD_ARGUMENTS = [
     (["predict", "IN", "-o", "OUT", "--batch-size", "0"], "batch-size"),
     (["predict", "IN", "-o", "OUT", "--joint-set", "dog12"], "dog12"),
     (["predict", "IN", "-o", "OUT", "--detector", "yolo"], "yolo"),
+    (["predict", "IN", "-o", "OUT", "--subject", "age=8", "--no-fit"], "--no-fit"),
 ]
 
 
