@@ -66,12 +66,13 @@ class OverTime:
         told = Told.checked(joint_set, detector, None, intrinsics, image_size, subject)
         tracker = tracker or IdentityTracker()
         chunk, taken = [], 0
-        find = frame_finder(self._detector(told.detector))
+        find = None  # keypoint files need no detector
         for timed in self._timed(existing(source), told):
             if timed.index < start:
                 continue
             frame = timed.frame
             if frame is None:
+                find = find or frame_finder(self._detector(told.detector))
                 found = find(timed.image, timed.time)
                 frame = Frame(f"{Path(source).stem}_{timed.index:06d}", replace(found, tracks=None))
             chunk.append((timed, self._numbered(frame, timed.time, told, tracker, str(source))))
