@@ -54,6 +54,14 @@ def rise_on_cuda(run, device: torch.device) -> float:
     return (torch.cuda.max_memory_allocated(device) - before) / 1e6
 
 
+def peak_of_process_mb() -> float:
+    """The largest resident set since the program began, 0 where the system does not tell.
+
+    Not `ru_maxrss`, which Windows lacks and which begins with that of the process that started this one.
+    """
+    return _status_mb("VmHWM") if _STATUS.exists() else 0.0
+
+
 def _rise_of_resident_set(run) -> float:
     ctypes.CDLL(None).malloc_trim(0)  # give back what was freed, or it would be reused uncounted
     _RESET.write_text("5")  # from now on the peak is counted anew

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 
 from pose2mesh.batch.recover import COLUMNS, import_pyarrow, recover
+from pose2mesh.benchmarks.memory import peak_of_process_mb
 from pose2mesh.benchmarks.report import markdown
 from pose2mesh.pipeline import Pose2Mesh
 
@@ -36,7 +36,7 @@ class TableRow:
     processes: int  # at once, on rows of their own
     rows_per_s: float  # by the clock on the wall, of the slowest
     rows_per_cpu_s: float  # by processor time: on a busy machine nearer to a quiet one
-    peak_mb: float  # resident set of a process, most of all
+    peak_mb: float  # resident set of a process, most of all; 0 where the system does not tell
     row_bytes: float  # of results
     core_hours_of_1e9: float  # projected from rows_per_cpu_s
 
@@ -91,7 +91,7 @@ def _work(weights: str, batch: int, threads: int, rows: int) -> tuple[float, flo
     wall, processor = time.perf_counter(), time.process_time()
     found = recover(people, model, batch)
     times = time.perf_counter() - wall, time.process_time() - processor
-    return *times, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, found.nbytes / rows
+    return *times, peak_of_process_mb(), found.nbytes / rows
 
 
 def _people(count: int):
