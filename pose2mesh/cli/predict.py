@@ -4,9 +4,8 @@ import argparse
 import gc
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from pose2mesh.cli.arguments import Parser, add_camera_options, camera_of, positive, shard_of_text
@@ -14,7 +13,6 @@ from pose2mesh.cli.console import say
 from pose2mesh.cli.predict_video import MOTION_FORMATS
 from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
 from pose2mesh.detectors import get_detector
-from pose2mesh.detectors.images import is_keypoint_file
 from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.paths import check_results_folder
 from pose2mesh.plugins import check_name
@@ -47,8 +45,6 @@ def run(arguments: list[str]) -> int:
     shard, count = options.shard
     work = list(zip(files, stems, strict=True))[shard::count]
     if work:
-        if any(not is_keypoint_file(file) for file, _ in work):
-            Thread(target=_load_detector, args=(options.detector, options.kind), daemon=True).start()
         weights = options.weights or (REFINED_WEIGHTS if options.refine else None)
         model = load_model(options.kind, weights, options.hand_weights, options.device)
         model = model.refined() if options.refine else model
@@ -62,13 +58,6 @@ def run(arguments: list[str]) -> int:
                 except InputError as error:
                     failures += _report(error, options.min_score)
     return InputError.exit_code if failures else 0
-
-
-def _load_detector(name: str, kind: str) -> None:
-    """Load a bundled detector's networks, which are kept, while another thread imports torch."""
-    with suppress(Exception):  # told when the detector is asked for
-        if name in ("auto", "blazepose"):
-            get_detector(name, kind)
 
 
 def _progress(work: list[tuple[Path, str]]):
