@@ -24,7 +24,7 @@ from pose2mesh.ops import freeze
 from pose2mesh.paths import write_bytes
 
 AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
-_HELPERS = {  # networks that take no keypoints, and what to do with them
+_WITHOUT_KEYPOINTS = {  # kinds of networks, and what to give instead
     "temporal": "a network over time, which answers no single frame; give weights that do, such as anny-body "
     "(videos use these by themselves; assets/configs/test_motion.yaml measures it: temporal=FILE)",
     "pose_prior": "a prior of poses, which takes no keypoints; give a network's weights, such as anny-body",
@@ -98,8 +98,8 @@ def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device)
     tensors, settings = read_weights(name_or_path)
 
     def make() -> BodyNetwork | ClassicLifter:
-        if settings["kind"] in _HELPERS:
-            raise InputError(f"{name_or_path} holds {_HELPERS[settings['kind']]}")
+        if settings["kind"] in _WITHOUT_KEYPOINTS:
+            raise InputError(f"{name_or_path} holds {_WITHOUT_KEYPOINTS[settings['kind']]}")
         is_official = settings["kind"] in (official.KIND, official.POSENET_KIND)
         return official.build_official(tensors, settings) if is_official else build_network(settings)
 
@@ -126,11 +126,10 @@ def fill(make: Callable[[], AnyNetwork], tensors: dict[str, torch.Tensor], sourc
 class _Undrawn(TorchFunctionMode):
     """Fresh weights stay as the memory is, for those of the file replace them all: drawing takes a twentieth second."""
 
+    _DRAWS = (torch.Tensor.uniform_, torch.Tensor.normal_)
+
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return args[0] if func in _DRAWS else func(*args, **(kwargs or {}))
-
-
-_DRAWS = (torch.Tensor.uniform_, torch.Tensor.normal_)
+        return args[0] if func in self._DRAWS else func(*args, **(kwargs or {}))
 
 
 @contextmanager

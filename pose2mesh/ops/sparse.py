@@ -29,7 +29,8 @@ class SparseOperator(nn.Module):
 
     def __init__(self, crow: Tensor, col: Tensor, values: Tensor, shape: tuple[int, int], *, persistent: bool = False):
         super().__init__()
-        self.shape, self._is_saved = (int(shape[0]), int(shape[1])), persistent
+        self.shape = (int(shape[0]), int(shape[1]))
+        self._is_saved = persistent
         self.register_buffer("crow", crow.to(torch.int32), persistent=persistent)
         self.register_buffer("col", col.to(torch.int32), persistent=persistent)
         self.register_buffer("values", values.to(torch.float32), persistent=persistent)

@@ -37,20 +37,6 @@ for path in bad:
 good = read_pickle(good, ["v_template"])["v_template"].tolist()
 print(json.dumps({"events": sorted(seen), "results": results, "good": good}))
 """
-# Unpickles each file the plain way and notes whether the canary appeared, to prove that it would have run.
-READ_PLAINLY = """
-import pickle, sys
-from pathlib import Path
-canary, *files = map(Path, sys.argv[1:])
-for path in files:
-    try:
-        pickle.loads(path.read_bytes())
-    except Exception:
-        pass
-    if canary.exists():
-        path.with_suffix(".ran").touch()
-        canary.unlink()
-"""
 
 
 def write_all(folder: Path, files: dict[str, bytes]) -> list[str]:
@@ -81,11 +67,11 @@ def test_malicious_files_are_refused_and_nothing_runs(tmp_path):
 def test_a_plain_unpickler_would_have_run_them(tmp_path):
     canary = tmp_path / "canary"
     files = runnable(str(canary))
-    paths = write_all(tmp_path, files)
-    program = [sys.executable, "-c", READ_PLAINLY, str(canary), *paths]
-    subprocess.run(program, capture_output=True, timeout=120, cwd=tmp_path)
-    ran = {path.stem for path in tmp_path.glob("*.ran")}
-    assert [name for name, path in zip(files, paths, strict=True) if Path(path).stem not in ran] == []
+    for name, path in zip(files, write_all(tmp_path, files), strict=True):
+        # Python's own command that shows a pickle's content, in a process of its own
+        subprocess.run([sys.executable, "-m", "pickle", path], capture_output=True, timeout=120, cwd=tmp_path)
+        assert canary.exists(), name
+        canary.unlink()
 
 
 def test_each_is_refused_within_two_seconds(tmp_path):
