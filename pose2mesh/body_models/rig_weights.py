@@ -2,7 +2,7 @@
 
 Anny has up to nine. Eight of them are the heaviest, scaled to one. Four are not enough for that around shoulders and
 neck, so there they were fitted to where the full weights put the vertex over recorded poses
-(`tools/assets/baking_rig.py`).
+(`rig_fit.py`, `tools/assets/baking_rig.py`).
 """
 
 from pathlib import Path

@@ -130,7 +130,8 @@ def _save(motion: Motion, folder: Path, formats: list[str], options: argparse.Na
         if suffix in formats:
             motion.save(folder / name)
     if "html" in formats:
-        motion_page(motion, folder / "animation.html", folder.name)
+        glb = (folder / "animation.glb").read_bytes() if "glb" in formats else None
+        motion_page(motion, folder / "animation.html", folder.name, glb)
     if "bvh" in formats:
         for track in motion.tracks:
             motion.only(track).save(folder / f"animation_{track}.bvh")

@@ -12,9 +12,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from pose2mesh import __version__
-from pose2mesh.body_models.rig_weights import load_skin_weights
 from pose2mesh.errors import InputError, optional_import
 from pose2mesh.exporters.character import Character, characters
+from pose2mesh.exporters.skin import skin_of
 from pose2mesh.geometry.surface import vertex_normals
 from pose2mesh.paths import write_bytes
 from pose2mesh.rendering.shading import SKIN, linear_from_srgb
@@ -95,13 +95,12 @@ class _Scene:
             self.document.nodes.append(self.make.Node(name=name, translation=place.tolist(), children=children))
 
     def _add_mesh(self, character: Character, weights_per_vertex: int) -> None:
-        vertices = character.vertices.astype(np.float32)
+        (bones, weights), vertices = skin_of(character, weights_per_vertex)
         faces = character.body.faces.numpy()
         attributes = self.make.Attributes(
             POSITION=self._accessor(vertices, "VEC3", _ARRAY_BUFFER, has_bounds=True),
             NORMAL=self._accessor(vertex_normals(vertices, faces), "VEC3", _ARRAY_BUFFER),
         )
-        bones, weights = load_skin_weights(character.body, weights_per_vertex)
         bones = np.where(weights > 0, bones, 0).astype(np.uint8)  # the validator wants 0 where the weight is 0
         weights = weights.astype(np.float32)
         for part in range(weights_per_vertex // 4):

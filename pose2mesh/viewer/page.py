@@ -64,13 +64,14 @@ def glb_page(content: bytes, path: str | Path, title: str = "pose2mesh") -> Path
     return _write({"models": [{"name": title, "glb": _text(content)}]}, path, title)
 
 
-def motion_page(motion: Motion, path: str | Path, title: str = "pose2mesh") -> Path:
-    """Write people over time as a page that plays them, atomically. Returns the path.
+def motion_page(motion: Motion, path: str | Path, title: str = "pose2mesh", glb: bytes | None = None) -> Path:
+    """Write people over time as a page that plays them, atomically; `glb` is what `write_glb` made of them, if it did.
 
     Raises InputError for a malformed motion or another body than Anny, MissingDependencyError without pygltflib.
     """
     check_motion(motion)
-    model = {"name": title, "glb": _text(glb_bytes(motion)), "colors": [list(tint) for tint in TINTS]}
+    glb = glb_bytes(motion) if glb is None else glb
+    model = {"name": title, "glb": _text(glb), "colors": [list(tint) for tint in TINTS]}
     return _write({"models": [model]}, path, title)
 
 

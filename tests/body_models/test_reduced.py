@@ -22,7 +22,8 @@ def test_equals_the_full_forward(joint_set: str) -> None:
     betas, captured = 2 * torch.randn(6, body.num_shape), random_rotmats(6, 19)
     full = body(betas, body.expand_pose(captured)).vertices
     groups = body.expand_groups(captured)
-    joints = torch.as_tensor(body.joint_regressor(joint_set)) @ full
+    # some processors add 13,718 float32 terms one after another, which is 1e-5 off by itself
+    joints = torch.as_tensor(body.joint_regressor(joint_set)).double() @ full.double()
     assert (reduced.skin(betas, groups) - full[:, ids]).abs().max() < 1e-5
     assert (reduced.joints(betas, groups) - joints).abs().max() < 1e-5
 
