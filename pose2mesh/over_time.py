@@ -13,7 +13,8 @@ from pose2mesh.detectors.readers import Frame, read_keypoints
 from pose2mesh.detectors.sources import FPS, Entry, existing, frame_numbers, frames_of, is_sequence, sequence_info
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.video_files import VideoFrame, is_video
-from pose2mesh.fitting.people import Outputs
+from pose2mesh.errors import InputError
+from pose2mesh.fitting.people import Outputs, check_wishes
 from pose2mesh.tracking import IdentityTracker, Tracker
 from pose2mesh.types import Keypoints2D, Motion, Subject
 
@@ -64,6 +65,9 @@ class OverTime:
         has no people.
         """
         told = Told.checked(joint_set, detector, None, intrinsics, image_size, subject)
+        check_wishes(outputs, fit)
+        if not isinstance(tracker, Tracker | None):
+            raise InputError(f"tracker is {tracker!r:.60}; it must have update(keypoints, time)")
         tracker = tracker or IdentityTracker()
         chunk, taken = [], 0
         find = None  # keypoint files need no detector
@@ -111,6 +115,7 @@ class OverTime:
         NoPersonFoundError when nobody is found in any frame, and InputError for weights that recover no body.
         """
         builder, fit = self.motion_builder(), options.pop("fit", True)
+        check_wishes("mesh", fit)
         found = self.track(source, **options, **builder.wants(smooth, fit, options.get("subject")))
         rows = [builder.rows([(frame.index, frame.time, frame.people)]) for frame in found]
         fps, pictures = sequence_info(Path(source))[0], Path(source)

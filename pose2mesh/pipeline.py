@@ -23,7 +23,7 @@ from pose2mesh.fitting.people import (
     Outputs,
     answers_of,
     assemble_people,
-    check_outputs,
+    check_wishes,
     faces_of_sides,
     rays_of,
 )
@@ -151,7 +151,7 @@ class Pose2Mesh(OverTime):
         a file or picture, people with too few visible joints are left out as long as somebody remains.
         """
         told = Told.checked(joint_set, detector, handedness, intrinsics, image_size, subject)
-        check_outputs(outputs)
+        check_wishes(outputs, fit)
         if not isinstance(source, str | Path):
             if (image := picture_of(source)) is not None:
                 found = self._as_told(self._detect(image, detector), told, "the picture")
@@ -186,7 +186,7 @@ class Pose2Mesh(OverTime):
         file of several frames such a frame has an empty list of people.
         """
         told = Told.checked(joint_set, detector, handedness, intrinsics, image_size, subject)
-        check_outputs(outputs)
+        check_wishes(outputs, fit)
         for path in expand_inputs(inputs):
             frames = self._frames(path, told)
             if not is_video(path):

@@ -75,6 +75,19 @@ def test_what_is_no_detector_and_no_batch_size_is_named(model, photo):
         model.predict(person(), batch_size=2.5)
 
 
+def test_arguments_of_another_kind_are_named(model, tmp_path):
+    wrong = {
+        "fit is 'no'; it must be True or False": lambda: model.predict(person(), fit="no"),
+        "handedness is 5; it must be left or right": lambda: model.predict(person(), handedness=5),
+        "the source is 5; give the path of a file": lambda: list(model.predict_frames(5)),
+        "tracker is 'bytetrack'; it must have update": lambda: list(model.track(tmp_path, tracker="bytetrack")),
+        "weights are 5; give a name": lambda: Pose2Mesh.from_pretrained(5),
+    }
+    for message, call in wrong.items():
+        with pytest.raises(InputError, match=message):
+            call()
+
+
 def test_batch_equals_single_whatever_the_batch_size(model):
     people = np.stack([person(i) for i in range(5)])
     expected = [model.predict(one)[0] for one in people]

@@ -43,7 +43,9 @@ def save_weights(
 
 
 def find_weights(name_or_path: str | Path) -> Path:
-    """A path as given, or the shipped weights of that name. Raises MissingFileError."""
+    """A path as given, or the shipped weights of that name. Raises MissingFileError, InputError for neither."""
+    if not isinstance(name_or_path, str | Path):
+        raise InputError(f"weights are {name_or_path!r:.60}; give a name, such as anny-body, or the path of a file")
     path = Path(name_or_path)
     if path.is_file():
         return path

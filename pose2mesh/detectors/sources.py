@@ -52,7 +52,7 @@ def file_of(source: str | Path) -> Path:
 
 def expand_inputs(inputs: str | Path | Iterable[str | Path]) -> Iterator[Path]:
     """Files behind the inputs, or the only one: folders are listed, others must be of a known kind, else InputError."""
-    for path in map(existing, [inputs] if isinstance(inputs, str | Path) else inputs):
+    for path in map(existing, inputs if isinstance(inputs, Iterable) and not isinstance(inputs, str) else [inputs]):
         if path.is_dir():
             yield from list_folder(path)
         elif is_image(path) or is_video(path) or is_keypoint_file(path):

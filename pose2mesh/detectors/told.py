@@ -41,6 +41,8 @@ class Told(NamedTuple):
             raise InputError(f"detector is {detector!r:.60}; give a name, such as auto, or one with detect(image)")
         if isinstance(detector, str):
             check_name("detector", detector)  # also of keypoints, which need none
+        if not (handedness is None or np.iterable(handedness)):
+            raise InputError(f"handedness is {handedness!r:.60}; it must be left or right, or a word for each hand")
         if not isinstance(subject, Subject | None):
             raise InputError(f"subject is {subject!r:.60}; give a Subject, as in Subject(age=8, height=1.2)")
         if image_size is not None:

@@ -9,7 +9,7 @@ pair is who is settled anew by the ways that they had before, as soon as these l
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -30,6 +30,7 @@ _DOUBLE_SECONDS = 0.3  # for which a find that drifted away may live on beside t
 _GONE_SECONDS = 0.1  # without a find, after which somebody has vanished; and more than one frame, for one is missed
 
 
+@runtime_checkable
 class Tracker(Protocol):
     """Anything that numbers people over time; one object per video."""
 

@@ -38,7 +38,8 @@ def with_handedness(hands: Keypoints2D, handedness: str | Sequence[str] | None, 
             f"{where}: {count} hands and nothing tells left from right; "
             "give handedness=('left', 'right', ...) with one word for each, or one for all"
         )
-    given = (handedness or "right",) * count if handedness is None or isinstance(handedness, str) else handedness
+    handedness = "right" if handedness is None else handedness
+    given = (handedness,) * count if isinstance(handedness, str) else handedness
     return replace(hands, handedness=check_sides(tuple(given), count, where))
 
 
