@@ -89,7 +89,8 @@ def test_parts_of_a_batch_agree(body: AnnyBody, whole: SyntheticBodies) -> None:
     """All vertices asked for: the joints are their regression, and the body in full gives the same."""
     batch = whole[0]
     regressor = torch.as_tensor(body.joint_regressor("coco19"))
-    assert (regressor @ batch.vertices - batch.joints).abs().max() < 1e-5
+    # double, for some processors sum 13,718 float32 terms 1e-5 off
+    assert (regressor.double() @ batch.vertices.double() - batch.joints).abs().max() < 1e-5
     assert batch.joints[:, 17].abs().max() == 0  # the pelvis is the origin
     full = body(batch.betas, body.expand_pose(batch.rotations)).vertices
     pelvis = (regressor @ full)[:, 17:18]

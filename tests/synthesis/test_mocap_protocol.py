@@ -68,7 +68,8 @@ def test_limit_takes_the_first_samples(protocol: MocapProtocol) -> None:
 def test_ground_truth_is_consistent(protocol: MocapProtocol) -> None:
     batch = everything(protocol, 64)
     regressor = torch.as_tensor(protocol.body.joint_regressor("coco19"))
-    assert (regressor @ batch.vertices - batch.joints).abs().max() < 1e-5
+    # double, for some processors sum 13,718 float32 terms 1e-5 off
+    assert (regressor.double() @ batch.vertices.double() - batch.joints).abs().max() < 1e-5
     hips = (batch.joints[:, 11] + batch.joints[:, 12]) / 2
     assert hips.abs().max() < 1e-6  # the pelvis is mid hips and the origin
     shifted = batch.joints[:, :17].double() + torch.stack([torch.zeros(4), torch.zeros(4), batch.distance], -1)[:, None]

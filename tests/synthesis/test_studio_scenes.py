@@ -40,7 +40,7 @@ def test_the_truth_is_relative_to_the_pelvis_which_the_camera_aims_at(scene):
     np.testing.assert_allclose(joints["pelvis"], 0, atol=1e-6)
     np.testing.assert_allclose(scene.truth.camera.project(joints["pelvis"]), SIDE / 2, atol=1e-3)
     regressed = load_anny_body().joint_regressor("coco19") @ scene.truth.vertices
-    np.testing.assert_allclose(scene.truth.joints, regressed, atol=1e-5)
+    np.testing.assert_allclose(scene.truth.joints, regressed, atol=5e-5)  # some processors sum float32 1e-5 off
 
 
 def test_the_figure_turns_to_its_left(body, scene):
