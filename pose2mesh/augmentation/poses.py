@@ -14,11 +14,8 @@ from torch import Generator, Tensor
 from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative
 from pose2mesh.geometry.chains import relative_rotations, world_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
-from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
+from pose2mesh.skeletons import MIRROR_BONES, MOTION_BONES, MOTION_PARENTS
 
-MIRROR_BONES = tuple(
-    MOTION_BONES.index(b[:-1] + {"L": "R", "R": "L"}[b[-1]]) if b[-2] == "." else i for i, b in enumerate(MOTION_BONES)
-)
 _PARTS = {  # bones that always travel together when limbs are recombined
     "trunk": (1, 2, 3, 4), "left_arm": (5, 6, 7, 8), "right_arm": (12, 13, 14, 15),
     "left_leg": (9, 10, 11), "right_leg": (16, 17, 18),

@@ -11,7 +11,7 @@ from pose2mesh.body_models.baked_files import read_baked
 from pose2mesh.body_models.linear_blend import LinearBlendBody
 from pose2mesh.geometry.chains import relative_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
-from pose2mesh.skeletons import MOTION_BONES
+from pose2mesh.skeletons import MIRROR_BONES, MOTION_BONES
 
 # bone -> (from, to, fraction): a rotation part of the way between two captured bones
 _BETWEEN = {
@@ -97,6 +97,12 @@ def _half_twist(relative: Tensor, axis: Tensor) -> Tensor:
     trace = relative.diagonal(dim1=-2, dim2=-1).sum(-1)
     angle = 2 * torch.atan2((vector * axis).sum(-1), 1 + trace)  # [B, n]
     return 0.5 * angle[..., None] * axis
+
+
+def mirror_rotations(rotations: Tensor) -> Tensor:
+    """World rotations [B,19,3,3] of the pose in the mirror, left and right exchanged; the body itself is symmetric."""
+    mirror = torch.diag(rotations.new_tensor([-1, 1, 1]))
+    return mirror @ rotations[:, list(MIRROR_BONES)] @ mirror
 
 
 def load_anny_body(path: str | Path | None = None) -> AnnyBody:

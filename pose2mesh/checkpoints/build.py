@@ -189,7 +189,10 @@ def _build_key2mesh(settings: dict[str, Any], body: LinearBlendBody) -> Key2Mesh
     else:
         features = PoseFeatures(len(joints), lifter["width"], lifter["blocks"])
         head = nn.Linear(lifter["width"], outputs)
-    return Key2Mesh(features, head, decoder, joint_set=joints.name)
+    mirrored = bool(parameters.get("mirrored", False))
+    if mirrored and not decoder.is_fitted:
+        raise InputError("network.parameters.mirrored: it is for anny-body; leave it out")
+    return Key2Mesh(features, head, decoder, joint_set=joints.name, mirrored=mirrored)
 
 
 def finest_vertex_ids(settings: dict[str, Any]) -> np.ndarray:

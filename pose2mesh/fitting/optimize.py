@@ -145,7 +145,7 @@ class RefinedNetwork:
 
     def __call__(self, keypoints: Tensor) -> BodyPrediction:
         """keypoints [B,J,3] (pixels, confidence) to BodyPrediction."""
-        start = self.network.estimate(self.network.lifter.features(keypoints))
+        start = self.network.parameters_of(keypoints)
         return self.network.decoder(self.fitter.refine(keypoints, start, self.settings))
 
 

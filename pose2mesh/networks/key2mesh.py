@@ -13,6 +13,8 @@ from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.body_decoders import BodyDecoder
 from pose2mesh.networks.lifter import PoseFeatures, estimate_parameters, start_at_rest
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
+from pose2mesh.skeletons import joint_set as find_joint_set
+from pose2mesh.skeletons import mirror_name
 
 LEAST_CONFIDENCE = 0.1  # below it the published network takes a joint for missing
 
@@ -59,13 +61,25 @@ class Key2Mesh(nn.Module):
     `lifter` extracts features [B, C] and is what adaptation changes; `head` maps them to shape, then 6D rotations.
     """
 
+    flip_in: Tensor  # [J] mirror partner of each joint
+
     def __init__(
-        self, lifter: PoseFeatures | PublishedFeatures, head: nn.Module, decoder: BodyDecoder, *, joint_set: str
+        self,
+        lifter: PoseFeatures | PublishedFeatures,
+        head: nn.Module,
+        decoder: BodyDecoder,
+        *,
+        joint_set: str,
+        mirrored: bool = False,
     ):
+        """`mirrored`: answers are the mean of the pose's and its mirror image's, like the compact network's joints."""
         super().__init__()
         self.lifter, self.head, self.decoder = lifter, head, decoder
         self.joint_set, self.output_joint_names = joint_set, decoder.joint_set.joints
-        self.faces = decoder.faces
+        self.faces, self.mirrored = decoder.faces, mirrored
+        joints = find_joint_set(joint_set).joints
+        partners = torch.tensor([joints.index(mirror_name(joint)) for joint in joints])
+        self.register_buffer("flip_in", partners, persistent=False)
         fitted_set = decoder.joint_set.name if decoder.is_fitted else ""
         self.abilities = Abilities(
             body=decoder.body.name, fitted_set=fitted_set, has_decoder=True, spares_mesh=True, adapted="parameters"
@@ -76,13 +90,20 @@ class Key2Mesh(nn.Module):
         """Features [B,C] to parameters."""
         return estimate_parameters(self.head, features, self.decoder.num_shape)
 
+    def parameters_of(self, keypoints: Tensor) -> BodyParameters:
+        """keypoints [B,J,3] (x, y in any unit, confidence) to parameters."""
+        if not self.mirrored:
+            return self.estimate(self.lifter.features(keypoints))
+        image = keypoints.index_select(1, self.flip_in) * keypoints.new_tensor([-1, 1, 1])
+        return self.decoder.mean_of_views(self.estimate(self.lifter.features(torch.cat([keypoints, image]))))
+
     def forward(self, keypoints: Tensor) -> BodyPrediction:
         """keypoints [B,J,3] (x, y in any unit, confidence) to BodyPrediction in metres."""
-        return self.decoder(self.estimate(self.lifter.features(keypoints)))
+        return self.decoder(self.parameters_of(keypoints))
 
     def without_mesh(self, keypoints: Tensor) -> BodyPrediction:
         """As `forward`, with vertices [B,0,3]."""
-        parameters = self.estimate(self.lifter.features(keypoints))
+        parameters = self.parameters_of(keypoints)
         joints = self.decoder.joints(parameters)
         return BodyPrediction(joints[:, :0], joints, parameters)
 

@@ -16,7 +16,7 @@ from pose2mesh.skeletons.joint_sets import (
     joint_set,
     joint_sets,
 )
-from pose2mesh.skeletons.motion_bones import MOTION_BONES, MOTION_PARENTS
+from pose2mesh.skeletons.motion_bones import MIRROR_BONES, MOTION_BONES, MOTION_PARENTS
 from pose2mesh.skeletons.structure import JointSet, mirror_name
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "COCO_ROWS",
     "HAND21",
     "MEDIAPIPE33",
+    "MIRROR_BONES",
     "MOTION_BONES",
     "MOTION_PARENTS",
     "PELVIS_ROW",

@@ -6,3 +6,6 @@ MOTION_BONES = (
     *("clavicle.R", "upperarm01.R", "lowerarm01.R", "wrist.R", "upperleg01.R", "lowerleg01.R", "foot.R"),
 )
 MOTION_PARENTS = (-1, 0, 1, 2, 3, 2, 5, 6, 7, 0, 9, 10, 2, 12, 13, 14, 0, 16, 17)  # nearest stored ancestor
+MIRROR_BONES = tuple(  # left for right, the others themselves
+    MOTION_BONES.index(b[:-1] + {"L": "R", "R": "L"}[b[-1]]) if b[-2] == "." else i for i, b in enumerate(MOTION_BONES)
+)

@@ -15,8 +15,8 @@ from torch import Generator, Tensor
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
-from pose2mesh.augmentation.poses import MIRROR_BONES
 from pose2mesh.augmentation.ranges import STRICT, NotNegative, Positive
+from pose2mesh.body_models.anny import mirror_rotations
 from pose2mesh.geometry.surface import vertex_normals
 from pose2mesh.geometry.weak_perspective import FOCAL, SIDE, camera_translation
 from pose2mesh.rendering.shading import shade
@@ -28,7 +28,6 @@ from pose2mesh.synthesis.bodies import SyntheticBodies, seeded_generator
 CHUNK = 16  # pictures made together
 _COCO = 17
 _LIGHT_TURN = 0.6  # radians about each axis, deviation of where the light comes from
-_MIRROR = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def made_up_backgrounds(count: int, seed: int) -> Tensor:
 
 def mirrored(pictures: BodyPictures) -> BodyPictures:
     """Left and right exchanged; the body model is symmetric, so the truth is exact."""
-    rotations = _MIRROR @ pictures.rotations[:, list(MIRROR_BONES)] @ _MIRROR
+    rotations = mirror_rotations(pictures.rotations)
     camera = pictures.camera * torch.tensor([1.0, -1.0, 1.0])
     return BodyPictures(pictures.colors.flip(2), pictures.coverage.flip(2), rotations, pictures.betas, camera)
 

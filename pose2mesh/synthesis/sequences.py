@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from pose2mesh.augmentation.cameras import NEAREST, project
 from pose2mesh.augmentation.framing import Framing, crop_to_frame
-from pose2mesh.augmentation.poses import LEGS, MIRROR_BONES, UNRECORDED
+from pose2mesh.augmentation.poses import LEGS, UNRECORDED
 from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative, Positive
 from pose2mesh.augmentation.sequence_noise import RATE, SequenceNoise, add_sequence_noise, wander
 from pose2mesh.body_models.anny import AnnyBody
@@ -27,7 +27,7 @@ from pose2mesh.geometry.chains import relative_rotations, world_rotations
 from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.losses.targets import SequenceBatch
 from pose2mesh.settings import Strict
-from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
+from pose2mesh.skeletons import MIRROR_BONES, MOTION_BONES, MOTION_PARENTS
 from pose2mesh.synthesis.bodies import draw_betas, seeded_generator, training_shapes
 from pose2mesh.synthesis.detections import Detections, Detector, hand_out, portions
 from pose2mesh.synthesis.mixture import CameraShare, DetectorShare, pairs

@@ -60,6 +60,7 @@ class ParameterConfig(Strict):
 
     features: Literal["residual", "published"] = "residual"  # the compact network's, or the paper's
     dropout: Fraction = 0.2  # of the published features
+    mirrored: bool = False  # answers are the mean of the pose's and its mirror image's, of anny-body
     steps: int = Field(default=4, ge=1, le=100)  # of learned descent
 
 
@@ -76,7 +77,10 @@ class ClassicConfig(Strict):
 _READ = {  # what the package's networks read of their settings, besides their kind, joints and body
     "compact": ("output_set", "lifter", "mesh"),
     "classic": ("mesh.hierarchy", "classic"),
-    "key2mesh": ("mesh.hierarchy", "lifter.width", "lifter.blocks", "parameters.features", "parameters.dropout"),
+    "key2mesh": (
+        *("mesh.hierarchy", "lifter.width", "lifter.blocks"),
+        *("parameters.features", "parameters.dropout", "parameters.mirrored"),
+    ),
     "learned_descent": ("mesh.hierarchy", "lifter.width", "lifter.blocks", "parameters.steps"),
 }
 
