@@ -1,6 +1,7 @@
 """Weights on disk: safetensors with the network's settings inside, so that one file is enough to rebuild it."""
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +49,8 @@ def find_weights(name_or_path: str | Path) -> Path:
         raise InputError(f"weights are {name_or_path!r:.60}; give a name, such as anny-body, or the path of a file")
     path = Path(name_or_path)
     if path.is_file():
+        if not os.access(path, os.R_OK):
+            raise InputError(f"{path} may not be read; change its permissions")
         return path
     if path.suffix or path.parent != Path():
         raise MissingFileError(f"no weights at {path}; shipped ones are named without a suffix, such as anny-body")

@@ -146,6 +146,12 @@ def test_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weight
     assert find_weights("mine") == tmp_path / "weights" / "mine.safetensors"
 
 
+def test_weights_that_may_not_be_read_are_not_called_absent(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # whoever runs the tests may read everything
+    with pytest.raises(InputError, match="may not be read; change its permissions"):
+        read_weights(weights)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_weights_that_are_not_finite_are_refused(weights: Path, value: float) -> None:
     with safe_open(weights, framework="pt") as file:
