@@ -31,7 +31,7 @@ class Skin(NamedTuple):
 
 
 def skin_of(character: Character, weights_per_vertex: int = COUNT) -> Skin:
-    """Eight weights as they ship, or four that the motion leaves within 3 mm of the full ones (docs/decisions/0052).
+    """Eight weights as they ship, or four that are fitted to the motion (docs/decisions/0052).
 
     Raises InputError for another number.
     """

@@ -12,9 +12,12 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.rig_weights import load_skin_weights
+from pose2mesh.exporters.character import characters
 from pose2mesh.exporters.gltf import continuous, write_glb
+from pose2mesh.exporters.skin import Skin, skin_of
 from pose2mesh.synthesis.walk import walking
 from pose2mesh.types import Motion
+from tools.studies.rig_error import distances
 
 pytest.importorskip("pygltflib", reason="pygltflib is not installed; pip install 'pose2mesh[motion]'")
 
@@ -170,6 +173,26 @@ def test_four_weights_hold_for_the_motion_at_hand(tmp_path):
         before.append(np.linalg.norm(truth(motion, 1, row, shipped) - exact, axis=1).max())
         after.append(np.linalg.norm(played - exact, axis=1).max())
     assert max(before) > 6e-3 and max(after) < 3e-3
+
+
+def test_where_weights_are_not_enough_vertices_move_at_rest():
+    """Bones that swing about three axes at once, far beyond what people do: no four weights follow all of it."""
+    one = MOTION.only(1)
+    turned, phase = one.rotations.copy(), (one.time - 2)[:, None] * [5, 7, 9]
+    for number, bone in enumerate(("clavicle.L", "clavicle.R", "neck01", "upperarm01.L", "upperarm01.R", "spine01")):
+        row = one.bone_names.index(bone)
+        angles = np.deg2rad(20) * np.sin(phase * (1 + 0.3 * number) + number)
+        turned[:, row] = turned[:, row] @ Rotation.from_rotvec(angles).as_matrix()
+    (character,) = characters(Motion(**{**vars(one), "rotations": turned}))
+    fitted, shipped = skin_of(character), Skin(load_skin_weights(BODY, 4), character.vertices)
+    assert distances(character, fitted).max() < 0.5 * distances(character, shipped).max()
+    shift = np.linalg.norm(fitted.vertices - character.vertices, axis=1)  # [V] m
+    assert 0 < (shift > 0).sum() < 200 and shift.max() < 6e-3
+    rigs = fitted, Skin(fitted.weights, character.vertices)
+    moved, kept = (distances(character, rig).amax(0)[shift > 0].mean() for rig in rigs)
+    assert moved < 0.9 * kept
+    np.testing.assert_allclose(fitted.weights.weights.sum(1), 1, atol=1e-6)
+    assert (fitted.weights.weights >= 0).all()
 
 
 def test_three_js_plays_the_same(files, tmp_path):
