@@ -14,7 +14,7 @@ from pose2mesh.detectors.sources import FPS, Entry, existing, frame_numbers, fra
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.video_files import VideoFrame, is_video
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.people import Outputs, check_wishes
+from pose2mesh.fitting.people import Outputs, check_fit, check_outputs
 from pose2mesh.tracking import IdentityTracker, Tracker
 from pose2mesh.types import Keypoints2D, Motion, Subject
 
@@ -65,10 +65,11 @@ class OverTime:
         has no people.
         """
         told = Told.checked(joint_set, detector, None, intrinsics, image_size, subject)
-        check_wishes(outputs, fit)
-        if not isinstance(tracker, Tracker | None):
+        check_outputs(outputs)
+        check_fit(fit)
+        if not isinstance(tracker, Tracker | None) or isinstance(tracker, type):
             raise InputError(f"tracker is {tracker!r:.60}; it must have update(keypoints, time)")
-        tracker = tracker or IdentityTracker()
+        tracker = IdentityTracker() if tracker is None else tracker
         chunk, taken = [], 0
         find = None  # keypoint files need no detector
         for timed in self._timed(existing(source), told):
@@ -115,7 +116,7 @@ class OverTime:
         NoPersonFoundError when nobody is found in any frame, and InputError for weights that recover no body.
         """
         builder, fit = self.motion_builder(), options.pop("fit", True)
-        check_wishes("mesh", fit)
+        check_fit(fit)
         found = self.track(source, **options, **builder.wants(smooth, fit, options.get("subject")))
         rows = [builder.rows([(frame.index, frame.time, frame.people)]) for frame in found]
         fps, pictures = sequence_info(Path(source))[0], Path(source)

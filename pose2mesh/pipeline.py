@@ -23,7 +23,8 @@ from pose2mesh.fitting.people import (
     Outputs,
     answers_of,
     assemble_people,
-    check_wishes,
+    check_fit,
+    check_outputs,
     faces_of_sides,
     rays_of,
 )
@@ -151,7 +152,8 @@ class Pose2Mesh(OverTime):
         a file or picture, people with too few visible joints are left out as long as somebody remains.
         """
         told = Told.checked(joint_set, detector, handedness, intrinsics, image_size, subject)
-        check_wishes(outputs, fit)
+        check_outputs(outputs)
+        check_fit(fit)
         if not isinstance(source, str | Path):
             if (image := picture_of(source)) is not None:
                 found = self._as_told(self._detect(image, detector), told, "the picture")
@@ -186,7 +188,8 @@ class Pose2Mesh(OverTime):
         file of several frames such a frame has an empty list of people.
         """
         told = Told.checked(joint_set, detector, handedness, intrinsics, image_size, subject)
-        check_wishes(outputs, fit)
+        check_outputs(outputs)
+        check_fit(fit)
         for path in expand_inputs(inputs):
             frames = self._frames(path, told)
             if not is_video(path):

@@ -101,8 +101,8 @@ def _half_twist(relative: Tensor, axis: Tensor) -> Tensor:
 
 def mirror_rotations(rotations: Tensor) -> Tensor:
     """World rotations [B,19,3,3] of the pose in the mirror, left and right exchanged; the body itself is symmetric."""
-    mirror = torch.diag(rotations.new_tensor([-1, 1, 1]))
-    return mirror @ rotations[:, list(MIRROR_BONES)] @ mirror
+    signs = rotations.new_tensor([[1, -1, -1], [-1, 1, 1], [-1, 1, 1]])  # diag(-1, 1, 1) R diag(-1, 1, 1)
+    return rotations[:, list(MIRROR_BONES)] * signs
 
 
 def load_anny_body(path: str | Path | None = None) -> AnnyBody:

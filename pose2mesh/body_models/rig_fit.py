@@ -38,14 +38,16 @@ def vertices_with_more(body: AnnyBody) -> Tensor:
 
 
 def skinning_error(
-    body: AnnyBody, weights: SkinWeights, transforms: Tensor, rest: Tensor, vertices: Tensor | slice = slice(None)
+    body: AnnyBody, weights: SkinWeights, transforms: Tensor, rest: Tensor, vertices: Tensor | None = None
 ) -> Tensor:
     """Distance [P,n] in mm between vertices under these weights and under the body's own.
 
     Shapes: transforms [P,K,3,4] from rest to the poses, rest [P,V,3] metres, vertices [n] (default: all).
     """
-    change = torch.as_tensor(weights.dense(len(body.parents)), dtype=rest.dtype) - body.weights  # [V, K]
-    blended = (change[vertices] @ transforms.flatten(2)).unflatten(-1, (3, 4))  # [P, n, 3, 4]
+    vertices = torch.arange(rest.shape[1]) if vertices is None else vertices
+    dense = SkinWeights(*(part[vertices.numpy()] for part in weights)).dense(len(body.parents))
+    change = torch.as_tensor(dense, dtype=rest.dtype) - body.weights[vertices]  # [n, K]
+    blended = (change @ transforms.flatten(2)).unflatten(-1, (3, 4))  # [P, n, 3, 4]
     return 1000 * ((blended[..., :3] @ rest[:, vertices, :, None])[..., 0] + blended[..., 3]).norm(dim=-1)
 
 
@@ -76,7 +78,7 @@ def _fit(
     blended = (body.weights[vertices] @ transforms.flatten(2)).unflatten(-1, (3, 4))  # [P, n, 3, 4]
     true = torch.einsum("pnij,pnj->pni", blended[..., :3], rest[:, vertices]) + blended[..., 3]
     offsets = (1000 * (places - true[:, :, None])).double() * scale[:, None, None, None]  # [P, n, C, 3] mm
-    turns = alone[..., :3].double() * scale[:, None, None, None, None]  # [P, n, C, 3, 3]
+    turns = alone[..., :3].double() * scale[:, None, None, None, None] if moves_rest else None  # [P, n, C, 3, 3]
     importance = torch.ones(offsets.shape[:2], dtype=torch.float64)  # [P, n]
     lowest = torch.full((len(vertices),), torch.inf, dtype=torch.float64)  # [n] largest error so far
     best = torch.zeros(len(vertices), candidates.shape[1], dtype=torch.float64)  # [n, C]
@@ -85,7 +87,7 @@ def _fit(
     for _ in range(_ROUNDS_MOVING if moves_rest else _ROUNDS):
         share = importance / importance.sum(0)
         weights = _best_choice(torch.einsum("pn,pnci,pndi->ncd", share, moved, moved))  # [n, C]
-        if moves_rest:
+        if turns is not None:
             shift = _best_shift(share, offsets, turns, weights)
             moved = offsets + torch.einsum("pncij,nj->pnci", turns, shift)
         error = torch.einsum("pnci,nc->pni", moved, weights).norm(dim=-1)  # [P, n]

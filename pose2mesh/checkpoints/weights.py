@@ -44,8 +44,8 @@ def save_weights(
 
 
 def find_weights(name_or_path: str | Path) -> Path:
-    """A path as given, or the shipped weights of that name. Raises MissingFileError, InputError for neither."""
-    if not isinstance(name_or_path, str | Path):
+    """A path as given, or the shipped weights of that name. Raises MissingFileError; InputError if unreadable."""
+    if not isinstance(name_or_path, str | os.PathLike):
         raise InputError(f"weights are {name_or_path!r:.60}; give a name, such as anny-body, or the path of a file")
     path = Path(name_or_path)
     if path.is_file():

@@ -41,7 +41,7 @@ def skin_of(character: Character, weights_per_vertex: int = COUNT) -> Skin:
         return Skin(weights, character.vertices)
     vertices, moved = vertices_with_more(character.body), rest.clone()
     for moves_rest in (False, True):
-        largest, worst = _errors(character, weights, vertices).max(0)  # [n] mm, [n] frames
+        largest, worst = _largest_errors(character, weights, vertices)
         far = largest > _TOLERANCE
         if not far.any():
             break
@@ -54,14 +54,17 @@ def skin_of(character: Character, weights_per_vertex: int = COUNT) -> Skin:
     return Skin(weights, moved.numpy())
 
 
-def _errors(character: Character, weights: SkinWeights, vertices: Tensor) -> Tensor:
-    """Distances [T,n] in mm of vertices [n] from where the full weights put them, in every frame."""
+def _largest_errors(character: Character, weights: SkinWeights, vertices: Tensor) -> tuple[Tensor, Tensor]:
+    """How far vertices [n] come from where the full weights put them, [n] mm, and in which frame [n]."""
     rest = torch.from_numpy(character.vertices)
-    parts = []
+    largest, worst = torch.zeros(len(vertices)), torch.zeros(len(vertices), dtype=torch.long)
     for frames in torch.arange(len(character.times)).split(_BATCH):
         transforms = _transforms(character, _pose(character, frames))
-        parts.append(skinning_error(character.body, weights, transforms, rest.expand(len(frames), -1, -1), vertices))
-    return torch.cat(parts)
+        error = skinning_error(character.body, weights, transforms, rest.expand(len(frames), -1, -1), vertices)
+        found, row = error.max(0)
+        worst = torch.where(found > largest, frames[row], worst)
+        largest = torch.maximum(largest, found)
+    return largest, worst
 
 
 def _poses(character: Character, frames: Tensor) -> tuple[Tensor, Tensor]:

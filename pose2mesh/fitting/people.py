@@ -34,10 +34,14 @@ class Answer(NamedTuple):
     deviation: np.ndarray | None = None  # [J] m, where the network tells it
 
 
-def check_wishes(outputs: str, fit: bool) -> None:
-    """Raise InputError unless `outputs` is one of OUTPUTS and `fit` yes or no."""
+def check_outputs(outputs: str) -> None:
+    """Raise InputError unless `outputs` is one of OUTPUTS."""
     if outputs not in OUTPUTS:
         raise InputError(f"outputs {outputs!r} is none of {', '.join(OUTPUTS)}")
+
+
+def check_fit(fit: bool) -> None:
+    """Raise InputError for what is neither True nor False."""
     if not isinstance(fit, bool | np.bool_):
         raise InputError(f"fit is {fit!r:.60}; it must be True or False")
 

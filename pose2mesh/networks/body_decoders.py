@@ -89,9 +89,9 @@ class AnnyDecoder(BodyDecoder):
         return joints - joints[:, self.root, None]
 
     def mean_of_views(self, both: BodyParameters) -> BodyParameters:
-        pose, image = both.rotations.chunk(2)
+        pose, image = both.rotations.unflatten(0, (2, -1))  # chunk(2) cannot be exported
         rotations = rot6d_to_rotmat(rotmat_to_rot6d(pose + mirror_rotations(image)))
-        return BodyParameters(rotations, torch.stack(both.betas.chunk(2)).mean(0))
+        return BodyParameters(rotations, both.betas.unflatten(0, (2, -1)).mean(0))
 
     def forward(self, parameters: BodyParameters) -> BodyPrediction:
         groups = self.body.expand_groups(parameters.rotations)

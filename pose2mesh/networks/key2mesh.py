@@ -14,7 +14,6 @@ from pose2mesh.networks.body_decoders import BodyDecoder
 from pose2mesh.networks.lifter import PoseFeatures, estimate_parameters, start_at_rest
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.skeletons import joint_set as find_joint_set
-from pose2mesh.skeletons import mirror_name
 
 LEAST_CONFIDENCE = 0.1  # below it the published network takes a joint for missing
 
@@ -62,6 +61,7 @@ class Key2Mesh(nn.Module):
     """
 
     flip_in: Tensor  # [J] mirror partner of each joint
+    mirror_signs: Tensor  # [3]
 
     def __init__(
         self,
@@ -77,9 +77,9 @@ class Key2Mesh(nn.Module):
         self.lifter, self.head, self.decoder = lifter, head, decoder
         self.joint_set, self.output_joint_names = joint_set, decoder.joint_set.joints
         self.faces, self.mirrored = decoder.faces, mirrored
-        joints = find_joint_set(joint_set).joints
-        partners = torch.tensor([joints.index(mirror_name(joint)) for joint in joints])
+        partners = torch.tensor(find_joint_set(joint_set).flip_permutation)
         self.register_buffer("flip_in", partners, persistent=False)
+        self.register_buffer("mirror_signs", torch.tensor([-1.0, 1.0, 1.0]), persistent=False)
         fitted_set = decoder.joint_set.name if decoder.is_fitted else ""
         self.abilities = Abilities(
             body=decoder.body.name, fitted_set=fitted_set, has_decoder=True, spares_mesh=True, adapted="parameters"
@@ -94,7 +94,7 @@ class Key2Mesh(nn.Module):
         """keypoints [B,J,3] (x, y in any unit, confidence) to parameters."""
         if not self.mirrored:
             return self.estimate(self.lifter.features(keypoints))
-        image = keypoints.index_select(1, self.flip_in) * keypoints.new_tensor([-1, 1, 1])
+        image = keypoints.index_select(1, self.flip_in) * self.mirror_signs
         return self.decoder.mean_of_views(self.estimate(self.lifter.features(torch.cat([keypoints, image]))))
 
     def forward(self, keypoints: Tensor) -> BodyPrediction:

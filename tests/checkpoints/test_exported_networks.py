@@ -8,13 +8,14 @@ import pytest
 import scipy.sparse as sp
 import torch
 
-from pose2mesh.checkpoints import export
+from pose2mesh.checkpoints import build_network, export
 from pose2mesh.errors import InputError, MissingDependencyError
 from pose2mesh.hierarchy import build_hierarchy
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
 from pose2mesh.networks.compact import CompactPose2Mesh
 from pose2mesh.networks.lifter import Lifter
 from pose2mesh.skeletons import joint_set
+from pose2mesh.training.config import NetworkConfig
 
 JOINTS = joint_set("coco17")
 needs_onnx = pytest.mark.skipif(
@@ -62,6 +63,13 @@ def test_a_file_that_is_off_in_a_runtime_is_not_written(network, runtime, monkey
     with pytest.raises(InputError, match=f"off by 1.0e-04 m in {runtime}"):
         export.export_network(network, tmp_path / "ball.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("format", ["torch-export", pytest.param("onnx", marks=needs_onnx)])
+def test_a_parameter_network_of_two_views_is_exported(format, tmp_path):
+    settings = {"kind": "key2mesh", "lifter": {"width": 16, "blocks": 1}, "parameters": {"mirrored": True}}
+    parameters = build_network(NetworkConfig.model_validate(settings).model_dump(mode="json"))
+    assert export.export_network(parameters, tmp_path / "parameters", format) <= export.TOLERANCE
 
 
 def test_every_part_of_a_network_stays_in_its_mode(network, tmp_path):

@@ -6,7 +6,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from pose2mesh.errors import FormatError, InputError
-from pose2mesh.fitting.people import OUTPUTS, SEEN, answers_of, check_wishes, seen_joints
+from pose2mesh.fitting.people import OUTPUTS, SEEN, answers_of, check_outputs, seen_joints
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction, MeshPrediction, UncertainPrediction
 from pose2mesh.skeletons import BODY32, COCO17
 from pose2mesh.types import Keypoints2D
@@ -59,7 +59,7 @@ def test_outputs_hold_what_was_asked_for():
     with pytest.raises(InputError, match="no body parameters"):
         answers_of(without, nobody_left, "parameters")
     with pytest.raises(InputError, match="'vertices' is none of mesh, parameters, joints"):
-        check_wishes("vertices", True)
+        check_outputs("vertices")
 
 
 @pytest.mark.parametrize("part", ["vertices", "joints"])

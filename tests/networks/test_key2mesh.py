@@ -146,6 +146,6 @@ def test_a_mirrored_network_answers_the_mirror_image_with_the_mirror_image():
     assert between.max() > 0.3 and (apart < 0.1 * between + 1e-3).all()  # of two columns, scipy's of three
 
 
-def test_bodies_that_are_not_their_mirror_image_are_refused(tmp_path):
+def test_bodies_that_are_not_their_mirror_image_are_refused():
     with pytest.raises(InputError, match="mirrored: it is for anny-body"):
         build_network(small(body="anny-hand", joint_set="hand21", parameters={"mirrored": True}))
