@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pose2mesh.body_models.anny import AnnyBody
+from pose2mesh.body_models.linear_blend import skin
 from pose2mesh.body_models.rig_weights import SkinWeights
 
 COUNT = 4
@@ -38,17 +39,23 @@ def vertices_with_more(body: AnnyBody) -> Tensor:
 
 
 def skinning_error(
-    body: AnnyBody, weights: SkinWeights, transforms: Tensor, rest: Tensor, vertices: Tensor | None = None
+    body: AnnyBody,
+    weights: SkinWeights,
+    transforms: Tensor,
+    rest: Tensor,
+    vertices: Tensor | None = None,
+    moved: Tensor | None = None,
 ) -> Tensor:
     """Distance [P,n] in mm between vertices under these weights and under the body's own.
 
-    Shapes: transforms [P,K,3,4] from rest to the poses, rest [P,V,3] metres, vertices [n] (default: all).
+    Shapes: transforms [P,K,3,4] from rest to the poses, rest [P,V,3] metres, vertices [n] (default: all). `moved`
+    [P,V,3]: where these weights have the vertices at rest, if not there.
     """
     vertices = torch.arange(rest.shape[1]) if vertices is None else vertices
-    dense = SkinWeights(*(part[vertices.numpy()] for part in weights)).dense(len(body.parents))
-    change = torch.as_tensor(dense, dtype=rest.dtype) - body.weights[vertices]  # [n, K]
-    blended = (change @ transforms.flatten(2)).unflatten(-1, (3, 4))  # [P, n, 3, 4]
-    return 1000 * ((blended[..., :3] @ rest[:, vertices, :, None])[..., 0] + blended[..., 3]).norm(dim=-1)
+    dense = SkinWeights(*(part[vertices.numpy()] for part in weights)).dense(len(body.parents))  # [n, K]
+    moved = rest if moved is None else moved
+    fewer = skin(moved[:, vertices], torch.as_tensor(dense, dtype=rest.dtype), transforms)
+    return 1000 * (fewer - skin(rest[:, vertices], body.weights[vertices], transforms)).norm(dim=-1)
 
 
 def fit_vertices(

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose2mesh.body_models.rig_fit import COUNT, fit_vertices, skinning_error, vertices_with_more
+from pose2mesh.body_models.rig_fit import COUNT, FittedVertices, fit_vertices, skinning_error, vertices_with_more
 from pose2mesh.body_models.rig_weights import SkinWeights, load_skin_weights
 from pose2mesh.exporters.character import Character
 from pose2mesh.geometry.chains import relative_rotations
@@ -39,28 +39,38 @@ def skin_of(character: Character, weights_per_vertex: int = COUNT) -> Skin:
     rest = torch.from_numpy(character.vertices)  # [V, 3]
     if weights_per_vertex != COUNT:
         return Skin(weights, character.vertices)
-    vertices, moved = vertices_with_more(character.body), rest.clone()
+    rig, vertices = Skin(weights, character.vertices.copy()), vertices_with_more(character.body)
     for moves_rest in (False, True):
-        largest, worst = _largest_errors(character, weights, vertices)
+        largest, worst = _largest_errors(character, rig, vertices)
         far = largest > _TOLERANCE
         if not far.any():
             break
-        vertices, worst = vertices[far], worst[far]
+        vertices, largest, worst = vertices[far], largest[far], worst[far]
         even = torch.linspace(0, len(character.times) - 1, min(len(character.times), _FRAMES)).long()
         transforms, scale = _poses(character, torch.cat([even, worst]).unique())
         fitted = fit_vertices(character.body, vertices, transforms, rest.expand(len(scale), -1, -1), scale, moves_rest)
-        weights.bones[vertices], weights.weights[vertices] = fitted.bones.numpy(), fitted.weights.numpy()
-        moved[vertices] += fitted.shift.float()
-    return Skin(weights, moved.numpy())
+        changed = _with_vertices(rig, vertices, fitted)
+        is_nearer = _largest_errors(character, changed, vertices)[0] < largest  # in all frames, not those alone
+        rig = _with_vertices(rig, vertices[is_nearer], FittedVertices(*(part[is_nearer] for part in fitted)))
+    return rig
 
 
-def _largest_errors(character: Character, weights: SkinWeights, vertices: Tensor) -> tuple[Tensor, Tensor]:
+def _with_vertices(rig: Skin, vertices: Tensor, fitted: FittedVertices) -> Skin:
+    """A copy in which vertices [n] hang as they were fitted."""
+    bones, weights, places = rig.weights.bones.copy(), rig.weights.weights.copy(), rig.vertices.copy()
+    bones[vertices], weights[vertices] = fitted.bones.numpy(), fitted.weights.numpy()
+    places[vertices] += fitted.shift.float().numpy()
+    return Skin(SkinWeights(bones, weights), places)
+
+
+def _largest_errors(character: Character, rig: Skin, vertices: Tensor) -> tuple[Tensor, Tensor]:
     """How far vertices [n] come from where the full weights put them, [n] mm, and in which frame [n]."""
-    rest = torch.from_numpy(character.vertices)
+    rest, moved = torch.from_numpy(character.vertices), torch.from_numpy(rig.vertices)
     largest, worst = torch.zeros(len(vertices)), torch.zeros(len(vertices), dtype=torch.long)
     for frames in torch.arange(len(character.times)).split(_BATCH):
         transforms = _transforms(character, _pose(character, frames))
-        error = skinning_error(character.body, weights, transforms, rest.expand(len(frames), -1, -1), vertices)
+        full, own = (places.expand(len(frames), -1, -1) for places in (rest, moved))
+        error = skinning_error(character.body, rig.weights, transforms, full, vertices, own)
         found, row = error.max(0)
         worst = torch.where(found > largest, frames[row], worst)
         largest = torch.maximum(largest, found)

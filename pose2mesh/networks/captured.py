@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from pose2mesh.errors import warn
-from pose2mesh.networks.prediction import MeshPrediction
+from pose2mesh.networks.prediction import Prediction
 from pose2mesh.ops import requested_backend
 
-Replay = Callable[[Tensor], MeshPrediction]
+Replay = Callable[[Tensor], Prediction]
 _WARM_UP_RUNS = 3  # before the capture: kernels are compiled, libraries take their memory
 
 
@@ -41,7 +41,7 @@ class CapturedNetwork:
         self._replays: OrderedDict[Hashable, Replay] = OrderedDict()
         self._is_possible = True
 
-    def __call__(self, keypoints: Tensor) -> MeshPrediction:
+    def __call__(self, keypoints: Tensor) -> Prediction:
         """The network's result for keypoints [B, J, 3], in tensors of its own."""
         replay = self._find(keypoints) if self._is_eligible(keypoints) else None
         return self.network(keypoints) if replay is None else replay(keypoints)
@@ -103,9 +103,14 @@ def capture_cuda_graph(network: nn.Module, example: Tensor) -> Replay:
         with torch.cuda.graph(graph):
             result = network(static)
 
-    def replay(keypoints: Tensor) -> MeshPrediction:
+    def replay(keypoints: Tensor) -> Prediction:
         static.copy_(keypoints)
         graph.replay()
-        return MeshPrediction(*(part.clone() for part in result))
+        return copied(result)
 
     return replay
+
+
+def copied(result: Any) -> Any:
+    """A prediction in tensors of its own, parameters of a body included."""
+    return result.clone() if isinstance(result, Tensor) else type(result)(*map(copied, result))

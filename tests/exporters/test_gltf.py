@@ -201,7 +201,8 @@ def test_where_weights_are_not_enough_vertices_move_at_rest(monkeypatch):
         turned[:, row] = turned[:, row] @ Rotation.from_rotvec(angles).as_matrix()
     (character,) = characters(Motion(**{**vars(one), "rotations": turned}))
     fitted, shipped = skin_of(character), Skin(load_skin_weights(BODY, 4), character.vertices)
-    assert distances(character, fitted).max() < 0.5 * distances(character, shipped).max()
+    largest, before = (distances(character, rig).amax(0) for rig in (fitted, shipped))  # [V] mm
+    assert largest.max() < 0.5 * before.max() and (largest < before + 0.01).all()
     shift = np.linalg.norm(fitted.vertices - character.vertices, axis=1)  # [V] m
     assert 0 < (shift > 0).sum() < 200 and shift.max() < 6e-3
     rigs = fitted, Skin(fitted.weights, character.vertices)

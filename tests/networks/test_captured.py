@@ -6,7 +6,7 @@ from torch import nn
 
 from pose2mesh.networks import captured
 from pose2mesh.networks.captured import CapturedNetwork
-from pose2mesh.networks.prediction import MeshPrediction
+from pose2mesh.networks.prediction import BodyParameters, MeshPrediction, UncertainPrediction
 from pose2mesh.ops import use_backend
 
 
@@ -114,3 +114,13 @@ def test_a_failed_capture_is_said_once_and_not_tried_again(network, caplog):
 
 def test_the_default_is_a_cuda_graph(network):
     assert CapturedNetwork(network)._capture is captured.capture_cuda_graph
+
+
+def test_a_copy_is_the_same_kind_of_prediction_in_other_memory():
+    parameters = BodyParameters(torch.rand(2, 3, 3, 3), torch.rand(2, 4))
+    result = UncertainPrediction(torch.rand(2, 5, 3), torch.rand(2, 6, 3), torch.rand(2, 6), parameters)
+    copy = captured.copied(result)
+    torch.testing.assert_close(copy, result)
+    assert isinstance(copy, UncertainPrediction) and isinstance(copy.parameters, BodyParameters)
+    assert copy.vertices.data_ptr() != result.vertices.data_ptr()
+    assert copy.parameters.betas.data_ptr() != parameters.betas.data_ptr()
