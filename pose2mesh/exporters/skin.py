@@ -58,8 +58,9 @@ def skin_of(character: Character, weights_per_vertex: int = COUNT) -> Skin:
 def _with_vertices(rig: Skin, vertices: Tensor, fitted: FittedVertices) -> Skin:
     """A copy in which vertices [n] hang as they were fitted."""
     bones, weights, places = rig.weights.bones.copy(), rig.weights.weights.copy(), rig.vertices.copy()
-    bones[vertices], weights[vertices] = fitted.bones.numpy(), fitted.weights.numpy()
-    places[vertices] += fitted.shift.float().numpy()
+    rows = vertices.numpy()  # NumPy takes a tensor of one element for an index alone
+    bones[rows], weights[rows] = fitted.bones.numpy(), fitted.weights.numpy()
+    places[rows] += fitted.shift.float().numpy()
     return Skin(SkinWeights(bones, weights), places)
 
 

@@ -214,6 +214,18 @@ def test_where_weights_are_not_enough_vertices_move_at_rest(monkeypatch):
     assert (fitted.weights.weights >= 0).all()
 
 
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_any_number_of_vertices_is_fitted(count, monkeypatch):
+    """As many as are beyond the tolerance: it is put where that many are."""
+    (character,) = characters(MOTION.only(1))
+    shipped = Skin(load_skin_weights(BODY, 4), character.vertices)
+    beyond = distances(character, shipped).amax(0).sort(descending=True).values  # [V] mm
+    monkeypatch.setattr("pose2mesh.exporters.skin._TOLERANCE", float(beyond[count]) + 1e-3)
+    fitted = skin_of(character)
+    changed = (fitted.weights.weights != shipped.weights.weights).any(1) | (fitted.vertices != shipped.vertices).any(1)
+    assert min(count, 1) <= changed.sum() <= count and fitted.vertices.shape == shipped.vertices.shape
+
+
 def test_three_js_plays_the_same(files, tmp_path):
     seconds = MOTION.only(4).time[12] - MOTION.time[0]
     run_node(HERE / "play_glb.mjs", files / "4.glb", str(seconds), tmp_path / "points")
