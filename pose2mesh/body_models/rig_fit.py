@@ -82,8 +82,7 @@ def _fit(
     candidates = torch.tensor([_candidates(body, vertex) for vertex in vertices.tolist()])  # [n, C]
     alone = transforms[:, candidates]  # [P, n, C, 3, 4]
     places = torch.einsum("pncij,pnj->pnci", alone[..., :3], rest[:, vertices]) + alone[..., 3]
-    blended = (body.weights[vertices] @ transforms.flatten(2)).unflatten(-1, (3, 4))  # [P, n, 3, 4]
-    true = torch.einsum("pnij,pnj->pni", blended[..., :3], rest[:, vertices]) + blended[..., 3]
+    true = skin(rest[:, vertices], body.weights[vertices], transforms)  # [P, n, 3]
     offsets = (1000 * (places - true[:, :, None])).double() * scale[:, None, None, None]  # [P, n, C, 3] mm
     turns = alone[..., :3].double() * scale[:, None, None, None, None] if moves_rest else None  # [P, n, C, 3, 3]
     importance = torch.ones(offsets.shape[:2], dtype=torch.float64)  # [P, n]

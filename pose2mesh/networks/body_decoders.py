@@ -7,11 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pose2mesh.body_models.anny import AnnyBody, mirror_rotations
+from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.linear_blend import LinearBlendBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.errors import InputError
-from pose2mesh.geometry.rotation import rot6d_to_rotmat, rotmat_to_rot6d
 from pose2mesh.networks.prediction import BodyParameters, BodyPrediction
 from pose2mesh.skeletons import MOTION_BONES, joint_set
 
@@ -54,10 +53,6 @@ class BodyDecoder(nn.Module, ABC):
             "network.body: the parameter network is trained on anny-body; take published weights for others"
         )
 
-    def mean_of_views(self, both: BodyParameters) -> BodyParameters:
-        """Parameters [B] between those [2B] of poses and, after them, of the poses in the mirror."""
-        raise NotImplementedError(f"the mirror image of a {type(self).__name__}'s body")
-
     @abstractmethod
     def forward(self, parameters: BodyParameters) -> BodyPrediction:
         """The whole mesh and its joints."""
@@ -87,11 +82,6 @@ class AnnyDecoder(BodyDecoder):
         """Joints [B,19,3] m of COCO-19, relative to the pelvis."""
         joints = self.reduced.joints(parameters.betas, self.body.expand_groups(parameters.rotations))
         return joints - joints[:, self.root, None]
-
-    def mean_of_views(self, both: BodyParameters) -> BodyParameters:
-        pose, image = both.rotations.unflatten(0, (2, -1))  # chunk(2) cannot be exported
-        rotations = rot6d_to_rotmat(rotmat_to_rot6d(pose + mirror_rotations(image)))
-        return BodyParameters(rotations, both.betas.unflatten(0, (2, -1)).mean(0))
 
     def forward(self, parameters: BodyParameters) -> BodyPrediction:
         groups = self.body.expand_groups(parameters.rotations)

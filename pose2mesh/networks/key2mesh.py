@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pose2mesh.body_models.anny import mirror_rotations
+from pose2mesh.geometry.rotation import rot6d_to_rotmat, rotmat_to_rot6d
 from pose2mesh.networks.abilities import Abilities
 from pose2mesh.networks.body_decoders import BodyDecoder
 from pose2mesh.networks.lifter import PoseFeatures, estimate_parameters, start_at_rest
@@ -95,7 +97,7 @@ class Key2Mesh(nn.Module):
         if not self.mirrored:
             return self.estimate(self.lifter.features(keypoints))
         image = keypoints.index_select(1, self.flip_in) * self.mirror_signs
-        return self.decoder.mean_of_views(self.estimate(self.lifter.features(torch.cat([keypoints, image]))))
+        return mean_of_views(self.estimate(self.lifter.features(torch.cat([keypoints, image]))))
 
     def forward(self, keypoints: Tensor) -> BodyPrediction:
         """keypoints [B,J,3] (x, y in any unit, confidence) to BodyPrediction in metres."""
@@ -113,6 +115,13 @@ class Key2Mesh(nn.Module):
 
         self.lifter.requires_grad_(not stage.frozen_lifter)
         return ParameterObjective(self, self.decoder.of_vertices(data.vertex_ids), stage.loss)
+
+
+def mean_of_views(both: BodyParameters) -> BodyParameters:
+    """Anny's parameters [B] between those [2B] of poses and, after them, of the poses in the mirror."""
+    pose, image = both.rotations.unflatten(0, (2, -1))  # chunk(2) cannot be exported
+    rotations = rot6d_to_rotmat(rotmat_to_rot6d(pose + mirror_rotations(image)))
+    return BodyParameters(rotations, both.betas.unflatten(0, (2, -1)).mean(0))
 
 
 def normalize_box(keypoints: Tensor) -> Tensor:

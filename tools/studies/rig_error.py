@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @torch.no_grad()
 def distances(character: Character, rig: Skin) -> torch.Tensor:
-    """[T,V] in mm between the vertices of a rig and those of the full weights, over the character's frames."""
+    """[T,V] in mm between the vertices of a rig and those of the full weights, all vertices, in every frame."""
     body = character.body
     rest, moved = torch.from_numpy(character.vertices), torch.from_numpy(rig.vertices)
     weights = torch.from_numpy(rig.weights.dense(len(body.parents))).float()
