@@ -47,6 +47,10 @@ class QuickFitSettings:
     knee: float = 0.05  # rad of a shank against its thigh: a leg that looks short would always bend it
     shape: float = 0.5  # of shape coefficients, whose deviation among people is 1
     damping: float = 1e-3
+    # What the fit makes of people of whom the network is sure is nearer than the network says: below a mean deviation
+    # of `sure` m deviations fall by this power of it (calibrated on fitted answers, docs/decisions/0085-quick-fit.md).
+    sure: float = 0.08
+    sureness: float = 0.5
 
 
 class QuickFit(nn.Module):
@@ -78,6 +82,7 @@ class QuickFit(nn.Module):
         `rays` [B,J,3]: x, y in focal lengths from the principal point, and confidence, where 0 leaves a joint out.
         `known` [B]: shapes of subjects, None where nothing is known of one.
         """
+        left = self._error_left(answer, rays[..., 2])
         answer, prior = (answer, self.prior) if known is None else self._resized(answer, known)
         parameters = self.fit(answer, rays, prior)
         parameters = parameters._replace(rotations=decide_legs(parameters.rotations, rays[..., 2], self.set))
@@ -85,7 +90,18 @@ class QuickFit(nn.Module):
         joints = self.reduced.joints(parameters.betas, groups)
         pelvis = joints[:, self.root, None]
         vertices = self.reduced.skin(parameters.betas, groups) - pelvis if with_mesh else joints[:, :0]
-        return answer._replace(vertices=vertices, joints=joints - pelvis, parameters=parameters)
+        parts = {"vertices": vertices, "joints": joints - pelvis, "parameters": parameters}
+        if answer.deviation is not None:
+            parts["deviation"] = left * answer.deviation
+        return answer._replace(**parts)
+
+    def _error_left(self, answer: Answer, confidence: Tensor) -> Tensor | float:
+        """What is left of the network's deviations once its answer is fitted: [B,1], at most 1."""
+        if answer.deviation is None:
+            return 1.0
+        share = _mean_of_seen(answer.deviation, confidence) / self.settings.sure
+        share = torch.where(confidence.any(1, keepdim=True), share, 1.0)  # nothing to fit to
+        return share.clamp(max=1) ** self.settings.sureness
 
     def _resized(self, answer: Answer, known: Known) -> tuple[Answer, Tensor]:
         """An answer of the size that the subjects have, and the prior [B,D,D] with what is known of their shapes."""
@@ -133,9 +149,7 @@ class QuickFit(nn.Module):
         place = place_bodies(goal[:, :count], rays, confidence)  # [B, 3]
         distance = place[:, None, 2:]  # [B, 1, 1] turns rays to metres
         gone = goal.new_zeros(len(goal), prior.shape[-1], 1)
-        seen = confidence / confidence.sum(1, keepdim=True).clamp(min=1e-6)
-        noise = given.noise * (seen * sigma[:, :count]).sum(1, keepdim=True)  # [B, 1] m
-        noise = noise.clamp(min=given.keypoint)
+        noise = (given.noise * _mean_of_seen(sigma[:, :count], confidence)).clamp(min=given.keypoint)  # [B, 1] m
         for _ in range(given.steps):
             points, slopes = self.linearize(state) if linear is None else linear  # [B, P, 3], [B, P, 3, D-3]
             linear = None
@@ -194,6 +208,12 @@ def spread_points(points: np.ndarray, count: int) -> np.ndarray:
         distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
         chosen.append(int(distance.argmax()))
     return np.array(chosen[:count])
+
+
+def _mean_of_seen(deviation: Tensor, confidence: Tensor) -> Tensor:
+    """Mean [B,1] of the joints' deviations [B,J] by their confidences [B,J]."""
+    seen = confidence / confidence.sum(1, keepdim=True).clamp(min=1e-6)
+    return (seen * deviation).sum(1, keepdim=True)
 
 
 def _prior(num_shape: int, settings: QuickFitSettings) -> Tensor:
