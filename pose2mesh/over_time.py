@@ -69,6 +69,8 @@ class OverTime:
         check_fit(fit)
         if not isinstance(tracker, Tracker | None) or isinstance(tracker, type):
             raise InputError(f"tracker is {tracker!r:.60}; it must have update(keypoints, time)")
+        if not isinstance(start, int):
+            raise InputError(f"start is {start!r:.60}; it must be the number of a frame")
         tracker = IdentityTracker() if tracker is None else tracker
         chunk, taken = [], 0
         find = None  # keypoint files need no detector

@@ -81,11 +81,21 @@ def test_arguments_of_another_kind_are_named(model, tmp_path):
         "handedness is 5; it must be left or right": lambda: model.predict(person(), handedness=5),
         "the source is 5; give the path of a file": lambda: list(model.predict_frames(5)),
         "tracker is 'bytetrack'; it must have update": lambda: list(model.track(tmp_path, tracker="bytetrack")),
+        "start is 'x'; it must be the number of a frame": lambda: list(model.track(tmp_path, start="x")),
         "weights are 5; give a name": lambda: Pose2Mesh.from_pretrained(5),
     }
     for message, call in wrong.items():
         with pytest.raises(InputError, match=message):
             call()
+
+
+def test_another_default_type_of_numbers_is_told_instead_of_a_traceback(model):
+    torch.set_default_dtype(torch.float64)
+    try:
+        with pytest.raises(InputError, match=r"torch's default is torch.float64, networks have float32"):
+            model.predict(person())
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_batch_equals_single_whatever_the_batch_size(model):

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from pose2mesh.errors import InputError
 from pose2mesh.fitting.quick_fit import QuickFit
 from pose2mesh.networks.abilities import abilities_of
 
@@ -24,8 +25,10 @@ def fitted_answers(
     """The output of a network for people [P, J, 3] of its joint set, with the row where each batch begins.
 
     Fitted to `rays` [P, J_out, 3] (`people.rays_of`) by a `fitter`; `known` [P] shapes as it takes them. Without the
-    mesh vertices may be [B, 0, 3].
+    mesh vertices may be [B, 0, 3]. Raises InputError under another default type of numbers than float32.
     """
+    if (dtype := torch.get_default_dtype()) != torch.float32:
+        raise InputError(f"torch's default is {dtype}, networks have float32; torch.set_default_dtype(torch.float32)")
     call = network.without_mesh if not with_mesh and abilities_of(network).spares_mesh else network
     for start in range(0, len(keypoints), batch_size):
         rows = slice(start, start + batch_size)
