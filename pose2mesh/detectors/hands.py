@@ -1,47 +1,67 @@
 """Hands in pictures by MediaPipe Hands' networks, looked at twice: alone, or with the bodies that they belong to.
 
-Hands are searched in the crops around the wrists of the bodies in the picture, in the whole picture and in overlapping
-windows of it: the palm detector misses a hand that fills little of what it is shown. Every find is looked at again in
-its own crop, as it is and mirrored; both views have to agree, and no foot of a body may be there. The networks tell
-nothing about single joints, so their confidence is how well the two views agree on them.
+Hands are searched at the wrists of the bodies in the picture, in the whole picture, in overlapping windows of it and
+with a margin around it: the palm detector misses a hand that fills little of what it is shown, or nearly all. Every
+find is looked at again as it is and mirrored, each time where its joints were seen before; both views have to agree,
+and neither foot nor head of a body may be there. The networks tell nothing about single joints, so their confidence is
+how well the two views agree on them.
 
 At a body's wrist the body tells the side: it sees the arm, not just the hand.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from pose2mesh.detectors.blazepose import BlazePoseDetector
 from pose2mesh.detectors.conversion import in_joint_set
-from pose2mesh.detectors.palms import HandNetworks
-from pose2mesh.detectors.wrists import Wrist, contradicts, wrists_of
-from pose2mesh.geometry.crop import Box, crop_image, keypoint_box, search_windows, square_box
+from pose2mesh.detectors.palms import HandNetworks, View, region_of_joints
+from pose2mesh.detectors.regions import Region
+from pose2mesh.detectors.wrists import Wrist, contradicts, has_sure_body, wrists_of
+from pose2mesh.geometry.crop import Box, search_windows
 from pose2mesh.skeletons import BODY_HANDS59, COCO17, hand_of_body
 from pose2mesh.types import Keypoints2D
 
 JOINTS = 21
 MINIMAL_SIDE = 64  # pixels; smaller windows hold too little of a hand for the network
-DETECTION_SCORE = 0.3  # MediaPipe's 0.5 misses hands; false finds are removed by the second look
+MARGINS = (0.25, 0.5, 1.0)  # around the picture, in its longer sides
+PALM_SCORE = 0.15  # MediaPipe's 0.5 misses hands; false finds are removed by the second look
 HANDS_PER_WINDOW = 4
-# Sides of the second look's crop over the hand's box, tried in turn: the palm detector loses some hands in each.
-CROP_FACTORS = (2.4, 3.2, 1.8)
+LOOKS = 3  # at a find; the best of them counts
+PERHAPS = 0.3  # score of the better view from which it is worth to look on
+PRESENT = 0.5  # score of the worse view from which there is a hand
+AGREEMENT = 0.5  # of the two views, below which a find is dropped
+# The product of both below which a find is dropped that is at no wrist: alone in the picture, and beside bodies.
+SURE, SURE_BESIDE_BODIES = 0.5, 0.7
 SPREAD = 0.1  # distance between the views that lowers a joint's confidence to 0.6, in sizes of the hand
 MISSING = 0.1  # confidence below which a joint is called missing
-AGREEMENT = 0.4  # of the two views, below which a find is dropped
-SAME_HAND = 0.3  # similarity above which two finds are one hand
+SAME_HAND = 0.3  # similarity above which two finds are one hand, and distance of their middles below, in sizes
+PART = 0.6  # of a hand's size: what is smaller and inside of it is part of it
+SAME_REGION = 0.12  # of its side: how far two regions are apart that show the same
 
 
 class Hand(NamedTuple):
     """One find."""
 
     points: np.ndarray  # [21, 2] picture pixels
-    agreement: np.ndarray  # [21] of the two views, in [0, 1]; ones in a first look
+    agreement: np.ndarray  # [21] of the two views, in [0, 1]
     right: float  # chance of a right hand, in [0, 1]
+    score: float = 1.0  # that there is a hand, of the worse view, in [0, 1]
 
     @property
     def side(self) -> str:
         return "right" if self.right >= 0.5 else "left"
+
+    @property
+    def quality(self) -> float:
+        """Score times agreement, in [0, 1]."""
+        return self.score * float(self.agreement.mean())
+
+    @property
+    def size(self) -> float:
+        """Longest side of the hand's box, px."""
+        return _size(self.points)
 
 
 class HandDetector:
@@ -50,18 +70,23 @@ class HandDetector:
     kind = "hand"
 
     def __init__(self) -> None:
-        self._networks = HandNetworks(DETECTION_SCORE, HANDS_PER_WINDOW)
+        self._networks = HandNetworks()
         self._bodies = BlazePoseDetector()
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """Find the hands in image uint8 [H, W, 3] RGB, with their handedness; P = 0 when there is none."""
         bodies = self._bodies.detect(image)
         hands = [hand for _, hand in self.detect_at_wrists(image, bodies)]
-        for box in search_windows(image.shape[1], image.shape[0], MINIMAL_SIDE):
-            for found in self._process(image, box):
-                hand = None if _is_known(found, hands) else self._look_again(image, found)
-                if hand and not _is_known(hand, hands) and not contradicts(bodies, hand.points):
-                    hands.append(hand)
+        wrists, least = list(wrists_of(bodies)), SURE_BESIDE_BODIES if has_sure_body(bodies) else SURE
+        others = [
+            hand
+            for hand in self._search(image)
+            if (hand.quality >= least or any(wrist.holds(hand.points[0]) for wrist in wrists))
+            and not contradicts(bodies, hand.points)
+        ]
+        for hand in sorted(others, key=lambda hand: -hand.quality):
+            if not any(_is_of(hand, other) for other in hands):
+                hands.append(hand)
         return to_hand_keypoints(hands, (image.shape[1], image.shape[0]))
 
     def detect_at_wrists(self, image: np.ndarray, bodies: Keypoints2D) -> list[tuple[Wrist, Hand]]:
@@ -75,31 +100,51 @@ class HandDetector:
 
     def _at_wrist(self, image: np.ndarray, wrist: Wrist, known: list[Hand]) -> Hand | None:
         """The hand whose own wrist lies nearest; of two within reach the one of the wrist's side."""
-        for box in wrist.boxes:
-            looked = [self._look_again(image, hand) for hand in self._process(image, box)]
-            near = [h for h in looked if h and wrist.holds(h.points[0]) and not _is_known(h, known)]
+        for regions in self._regions_at(image, wrist):
+            looked = [self._look(image, region) for region in regions]
+            near = [h for h in looked if h and wrist.holds(h.points[0]) and not any(_is_of(h, k) for k in known)]
             if near:
                 return min(near, key=lambda h: (h.side != wrist.side, wrist.distance(h.points[0])))
         return None
 
-    def _look_again(self, image: np.ndarray, found: Hand) -> Hand | None:
-        """Mean of the plain and the mirrored view of a hand's crop; None unless all agree in one of the crops."""
-        for factor in CROP_FACTORS:
-            box = square_box(keypoint_box(found.points, np.ones(JOINTS)), factor)
-            plain, mirrored = (_most_similar(found, self._process(image, box, side)) for side in (False, True))
-            if plain and mirrored and similarity(plain, mirrored) >= AGREEMENT:
-                points = (plain.points + mirrored.points) / 2  # [21, 2]
-                return Hand(points, _agreement(plain, mirrored), (plain.right + mirrored.right) / 2)
-        return None
+    def _regions_at(self, image: np.ndarray, wrist: Wrist) -> Iterator[list[Region]]:
+        """Where the hand of a wrist may be: by its palm in crops of growing size, then by the body's own knuckles."""
+        for box in wrist.boxes:
+            yield self._palms(image, _square(box))
+        if wrist.knuckles is not None:
+            yield [wrist.knuckles]
 
-    def _process(self, image: np.ndarray, box: Box, is_mirrored: bool = False) -> list[Hand]:
-        crop, offset = crop_image(image, box)
-        hands = []
-        for points, right in self._networks.process(np.ascontiguousarray(crop[:, ::-1] if is_mirrored else crop)):
-            if is_mirrored:
-                points[:, 0] = crop.shape[1] - points[:, 0]
-            hands.append(Hand(points + offset, np.ones(JOINTS), 1 - right if is_mirrored else right))
-        return hands
+    def _search(self, image: np.ndarray) -> Iterator[Hand]:
+        """The hands in all of image [H, W, 3], some of them several times."""
+        height, width = image.shape[:2]
+        whole = _square((0, 0, width, height))
+        squares = [_square(box) for box in search_windows(width, height, MINIMAL_SIDE)]
+        squares += [whole._replace(side=whole.side * (1 + 2 * margin)) for margin in MARGINS]
+        found: list[Region] = []
+        for square in squares:
+            for region in self._palms(image, square):
+                hand = None if any(_shows_the_same(region, other) for other in found) else self._look(image, region)
+                if hand is not None:
+                    found.append(region)
+                    yield hand
+
+    def _palms(self, image: np.ndarray, square: Region) -> list[Region]:
+        return self._networks.palms(image, square, PALM_SCORE)[:HANDS_PER_WINDOW]
+
+    def _look(self, image: np.ndarray, region: Region) -> Hand | None:
+        """The best of a few looks at a hand, each where the one before saw its joints; None unless two views agree."""
+        looks: list[Hand] = []
+        for _ in range(LOOKS):
+            plain, mirrored = self._networks.joints(image, region)
+            if max(plain.score, mirrored.score) < PERHAPS:
+                break
+            hand = _mean(plain, mirrored)
+            looks.append(hand)
+            better = max(plain, mirrored, key=lambda view: view.score)
+            region = region_of_joints(hand.points if hand.agreement.mean() >= AGREEMENT else better.points)
+        best = max(looks, key=lambda hand: hand.quality, default=None)
+        is_hand = best is not None and best.score >= PRESENT and best.agreement.mean() >= AGREEMENT
+        return best if is_hand else None
 
 
 def to_hand_keypoints(hands: list[Hand], size: tuple[int, int]) -> Keypoints2D:
@@ -111,30 +156,42 @@ def to_hand_keypoints(hands: list[Hand], size: tuple[int, int]) -> Keypoints2D:
     return Keypoints2D(points, confidence, "hand21", (size[0], size[1]), tuple(hand.side for hand in hands))
 
 
-def similarity(a: Hand, b: Hand) -> float:
-    """How far two finds are the same hand, in [0, 1]."""
-    return float(_agreement(a, b).mean())
+def _mean(plain: View, mirrored: View) -> Hand:
+    """What two views of one region say together."""
+    points = (plain.points + mirrored.points) / 2
+    agreement = _agreement(plain.points, mirrored.points)
+    return Hand(points, agreement, (plain.right + mirrored.right) / 2, min(plain.score, mirrored.score))
 
 
-def _agreement(a: Hand, b: Hand) -> np.ndarray:
-    """Of two finds, for each joint [21]."""
-    size = (_size(a) + _size(b)) / 2
-    distance = np.linalg.norm(a.points - b.points, axis=-1) / size  # [21]
+def _agreement(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """How far joints [21, 2] of two hands are the same, for each joint [21], in [0, 1]."""
+    distance = np.linalg.norm(a - b, axis=-1) / ((_size(a) + _size(b)) / 2)  # [21]
     return np.exp(-((distance / SPREAD) ** 2) / 2)
 
 
-def _size(hand: Hand) -> float:
-    """Longest side of the hand's box, px."""
-    return float(max(np.ptp(hand.points, axis=0).max(), 1.0))
+def _size(points: np.ndarray) -> float:
+    return float(max(np.ptp(points, axis=0).max(), 1.0))
 
 
-def _most_similar(found: Hand, hands: list[Hand]) -> Hand | None:
-    best = max(hands, key=lambda hand: similarity(found, hand), default=None)
-    return best if best is not None and similarity(found, best) > SAME_HAND else None
+def _is_of(hand: Hand, other: Hand) -> bool:
+    """Whether a find is another hand once more, or a part of it that was taken for a hand."""
+    center = hand.points.mean(0)
+    apart = np.linalg.norm(center - other.points.mean(0)) / ((hand.size + other.size) / 2)
+    is_inside = ((center >= other.points.min(0)) & (center <= other.points.max(0))).all()
+    is_part = is_inside and hand.size < PART * other.size
+    return bool(is_part or apart < SAME_HAND or _agreement(hand.points, other.points).mean() > SAME_HAND)
 
 
-def _is_known(found: Hand, hands: list[Hand]) -> bool:
-    return any(similarity(found, hand) > SAME_HAND for hand in hands)
+def _square(box: Box) -> Region:
+    """The upright square of a box's center and longer side."""
+    left, top, right, bottom = box
+    center = np.array([left + right, top + bottom], np.float64) / 2
+    return Region(center, float(max(right - left, bottom - top)), np.array([0.0, -1.0]))
+
+
+def _shows_the_same(a: Region, b: Region) -> bool:
+    is_near = np.linalg.norm(a.center - b.center) < SAME_REGION * a.side
+    return bool(is_near and 0.7 < a.side / b.side < 1.4 and a.up @ b.up > 0.7)
 
 
 class BodyWithHandsDetector:

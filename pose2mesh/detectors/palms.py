@@ -4,6 +4,7 @@ Zhang et al., MediaPipe Hands: On-device Real-time Hand Tracking, 2020; the cons
 """
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,43 +16,49 @@ CELLS = ((24, 2), (12, 6))  # cells a side and boxes in each, of the palm networ
 OVERLAP = 0.3  # intersection over union from which two boxes are one palm
 WRIST, MIDDLE = 0, 2  # of the palm's seven points
 REACH, BEYOND = 2.6, 0.5  # the hand's region over the palm's box, and how far its center lies towards the fingers
-PRESENT = 0.5  # landmark network's score from which there is a hand
+# The same over the box of those joints of a hand that move little against its palm.
+JOINTS_REACH, JOINTS_BEYOND = 2.0, 0.1
+FIRM = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
+
+
+class View(NamedTuple):
+    """What the landmark network says of one crop."""
+
+    points: np.ndarray  # [21, 2] px
+    score: float  # that there is a hand, in [0, 1]
+    right: float  # chance of a right hand, in [0, 1]
 
 
 class HandNetworks:
-    """Finds up to `most` hands in what it is shown. Raises as `sessions.load_session`."""
+    """Both networks on onnxruntime. Raises as `sessions.load_session`."""
 
-    def __init__(self, least_score: float, most: int, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None = None) -> None:
         self._palms = load_session("palm_detection", threads)
         self._joints = load_session("hand_landmark", threads)
-        self._least_score, self._most = least_score, most
 
-    def process(self, image: np.ndarray) -> list[tuple[np.ndarray, float]]:
-        """Of each hand in image uint8 [H, W, 3]: joints [21, 2] px and the chance of a right hand, in [0, 1]."""
-        regions = [hand_region(box, points) for box, points in self._find(image)[: self._most]]
-        if not regions:
-            return []
-        crops = np.stack([region.cut(image, HAND_SIDE) for region in regions])  # [B, 224, 224, 3]
-        joints, scores, sides = self._joints(crops)  # [B, 63], [B, 1], [B, 1]
-        return [
-            (region.to_picture(values.reshape(-1, 3)[:, :2].astype(np.float64) / HAND_SIDE), float(side[0]))
-            for region, values, score, side in zip(regions, joints, scores, sides, strict=True)
-            if score[0] >= PRESENT
-        ]
-
-    def _find(self, image: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Boxes [4] and points [7, 2] of palms, px, best first."""
-        height, width = image.shape[:2]
-        whole = Region(np.array([width / 2, height / 2]), float(max(width, height)), np.array([0.0, -1.0]))
-        values, logits = self._palms(whole.cut(image, PALM_SIDE)[None])  # [1, 2016, 18], [1, 2016, 1]
+    def palms(self, image: np.ndarray, square: Region, least_score: float) -> list[Region]:
+        """Where the hands are whose palms are seen in a square of image uint8 [H, W, 3], best first."""
+        values, logits = self._palms(square.cut(image, PALM_SIDE)[None])  # [1, 2016, 18], [1, 2016, 1]
         scores = 1 / (1 + np.exp(-np.clip(logits[0, :, 0], -80, 80)))  # [2016]
-        sure = scores >= self._least_score
+        sure = scores >= least_score
         pairs = values[0, sure].reshape(-1, 9, 2).astype(np.float64) / PALM_SIDE  # center, size, seven points
         pairs[:, [0, *range(2, 9)]] += anchors()[sure, None]
         boxes = np.concatenate([pairs[:, 0] - pairs[:, 1] / 2, pairs[:, 0] + pairs[:, 1] / 2], -1)  # [N, 4]
         found = merged(np.concatenate([boxes, pairs[:, 2:].reshape(-1, 14)], -1), scores[sure])  # [P, 18]
-        points = whole.to_picture(found.reshape(-1, 9, 2))  # [P, 9, 2]
-        return [(p[:2].ravel(), p[2:]) for p in points]
+        points = square.to_picture(found.reshape(-1, 9, 2))  # [P, 9, 2]
+        return [hand_region(p[:2].ravel(), p[2:]) for p in points]
+
+    def joints(self, image: np.ndarray, region: Region) -> tuple[View, View]:
+        """The hand in a region of image uint8 [H, W, 3], as it is and seen in a mirror."""
+        crop = region.cut(image, HAND_SIDE)  # [224, 224, 3]
+        joints, scores, sides = self._joints(np.stack([crop, crop[:, ::-1]]))  # [2, 63], [2, 1], [2, 1]
+        points = joints.reshape(2, -1, 3)[..., :2].astype(np.float64) / HAND_SIDE
+        points[1, :, 0] = 1 - points[1, :, 0]
+        plain, mirrored = region.to_picture(points)  # [21, 2] each
+        return (
+            View(plain, float(scores[0, 0]), float(sides[0, 0])),
+            View(mirrored, float(scores[1, 0]), 1 - float(sides[1, 0])),
+        )
 
 
 @cache
@@ -86,3 +93,15 @@ def hand_region(box: np.ndarray, points: np.ndarray) -> Region:
     up = way / length if length > 1e-6 else np.array([0.0, -1.0])
     width, height = box[2:] - box[:2]
     return Region((box[:2] + box[2:]) / 2 + BEYOND * height * up, REACH * float(max(width, height, 1.0)), up)
+
+
+def region_of_joints(points: np.ndarray) -> Region:
+    """The upright square around a hand with joints [21, 2] px: where to look for it again."""
+    way = (points[5] + 2 * points[9] + points[13]) / 4 - points[0]  # from the wrist to the knuckles
+    length = float(np.linalg.norm(way))
+    up = way / length if length > 1e-6 else np.array([0.0, -1.0])
+    axes = np.stack([[-up[1], up[0]], up])  # rows: right, up
+    along = points[list(FIRM)] @ axes.T  # [12, 2]
+    low, high = along.min(0), along.max(0)
+    center = (low + high) / 2 + [0, JOINTS_BEYOND * (high - low)[1]]
+    return Region(center @ axes, JOINTS_REACH * float(max(*(high - low), 1.0)), up)

@@ -42,6 +42,18 @@ def test_a_hand_its_joints_and_its_side(detector, studio, side, yaw):
     assert found.confidence.min() > 0.5
 
 
+@pytest.mark.parametrize(("family", "name"), [("grasps", "medium_cylinder"), ("letters", "d"), ("counting", "four")])
+def test_a_hand_that_fills_the_picture(detector, studio, family, name):
+    """The palm detector sees none of these; with a margin around the picture it does."""
+    scene = studio.gesture_scene(family, name, "right", 40.0)
+    truth = scene.truth.keypoints[:, :2]
+    rim = 0.1 * np.ptp(truth, axis=0).max()
+    low, high = np.clip([truth.min(0) - rim, truth.max(0) + rim], 0, 512).astype(int)
+    found = detector.detect(np.ascontiguousarray(scene.image[low[1] : high[1], low[0] : high[0]]))
+    assert len(found) == 1
+    assert error(found.points[0], scene.truth.keypoints - [*low, 0]) < 0.12
+
+
 def test_two_hands_in_one_picture(detector, studio):
     scenes = [studio.gesture_scene("basic", "flat", side) for side in ("left", "right")]
     picture = np.concatenate([scene.image for scene in scenes], axis=1)

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pose2mesh.detectors.palms import OVERLAP, HandNetworks, anchors, hand_region, merged
+from pose2mesh.detectors.palms import OVERLAP, HandNetworks, anchors, hand_region, merged, region_of_joints
+from pose2mesh.detectors.regions import Region
 from pose2mesh.synthesis.hand_studio import HandStudio
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; pip install 'pose2mesh[detect]'")
@@ -48,6 +49,18 @@ def test_the_region_follows_the_fingers():
     assert region.side == pytest.approx(2.6 * 20)
 
 
+def test_a_turned_hand_has_a_turned_region():
+    joints = HandStudio().gesture_scene("basic", "flat", "right").truth.keypoints[:, :2].astype(float)
+    upright = region_of_joints(joints)
+    assert upright.up[1] < -0.9 and (np.abs(joints - upright.center) < upright.side / 2).all()
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    turned = region_of_joints(2 * joints @ turn.T + [30, -7])
+    np.testing.assert_allclose(turned.center, 2 * turn @ upright.center + [30, -7])
+    np.testing.assert_allclose(turned.up, turn @ upright.up)
+    assert turned.side == pytest.approx(2 * upright.side)
+    assert region_of_joints(np.zeros((21, 2))).side == 2  # no hand at all, and no division by zero
+
+
 @pytest.mark.filterwarnings("ignore:SymbolDatabase")  # pytest undoes the package's own filter
 @pytest.mark.parametrize("side", ["left", "right"])
 def test_the_same_joints_as_mediapipe(side):
@@ -57,6 +70,8 @@ def test_the_same_joints_as_mediapipe(side):
     hands = solutions.Hands(static_image_mode=True, max_num_hands=1, model_complexity=1, min_detection_confidence=0.3)
     theirs = hands.process(image)
     expected = np.array([[p.x * 512, p.y * 512] for p in theirs.multi_hand_landmarks[0].landmark])
-    ((points, right),) = HandNetworks(0.3, 1).process(image)
+    networks = HandNetworks()
+    region, *_ = networks.palms(image, Region(np.array([256.0, 256.0]), 512.0, np.array([0.0, -1.0])), 0.3)
+    points, _, right = networks.joints(image, region)[0]
     assert np.linalg.norm(points - expected, axis=-1).mean() < 0.02 * np.ptp(expected, axis=0).max()
     assert (right > 0.5) == (side == "right")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pose2mesh.detectors.wrists import contradicts, wrists_of
-from pose2mesh.skeletons import COCO17
+from pose2mesh.skeletons import COCO17, convert, joint_set
 from pose2mesh.types import Keypoints2D
 
 SCALE = 200.0  # pixels of a metre
@@ -54,9 +54,25 @@ def test_missing_wrists_and_elbows():
     assert list(wrists_of(Keypoints2D(np.zeros((0, 17, 2)), np.zeros((0, 17)), "coco17"))) == []
 
 
+def test_knuckles_tell_where_the_hand_is():
+    assert all(wrist.knuckles is None for wrist in wrists_of(figure()))
+    body = figure()
+    points, confidence = convert(body.points, body.confidence, "coco17", "mediapipe33")
+    for finger, x in (("index", 230), ("pinky", 246)):
+        row = joint_set("mediapipe33").index(f"left_{finger}")
+        points[0, row], confidence[0, row] = (x, 226), 1
+    left = next(iter(wrists_of(Keypoints2D(points, confidence, "mediapipe33", (400, 400)))))
+    assert left.knuckles is not None
+    np.testing.assert_allclose(left.knuckles.up, [2 / 260**0.5, 16 / 260**0.5], atol=1e-6)
+    np.testing.assert_allclose(left.knuckles.center, [238, 226])
+    assert left.knuckles.side == pytest.approx(3.2 * 260**0.5)
+
+
 def test_what_cannot_be_a_hand():
     assert contradicts(figure(), hand_at(222, 395))  # a foot
     assert contradicts(figure(), hand_at(200, 240, 150))  # a leg
+    assert contradicts(figure(), hand_at(210, 70))  # a face
+    assert not contradicts(figure(left_wrist=(225, 80)), hand_at(210, 70))  # a hand before the face
     assert not contradicts(figure(), hand_at(236, 230))
     assert not contradicts(figure(left_wrist=(222, 360)), hand_at(222, 375))  # a hand that holds the ankle
     assert not contradicts(figure(), hand_at(600, 240, 150))  # somebody else's hand, near to the camera
