@@ -49,8 +49,8 @@ class QuickFitSettings:
     damping: float = 1e-3
     # What the fit makes of people of whom the network is sure is nearer than the network says: below a mean deviation
     # of `sure` m deviations fall by this power of it (calibrated on fitted answers, docs/decisions/0085-quick-fit.md).
-    sure: float = 0.08
-    sureness: float = 0.5
+    sure: float = 0.09
+    sureness: float = 0.35
 
 
 class QuickFit(nn.Module):
