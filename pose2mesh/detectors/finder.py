@@ -2,7 +2,8 @@
 
 The network sees people between about a twentieth and the whole of what it is shown, so large people want the small pass
 and small people the large ones. Tiles cost the most, and are only looked at where the whole picture shows small people:
-those that hold their middles.
+those that hold their middles. Who fills the picture up to its edges may be missed, so where nobody is sure it is
+looked at once more with a margin.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ from pose2mesh.skeletons import COCO_ROWS
 STRIDE = 32  # px; sides of the network's input are multiples of it
 WHOLE = (256, 512)  # px, longest side of the whole picture in each pass
 TILE = 448  # px, longest side of a tile
+MARGIN = 0.25  # on each side of the picture, of its longest one
 LEAST_SCORE = 0.24  # of a find; between people in front and those in the background (docs/decisions)
 DOUBT, CLEAR = 0.05, 0.5  # scores of the first look: with finds between them, or small ones, a second one follows
 HINT = 0.2  # score of a find that calls for a closer look
@@ -41,6 +43,9 @@ def find_people(
     poses = suppressed(np.concatenate(found), SAME_PERSON)
     if with_tiles and (wanted := wanted_tiles(poses, image.shape[1], image.shape[0])):
         found += [look(network, image, tile, TILE) for tile in wanted]
+        poses = suppressed(np.concatenate(found), SAME_PERSON)
+    if not (poses[:, SCORE_ROW, 2] >= SURE).any():
+        found += [look(network, image, whole, side, margin=MARGIN) for side in sides]
         poses = suppressed(np.concatenate(found), SAME_PERSON)
     return poses[poses[:, SCORE_ROW, 2] >= LEAST_SCORE]
 
@@ -76,20 +81,26 @@ def tiles(width: int, height: int) -> Iterator[Box]:
             yield left * width, top * height, (left + 0.6) * width, (top + 0.6) * height
 
 
-def look(network: Session, image: np.ndarray, box: Box, longest: int, least: float = HINT) -> np.ndarray:
-    """Poses [N, 18, 3] of a score of `least` or more in a box of the picture, scaled to a longest side."""
+def look(
+    network: Session, image: np.ndarray, box: Box, longest: int, least: float = HINT, margin: float = 0.0
+) -> np.ndarray:
+    """Poses [N, 18, 3] of a score of `least` or more in a box of the picture, scaled to a longest side.
+
+    `margin`: black on each side of it, of the box's longest one; all of it is scaled.
+    """
     from PIL import Image
 
     left, top, right, bottom = (round(v) for v in box)
     sides = right - left, bottom - top
-    size = [max(1, round(side * longest / max(sides))) for side in sides]
+    rim = round(longest * margin / (1 + 2 * margin))  # px
+    size = [max(1, round(side * (longest - 2 * rim) / max(sides))) for side in sides]
     part = Image.fromarray(spread(image[top:bottom, left:right], spacing(max(sides), longest))).resize(
         size, Image.Resampling.BILINEAR, reducing_gap=2.0
     )
-    padded = np.zeros((*(-(-side // STRIDE) * STRIDE for side in reversed(size)), 3), np.int32)  # [H, W, 3]
-    padded[: size[1], : size[0]] = np.asarray(part)
+    height, width = (-(-(side + 2 * rim) // STRIDE) * STRIDE for side in reversed(size))
+    padded = np.zeros((height, width, 3), np.int32)
+    padded[rim : rim + size[1], rim : rim + size[0]] = np.asarray(part)
     poses = people_in(network(padded[None]), least)
     poses = poses[poses[:, SCORE_ROW, 2] >= least]
-    poses[:, COCO_ROWS, :2] *= np.divide(sides, size)
-    poses[:, COCO_ROWS, :2] += (left, top)
+    poses[:, COCO_ROWS, :2] = (poses[:, COCO_ROWS, :2] - rim) * np.divide(sides, size) + (left, top)
     return poses

@@ -3,13 +3,15 @@
 import json
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pose2mesh import paths
-from pose2mesh.detectors import blazepose, get_detector, sessions
+from pose2mesh.body_models import load_anny_body
+from pose2mesh.detectors import blazepose, finder, get_detector, sessions
 from pose2mesh.detectors.blazepose import BlazePoseDetector
 from pose2mesh.detectors.finder import find_people, tiles, wanted_tiles
 from pose2mesh.detectors.landmarks import region_of, warmest
@@ -18,6 +20,8 @@ from pose2mesh.detectors.sessions import load_session, read_network
 from pose2mesh.detectors.similarity import to_coco
 from pose2mesh.errors import FormatError, MissingFileError
 from pose2mesh.skeletons import MEDIAPIPE33
+from pose2mesh.synthesis.mocap import MocapProtocol
+from pose2mesh.synthesis.studio import protocol_scenes
 
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; pip install 'pose2mesh[detect]'")
 skimage_data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
@@ -181,6 +185,41 @@ def test_the_finder_sees_small_people_in_tiles_only(detector):
     picture = np.full((1500, 2000, 3), 127, np.uint8)
     picture[700:764, 900:964] = skimage_data.astronaut()[::8, ::8]
     assert len(find_people(detector.finder, picture, with_tiles=False)) <= len(find_people(detector.finder, picture))
+
+
+def test_a_margin_moves_nobody(detector, camera):
+    whole = (0, 0, camera.shape[1], camera.shape[0])
+    plain, *_ = finder.look(detector.finder, camera, whole, 256)
+    framed, *_ = finder.look(detector.finder, camera, whole, 384, margin=0.25)  # the picture is as large as before
+    seen = np.minimum(plain[:17, 2], framed[:17, 2]) > 0.3
+    assert seen.sum() >= 6
+    assert np.linalg.norm(plain[:17, :2] - framed[:17, :2], axis=1)[seen].max() < 12  # px of 512
+
+
+def test_pictures_of_nobody_who_is_sure_are_looked_at_with_a_margin(detector, camera, monkeypatch):
+    margins, look = [], finder.look
+
+    def watched(*arguments, margin=0.0, **options):
+        margins.append(margin)
+        return look(*arguments, margin=margin, **options)
+
+    monkeypatch.setattr(finder, "look", watched)
+    find_people(detector.finder, camera)
+    assert not any(margins)
+    find_people(detector.finder, np.full((400, 300, 3), 127, np.uint8))
+    assert margins[-2:] == [finder.MARGIN, finder.MARGIN]
+
+
+@pytest.mark.data
+def test_who_fills_the_picture_is_found(detector):
+    """The only one of 91 rendered people, each cut out at the edges of the body, whom the plain looks miss."""
+    scene = next(islice(protocol_scenes(MocapProtocol(load_anny_body(), "mocap2_val.npz", 40)), 68, None))
+    outline = scene.truth.camera.project(scene.truth.vertices)  # [V, 2]
+    low, high = np.clip([outline.min(0), outline.max(0)], 0, 512).astype(int)
+    cut = scene.image[low[1] : high[1], low[0] : high[0]].repeat(2, 0).repeat(2, 1)
+    (points,) = to_coco(np.dstack([(found := detector.detect(cut)).points, found.confidence]))[..., :2]
+    off = np.linalg.norm(points / 2 + low - scene.truth.keypoints[:, :2], axis=1)
+    assert off.mean() < 0.1 * (high - low).max()
 
 
 def test_tiles_are_looked_at_where_small_people_are():
