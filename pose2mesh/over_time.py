@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from numbers import Integral
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -69,7 +70,7 @@ class OverTime:
         check_fit(fit)
         if not isinstance(tracker, Tracker | None) or isinstance(tracker, type):
             raise InputError(f"tracker is {tracker!r:.60}; it must have update(keypoints, time)")
-        if not isinstance(start, int):
+        if not isinstance(start, Integral):
             raise InputError(f"start is {start!r:.60}; it must be the number of a frame")
         tracker = IdentityTracker() if tracker is None else tracker
         chunk, taken = [], 0

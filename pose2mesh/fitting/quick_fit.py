@@ -82,7 +82,7 @@ class QuickFit(nn.Module):
         `rays` [B,J,3]: x, y in focal lengths from the principal point, and confidence, where 0 leaves a joint out.
         `known` [B]: shapes of subjects, None where nothing is known of one.
         """
-        left = self._error_left(answer, rays[..., 2])
+        told = answer.deviation
         answer, prior = (answer, self.prior) if known is None else self._resized(answer, known)
         parameters = self.fit(answer, rays, prior)
         parameters = parameters._replace(rotations=decide_legs(parameters.rotations, rays[..., 2], self.set))
@@ -91,15 +91,13 @@ class QuickFit(nn.Module):
         pelvis = joints[:, self.root, None]
         vertices = self.reduced.skin(parameters.betas, groups) - pelvis if with_mesh else joints[:, :0]
         parts = {"vertices": vertices, "joints": joints - pelvis, "parameters": parameters}
-        if answer.deviation is not None:
-            parts["deviation"] = left * answer.deviation
+        if told is not None and answer.deviation is not None:
+            parts["deviation"] = answer.deviation * self._error_left(told, rays[..., 2])
         return answer._replace(**parts)
 
-    def _error_left(self, answer: Answer, confidence: Tensor) -> Tensor | float:
-        """What is left of the network's deviations once its answer is fitted: [B,1], at most 1."""
-        if answer.deviation is None:
-            return 1.0
-        share = _mean_of_seen(answer.deviation, confidence) / self.settings.sure
+    def _error_left(self, deviation: Tensor, confidence: Tensor) -> Tensor:
+        """What is left of a network's deviations [B,J] once its answer is fitted: [B,1], at most 1."""
+        share = _mean_of_seen(deviation, confidence) / self.settings.sure
         share = torch.where(confidence.any(1, keepdim=True), share, 1.0)  # nothing to fit to
         return share.clamp(max=1) ** self.settings.sureness
 

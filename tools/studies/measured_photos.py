@@ -102,7 +102,7 @@ def main() -> None:
     for name, errors in found.items():
         print(f"{name:40s} picture {_text(errors['picture'])}   true 2D {_text(errors['true_2d'])}")
     for kind in ("picture", "true_2d"):
-        known = [errors[kind] for errors in found.values() if errors[kind] is not None]
+        known = [error for errors in found.values() if (error := errors[kind]) is not None]
         print(f"{kind}: {np.mean(known):.1f} mm in {len(known)} of {len(found)}")
     write_json(options.json, found)
 
