@@ -102,5 +102,7 @@ def look(
     padded[rim : rim + size[1], rim : rim + size[0]] = np.asarray(part)
     poses = people_in(network(padded[None]), least)
     poses = poses[poses[:, SCORE_ROW, 2] >= least]
-    poses[:, COCO_ROWS, :2] = (poses[:, COCO_ROWS, :2] - rim) * np.divide(sides, size) + (left, top)
+    poses[:, COCO_ROWS, :2] -= rim
+    poses[:, COCO_ROWS, :2] *= np.divide(sides, size)
+    poses[:, COCO_ROWS, :2] += (left, top)
     return poses
