@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import numpy as np
 from torch import Tensor
 
-from pose2mesh.detectors import Detector, get_detector
+from pose2mesh.detectors import Detector, frame_finder, get_detector
 from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.detectors.images import is_image, read_image
 from pose2mesh.detectors.intrinsics import IntrinsicsLike, exif_focal
@@ -213,8 +213,10 @@ class Pose2Mesh(OverTime):
             found = self._detect(image, told.detector)
             yield image, Frame(path.stem, replace(found, intrinsics=exif_focal(path, image.shape)))
         elif is_video(path):
-            for index, _, image in read_video(path):
-                yield image, Frame(f"{path.stem}_{index:06d}", self._detect(image, told.detector))
+            follow = frame_finder(self._detector(told.detector)) if self.kind == "hand" else None
+            for index, time, image in read_video(path):
+                found = follow(image, time) if follow else self._detect(image, told.detector)
+                yield image, Frame(f"{path.stem}_{index:06d}", found)
         else:
             for frame in read_keypoints(path, told.joint_set or self.joint_set, told.image_size):
                 yield None, frame

@@ -10,20 +10,20 @@ At a body's wrist the body tells the side: it sees the arm, not just the hand.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from pose2mesh.detectors.blazepose import BlazePoseDetector
 from pose2mesh.detectors.conversion import in_joint_set
-from pose2mesh.detectors.palms import HandNetworks, View, region_of_joints
+from pose2mesh.detectors.following_hands import HandVideo
+from pose2mesh.detectors.found_hands import Hand, is_of, mean_of_views, to_hand_keypoints
+from pose2mesh.detectors.palms import HandNetworks, region_of_joints
 from pose2mesh.detectors.regions import Region
 from pose2mesh.detectors.wrists import Wrist, contradicts, has_sure_body, wrists_of
 from pose2mesh.geometry.crop import Box, search_windows
 from pose2mesh.skeletons import BODY_HANDS59, COCO17, hand_of_body
 from pose2mesh.types import Keypoints2D
 
-JOINTS = 21
 MINIMAL_SIDE = 64  # pixels; smaller windows hold too little of a hand for the network
 MARGINS = (0.25, 0.5, 1.0)  # around the picture, in its longer sides
 PALM_SCORE = 0.15  # MediaPipe's 0.5 misses hands; false finds are removed by the second look
@@ -34,34 +34,7 @@ PRESENT = 0.5  # score of the worse view from which there is a hand
 AGREEMENT = 0.5  # of the two views, below which a find is dropped
 # The product of both below which a find is dropped that is at no wrist: alone in the picture, and beside bodies.
 SURE, SURE_BESIDE_BODIES = 0.5, 0.7
-SPREAD = 0.1  # distance between the views that lowers a joint's confidence to 0.6, in sizes of the hand
-MISSING = 0.1  # confidence below which a joint is called missing
-SAME_HAND = 0.3  # similarity above which two finds are one hand, and distance of their middles below, in sizes
-PART = 0.6  # of a hand's size: what is smaller and inside of it is part of it
 SAME_REGION = 0.12  # of its side: how far two regions are apart that show the same
-
-
-class Hand(NamedTuple):
-    """One find."""
-
-    points: np.ndarray  # [21, 2] picture pixels
-    agreement: np.ndarray  # [21] of the two views, in [0, 1]
-    right: float  # chance of a right hand, in [0, 1]
-    score: float = 1.0  # that there is a hand, of the worse view, in [0, 1]
-
-    @property
-    def side(self) -> str:
-        return "right" if self.right >= 0.5 else "left"
-
-    @property
-    def quality(self) -> float:
-        """Score times agreement, in [0, 1]."""
-        return self.score * float(self.agreement.mean())
-
-    @property
-    def size(self) -> float:
-        """Longest side of the hand's box, px."""
-        return _size(self.points)
 
 
 class HandDetector:
@@ -75,6 +48,14 @@ class HandDetector:
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """Find the hands in image uint8 [H, W, 3] RGB, with their handedness; P = 0 when there is none."""
+        return to_hand_keypoints(self.find(image), (image.shape[1], image.shape[0]))
+
+    def video(self, every: int = 15) -> HandVideo:
+        """A detector for the frames of one video, one after another; every `every`-th is searched."""
+        return HandVideo(self, every)
+
+    def find(self, image: np.ndarray) -> list[Hand]:
+        """The hands in image uint8 [H, W, 3]."""
         bodies = self._bodies.detect(image)
         hands = [hand for _, hand in self.detect_at_wrists(image, bodies)]
         wrists, least = list(wrists_of(bodies)), SURE_BESIDE_BODIES if has_sure_body(bodies) else SURE
@@ -85,9 +66,9 @@ class HandDetector:
             and not contradicts(bodies, hand.points)
         ]
         for hand in sorted(others, key=lambda hand: -hand.quality):
-            if not any(_is_of(hand, other) for other in hands):
+            if not any(is_of(hand, other) for other in hands):
                 hands.append(hand)
-        return to_hand_keypoints(hands, (image.shape[1], image.shape[0]))
+        return hands
 
     def detect_at_wrists(self, image: np.ndarray, bodies: Keypoints2D) -> list[tuple[Wrist, Hand]]:
         """The hands at the seen wrists of bodies in image [H, W, 3], at most one for each wrist."""
@@ -101,8 +82,8 @@ class HandDetector:
     def _at_wrist(self, image: np.ndarray, wrist: Wrist, known: list[Hand]) -> Hand | None:
         """The hand whose own wrist lies nearest; of two within reach the one of the wrist's side."""
         for regions in self._regions_at(image, wrist):
-            looked = [self._look(image, region) for region in regions]
-            near = [h for h in looked if h and wrist.holds(h.points[0]) and not any(_is_of(h, k) for k in known)]
+            looked = [self.look(image, region) for region in regions]
+            near = [h for h in looked if h and wrist.holds(h.points[0]) and not any(is_of(h, k) for k in known)]
             if near:
                 return min(near, key=lambda h: (h.side != wrist.side, wrist.distance(h.points[0])))
         return None
@@ -123,7 +104,7 @@ class HandDetector:
         found: list[Region] = []
         for square in squares:
             for region in self._palms(image, square):
-                hand = None if any(_shows_the_same(region, other) for other in found) else self._look(image, region)
+                hand = None if any(_shows_the_same(region, other) for other in found) else self.look(image, region)
                 if hand is not None:
                     found.append(region)
                     yield hand
@@ -131,55 +112,20 @@ class HandDetector:
     def _palms(self, image: np.ndarray, square: Region) -> list[Region]:
         return self._networks.palms(image, square, PALM_SCORE)[:HANDS_PER_WINDOW]
 
-    def _look(self, image: np.ndarray, region: Region) -> Hand | None:
+    def look(self, image: np.ndarray, region: Region, most: int = LOOKS) -> Hand | None:
         """The best of a few looks at a hand, each where the one before saw its joints; None unless two views agree."""
         looks: list[Hand] = []
-        for _ in range(LOOKS):
+        for _ in range(most):
             plain, mirrored = self._networks.joints(image, region)
             if max(plain.score, mirrored.score) < PERHAPS:
                 break
-            hand = _mean(plain, mirrored)
+            hand = mean_of_views(plain, mirrored)
             looks.append(hand)
             better = max(plain, mirrored, key=lambda view: view.score)
             region = region_of_joints(hand.points if hand.agreement.mean() >= AGREEMENT else better.points)
         best = max(looks, key=lambda hand: hand.quality, default=None)
         is_hand = best is not None and best.score >= PRESENT and best.agreement.mean() >= AGREEMENT
         return best if is_hand else None
-
-
-def to_hand_keypoints(hands: list[Hand], size: tuple[int, int]) -> Keypoints2D:
-    """Keypoints of hands in a picture of (width, height) pixels; joints outside of it are missing."""
-    points = np.array([hand.points for hand in hands], np.float32).reshape(-1, JOINTS, 2)
-    score = np.array([hand.agreement for hand in hands], np.float32).reshape(-1, JOINTS)
-    inside = ((points >= 0) & (points < size)).all(-1)  # [P, 21]
-    confidence = np.where(inside & (score >= MISSING), score, 0).astype(np.float32)
-    return Keypoints2D(points, confidence, "hand21", (size[0], size[1]), tuple(hand.side for hand in hands))
-
-
-def _mean(plain: View, mirrored: View) -> Hand:
-    """What two views of one region say together."""
-    points = (plain.points + mirrored.points) / 2
-    agreement = _agreement(plain.points, mirrored.points)
-    return Hand(points, agreement, (plain.right + mirrored.right) / 2, min(plain.score, mirrored.score))
-
-
-def _agreement(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """How far joints [21, 2] of two hands are the same, for each joint [21], in [0, 1]."""
-    distance = np.linalg.norm(a - b, axis=-1) / ((_size(a) + _size(b)) / 2)  # [21]
-    return np.exp(-((distance / SPREAD) ** 2) / 2)
-
-
-def _size(points: np.ndarray) -> float:
-    return float(max(np.ptp(points, axis=0).max(), 1.0))
-
-
-def _is_of(hand: Hand, other: Hand) -> bool:
-    """Whether a find is another hand once more, or a part of it that was taken for a hand."""
-    center = hand.points.mean(0)
-    apart = np.linalg.norm(center - other.points.mean(0)) / ((hand.size + other.size) / 2)
-    is_inside = ((center >= other.points.min(0)) & (center <= other.points.max(0))).all()
-    is_part = is_inside and hand.size < PART * other.size
-    return bool(is_part or apart < SAME_HAND or _agreement(hand.points, other.points).mean() > SAME_HAND)
 
 
 def _square(box: Box) -> Region:

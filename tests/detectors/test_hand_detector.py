@@ -97,7 +97,7 @@ def test_rtmlib_is_refused_for_hands():
 
 
 def test_joints_outside_of_the_picture_are_missing():
-    from pose2mesh.detectors.hands import Hand, to_hand_keypoints
+    from pose2mesh.detectors.found_hands import Hand, to_hand_keypoints
 
     points = np.full((21, 2), 50.0)
     points[4] = [-3, 50]
