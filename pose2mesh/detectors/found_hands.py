@@ -10,7 +10,8 @@ from pose2mesh.types import Keypoints2D
 JOINTS = 21
 SPREAD = 0.1  # distance between the views that lowers a joint's confidence to 0.6, in sizes of the hand
 MISSING = 0.1  # confidence below which a joint is called missing
-SAME_HAND = 0.3  # similarity above which two finds are one hand, and distance of their middles below, in sizes
+ALIKE = 0.3  # agreement of two finds' joints above which they are one hand
+APART = 0.3  # distance of their middles below which they are one too, in sizes of the hand
 PART = 0.6  # of a hand's size: what is smaller and inside of it is part of it
 
 
@@ -69,4 +70,4 @@ def is_of(hand: Hand, other: Hand) -> bool:
     apart = np.linalg.norm(center - other.points.mean(0)) / ((hand.size + other.size) / 2)
     is_inside = ((center >= other.points.min(0)) & (center <= other.points.max(0))).all()
     is_part = is_inside and hand.size < PART * other.size
-    return bool(is_part or apart < SAME_HAND or _agreement(hand.points, other.points).mean() > SAME_HAND)
+    return bool(is_part or apart < APART or _agreement(hand.points, other.points).mean() > ALIKE)

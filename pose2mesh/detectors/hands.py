@@ -34,7 +34,8 @@ PRESENT = 0.5  # score of the worse view from which there is a hand
 AGREEMENT = 0.5  # of the two views, below which a find is dropped
 # The product of both below which a find is dropped that is at no wrist: alone in the picture, and beside bodies.
 SURE, SURE_BESIDE_BODIES = 0.5, 0.7
-SAME_REGION = 0.12  # of its side: how far two regions are apart that show the same
+# Two regions that show the same: how far apart at most, in sides; how much larger; cosine of how far turned.
+SAME_PLACE, SAME_SIZE, SAME_WAY = 0.12, 1.4, 0.7
 
 
 class HandDetector:
@@ -136,8 +137,8 @@ def _square(box: Box) -> Region:
 
 
 def _shows_the_same(a: Region, b: Region) -> bool:
-    is_near = np.linalg.norm(a.center - b.center) < SAME_REGION * a.side
-    return bool(is_near and 0.7 < a.side / b.side < 1.4 and a.up @ b.up > 0.7)
+    is_near = np.linalg.norm(a.center - b.center) < SAME_PLACE * a.side
+    return bool(is_near and 1 / SAME_SIZE < a.side / b.side < SAME_SIZE and a.up @ b.up > SAME_WAY)
 
 
 class BodyWithHandsDetector:
