@@ -53,7 +53,7 @@ def test_it_is_trained_on_and_measured_with(settings: dict, tmp_path: Path):
     )
     body = load_body_model(NAME)
     sampler = sampler_of(config, body, [pack])
-    batch = sampler.samples(np.arange(len(body.v_template)), batch_size=8, seed=0)[0]
+    batch = sampler.samples(config.data, np.arange(len(body.v_template)), batch_size=8, seed=0)[0]
     assert np.ptp(batch.vertices[:, :, 1].numpy(), axis=1).max() < 1.2 * SMALLER * 2
     torch.manual_seed(0)
     network = build_network(settings).eval()

@@ -160,6 +160,7 @@ class StageConfig(Strict):
     drop_factor: Fraction = 0.1  # to this share of itself
     edges_from: Fraction = 0.0  # sources: share of the stage after which the edge loss is added
     flips: bool = False  # sources: mirror every other person; lifting only
+    everyday: Fraction | None = None  # in place of data.everyday
     lifting_only: bool = False  # train the lifter and the coarsest level only, without graph layers
     frozen_lifter: bool = False  # train the mesh head only
     loss: LossConfig = LossConfig()
@@ -206,7 +207,9 @@ class TrainConfig(RunConfig):
         for name in self.data.changed() if self.data.sources else ():
             if not name.startswith(("sources", "exact_input", "workers")):
                 raise ValueError(f"data.{name}: data.sources have none of it")
-        for stage in () if self.data.sources else self.stages:
-            if stage.flips or stage.edges_from:
+        for stage in self.stages:
+            if not self.data.sources and (stage.flips or stage.edges_from):
                 raise ValueError(f"stage {stage.name}: flips and edges_from go with data.sources")
+            if self.data.sources and stage.everyday is not None:
+                raise ValueError(f"stage {stage.name}: everyday: data.sources have none of it")
         return self

@@ -14,6 +14,7 @@ from pose2mesh.synthesis.batches import Samples
 from pose2mesh.synthesis.bodies import SyntheticBodies
 from pose2mesh.synthesis.hands import RIGHT_HANDS, HandProtocol, SyntheticHands, hand_pose_pool
 from pose2mesh.synthesis.meshes import MeshProtocol, MeshSamples
+from pose2mesh.synthesis.mixture import Mixture
 from pose2mesh.synthesis.mocap import MocapProtocol
 from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.prior_poses import training_poses
@@ -25,8 +26,8 @@ _SEEN = ("noise", "framing", "cameras", "detectors", "workers")  # of the `data`
 class Sampler(Protocol):
     """Made of a configuration, a body and `names`, what `validation` lists. Raises InputError, MissingFileError."""
 
-    def samples(self, vertex_ids: np.ndarray, *, batch_size: int, seed: int) -> Samples:
-        """Training batches that hold these vertices, of stream 0."""
+    def samples(self, mixture: Mixture, vertex_ids: np.ndarray, *, batch_size: int, seed: int) -> Samples:
+        """Training batches of a stage's mixture that hold these vertices, of stream 0."""
         ...
 
     def protocol(self, name: str) -> Any:
@@ -50,13 +51,13 @@ class BodySampler:
     def __init__(self, config: TrainConfig, body: AnnyBody, names: list[str]):
         poses = ("motion", "prior", "distinct_radians", "children", "poses", "everyday")
         _refuse_unread(config, *poses, *_SEEN)
-        self.body, self.sets, self.mixture = body, _sets(config, body), config.data
+        self.body, self.sets = body, _sets(config, body)
         self.pool = training_poses(config.data, config.seed)
         for name in names:
             load_motion(name)
 
-    def samples(self, vertex_ids: np.ndarray, **draw: int) -> Samples:
-        return SyntheticBodies(self.body, self.pool, self.mixture, vertex_ids=vertex_ids, **self.sets, **draw)  # pyright: ignore[reportArgumentType]
+    def samples(self, mixture: Mixture, vertex_ids: np.ndarray, **draw: int) -> Samples:
+        return SyntheticBodies(self.body, self.pool, mixture, vertex_ids=vertex_ids, **self.sets, **draw)  # pyright: ignore[reportArgumentType]
 
     def protocol(self, name: str) -> MocapProtocol:
         return MocapProtocol(self.body, name, every=7, limit=VALIDATION_SAMPLES)
@@ -72,11 +73,11 @@ class HandSampler:
                 f"network.body: hands are trained on {' or '.join(RIGHT_HANDS)}, not {config.network.body}"
             )
         gesture_pool(tuple(names))
-        self.body, self.mixture = body, config.data
+        self.body = body
         self.pool = hand_pose_pool(body, config.data.gestures, config.data.hand_poses, config.seed)
 
-    def samples(self, vertex_ids: np.ndarray, **draw: int) -> Samples:
-        return SyntheticHands(self.body, self.pool, self.mixture, vertex_ids=vertex_ids, **draw)
+    def samples(self, mixture: Mixture, vertex_ids: np.ndarray, **draw: int) -> Samples:
+        return SyntheticHands(self.body, self.pool, mixture, vertex_ids=vertex_ids, **draw)
 
     def protocol(self, name: str) -> HandProtocol:
         return HandProtocol(self.body, (name,), limit=VALIDATION_SAMPLES)
@@ -87,14 +88,14 @@ class MeshSampler:
 
     def __init__(self, config: TrainConfig, body: MeshBody, names: list[str]):
         _refuse_unread(config, *_SEEN)
-        self.body, self.sets, self.mixture = body, _sets(config, body), config.data
+        self.body, self.sets = body, _sets(config, body)
         self.held_out = {name: load_body_model(name) for name in names}
         for name, other in self.held_out.items():
             if not np.array_equal(other.faces, body.faces):
                 raise InputError(f"validation: {name} is of another mesh than {config.network.body}")
 
-    def samples(self, vertex_ids: np.ndarray, **draw: int) -> Samples:
-        return MeshSamples(self.body, self.mixture, vertex_ids=vertex_ids, **self.sets, **draw)  # pyright: ignore[reportArgumentType]
+    def samples(self, mixture: Mixture, vertex_ids: np.ndarray, **draw: int) -> Samples:
+        return MeshSamples(self.body, mixture, vertex_ids=vertex_ids, **self.sets, **draw)  # pyright: ignore[reportArgumentType]
 
     def protocol(self, name: str) -> MeshProtocol:
         return MeshProtocol(self.held_out[name], **self.sets, limit=VALIDATION_SAMPLES)  # pyright: ignore[reportArgumentType]
@@ -105,6 +106,9 @@ def _refuse_unread(config: TrainConfig, *reads: str) -> None:
     for name in config.data.changed():
         if not name.startswith(reads):
             raise InputError(f"data.{name}: samples of {config.network.body} are made without; leave it out")
+    for stage in config.stages:
+        if stage.everyday is not None and "everyday" not in reads:
+            raise InputError(f"stage {stage.name}: everyday: {config.network.body} has no such poses; leave it out")
 
 
 def _sets(config: TrainConfig, body: Any) -> dict[str, str]:

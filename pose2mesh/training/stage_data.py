@@ -31,7 +31,8 @@ def stage_data(config: TrainConfig, index: int, sampler: Sampler) -> StageData:
     ids = _vertex_sets(config, hierarchy, stage)
     finest = ids[-1]
     faces = hierarchy.faces if len(finest) == hierarchy.num_vertices else hierarchy.level_faces[1]
-    samples = sampler.samples(finest, batch_size=stage.batch_size, seed=1000 * config.seed + index)
+    mixture = config.data if stage.everyday is None else config.data.model_copy(update={"everyday": stage.everyday})
+    samples = sampler.samples(mixture, finest, batch_size=stage.batch_size, seed=1000 * config.seed + index)
     return StageData(samples, [_rows_in(finest, part) for part in ids], faces, vertex_ids=finest)
 
 

@@ -53,6 +53,10 @@ def test_networks_of_others_read_what_they_like(monkeypatch: pytest.MonkeyPatch)
             {"data": {"sources": [{"dataset": "pw3d", "folder": "."}], "children": 0.5}},
             "data.children: data.sources have",
         ),
+        (
+            {"data": {"sources": [{"dataset": "pw3d", "folder": "."}]}, "stages": [{**STAGE, "everyday": 0.5}]},
+            "stage only: everyday: data.sources have",
+        ),
     ],
 )
 def test_of_runs(changes: dict, message: str) -> None:
@@ -67,10 +71,13 @@ def test_of_runs(changes: dict, message: str) -> None:
         ({}, {"hand_poses": {"count": 9}}, "data.hand_poses.count"),
         ({}, {"exact_input": True}, "data.exact_input"),
         ({"body": "anny-hand", "joint_set": "hand21"}, {"everyday": 0.5}, "data.everyday: samples of anny-hand"),
+        ({"body": "anny-hand", "joint_set": "hand21"}, {}, "stage mesh: everyday: anny-hand has no such poses"),
     ],
 )
 def test_of_samples(network: dict, data: dict, message: str, tmp_path: Path) -> None:
     plain = tiny_run(tmp_path, data=data)
+    if not data:
+        plain["stages"][1]["everyday"] = 0.5
     if network:
         plain["data"] = data  # hands have no recordings
         mesh = {"hierarchy": "anny_hand", "channels": [4, 4], "blocks": [1, 1], "latent": 8}

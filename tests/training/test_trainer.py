@@ -80,6 +80,19 @@ def test_the_direct_network_trains(tmp_path: Path) -> None:
     assert [name for name, p in trainer.network.named_parameters() if torch.equal(p, before[name])] == []
 
 
+def test_a_stage_may_draw_everyday_poses_in_its_own_share(tmp_path: Path) -> None:
+    lifting, mesh = tiny_run(tmp_path)["stages"]
+    drawn = []
+    for of_run, of_stage in ((0.0, None), (0.0, 0.7), (0.7, None)):
+        stages = [lifting, mesh | {"everyday": of_stage}]
+        trainer = trainer_of(config_of(tmp_path, stages=stages, data={"everyday": of_run}))
+        data = (stage_data(trainer.config, index, trainer.sampler) for index in (0, 1))
+        drawn.append([Streams(part.samples, [0])[0].joints for part in data])
+    recorded, mixed, everyday = drawn
+    assert torch.equal(recorded[0], mixed[0]) and torch.equal(mixed[1], everyday[1])
+    assert not torch.equal(recorded[1], mixed[1])
+
+
 def test_lifting_leaves_the_graph_layers_alone(tmp_path: Path) -> None:
     trainer = trainer_of(config_of(tmp_path, stages=tiny_run(tmp_path)["stages"][:1]))
     before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
