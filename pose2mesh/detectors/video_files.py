@@ -1,7 +1,7 @@
 """Frames of videos and animated pictures: the file's own, with their numbers and times, as they are meant to look.
 
 PyAV decodes (BSD; FFmpeg is inside its wheels). No frame is repeated or left out at a variable rate; pixels that are
-not square are stretched, turned recordings turned. What cannot be decoded is told by a warning.
+not square are stretched, turned and mirrored recordings turned back. What cannot be decoded is told by a warning.
 """
 
 import re
@@ -44,7 +44,7 @@ class VideoFrame(NamedTuple):
 class VideoInfo(NamedTuple):
     """What a video's header says; an audio track stays in the file."""
 
-    fps: float  # frames a second, on average
+    fps: float  # frames a second, on average; of pictures that move, by their median, for the last is often held
     num_frames: int | None  # None where the header does not tell
     has_audio: bool
 
@@ -58,8 +58,7 @@ def video_info(path: Path) -> VideoInfo:
     """Read a video's header; errors as of `read_video`."""
     if not has_suffix(path, VIDEO_SUFFIXES):
         with open_picture(path) as picture:
-            picture.load()  # WebP tells the duration of a frame with its pixels
-            return VideoInfo(1 / _duration(picture), getattr(picture, "n_frames", 1), False)
+            return VideoInfo(1 / float(np.median(_durations(picture))), getattr(picture, "n_frames", 1), False)
     with _open(path) as container:
         stream = _video_stream(container, path)
         rate = stream.average_rate or stream.guessed_rate or 25
@@ -93,6 +92,21 @@ def _animation(path: Path) -> Iterator[VideoFrame]:
             if not count:
                 raise
             warn(f"{path}: damaged or cut; {count} frames were read ({error})")
+
+
+def _durations(picture: Any) -> list[float]:
+    """Of the frames that can be read, in s."""
+    from PIL import ImageSequence
+
+    found: list[float] = []
+    try:
+        for frame in ImageSequence.Iterator(picture):
+            frame.load()  # WebP tells it with the pixels
+            found.append(_duration(frame))
+    except Exception:  # told by `_animation`, which reads the same frames
+        if not found:
+            raise
+    return found
 
 
 def _duration(picture: Any) -> float:
@@ -195,8 +209,24 @@ def _as_meant(frame: Any, pixel_shape: Fraction | None) -> np.ndarray:
     width = frame.width
     if shape != 1 and 1 / _LARGEST_STRETCH <= shape <= _LARGEST_STRETCH:
         width = max(round(width * shape), SMALLEST_SIDE)
-    image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
-    return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
+    return upright(frame.to_ndarray(format="rgb24", width=width, height=frame.height), _orientation(frame))
+
+
+def _orientation(frame: Any) -> int:
+    """How a frame's display matrix turns and mirrors it, in EXIF's numbers (1 to 8); slight turns are none.
+
+    The matrix, of FFmpeg's `display.h`, takes pixels (p, q) to (a p + c q, b p + d q); its first five numbers are
+    a, b, 0, c, d.
+    """
+    from av.sidedata.sidedata import Type
+
+    matrix = frame.side_data.get(Type.DISPLAYMATRIX)
+    if matrix is None:
+        return 1
+    a, b, _, c, d, *_ = (int(value) for value in np.frombuffer(matrix, np.int32))
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return (1, 2, 4, 3)[(a < 0) + 2 * (d < 0)]
+    return (5, 6, 8, 7)[(c < 0) + 2 * (b < 0)]  # the sides are exchanged
 
 
 def _reason(error: Exception) -> str:

@@ -83,15 +83,27 @@ def test_pixels_that_are_not_square(tmp_path):
     assert image[:, :60].mean() < 10 and image[:, 68:].mean() > 245
 
 
-def test_turned_recordings(tmp_path):
-    path = write_video(tmp_path / "a.mp4", [half_black(48, 64)] * 2)
-    plain, turned = (np.array(m, ">i4").tobytes() for m in (_matrix(1, 0, 0, 1), _matrix(0, 1, -1, 0)))
+SIGNS = [(x, y) for x in (1, -1) for y in (1, -1)]
+
+
+@pytest.mark.parametrize("matrix", [*((x, 0, 0, y) for x, y in SIGNS), *((0, x, y, 0) for x, y in SIGNS)])
+def test_turned_and_mirrored_recordings(tmp_path, matrix):
+    quarters = [(-1, -1, 40), (1, -1, 100), (-1, 1, 160), (1, 1, 220)]  # x, y from the middle, gray
+    picture = np.zeros((48, 64, 3), np.uint8)
+    for x, y, gray in quarters:
+        picture[24 * (y > 0) :, 32 * (x > 0) :] = gray
+    path = write_video(tmp_path / "a.mp4", [picture] * 2)
+    plain, turned = (np.array(_matrix(*m), ">i4").tobytes() for m in ((1, 0, 0, 1), matrix))
     content = path.read_bytes()
     place = content.index(plain, content.index(b"tkhd"))
     path.write_bytes(content[:place] + turned + content[place + 36 :])
-    image = next(read_video(path)).image  # a quarter turn clockwise: what was left is on top
-    assert image.shape == (64, 48, 3)
-    assert image[:28].mean() < 10 and image[36:].mean() > 245
+    image = next(read_video(path)).image
+    assert image.shape == ((48, 64, 3) if matrix[0] else (64, 48, 3))
+    a, b, c, d = matrix
+    for x, y, gray in quarters:  # where the matrix takes the quarter's middle
+        to_x, to_y = a * x + c * y, b * x + d * y
+        row, column = (round(side * (2 + to) / 4) for side, to in zip(image.shape, (to_y, to_x), strict=False))
+        assert abs(image[row - 4 : row + 4, column - 4 : column + 4].mean() - gray) < 4
 
 
 def _matrix(a, b, c, d):
@@ -214,6 +226,14 @@ def test_pictures_that_move_are_turned_as_their_tag_says(tmp_path, name):
     lying[0].save(tmp_path / name, save_all=True, append_images=lying[1:], duration=100, exif=exif, **options)
     for frame, picture in zip(read_video(tmp_path / name), upright, strict=True):
         np.testing.assert_array_equal(frame.image, np.asarray(picture))
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp"])
+def test_a_picture_that_is_held_moves_at_the_rate_of_the_others(tmp_path, name):
+    frames = [Image.fromarray(frame) for frame in gray_frames()]
+    durations = [1000, 40, 40, 40, 3000]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=durations)
+    assert video_info(tmp_path / name).fps == pytest.approx(25)
 
 
 def test_chunks_are_bounded_by_the_bytes_of_their_pictures():
