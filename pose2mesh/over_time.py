@@ -4,16 +4,23 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from numbers import Integral
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pose2mesh.detectors import Detector, frame_finder
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
-from pose2mesh.detectors.readers import Frame, read_keypoints
-from pose2mesh.detectors.sources import FPS, Entry, existing, frame_numbers, frames_of, is_sequence, sequence_info
+from pose2mesh.detectors.readers import Frame
+from pose2mesh.detectors.sources import (
+    Entry,
+    camera_of_frames,
+    existing,
+    frames_of,
+    is_sequence,
+    keypoint_frames,
+    sequence_info,
+)
 from pose2mesh.detectors.told import Told
-from pose2mesh.detectors.video_files import VideoFrame, is_video
+from pose2mesh.detectors.video_files import VideoFrame
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.people import Outputs, check_fit, check_outputs
 from pose2mesh.tracking import IdentityTracker, Tracker
@@ -55,16 +62,20 @@ class OverTime:
         image_size: tuple[int, int] | None = None,
         tracker: Tracker | None = None,
         start: int = 0,
+        fps: float | None = None,
         fit: bool = True,
         subject: Subject | None = None,
         outputs: Outputs = "mesh",
     ) -> Iterator[Any]:
-        """`FramePrediction`s of a video, a folder of numbered frames or a keypoint file, whose people have a `track`.
+        """`FramePrediction`s of a video, numbered frames in a folder or keypoint files, whose people have a `track`.
 
         `tracker` numbers people (default: by joints and place); numbers that a keypoint file brings are kept. Frames
-        before number `start` are passed over. Other arguments as of `predict`; errors too, but a frame without anybody
-        has no people.
+        before number `start` are passed over. `fps`: frames a second of numbered frames and keypoint files, a file or a
+        folder of them, which do not tell (default: 30). Other arguments as of `predict`; errors too, but a frame
+        without anybody has no people.
         """
+        source = existing(source)
+        intrinsics = camera_of_frames(source) if intrinsics is None else intrinsics
         told = Told.checked(joint_set, detector, None, intrinsics, image_size, subject)
         check_outputs(outputs)
         check_fit(fit)
@@ -75,14 +86,14 @@ class OverTime:
         tracker = IdentityTracker() if tracker is None else tracker
         chunk, taken = [], 0
         find = None  # keypoint files need no detector
-        for timed in self._timed(existing(source), told):
+        for timed in self._timed(source, told, sequence_info(source, fps)[0]):
             if timed.index < start:
                 continue
             frame = timed.frame
             if frame is None:
                 find = find or frame_finder(self._detector(told.detector))
                 found = find(timed.image, timed.time)
-                frame = Frame(f"{Path(source).stem}_{timed.index:06d}", replace(found, tracks=None))
+                frame = Frame(f"{source.stem}_{timed.index:06d}", replace(found, tracks=None))
             chunk.append((timed, self._numbered(frame, timed.time, told, tracker, str(source))))
             taken += max(1, len(chunk[-1][1].keypoints))
             if taken >= batch_size or (timed.image is not None and len(chunk) * timed.image.nbytes > _CHUNK_BYTES):
@@ -122,7 +133,7 @@ class OverTime:
         check_fit(fit)
         found = self.track(source, **options, **builder.wants(smooth, fit, options.get("subject")))
         rows = [builder.rows([(frame.index, frame.time, frame.people)]) for frame in found]
-        fps, pictures = sequence_info(Path(source))[0], Path(source)
+        fps, pictures = sequence_info(Path(source), options.get("fps"))[0], Path(source)
         motion = builder.build(builder.join(rows), fps, smooth, fit, options.get("subject"))
         return replace(motion, source=pictures) if is_sequence(pictures) else motion
 
@@ -145,14 +156,13 @@ class OverTime:
         keypoints = self._usable(self._as_told(frame.keypoints, told, where))
         return frame._replace(keypoints=replace(keypoints, tracks=tracker.update(keypoints, time)))
 
-    def _timed(self, source: Path, told: Told) -> Iterator[TimedFrame]:
-        if source.is_dir() or is_video(source):
-            yield from (TimedFrame(*frame, None) for frame in _ascending(frames_of(source)))
-        else:
-            frames = _numbered_throughout(read_keypoints(source, told.joint_set, told.image_size))
-            numbers = frame_numbers([frame.name for frame in frames])
-            for i, frame in sorted(zip(numbers, frames, strict=True), key=itemgetter(0)):
-                yield TimedFrame(i, i / FPS, None, frame)
+    def _timed(self, source: Path, told: Told, fps: float) -> Iterator[TimedFrame]:
+        if is_sequence(source):
+            yield from (TimedFrame(*frame, None) for frame in _ascending(frames_of(source, fps)))
+            return
+        frames = keypoint_frames(source, told.joint_set, told.image_size)
+        for (i, _), frame in zip(frames, _numbered_throughout([frame for _, frame in frames]), strict=True):
+            yield TimedFrame(i, i / fps, None, frame)
 
 
 def _numbered_throughout(frames: list[Frame]) -> list[Frame]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -156,7 +156,7 @@ class Pose2Mesh(OverTime):
         check_fit(fit)
         if not isinstance(source, str | Path):
             if (image := picture_of(source)) is not None:
-                found = self._as_told(self._detect(image, detector), told, "the picture")
+                found = self._as_told(self._detect(image, detector, source), told, "the picture")
                 return self._predict_one(found, "the picture", batch_size, outputs, fit)
             keypoints = self._as_told(
                 array_to_keypoints(source, joint_set or self.joint_set, told.image_size), told, "keypoints"
@@ -210,8 +210,7 @@ class Pose2Mesh(OverTime):
     def _read(self, path: Path, told: Told) -> Iterator[Entry]:
         if is_image(path):
             image = read_image(path)
-            found = self._detect(image, told.detector)
-            yield image, Frame(path.stem, replace(found, intrinsics=exif_focal(path, image.shape)))
+            yield image, Frame(path.stem, self._detect(image, told.detector, path))
         elif is_video(path):
             follow = frame_finder(self._detector(told.detector)) if self.kind == "hand" else None
             for index, time, image in read_video(path):
@@ -229,8 +228,9 @@ class Pose2Mesh(OverTime):
             raise InputError(f"{where}: handedness {told.handedness!r} belongs to hands; these weights recover a body")
         return told.apply(keypoints, where)
 
-    def _detect(self, image: np.ndarray, detector: str | Detector) -> Keypoints2D:
-        return self._detector(detector).detect(image)
+    def _detect(self, image: np.ndarray, detector: str | Detector, source: Any = None) -> Keypoints2D:
+        found = self._detector(detector).detect(image)
+        return replace(found, intrinsics=exif_focal(source, image.shape) or found.intrinsics)
 
     def _detector(self, detector: str | Detector) -> Detector:
         if not isinstance(detector, str):

@@ -113,6 +113,8 @@ def _predict_frames(model, file: Path, stem: str, names: FreeNames, options: arg
     """Write the results of every picture of a file."""
     if not options.side_view and not set(options.save) & set(FORMATS):
         raise InputError(f"{file}: {', '.join(options.save)} belong to motions; save it as {', '.join(FORMATS)}")
+    if options.fps is not None:
+        raise InputError(f"{file}: --fps is of motions; add --track for keypoints, or leave it out")
     of_motions = [name for name in options.save if name not in FORMATS]
     what = "hand" if options.kind == "hand" else "person"
     told = {name: getattr(options, name) for name in ("intrinsics", "image_size", "fit", "subject")}
@@ -139,10 +141,12 @@ def _predict_frames(model, file: Path, stem: str, names: FreeNames, options: arg
 
 
 def _is_motion(path: Path, options: argparse.Namespace) -> bool:
-    """Whether an input is followed over time: a video or a folder of numbered frames, of bodies."""
-    from pose2mesh.detectors.sources import is_sequence
+    """Whether an input is followed over time, of bodies: a video, numbered pictures, keypoint files where one asks."""
+    from pose2mesh.detectors.sources import is_sequence, keypoint_files
 
-    return options.track and options.kind == "body" and is_sequence(path)
+    if options.track is False or options.kind != "body":
+        return False
+    return is_sequence(path) or bool(options.track and keypoint_files(path))
 
 
 def _predict_motion(model, source: Path, stem: str, options: argparse.Namespace, bar: "tqdm") -> None:
@@ -241,7 +245,12 @@ def _parser() -> Parser:
     add("--side_view", action="store_true", help="write each person turned and from the side, too")
     add("--overlay", choices=OVERLAYS, default=OVERLAYS[0], help="bodies over the photo, or beside it (default: blend)")
     add("--draw-keypoints", action="store_true", help="draw the keypoints on the overlay")
-    add("--no-track", dest="track", action="store_false", help="treat videos frame by frame, not as one motion")
+    add(
+        "--track",
+        action=argparse.BooleanOptionalAction,
+        help="make one motion of an input, also of a keypoint file or a folder of them; --no-track: of no video either",
+    )
+    add("--fps", type=float, metavar="RATE", help="frames a second of keypoints and numbered pictures (default: 30)")
     add("--smooth", choices=("auto", "off"), default="auto", help="smooth the joint angles of motions (default: auto)")
     add(
         "--refine",

@@ -27,11 +27,11 @@ _PART = 150  # frames between two parts on disk
 
 
 def predict_video(model: Any, source: Path, folder: Path, options: argparse.Namespace, bar: Any) -> Motion:
-    """Recover the motion of a video or a folder of numbered frames; write what `options.save` lists into `folder`.
+    """Recover the motion of a video, numbered pictures or keypoint files; write what `options.save` lists to `folder`.
 
     `bar` counts frames. Raises InputError for formats of single frames, NoPersonFoundError, FormatError.
     """
-    from pose2mesh.detectors.sources import sequence_info
+    from pose2mesh.detectors.sources import is_sequence, sequence_info
 
     formats = ["mp4" if name == "png" else name for name in options.save]
     if wrong := [name for name in formats if name not in MOTION_FORMATS]:
@@ -39,7 +39,7 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
             f"{source}: a video is one motion, saved as {', '.join(MOTION_FORMATS)}; "
             f"for {', '.join(wrong)} of every frame add --no-track"
         )
-    fps, count = sequence_info(source)
+    fps, count = sequence_info(source, options.fps)
     known = 1 if source.is_dir() else count or 1  # to the bar
     _expect(bar, (count or 1) * (1 + ("mp4" in formats)) - known)
     builder, parts = model.motion_builder(), folder / ".parts"
@@ -48,7 +48,7 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
     with held(lock, f"{folder}: another run writes there; wait for its end, or give another -o"):  # parts would mix
         rows = builder.join(list(_all_rows(model, builder, source, parts, options, bar)))
         motion = builder.build(rows, fps, options.smooth, options.fit, options.subject)
-        motion = replace(motion, source=source)
+        motion = replace(motion, source=source if is_sequence(source) else None)
         _save(motion, folder, formats, options, bar)
         shutil.rmtree(parts)
     return motion
@@ -77,6 +77,7 @@ def _all_rows(
         options.batch_size,
         tracker=tracker,
         start=start,
+        fps=options.fps,
         **{**told, **builder.wants(options.smooth, options.fit, options.subject)},
     )
     bar.update(start)
@@ -97,7 +98,19 @@ def _expect(bar: Any, more: int) -> None:
 def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
     """Keep the parts of an earlier run of the same file with the same settings; others go."""
     changed = [f.stat() for f in (sorted(source.iterdir()) if source.is_dir() else [source])]
-    same = ("kind", "weights", "joint_set", "detector", "max_people", "min_score", "refine", "fit", "subject", "smooth")
+    same = (
+        "kind",
+        "weights",
+        "joint_set",
+        "detector",
+        "max_people",
+        "min_score",
+        "refine",
+        "fit",
+        "subject",
+        "smooth",
+        "fps",
+    )
     settings = {name: str(getattr(options, name)) for name in (*same, "intrinsics", "image_size")}
     settings |= {"source": str(source.absolute()), "state": [[s.st_size, s.st_mtime_ns] for s in changed]}
     note = parts / "settings.json"

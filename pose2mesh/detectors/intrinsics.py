@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -128,13 +129,12 @@ def _numbers(value: Any, where: str, shape: tuple[int, ...] | None = None) -> np
 _FILM = default_focal((36.0, 24.0))  # mm, the diagonal of 35 mm film, by which equivalent focal lengths are defined
 
 
-def exif_focal(path: str | Path, shape: tuple[int, ...]) -> Intrinsics | None:
-    """Focal length in pixels of a picture of the shape [H, W, ...]; None where it does not tell, or nothing sensible.
-
-    A crop that keeps the tag of the whole picture cannot be told from the whole.
+def exif_focal(source: Any, shape: tuple[int, ...]) -> Intrinsics | None:
+    """Focal length in pixels of a file or Pillow's picture of the shape [H, W, ...]; None where it does not tell,
+    nothing sensible, or is an array. A crop that keeps the tag of the whole picture cannot be told from the whole.
     """
     try:
-        with open_picture(Path(path)) as picture:
+        with open_picture(source) if isinstance(source, Path) else nullcontext(source) as picture:
             millimetres = float(picture.getexif().get_ifd(_EXIF).get(_FOCAL_35MM, 0))
     except Exception:  # damaged tags raise whatever their parser meets; the picture itself was read
         return None

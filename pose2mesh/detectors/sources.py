@@ -1,10 +1,9 @@
 """What a prediction can start from: files and folders by their kind, frames in a row, and plain arrays."""
 
 import os
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
-from math import gcd
+from collections.abc import Iterable, Iterator
+from numbers import Real
+from operator import itemgetter
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Any
@@ -12,19 +11,20 @@ from typing import Any
 import numpy as np
 
 from pose2mesh.detectors.images import SMALLEST_SIDE, from_pillow, is_image, is_keypoint_file, list_folder, read_image
-from pose2mesh.detectors.readers import Frame, number_array, to_keypoints, warn_of_doubts
+from pose2mesh.detectors.intrinsics import exif_focal
+from pose2mesh.detectors.readers import Frame, number_array, read_keypoints, to_keypoints, warn_of_doubts
+from pose2mesh.detectors.readers.frame_names import FEWEST_FRAMES, even_step, numbers_in
 from pose2mesh.detectors.video_files import VideoFrame, is_video, read_video, video_info
 from pose2mesh.errors import FormatError, InputError, warn
 from pose2mesh.paths import shown
-from pose2mesh.types import Keypoints2D
+from pose2mesh.types import Intrinsics, Keypoints2D
 
 Entry = tuple[np.ndarray | None, Frame]  # picture uint8 [H, W, 3], if there is one, and its keypoints
 
 _CHUNK_BYTES = 128 * 2**20
 FEWEST_JOINTS = 3  # visible joints of the network's set; fewer leave scale and turn undetermined
 FPS = 30.0  # of numbered frames and keypoint files, which do not tell
-FEWEST_FRAMES = 10  # numbered pictures that are a motion; fewer are photos
-_NUMBERED = re.compile(r"(.*?)(\d{1,18})")
+_MOST_FPS = 1e4
 
 
 def existing(source: str | Path) -> Path:
@@ -139,46 +139,73 @@ def is_sequence(path: Path) -> bool:
 def numbered_frames(folder: Path) -> list[Path]:
     """Pictures of a folder whose names differ in a number that rises evenly, in that order; none for other folders."""
     pictures = [path for path in folder.iterdir() if is_image(path) and not path.name.startswith(".")]
-    found = [_NUMBERED.fullmatch(path.stem) for path in pictures]
-    if len(pictures) < FEWEST_FRAMES or not all(found) or len({match[1] for match in found if match}) > 1:
-        return []
-    numbers = np.array([int(match[2]) for match in found if match])
-    order = np.argsort(numbers)
-    return [pictures[i] for i in order] if len(set(np.diff(numbers[order]))) == 1 else []
+    numbers = numbers_in([path.stem for path in pictures])
+    return [pictures[i] for i in np.argsort(numbers)] if even_step(numbers) else []
 
 
-def frame_numbers(names: Sequence[str]) -> list[int]:
-    """Places in time of frames by the numbers in their names, since files leave out frames that show nobody, and hold
-    the others in any order (10 before 2, where somebody sorted the names).
+def keypoint_files(source: Path) -> list[Path]:
+    """The keypoint files behind a path: itself, or those of a folder that holds neither pictures nor videos."""
+    files = list_folder(source) if source.is_dir() else [source]
+    return files if all(map(is_keypoint_file, files)) else []
 
-    One after another where the names tell no numbers, or one twice.
+
+def keypoint_frames(source: Path, joint_set: str | None, image_size: tuple[int, int] | None) -> list[tuple[int, Frame]]:
+    """Frames of a keypoint file, or of a folder of them, with their numbers, in the order of these.
+
+    They are the numbers in the frames' names: files leave out frames that show nobody, and hold the others in any order
+    (10 before 2, where somebody sorted the names). Of names that rise in even steps every so many-th frame was taken.
+    One after another where the names tell no numbers, or one twice. Errors as of `read_keypoints`.
     """
-    found = [match for name in names if (match := _NUMBERED.fullmatch(name))]
-    numbers = [int(match[2]) for match in found]
-    steps = [after - before for before, after in pairwise(sorted(numbers))]
-    if len(found) < len(names) or len({match[1] for match in found}) > 1 or min(steps, default=0) < 1:
-        return list(range(len(names)))
-    return [(number - min(numbers)) // gcd(*steps) for number in numbers]
+    files = keypoint_files(source)
+    if not files:
+        numbered = f"{FEWEST_FRAMES} or more pictures numbered without a gap, a_01.png a_02.png"
+        raise InputError(f"{source}: neither a video, nor {numbered}, nor keypoint files")
+    frames = [frame for file in files for frame in read_keypoints(file, joint_set, image_size)]
+    numbers = numbers_in([frame.name for frame in frames])
+    step = even_step(numbers) or 1
+    numbers = [number // step for number in numbers] or range(len(frames))
+    return sorted(zip(numbers, frames, strict=True), key=itemgetter(0))
 
 
-def sequence_info(path: Path) -> tuple[float, int | None]:
-    """Frames a second, and their number where that is known. Raises InputError, FormatError."""
+def camera_of_frames(source: Path) -> Intrinsics | None:
+    """What the first picture of a folder tells of the camera that took all of them; None of anything else."""
+    if not source.is_dir() or not (pictures := numbered_frames(source)):
+        return None
+    return exif_focal(pictures[0], read_image(pictures[0]).shape)
+
+
+def check_rate(fps: float | None, source: Path) -> None:
+    """Raise InputError for what is no rate, and where a video tells its own."""
+    if fps is None:
+        return
+    if not isinstance(fps, Real) or not 0 < fps < _MOST_FPS:
+        raise InputError(f"fps is {fps!r:.60}; it must be frames a second, above 0")
+    if source.is_file() and is_video(source):
+        raise InputError(f"{source}: a video tells its own rate; leave fps out")
+
+
+def sequence_info(path: Path, fps: float | None = None) -> tuple[float, int | None]:
+    """Frames a second, and their number where that is known. Raises InputError, FormatError.
+
+    `fps`: of what does not tell, keypoint files and numbered frames; 30 unless given.
+    """
+    check_rate(fps, path)
     if path.is_dir():
-        return FPS, len(numbered_frames(path))
+        return fps or FPS, len(numbered_frames(path)) or None
     if not is_video(path):
-        return FPS, None
+        return fps or FPS, None
     info = video_info(path)
-    if not 0 < info.fps < 1e4:
+    if not 0 < info.fps < _MOST_FPS:
         raise FormatError(f"{path}: the video says {info.fps} frames a second; write it again with a rate")
     return info.fps, info.num_frames
 
 
-def frames_of(source: Path) -> Iterator[VideoFrame]:
-    """Pictures of a video or a folder of numbered frames; they end with a warning where their size changes."""
+def frames_of(source: Path, fps: float | None = None) -> Iterator[VideoFrame]:
+    """Pictures of a video, or of a folder, `fps` a second; with a warning they end where sizes change."""
     if source.is_dir():
         if not (pictures := numbered_frames(source)):
             raise InputError(f"{source}: not a folder of {FEWEST_FRAMES} or more numbered frames, a_01.png a_02.png")
-        frames = (VideoFrame(i, i / FPS, read_image(path)) for i, path in enumerate(pictures))
+        frames = (VideoFrame(i, i / (fps or FPS), read_image(path)) for i, path in enumerate(pictures))
     else:
         frames = read_video(source)
     shape = None

@@ -91,10 +91,9 @@ def measure_photos(
     flexion: dict[bool, list[float]] = {False: [], True: []}  # degrees by whether the person is truncated
     extra = 0
     for photo in tqdm(photos, desc="test", unit="photo"):
-        image = read_image(photo.path)
         start = time.perf_counter()
         try:
-            people = model.predict(image, detector=detector)
+            people = model.predict(photo.path, detector=detector)
         except InputError:  # nobody found, or too few visible joints
             people = []
         seconds.append(time.perf_counter() - start)
@@ -107,7 +106,7 @@ def measure_photos(
                 legs = knee_flexion(torch.from_numpy(np.asarray(person.joints)), person.joint_names)
                 flexion[upright.truncated] += legs.tolist()
         if on_result:
-            on_result(photo, image, people)
+            on_result(photo, read_image(photo.path), people)
     prominent = sum(photo.prominent for photo in photos)
     return {
         "photos": len(photos),

@@ -45,7 +45,7 @@ def motion_film(
             picture = draw_keypoints(picture, person.keypoints, bones)
         return picture, frame.time_s
 
-    frames = frames_of(source) if source else _plain_frames(motion)
+    frames = frames_of(source, motion.fps) if source else _plain_frames(motion)
     with video_writer(Path(path), motion.fps, source if source and source.is_file() else None) as video:
         for picture, time in _in_parallel(draw, frames):
             video.add(picture, time)

@@ -90,3 +90,23 @@ def test_other_numbers_of_joints(tmp_path, count, message):
     np.save(tmp_path / "a.npy", np.ones((count, 3)))
     with pytest.raises(InputError, match=message):
         read_keypoints(tmp_path / "a.npy", "hand21")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"handedness": [[{"categoryName": "Right", "score": 0.9}], [{"categoryName": "Left", "score": 0.8}]]},
+        {"handednesses": [[{"category_name": "Right"}], [{"display_name": "Left"}]]},
+        {"handedness": [{"categoryName": "Right"}, {"categoryName": "Left"}]},
+    ],
+)
+def test_mediapipe_tells_the_sides_of_its_hands(tmp_path, told):
+    landmarks = [[{"x": (hand + i) / 50, "y": 0.5} for i in range(21)] for hand in (0, 20)]
+    path = tmp_path / "hands.json"
+    path.write_text(json.dumps({"handLandmarks": landmarks, **told}))
+    (frame,) = read_keypoints(path, image_size=(500, 500))
+    assert frame.keypoints.handedness == ("right", "left")
+    for wrong in ({"handedness": told[next(iter(told))][:1]}, {"handedness": 3}, {"handedness": [[{"score": 1}]] * 2}):
+        path.write_text(json.dumps({"handLandmarks": landmarks, **wrong}))
+        with pytest.raises(FormatError, match="handedness"):
+            read_keypoints(path, image_size=(500, 500))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pose2mesh.detectors.readers.frame import FoundPerson, Picture
+from pose2mesh.detectors.readers.frame_names import even_step, numbers_in
 from pose2mesh.detectors.readers.json_values import all_have, flat_joints, objects, size_of, stem_of
 from pose2mesh.errors import FormatError
 from pose2mesh.skeletons import COCO23
@@ -36,7 +37,8 @@ def is_openpifpaf(content: Any) -> bool:
 
 
 def read_annotations(content: dict, path: Path) -> list[Picture]:
-    """Pictures of a full annotation file {images, annotations, categories}; unlabeled people are left out.
+    """Pictures of a full annotation file {images, annotations, categories}; unlabeled people are left out, and so are
+    pictures without anybody, unless all are numbered as frames of one sequence.
 
     The joints are those that the category names; COCO-WholeBody's feet and hands come with the body.
     """
@@ -49,7 +51,12 @@ def read_annotations(content: dict, path: Path) -> list[Picture]:
     ]
     used = {i for entry in labeled if isinstance(i := entry.get("category_id"), int | str) and i in categories}
     names = {i: _joint_names(categories[i], f"{path}: category {i!r:.40}") for i in used}
-    return _pictures(labeled, path, images, names)
+    found = _pictures(labeled, path, images, names)
+    listed = {i: stem_of(image.get("file_name", i)) for i, image in images.items()}
+    if not even_step(numbers_in(list(listed.values()))):
+        return found
+    shown = {entry.get("image_id") for entry in labeled}  # frames without anybody have their time, too
+    return found + [Picture(name, [], str(path), size_of(images[i])) for i, name in listed.items() if i not in shown]
 
 
 def read_results(content: list, path: Path) -> list[Picture]:
@@ -81,7 +88,7 @@ def _pictures(entries: list[dict], path: Path, images: dict, names: dict) -> lis
         person = FoundPerson(body, *hands)
         people, tracks = groups.setdefault((image_id, named), ([], []))
         people.append(person)
-        tracks.append(track if isinstance(track, int) and track >= 0 else None)
+        tracks.append(track if isinstance(track, int) and 0 <= track < 2**63 else None)
     if not groups:
         return [Picture(path.stem, [], str(path))]
     return [

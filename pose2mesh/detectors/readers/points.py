@@ -10,10 +10,14 @@ from typing import Any
 import numpy as np
 
 from pose2mesh.detectors.readers.frame import FoundPerson, Picture, number_array
+from pose2mesh.detectors.readers.hands import check_sides
 from pose2mesh.detectors.readers.json_values import all_have, objects, size_of
 from pose2mesh.errors import FormatError
+from pose2mesh.skeletons import HAND21
 
 _LANDMARKS = ("pose_landmarks", "poseLandmarks", "hand_landmarks", "handLandmarks", "landmarks", "landmark")
+_SIDES = ("handedness", "handednesses")  # of hands: categories of each, the likeliest first
+_WORDS = ("categoryName", "category_name", "displayName", "display_name")  # of a category
 _SCORES = ("visibility", "score", "confidence")
 
 
@@ -27,14 +31,31 @@ def is_landmarks(content: Any) -> bool:
 
 
 def read_landmarks(content: dict | list, path: Path) -> list[Picture]:
-    """The picture of MediaPipe's landmarks: fractions of the picture, whose size has to be told; depth is left out."""
+    """The picture of MediaPipe's landmarks: fractions of the picture, whose size has to be told; depth is left out.
+
+    Hands have the sides that the file tells, the subject's own; MediaPipe before 0.10.15 exchanged left and right.
+    """
     size = size_of(content) if isinstance(content, dict) else None
     found = content
     while isinstance(found, dict):  # Solutions wrap the list once more: {"pose_landmarks": {"landmark": [...]}}
         found = next((found[key] for key in _LANDMARKS if key in found), None)
     people = found if isinstance(found, list) and (not found or isinstance(found[0], list)) else [found]
     joints = [_points(person, f"{path}: person {i}") for i, person in enumerate(people)]
-    return [Picture(path.stem, [FoundPerson(person) for person in joints], str(path), size, unit="fractions")]
+    are_hands = isinstance(content, dict) and all(len(person) == len(HAND21) for person in joints)
+    sides = _sides_of(content, len(joints), str(path)) if are_hands else None
+    found = [FoundPerson(person) for person in joints]
+    return [Picture(path.stem, found, str(path), size, unit="fractions", sides=sides)]
+
+
+def _sides_of(content: dict, count: int, where: str) -> tuple[str, ...] | None:
+    """left or right of each hand; None where nothing is told."""
+    told = next((content[key] for key in _SIDES if content.get(key)), None)
+    if told is None:
+        return None
+    hands = told if isinstance(told, list) else [told]
+    likeliest = objects([hand[0] if isinstance(hand, list) and hand else hand for hand in hands], where, "handedness")
+    words = (next((str(category[key]) for key in _WORDS if category.get(key)), "") for category in likeliest)
+    return check_sides(tuple(word.lower() for word in words), count, where)
 
 
 def is_keypoint_objects(content: Any) -> bool:
