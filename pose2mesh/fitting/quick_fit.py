@@ -38,7 +38,7 @@ class QuickFitSettings:
 
     steps: int = 3
     keypoint: float = 0.011  # m at the person's distance, for confidence 1, and at least
-    noise: float = 0.125  # of the mean deviation of the joints seen: where the network is not sure keypoints are noisy
+    noise: float = 0.117  # of the mean deviation of the joints seen: where the network is not sure keypoints are noisy
     robust: float = 0.06  # m: keypoints farther off hardly pull
     joint: float = 1.0  # of the network's deviations
     unknown: float = 0.08  # m: deviation of the joints of networks that tell none
@@ -50,7 +50,7 @@ class QuickFitSettings:
     # What the fit makes of people of whom the network is sure is nearer than the network says: below a mean deviation
     # of `sure` m deviations fall by this power of it (calibrated on fitted answers, docs/decisions/0085-quick-fit.md).
     sure: float = 0.09
-    sureness: float = 0.35
+    sureness: float = 0.3
 
 
 class QuickFit(nn.Module):

@@ -48,8 +48,8 @@ def research_folder(folder: Path, patch: pytest.MonkeyPatch) -> None:
     write_official(checkpoint, random_state(shapes(19, mesh.coarsest, variant.plan, variant.width)))
 
 
-TWO_STEPS = tuple(f"stages.{stage}.{setting}" for stage in (0, 1) for setting in ("steps=2", "batch_size=4"))
-OF_THREE = (*TWO_STEPS, "stages.2.steps=2", "stages.2.batch_size=4")
+FOUR_STAGES = tuple(f"stages.{stage}.{setting}" for stage in range(4) for setting in ("steps=2", "batch_size=4"))
+TWO_STAGES = FOUR_STAGES[:4]
 FEW_CHANNELS = ("network.classic.width=16", "network.classic.divide_channels=32", "data.workers=0", "threads=1")
 
 TUTORIALS = {
@@ -68,7 +68,7 @@ TUTORIALS = {
         needs=("pybvh",),
         files=("my_motion.npz", "runs/mine/weights.safetensors", "runs/mine/weights.json", "mine.json"),
         says="union48 -> 32 joints",
-        small={"train": OF_THREE, "test": ("limit=4",)},
+        small={"train": FOUR_STAGES, "test": ("limit=4",)},
     ),
     "adapt_to_your_detector": Tutorial(
         needs=(),
@@ -80,7 +80,7 @@ TUTORIALS = {
         needs=("smplx",),
         files=("coco.safetensors", "3dpw.json", "truth.json", "trained.json", "models/smpl/SMPL_NEUTRAL.npz"),
         says="(6890, 3) SMPL's vertices",
-        small={"train": (*TWO_STEPS, "stages.0.epochs=0", "stages.1.epochs=0", *FEW_CHANNELS)},
+        small={"train": (*TWO_STAGES, "stages.0.epochs=0", "stages.1.epochs=0", *FEW_CHANNELS)},
         prepare=research_folder,
     ),
 }

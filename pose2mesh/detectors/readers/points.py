@@ -41,8 +41,9 @@ def read_landmarks(content: dict | list, path: Path) -> list[Picture]:
         found = next((found[key] for key in _LANDMARKS if key in found), None)
     people = found if isinstance(found, list) and (not found or isinstance(found[0], list)) else [found]
     joints = [_points(person, f"{path}: person {i}") for i, person in enumerate(people)]
-    are_hands = isinstance(content, dict) and all(len(person) == len(HAND21) for person in joints)
-    sides = _sides_of(content, len(joints), str(path)) if are_hands else None
+    sides = None
+    if isinstance(content, dict) and all(len(person) == len(HAND21) for person in joints):
+        sides = _sides_of(content, len(joints), str(path))
     found = [FoundPerson(person) for person in joints]
     return [Picture(path.stem, found, str(path), size, unit="fractions", sides=sides)]
 
