@@ -146,6 +146,7 @@ class Motion:
     world_from_camera: np.ndarray | None = None  # [4, 4] to a world with y up and the ground at zero
     contacts: np.ndarray | None = None  # [N, 2] bool, whether the left and the right foot stand
     source: Path | None = None  # the video or the folder of frames, where that is known
+    span: tuple[float, float] | None = None  # seconds that .glb and .bvh files last; None: from first to last row
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -156,13 +157,14 @@ class Motion:
         return tuple(np.unique(self.track).tolist())
 
     def select(self, keep: np.ndarray) -> "Motion":
-        """The rows of a mask bool [N], or of indices."""
+        """The rows of a mask bool [N], or of indices; files of them last as long as they do."""
         rows = {name: getattr(self, name) for name in _ROWS}
-        return replace(self, **{name: value[keep] for name, value in rows.items() if value is not None})
+        return replace(self, span=None, **{name: value[keep] for name, value in rows.items() if value is not None})
 
     def only(self, track: int) -> "Motion":
-        """The rows of one person."""
-        return self.select(self.track == track)
+        """The rows of one person; .glb and .bvh files of them last as long as those of the whole motion."""
+        span = self.span or (float(self.time.min(initial=np.inf)), float(self.time.max(initial=-np.inf)))
+        return replace(self.select(self.track == track), span=span)
 
     def save(self, path: str | Path) -> Path:
         """Write the motion; the suffix chooses the format (.npz .glb .bvh .html .mp4). Returns the path."""

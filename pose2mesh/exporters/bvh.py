@@ -39,6 +39,7 @@ _TIPS = {"head": "eye.L"} | {
 def write_bvh(motion: Motion, path: Path) -> None:
     """Write the only person of a motion at its frame rate, gaps filled by interpolation, atomically.
 
+    Files of `motion.only(track)` begin at the first frame of the whole motion and end at its last.
     Raises InputError for several people, MissingDependencyError without pybvh.
     """
     if len(motion.tracks) != 1:

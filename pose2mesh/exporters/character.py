@@ -1,7 +1,8 @@
 """One person of a motion as a character: the rest body of that shape and its bones over time, y up.
 
 Mesh files are y-up: where the motion knows the ground that is the world with the ground at zero, else the camera's
-axes turned by half a turn about x.
+axes turned by half a turn about x. Everybody lasts as long as the whole motion, as first seen before that and as last
+seen after it.
 """
 
 from typing import NamedTuple
@@ -26,7 +27,7 @@ class Character(NamedTuple):
     body: AnnyBody
     vertices: np.ndarray  # [V, 3] metres, at rest
     heads: np.ndarray  # [K, 3] metres, at rest
-    times: np.ndarray  # [T] seconds
+    times: np.ndarray  # [T] seconds since the video's start, from the motion's first frame to its last
     groups: np.ndarray  # [T, G, 3, 3] world rotations of the bones `body.groups`; the others copy their parent
     root: np.ndarray  # [T, 3] metres, where the head of the root bone is
 
@@ -61,12 +62,21 @@ def _character(motion: Motion, track: int, body: AnnyBody, reduced: ReducedBody)
     rest, groups = body.rest(betas), body.expand_groups(rotations)
     pelvis = reduced.joints(betas.expand(len(rotations), -1), groups)[:, _PELVIS]  # [T, 3]
     root = motion.translation + (rest.joints[:, 0] - pelvis).numpy()  # [T, 3] in camera axes
+    times, rows = _over_span(motion)
     return Character(
         track=track,
         body=body,
         vertices=rest.vertices[0].numpy(),
         heads=rest.joints[0].numpy(),
-        times=motion.time.astype(np.float64),
-        groups=world[:3, :3] @ groups.numpy().astype(np.float64),
-        root=root @ world[:3, :3].T + world[:3, 3],
+        times=times,
+        groups=(world[:3, :3] @ groups.numpy().astype(np.float64))[rows],
+        root=(root @ world[:3, :3].T + world[:3, 3])[rows],
     )
+
+
+def _over_span(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
+    """Times [T] of one person and the rows [T] to show then: the first and the last are held over the motion's span."""
+    times = motion.time.astype(np.float64)
+    start, end = motion.span or times[[0, -1]]
+    held = int(start < times[0]), int(times[-1] < end)
+    return np.r_[[start] * held[0], times, [end] * held[1]], np.pad(np.arange(len(times)), held, "edge")

@@ -1,8 +1,9 @@
 """Skinned, animated characters as binary glTF 2.0, for Blender, three.js, Unity and Unreal.
 
 One character per person: a mesh of that person's shape bound to Anny's 104 bones, all in one animation with the time
-stamps of the video. Bones keep Anny's names. In the rest pose every bone is upright (no rotation), as Anny's rotations
-count from there. A person who is out of the picture stays as last seen.
+stamps of the video, counted from the motion's first frame. Bones keep Anny's names. In the rest pose every bone is
+upright (no rotation), as Anny's rotations count from there. A person who is out of the picture stays as last seen, or
+as first seen before that.
 """
 
 from pathlib import Path
@@ -39,9 +40,8 @@ def write_glb(motion: Motion, path: Path, weights_per_vertex: int = 4) -> None:
 def glb_bytes(motion: Motion, weights_per_vertex: int = 4) -> bytes:
     """What `write_glb` writes."""
     scene = _Scene()
-    start = float(motion.time.min())
     for character in characters(motion):
-        scene.add(character, start, weights_per_vertex)
+        scene.add(character, weights_per_vertex)
     return scene.content(motion.fps)
 
 
@@ -70,8 +70,8 @@ class _Scene:
         self.document.set_binary_blob(bytes(self.blob))
         return b"".join(self.document.save_to_bytes())
 
-    def add(self, character: Character, start: float, weights_per_vertex: int) -> None:
-        """One person: mesh, bones, skin and the animation of the bones; `start` is the motion's first second."""
+    def add(self, character: Character, weights_per_vertex: int) -> None:
+        """One person: mesh, bones, skin and the animation of the bones."""
         nodes, body = self.document.nodes, character.body
         mesh_node, first = len(nodes), len(nodes) + 1
         nodes.append(self.make.Node(name=f"person_{character.track}", mesh=len(self.document.meshes)))
@@ -84,7 +84,7 @@ class _Scene:
         skin = self.make.Skin(joints=joints, skeleton=first, inverseBindMatrices=accessor)
         self.document.skins.append(skin)
         self._add_mesh(character, weights_per_vertex)
-        self._animate(character, first, start)
+        self._animate(character, first)
         self.roots += [mesh_node, first]
 
     def _add_bones(self, character: Character, first: int) -> None:
@@ -112,9 +112,10 @@ class _Scene:
         primitive = self.make.Primitive(attributes=attributes, indices=indices, material=0)
         self.document.meshes.append(self.make.Mesh(name=f"person_{character.track}", primitives=[primitive]))
 
-    def _animate(self, character: Character, first: int, start: float) -> None:
+    def _animate(self, character: Character, first: int) -> None:
         """Rotations of the bones that move by themselves, and where the root is."""
-        times = self._accessor((character.times - start).astype(np.float32)[:, None], "SCALAR", has_bounds=True)
+        seconds = character.times - character.times[0]  # [T], the same first one for everybody
+        times = self._accessor(seconds.astype(np.float32)[:, None], "SCALAR", has_bounds=True)
         body = character.body
         leading = [body.bone_names.index(name) for name in body.groups]
         root = self._accessor(character.root.astype(np.float32), "VEC3")

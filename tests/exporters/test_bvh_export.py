@@ -98,6 +98,25 @@ def test_gaps_and_uneven_times_become_even_frames(motion, tmp_path):
     np.testing.assert_allclose(bvh.root_pos[10:21], between, atol=1e-3)
 
 
+def test_all_files_of_a_motion_span_its_time(motion, tmp_path):
+    """One who comes 10 frames late and leaves 5 early stands as first and as last seen; files of both are in step."""
+    other = walking(BODY, 1.5, track=2)
+    other = other.select((other.frame >= 10) & (other.frame < len(motion) - 5))
+    names = ("frame", "time", "track", "joints", "translation", "rotations", "betas", "keypoints", "contacts")
+    rows = {name: np.concatenate([getattr(motion, name), getattr(other, name)]) for name in names}
+    order = np.lexsort((rows["track"], rows["frame"]))
+    both = type(motion)(**{**vars(motion), **{name: rows[name][order] for name in names}})
+    first, second = (
+        pybvh.read_bvh_file(both.only(track).save(tmp_path / f"{track}.bvh"), world_up="+y") for track in (1, 2)
+    )
+    assert first.frame_count == second.frame_count == len(motion)
+    seen = np.arange(len(motion)).clip(10, len(motion) - 6)
+    np.testing.assert_allclose(second.root_pos, first.root_pos[seen], atol=1e-4)
+    np.testing.assert_allclose(second.joint_angles, first.joint_angles[seen], atol=1e-2)
+    own = both.only(2).select(slice(None))  # a stretch that somebody cuts out lasts as long as it is
+    assert pybvh.read_bvh_file(own.save(tmp_path / "own.bvh"), world_up="+y").frame_count == len(other)
+
+
 def test_several_people_are_refused(motion, tmp_path):
     both = motion.select(np.repeat(np.arange(len(motion)), 2))
     track = np.tile([1, 2], len(motion))

@@ -245,6 +245,19 @@ def test_bones_and_characters(files):
     assert document["extras"]["fps"] == 30.0
 
 
+def test_everybody_lasts_as_long_as_the_motion(files, tmp_path):
+    """Track 4 comes six frames late: in one file as in a file of its own, it stands as first seen until then."""
+    write_glb(MOTION.only(4), tmp_path / "one.glb")
+    weights = load_skin_weights(BODY, 4).dense(len(BODY.parents))
+    duration = MOTION.time[-1] - MOTION.time[0]
+    for reader, person in ((Playback(files / "4.glb"), 1), (Playback(tmp_path / "one.glb"), 0)):
+        inputs = {sampler["input"] for sampler in reader.json["animations"][0]["samplers"]}
+        for times in map(reader.accessor, inputs):
+            assert times[0] == 0 and times[-1] == pytest.approx(duration, abs=1e-6)
+        played = reader.vertices(0.1)[person]
+        assert np.linalg.norm(played - truth(MOTION, 4, 0, weights), axis=1).max() < 5e-4
+
+
 def test_quaternions_never_jump():
     angles = np.linspace(0, 4 * np.pi, 200)
     turns = Rotation.from_rotvec(angles[:, None] * [0, 1, 0]).as_quat()
