@@ -4,7 +4,7 @@ import base64
 import binascii
 import struct
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
@@ -14,13 +14,14 @@ from pose2mesh.datasets.recording import Recording, check_numbers
 from pose2mesh.errors import FormatError, optional_import
 
 _FPS = 120.0
+_ROUNDING = 1e-6  # s, of times in single precision
 # Of glTF 2.0, 3.6.2.2: component types, and what normalized integers are divided by.
 _TYPES = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
 _WIDTH = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 
 
 def read_gltf(path: Path) -> list[Recording]:
-    """Every animation of the first skinned character.
+    """Every animation of every skinned character, each character as a recording of its own.
 
     Raises FormatError for a malformed file or one without a skin or animations; MissingDependencyError.
     """
@@ -46,34 +47,76 @@ def _recordings(gltf: Any, path: Path) -> list[Recording]:
     if not gltf.skins or not gltf.animations:
         raise FormatError("has no skinned character with animations; export both, with the skeleton")
     above = {child: node for node, each in enumerate(gltf.nodes) for child in each.children or ()}
-    nodes: list[int] = []  # the skeleton with all that carries it, parents first
-    for joint in gltf.skins[0].joints:
-        chain = [joint]
-        while chain[-1] in above:
-            chain.append(above[chain[-1]])
-            if len(chain) > len(gltf.nodes):
-                raise ValueError("nodes that hold themselves")
-        nodes += [node for node in reversed(chain) if node not in nodes]
+    files = _Buffers(gltf, path)
+    moving = []  # characters and what moves them
+    for nodes in _characters(gltf.skins, above):
+        tracks = [_tracks(animation, nodes, files) for animation in gltf.animations]
+        if any(tracks):
+            moving.append((nodes, tracks))
+    if not moving:
+        raise FormatError("no animation turns a joint; export the baked motion of the skeleton")
+    found = []
+    for number, (nodes, tracks) in enumerate(moving, 1):
+        skeleton, rest = _skeleton(gltf, nodes, above)
+        world = forward(skeleton, rest[None])[0]  # [S, 3, 3]
+        who = f"{path.stem}_{number}" if len(moving) > 1 else path.stem
+        for index, own in enumerate(tracks):
+            if own:
+                local = _animate(own, rest)  # [N, S, 3, 3]
+                check_numbers(local, skeleton, _FPS)
+                name = gltf.animations[index].name or index
+                found.append(Recording(f"{who}_{name}", skeleton, local, _FPS, world))
+    return found
+
+
+def _characters(skins: list[Any], above: dict[int, int]) -> list[list[int]]:
+    """Nodes of each character's skeleton with all that carries it, parents first.
+
+    Body, hair and clothes have skins of their own: where joints hang on each other they are one character's.
+    """
+    found: list[tuple[set[int], list[int]]] = []  # joints, and the nodes with what carries them
+    for skin in skins:
+        joints, nodes = set(skin.joints), [node for joint in skin.joints for node in _down_to(joint, above)]
+        same = next((each for each in found if each[0] & set(nodes) or joints & set(each[1])), None)
+        if same is None:
+            found.append((joints, nodes))
+        else:
+            same[0].update(joints)
+            same[1].extend(nodes)
+    return [list(dict.fromkeys(nodes)) for _, nodes in found]
+
+
+def _down_to(joint: int, above: dict[int, int]) -> list[int]:
+    """The nodes from the root down to a joint."""
+    chain = [joint]
+    while chain[-1] in above:
+        chain.append(above[chain[-1]])
+        if len(chain) > len(above) + 1:
+            raise ValueError("nodes that hold themselves")
+    return chain[::-1]
+
+
+def _skeleton(gltf: Any, nodes: list[int], above: dict[int, int]) -> tuple[Skeleton, np.ndarray]:
+    """The skeleton of nodes [S] and its local rotations [S, 3, 3] at rest."""
+    if any(gltf.nodes[node].matrix for node in nodes):
+        raise FormatError("its joints hold matrices, which cannot be animated; export translations and rotations")
     parents = tuple(nodes.index(above[node]) if node in above else -1 for node in nodes)
     names = tuple(gltf.nodes[node].name or f"node{node}" for node in nodes)
     offsets = np.array([gltf.nodes[node].translation or (0, 0, 0) for node in nodes], float)
     rest = np.array([gltf.nodes[node].rotation or (0, 0, 0, 1) for node in nodes], float)  # [S, 4] x y z w
-    if any(gltf.nodes[node].matrix for node in nodes):
-        raise FormatError("its joints hold matrices, which cannot be animated; export translations and rotations")
-    skeleton = Skeleton(names, parents, offsets)
-    world = forward(skeleton, Rotation.from_quat(rest).as_matrix()[None])[0]  # [S, 3, 3]
-    files = _Buffers(gltf, path)
-    found = []
-    for number, animation in enumerate(gltf.animations):
-        local = _animate(animation, nodes, rest, files)  # [N, S, 3, 3]
-        check_numbers(local, skeleton, _FPS)
-        name = animation.name or str(number)
-        found.append(Recording(f"{path.stem}_{name}", skeleton, local, _FPS, world))
-    return found
+    return Skeleton(names, parents, offsets), Rotation.from_quat(rest).as_matrix()
 
 
-def _animate(animation: Any, nodes: list[int], rest: np.ndarray, files: "_Buffers") -> np.ndarray:
-    """Local rotations [N, S, 3, 3] at 120 Hz; joints without a track rest, [S, 4]."""
+class _Track(NamedTuple):
+    """Rotations of a joint at its key frames."""
+
+    times: np.ndarray  # [T] seconds
+    quaternions: np.ndarray  # [T, 4] x y z w
+    is_held: bool  # each until the next; else turned evenly between them
+
+
+def _tracks(animation: Any, nodes: list[int], files: "_Buffers") -> dict[int, _Track]:
+    """What an animation does to the joints that it turns, by their place among the nodes."""
     tracks = {}
     for channel in animation.channels:
         sampler = animation.samplers[channel.sampler]
@@ -81,16 +124,21 @@ def _animate(animation: Any, nodes: list[int], rest: np.ndarray, files: "_Buffer
             times, values = files.read(sampler.input)[:, 0], files.read(sampler.output)  # [T], [T, 4]
             if sampler.interpolation == "CUBICSPLINE":
                 values = values[1::3]  # between two tangents
-            tracks[nodes.index(channel.target.node)] = (times, values)
-    if not tracks:
-        raise FormatError("an animation turns no joint; export the baked motion of the skeleton")
-    start, end = (pick([t[side] for t, _ in tracks.values()]) for pick, side in ((min, 0), (max, -1)))
-    wanted = start + np.arange(int((end - start) * _FPS + 1e-6) + 1) / _FPS  # [N] seconds
-    local = np.tile(Rotation.from_quat(rest).as_matrix(), (len(wanted), 1, 1, 1))
-    for joint, (times, values) in tracks.items():
-        times, kept = np.unique(times, return_index=True)
-        turned = Rotation.from_quat(values[kept])
-        if len(times) > 1:
+            times, kept = np.unique(times, return_index=True)
+            tracks[nodes.index(channel.target.node)] = _Track(times, values[kept], sampler.interpolation == "STEP")
+    return tracks
+
+
+def _animate(tracks: dict[int, _Track], rest: np.ndarray) -> np.ndarray:
+    """Local rotations [N, S, 3, 3] at 120 Hz; joints without a track rest, [S, 3, 3]."""
+    start, end = (pick([track.times[side] for track in tracks.values()]) for pick, side in ((min, 0), (max, -1)))
+    wanted = start + np.arange(int((end - start) * _FPS + _ROUNDING) + 1) / _FPS  # [N] seconds
+    local = np.tile(rest, (len(wanted), 1, 1, 1))
+    for joint, (times, quaternions, is_held) in tracks.items():
+        turned = Rotation.from_quat(quaternions)
+        if is_held:
+            turned = turned[(np.searchsorted(times, wanted + _ROUNDING, "right") - 1).clip(0)]
+        elif len(times) > 1:
             turned = Slerp(times, turned)(np.clip(wanted, times[0], times[-1]))
         local[:, joint] = turned.as_matrix()
     return local

