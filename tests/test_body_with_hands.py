@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from pose2mesh import body_with_hands
 from pose2mesh.body_models import load_anny_body, load_hand_body
 from pose2mesh.body_with_hands import BodyWithHands
+from pose2mesh.cli.main import main
 from pose2mesh.errors import InputError
 from pose2mesh.exporters import load_people, save_people
 from pose2mesh.geometry.procrustes import similarity_align
@@ -149,3 +150,12 @@ def test_a_hand_seen_aside_is_turned_by_the_angle_it_is_aside(model, keypoints, 
     monkeypatch.setattr(body_with_hands, "attach_hand", lambda mesh, turned, _: given.append(turned) or mesh)
     model._with_hand(body, hand, "right")
     np.testing.assert_allclose(given[0][0], to_hand / np.linalg.norm(to_hand), atol=1e-6)
+
+
+def test_formats_of_motions_say_what_recovers_frame_by_frame(model, keypoints, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("pose2mesh.cli.predict.load_model", lambda *_: model)
+    np.save(tmp_path / "one.npy", keypoints)
+    command = ["predict", f"{tmp_path}/one.npy", "-o", f"{tmp_path}/out", "--kind", "body+hands", "--save", "bvh,mp4"]
+    assert main(command) == 2
+    told = "bvh, mp4 belong to motions; --kind body+hands recovers frame by frame, so leave that out, or save as png"
+    assert told in capsys.readouterr().err

@@ -112,7 +112,7 @@ def load_model(kind: str, weights: str | None, hand_weights: str | None, device:
 def _predict_frames(model, file: Path, stem: str, names: FreeNames, options: argparse.Namespace, bar: "tqdm") -> None:
     """Write the results of every picture of a file."""
     if not options.side_view and not set(options.save) & set(FORMATS):
-        raise InputError(f"{file}: {', '.join(options.save)} belong to motions; save it as {', '.join(FORMATS)}")
+        raise InputError(f"{file}: {', '.join(options.save)} belong to motions; {_remedy(file, options)}")
     if options.fps is not None:
         raise InputError(f"{file}: --fps is of motions; add --track for keypoints, or leave it out")
     of_motions = [name for name in options.save if name not in FORMATS]
@@ -147,6 +147,17 @@ def _is_motion(path: Path, options: argparse.Namespace) -> bool:
     if options.track is False or options.kind != "body":
         return False
     return is_sequence(path) or bool(options.track and keypoint_files(path))
+
+
+def _remedy(file: Path, options: argparse.Namespace) -> str:
+    """What to do where nothing but formats of motions is wanted of single frames."""
+    from pose2mesh.detectors.sources import keypoint_files
+
+    formats = ", ".join(FORMATS)
+    apart = f"--kind {options.kind}" if options.kind != "body" else "--no-track" if options.track is False else ""
+    if apart:
+        return f"{apart} recovers frame by frame, so leave that out, or save as {formats}"
+    return f"add --track, or save it as {formats}" if keypoint_files(file) else f"save it as {formats}"
 
 
 def _predict_motion(model, source: Path, stem: str, options: argparse.Namespace, bar: "tqdm") -> None:

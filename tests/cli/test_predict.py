@@ -261,6 +261,7 @@ BAD_ARGUMENTS = [
     (["predict", "-o", "OUT"], "no input"),
     (["predict", "IN", "-o", "OUT", "--min-score", "nan"], "from 0 to 1"),
     (["predict", "IN", "-o", "OUT", "--save", "mp4,bvh"], "mp4, bvh belong to motions"),
+    (["predict", "IN", "-o", "OUT", "--save", "mp4", "--no-track"], "motions; --no-track recovers frame by frame"),
     (["predict", "IN", "-o", "IN"], "is a file"),
     (["predict", "IN", "-o", "OUT", "--save", "fbx"], "fbx"),
     (["predict", "IN", "-o", "OUT", "--shard", "4/4"], "4/4"),
