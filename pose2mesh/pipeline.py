@@ -157,16 +157,16 @@ class Pose2Mesh(OverTime):
         if not isinstance(source, str | Path):
             if (image := picture_of(source)) is not None:
                 found = self._as_told(self._detect(image, detector, source), told, "the picture")
-                return self._predict_one(found, "the picture", batch_size, outputs, fit)
+                return self._predict_one((image, Frame("", found)), "the picture", batch_size, outputs, fit)
             keypoints = self._as_told(
                 array_to_keypoints(source, joint_set or self.joint_set, told.image_size), told, "keypoints"
             )
-            self._check(keypoints, "keypoints")
+            self._check((None, Frame("", keypoints)), "keypoints")
             return self.recover([keypoints], batch_size, outputs, fit)[0]
         frames = list(self._frames(file_of(source), told))
         if len(frames) != 1:
             raise InputError(f"{source}: holds {len(frames)} frames; predict_frames reads all of them")
-        return self._predict_one(frames[0][1].keypoints, str(source), batch_size, outputs, fit)
+        return self._predict_one(frames[0], str(source), batch_size, outputs, fit)
 
     def predict_frames(
         self,
@@ -196,7 +196,7 @@ class Pose2Mesh(OverTime):
                 frames = list(frames)
                 if len(frames) == 1:
                     image, frame = frames[0]
-                    people = self._predict_one(frame.keypoints, str(path), batch_size, outputs, fit)
+                    people = self._predict_one(frames[0], str(path), batch_size, outputs, fit)
                     yield FramePrediction(frame.name, image, people)
                     continue
             for chunk in chunks(frames, batch_size):
@@ -225,7 +225,7 @@ class Pose2Mesh(OverTime):
         if self.kind == "hand":
             keypoints = with_handedness(keypoints, told.handedness, where)
         elif told.handedness is not None:
-            raise InputError(f"{where}: handedness {told.handedness!r} belongs to hands; these weights recover a body")
+            raise InputError(f"{where}: handedness {told.handedness!r:.60} belongs to hands; these weights give a body")
         return told.apply(keypoints, where)
 
     def _detect(self, image: np.ndarray, detector: str | Detector, source: Any = None) -> Keypoints2D:
@@ -239,16 +239,11 @@ class Pose2Mesh(OverTime):
             self._detectors[detector] = get_detector(detector, self.kind)
         return self._detectors[detector]
 
-    def _predict_one(
-        self, keypoints: Keypoints2D, where: str, batch_size: int, outputs: Outputs, fit: bool = True
-    ) -> list[Person]:
+    def _predict_one(self, entry: Entry, where: str, batch_size: int, outputs: Outputs, fit: bool) -> list[Person]:
         """People of a single frame; raises when there is nobody or nobody usable."""
-        if not len(keypoints):
-            nobody, whom = ("no hand", "hand") if self.kind == "hand" else ("nobody", "person")
-            raise NoPersonFoundError(f"{where}: {nobody} found; try a larger or sharper picture of the {whom}")
-        usable = self._usable(keypoints)
+        usable = self._usable(entry[1].keypoints)
         if not len(usable):
-            self._check(keypoints, where)
+            self._check(entry, where)
         return self.recover([usable], batch_size, outputs, fit)[0]
 
     def _predict_many(
@@ -264,13 +259,18 @@ class Pose2Mesh(OverTime):
         people = zip(converted.points, converted.confidence, strict=True)
         return keypoints.select(np.array([not weakness(*person) for person in people], bool))
 
-    def _check(self, keypoints: Keypoints2D, where: str) -> None:
-        """InputError naming the first person that determines no mesh."""
+    def _check(self, entry: Entry, where: str) -> None:
+        """NoPersonFoundError where there is nobody, InputError naming the first person that determines no mesh."""
+        image, (_, keypoints) = entry
+        nobody, whom = ("no hand", "hand") if self.kind == "hand" else ("nobody", "person")
+        if not len(keypoints):
+            larger = f"try a larger or sharper picture of the {whom}"
+            remedy = f"give keypoints of a {whom} with confidences above 0" if image is None else larger
+            raise NoPersonFoundError(f"{where}: {nobody} found; {remedy}")
         converted = self.converted(keypoints)
         for i, person in enumerate(zip(converted.points, converted.confidence, strict=True)):
             if reason := weakness(*person):
                 note = "" if keypoints.joint_set == converted.joint_set else f" (given as {keypoints.joint_set})"
-                whom = "hand" if self.kind == "hand" else "person"
                 raise InputError(f"{where}: {whom} {i}: {reason} of {converted.joint_set}{note}")
 
     def converted(self, keypoints: Keypoints2D) -> Keypoints2D:
@@ -282,7 +282,7 @@ class Pose2Mesh(OverTime):
     ) -> list[list[Person]]:
         """People of each frame (all usable), sent through the network in batches."""
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise InputError(f"batch size is {batch_size!r}; it must be a whole number, at least 1")
+            raise InputError(f"batch size is {batch_size!r:.60}; it must be a whole number, at least 1")
         frames = [self.converted(frame) for frame in frames]
         columns = [np.concatenate([f.points, f.confidence[..., None]], -1) for f in frames]  # [P, J, 3] each
         keypoints = np.concatenate(columns).astype(np.float32) if columns else np.zeros((0, 1, 3), np.float32)

@@ -98,7 +98,9 @@ def check_name(kind: str, name: str) -> str:
     """The name, if it is known. Raises InputError with the nearest names and all others; nothing is loaded."""
     known = names(kind)
     if name not in known:
-        raise InputError(f"unknown {kind.replace('_', ' ')} {name!r}; {_nearest(name, known)}known: {', '.join(known)}")
+        raise InputError(
+            f"unknown {kind.replace('_', ' ')} {name!r:.60}; {_nearest(name, known)}known: {', '.join(known)}"
+        )
     return name
 
 

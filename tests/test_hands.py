@@ -96,8 +96,20 @@ def test_bodies_have_no_side():
 
 def test_a_picture_without_a_hand(model):
     picture = np.zeros((480, 400, 3), np.uint8)
-    with pytest.raises(NoPersonFoundError, match="no hand found"):
+    with pytest.raises(NoPersonFoundError, match="no hand found; try a larger or sharper picture"):
         model.predict(picture, detector=FixedDetector(np.zeros((0, 21, 3)), ()))
+
+
+def test_keypoints_without_a_hand_are_told_of_keypoints(model, tmp_path):
+    """Whole bodies whose hands are missing: there is no picture that could be larger."""
+    whole = np.random.default_rng(0).uniform(50, 400, (1, 133, 3))
+    whole[..., 2] = np.arange(133) < 91
+    np.save(tmp_path / "wb133.npy", whole)
+    for source in (whole, tmp_path / "wb133.npy"):
+        with pytest.raises(NoPersonFoundError, match="no hand found; give keypoints of a hand with conf"):
+            model.predict(source)
+    with pytest.raises(NoPersonFoundError, match=r"wb133\.npy: no hand found; give keypoints"):
+        next(model.predict_frames(tmp_path / "wb133.npy"))
 
 
 @pytest.fixture

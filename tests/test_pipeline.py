@@ -266,6 +266,16 @@ def test_a_motion_of_what_is_no_path_is_bad_input(model, anything):
         next(model.track(anything))
 
 
+@pytest.mark.parametrize("name", ["image_size", "joint_set", "outputs", "batch_size", "handedness"])
+def test_messages_hold_no_whole_array(model, name):
+    with pytest.raises(InputError) as told:
+        model.predict(person(), **{name: [(640, 480)] * 300})
+    assert str(told.value).count("640") < 9
+    with pytest.raises(InputError) as told:
+        next(model.track(np.ones((300, 17, 3))))
+    assert len(str(told.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("device", ["tpu", "", None, "cuda:x", "cuda:99"])
 def test_what_is_no_device_of_this_machine_is_named(device):
     with pytest.raises(InputError, match="device "):

@@ -227,7 +227,7 @@ def _parser() -> Parser:
         description="Recover 3D meshes of the people in pictures, videos or 2D keypoint files.",
     )
     add = parser.add_argument
-    add("inputs", nargs="*", metavar="INPUT", help="image, folder, video, or keypoints as JSON, NPY, NPZ")
+    add("inputs", nargs="*", metavar="INPUT", help="image, folder, video, or keypoints as JSON, NPY, NPZ, YOLO's TXT")
     add("-o", "--output", "--out_folder", type=Path, required=True, metavar="OUT", help="results folder")
     add("--img_folder", action="append", default=[], metavar="FOLDER", help="one more INPUT")
     add("--kind", choices=tuple(DEFAULT_WEIGHTS), default="body", help="what to recover (default: body)")
@@ -272,7 +272,7 @@ def _parser() -> Parser:
     add(
         "--subject",
         metavar="FACTS",
-        help="what is known of the people: any of age=8,height=1.2,gender=female,weight=24 (years, m, kg)",
+        help="what is known of everybody in the input: any of age=8,height=1.2,gender=female,weight=24 (years, m, kg)",
     )
     add("--full_frame", action="store_true", help="accepted from other tools: overlays always show the full picture")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: auto, a GPU if there is one")

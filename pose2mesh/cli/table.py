@@ -10,7 +10,7 @@ from pose2mesh.cli.console import say
 def run(arguments: list[str]) -> int:
     """Write the table, say how many rows; errors are raised."""
     parser = Parser(prog="pose2mesh table", description="One row for each person of keypoint files.")
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="keypoints as JSON, NPY, NPZ")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="keypoints as JSON, NPY, NPZ, YOLO's TXT")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="T.parquet", help="the table to write")
     parser.add_argument(
         "--joint-set", metavar="NAME", help="joint set of the keypoints (default: by their names or number)"

@@ -34,7 +34,8 @@ def existing(source: str | Path) -> Path:
         if S_ISDIR(path.stat().st_mode):
             os.scandir(path).close()
     except TypeError as error:
-        raise InputError(f"the source is {source!r:.60}; give the path of a file") from error
+        told = " ".join(repr(source).split())  # of arrays, in one line
+        raise InputError(f"the source is {told:.60}; give the path of a file") from error
     except (FileNotFoundError, NotADirectoryError, ValueError) as error:  # the last of names that hold a zero byte
         raise InputError(f"{path}: no such file or folder") from error
     except OSError as error:

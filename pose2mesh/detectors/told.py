@@ -48,7 +48,7 @@ class Told(NamedTuple):
         if image_size is not None:
             sides = np.asarray(image_size)
             if sides.shape != (2,) or sides.dtype.kind not in "iu" or sides.min() < 1:
-                raise InputError(f"image_size is {image_size!r}; it must be (width, height), whole numbers of pixels")
+                raise InputError(f"image_size is {sides.tolist()!r:.60}; it must be (width, height) in whole pixels")
             image_size = int(sides[0]), int(sides[1])
         return cls(joint_set, detector, handedness, known, image_size, subject)
 

@@ -37,7 +37,7 @@ class Answer(NamedTuple):
 def check_outputs(outputs: str) -> None:
     """Raise InputError unless `outputs` is one of OUTPUTS."""
     if outputs not in OUTPUTS:
-        raise InputError(f"outputs {outputs!r} is none of {', '.join(OUTPUTS)}")
+        raise InputError(f"outputs {outputs!r:.60} is none of {', '.join(OUTPUTS)}")
 
 
 def check_fit(fit: bool) -> None:

@@ -118,11 +118,11 @@ class MotionBuilder:
     ) -> Motion:
         """The motion of all rows. Raises NoPersonFoundError without any, InputError for another smoother."""
         if smooth not in SMOOTHERS:
-            raise InputError(f"smooth {smooth!r} is none of {', '.join(SMOOTHERS)}")
+            raise InputError(f"smooth {smooth!r:.60} is none of {', '.join(SMOOTHERS)}")
         shown = (self._targets(rows.keypoints, self.decoder.joint_set.joints)[..., 2] > 0).any(1)
         rows = Rows(*(column[np.isin(rows.track, rows.track[shown])] for column in rows))
         if not len(rows.frame):
-            raise NoPersonFoundError("nobody was found in any frame; try a larger or sharper picture of the person")
+            raise NoPersonFoundError("nobody was found in any frame; try larger or sharper pictures or other keypoints")
         rows = _in_order(_without_ghosts(rows))
         camera = _common_camera(rows.camera)
         rotations, betas = rows.rotations.astype(np.float32), np.array(rows.betas, np.float32)

@@ -46,7 +46,7 @@ def with_handedness(hands: Keypoints2D, handedness: str | Sequence[str] | None, 
 def check_sides(sides: tuple[str, ...], count: int, where: str) -> tuple[str, ...]:
     """The sides of `count` hands; FormatError for other words than left and right or another number of them."""
     if wrong := [side for side in sides if side not in SIDES]:
-        raise FormatError(f"{where}: handedness {wrong[0]!r} is neither 'left' nor 'right'")
+        raise FormatError(f"{where}: handedness {wrong[0]!r:.60} is neither 'left' nor 'right'")
     if len(sides) != count:
         raise FormatError(f"{where}: handedness has {len(sides)} entries for {count} hands")
     return sides
