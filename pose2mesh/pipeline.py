@@ -135,9 +135,9 @@ class Pose2Mesh(OverTime):
         """People, or hands, of one picture.
 
         `source`: path of a picture or of a keypoint file with one frame; a picture, Pillow's or uint8 [H, W, 3] RGB; or
-        keypoints [J, 2|3] / [P, J, 2|3] in pixels with confidence. `handedness` is left or right for all hands, or a
-        word for each, and overrules what a detector or a file says; a single array of 21 joints is a right hand unless
-        it tells otherwise.
+        keypoints [J, 2|3] / [P, J, 2|3] in pixels with confidence, of one picture: one camera is guessed for all P.
+        `handedness` is left or right for all hands, or a word for each, and overrules what a detector or a file says; a
+        single array of 21 joints is a right hand unless it tells otherwise.
 
         `intrinsics` (a focal length in pixels, a matrix K, a mapping or a file, see `detectors.intrinsics`) and
         `image_size`, (width, height) of the picture that keypoints are from, decide how far away people come out;
