@@ -160,6 +160,9 @@ def test_coco_wholebody_annotations_bring_feet_and_hands(tmp_path):
         (frame,) = read_keypoints(write(tmp_path, content))
         assert frame.keypoints.joint_set == "wholebody65"
         assert_same(frame.keypoints, truth)
+        (frame,) = read_keypoints(write(tmp_path, content), "hand21")  # alone
+        assert frame.keypoints.handedness == ("left", "right") * len(truth)
+        assert_same(frame.keypoints, np.stack([hand for p in truth for hand in (p[23:44], p[44:])]))
 
 
 def test_mmpose_follows_the_names_or_the_data_set_of_its_meta_info(tmp_path):

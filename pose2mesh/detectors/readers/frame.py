@@ -69,7 +69,7 @@ def to_frame(picture: Picture, joint_set: str | None, image_size: tuple[int, int
         values = _stack([_hand(hand) for person in people for hand in person[1:]], picture.where)
         return Frame(picture.name, _finish(values, HAND21, HAND21, picture, size, SIDES * len(people)))
     values = _stack([person.body for person in people if person.body is not None], picture.where)  # [P, J, 2 or 3]
-    values, joints = _named(values, picture, wanted)
+    values, joints = _named(values, picture, None if wanted is HAND21 and hands else wanted)
     if joints.name in WITH_HANDS and (hands or (wanted and has_hands(wanted))):
         parts = [_stack([_hand(person[side]) for person in people], picture.where) for side in (1, 2)]
         values = np.concatenate([_with_confidence(part) for part in (values, *parts)], axis=1)
