@@ -1,7 +1,8 @@
 """Recipes that state only what differs: `base: FILE` or several, read first; what the recipe says goes on top.
 
-A base is looked up beside the recipe; a section may have one of its own. Sections merge, values and lists replace those
-below. Of a list of things with names, such as `stages`, one is changed by its name: `stages: {mesh: {steps: 200}}`.
+A base is looked up beside the recipe, then as a shipped one; a section may have one of its own. Sections merge, values
+and lists replace those below. Of a list of things with names, such as `stages`, one is changed by its name:
+`stages: {mesh: {steps: 200}}`.
 """
 
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 from pose2mesh import paths
 from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.settings.yaml_files import read_yaml
+
+_SHIPPED, _FOLDERS = "assets/configs/", ("", "base", "paper")  # where bases lie beside the shipped recipes
 
 
 def read_recipe(path: str | Path) -> dict[str, Any]:
@@ -36,12 +39,20 @@ def _on_bases(content: dict[str, Any], path: Path, above: tuple[Path, ...]) -> d
     bases = content.pop("base", [])
     below: dict[str, Any] = {}
     for name in bases if isinstance(bases, list) else [bases]:
-        if not isinstance(name, str) or not (path.parent / name).is_file():
-            raise MissingFileError(f"{path}: base {name!r} is no file beside it ({path.parent})")
-        merge(below, _read(path.parent / name, (*above, path.resolve())), "", f"{path}, base {name}")
+        merge(below, _read(_find(name, path), (*above, path.resolve())), "", f"{path}, base {name}")
     if bases:
         merge(below, content, "", str(path), is_change=True)
     return below if bases else content
+
+
+def _find(name: Any, recipe: Path) -> Path:
+    """A base: beside its recipe, else the shipped one, so that a copy of a shipped recipe is read in any folder."""
+    if isinstance(name, str):
+        shipped = (Path(_SHIPPED, folder, name.removeprefix(_SHIPPED)) for folder in _FOLDERS)
+        for place in (recipe.parent / name, *map(paths.here_or_shipped, shipped)):
+            if place.is_file():
+                return place
+    raise MissingFileError(f"{recipe}: base {name!r} is no file beside it ({recipe.parent}), nor in {_SHIPPED}")
 
 
 def merge(below: dict[str, Any], top: dict[str, Any], at: str, where: str, is_change: bool = False) -> None:

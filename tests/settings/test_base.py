@@ -14,7 +14,8 @@ from pose2mesh.settings.base import read_recipe
 from pose2mesh.training.config import TrainConfig
 
 CHECKOUT = Path(__file__).parents[2]
-RECIPES = [*(CHECKOUT / "assets" / "configs").rglob("*.yaml"), *(CHECKOUT / "tools" / "studies").rglob("*.yaml")]
+SHIPPED = CHECKOUT / "assets" / "configs"
+RECIPES = [*SHIPPED.rglob("*.yaml"), *(CHECKOUT / "tools" / "studies").rglob("*.yaml")]
 STAGES = "stages:\n  - {name: first, steps: 3, loss: {joint: 2}}\n  - {name: second, steps: 4}\n"
 
 
@@ -47,12 +48,30 @@ def test_later_bases_and_bases_of_bases(tmp_path: Path) -> None:
     assert read_recipe(top) == {"x": 1, "y": 2, "z": 3, "w": 4}
 
 
+@pytest.mark.parametrize("path", sorted(SHIPPED.rglob("*.yaml")), ids=lambda path: path.stem)
+def test_a_copy_of_a_shipped_recipe_says_the_same_in_any_folder(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    copied = read_recipe(write(tmp_path, top=path.read_text()))
+    assert copied == read_recipe(path)
+    assert len([other for other in SHIPPED.rglob("*.yaml") if other.name == path.name]) == 1  # none stands for another
+    name = f"assets/configs/{path.relative_to(SHIPPED).as_posix()}"
+    assert read_recipe(write(tmp_path, top=f"base: {name}\noutput: mine\n")) == copied | {"output": "mine"}
+
+
+def test_a_base_beside_its_recipe_goes_before_a_shipped_one(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base" / "classic.yaml").write_text("seed: 7\n")
+    assert read_recipe(write(tmp_path, top="base: base/classic.yaml\n")) == {"seed": 7}
+
+
 @pytest.mark.parametrize(
     ("texts", "error", "message"),
     [
         ({"top": "base: top.yaml\n"}, InputError, r"top\.yaml.*leads back to itself.*top\.yaml -> top\.yaml"),
         ({"top": "base: a.yaml\n", "a": "base: top.yaml\n"}, InputError, r"top\.yaml -> a\.yaml -> top\.yaml"),
-        ({"top": "base: nowhere.yaml\n"}, MissingFileError, r"top\.yaml: base 'nowhere\.yaml' is no file"),
+        ({"top": "base: nowhere.yaml\n"}, MissingFileError, r"top\.yaml: base 'nowhere\.yaml' .*, nor in assets"),
         ({"top": "base: 7\n"}, MissingFileError, r"base 7 is no file"),
         ({"top": "base: a.yaml\n", "a": "- 1\n"}, FormatError, r"a\.yaml"),
         ({"top": "base: a.yaml\nd: {e: 1, f: 2}\n", "a": "d: {f: 2}\n"}, InputError, r"d\.f is 2 already in its base"),
