@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from pose2mesh.errors import InputError
 from pose2mesh.plugins import check_name
@@ -15,6 +15,13 @@ from pose2mesh.settings.yaml_files import NO_YAML, parse_yaml
 
 class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, value: Any, info: ValidationInfo) -> Any:
+        """One name where a list of them stands, as in `data.motion=my.npz`, is a list of one."""
+        kinds = get_args(cls.model_fields[info.field_name or ""].annotation)
+        return [value] if isinstance(value, str) and kinds[1:] == (...,) else value
 
     def changed(self) -> dict[str, Any]:
         """What is not as by default, {"mesh.order": 4, ...}."""

@@ -90,6 +90,18 @@ def test_an_override_may_hold_an_equals_sign(file: Path) -> None:
     assert load_config(TrainConfig, file, ["output=runs/a=b"]).output == "runs/a=b"
 
 
+@pytest.mark.parametrize("override", ["validation=my.npz", "data.motion=my.npz", "data.gestures=signs"])
+def test_one_name_is_a_list_of_one(file: Path, override: str) -> None:
+    name, _, value = override.partition("=")
+    assert load_config(TrainConfig, file, [override]) == load_config(TrainConfig, file, [f"{name}=[{value}]"])
+
+
+@pytest.mark.parametrize("override", ["network.mesh.channels=wide", "stages=lifting", "data.motion=7"])
+def test_one_of_another_kind_is_none(file: Path, override: str) -> None:
+    with pytest.raises(InputError, match=override.partition("=")[0].replace(".", r"\.")):
+        load_config(TrainConfig, file, [override])
+
+
 def test_all_faults_are_listed_at_once(file: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_config(
