@@ -27,17 +27,25 @@ class Registry:
     home: str  # module that registers the package's own
     needs: tuple[str, ...] = ("__call__",)  # attributes of the thing itself
     gives: tuple[str, ...] = ()  # attributes of what a call of it returns
+    methods: tuple[str, ...] = ()  # as `gives`; where the thing is a class, it has them itself
+    looked_up: str = ""  # function that makes of a name that under which things are found; they bear it themselves
 
 
 KINDS = {
     "convolution": Registry("pose2mesh.networks.graph_layers", ("__call__", "operator")),
     "loss": Registry("pose2mesh.losses.terms"),
     "dataset": Registry("pose2mesh.datasets.annotated", ("read", "splits", "sees_detections", "largest_misfit_m")),
-    "joint_set": Registry("pose2mesh.skeletons.joint_sets", ("name", "joints", "bones", "root")),
-    "detector": Registry("pose2mesh.detectors", gives=("detect",)),
+    "joint_set": Registry(
+        "pose2mesh.skeletons.joint_sets",
+        ("name", "joints", "bones", "root"),
+        looked_up="pose2mesh.skeletons.joint_sets:plain_name",
+    ),
+    "detector": Registry("pose2mesh.detectors", methods=("detect",)),
     "body": Registry("pose2mesh.body_models", gives=("kind", "v_template", "faces", "joint_regressor")),
     "network": Registry(
-        "pose2mesh.checkpoints.build", gives=("joint_set", "output_joint_names", "faces", "forward", "objective")
+        "pose2mesh.checkpoints.build",
+        gives=("joint_set", "output_joint_names", "faces"),
+        methods=("forward", "objective"),
     ),
 }
 _registered: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
@@ -62,7 +70,7 @@ def register(kind: str, name: str, thing: Any) -> None:
     _check_kind(kind)
     _own(kind)
     if not isinstance(thing, str):
-        _check(kind, name, thing, KINDS[kind].needs)
+        _check_thing(kind, name, thing)
     if claims := _claims(kind, name):
         raise InputError(f"{kind} {name!r} is taken already, by {claims[0]}; choose another name for {_place(thing)}")
     _registered[kind][name] = thing
@@ -82,7 +90,7 @@ def find(kind: str, name: str) -> Any:
         if len(claims) > 1:
             raise InputError(f"{kind} {name!r} is there twice, in {' and in '.join(claims)}; rename one of them")
         thing = _load(kind, name)
-        _check(kind, name, thing, KINDS[kind].needs)
+        _check_thing(kind, name, thing)
         _loaded[kind, name] = thing
     return _loaded[kind, name]
 
@@ -90,7 +98,7 @@ def find(kind: str, name: str) -> Any:
 def make(kind: str, name: str, *arguments: Any) -> Any:
     """What calling the thing of that name returns. Raises InputError as `find`, and where that lacks something."""
     made = find(kind, name)(*arguments)
-    _check(kind, name, made, KINDS[kind].gives)
+    _check(kind, name, made, (*KINDS[kind].gives, *KINDS[kind].methods))
     return made
 
 
@@ -170,6 +178,19 @@ def _load(kind: str, name: str) -> Any:
         except Exception as error:  # whatever the code of others raises
             raise InputError(f"{kind} {name!r} cannot be loaded from {entry.value}: {error!r}") from error
     return resolve(thing) if isinstance(thing, str) else thing
+
+
+def _check_thing(kind: str, name: str, thing: Any) -> None:
+    """Raise InputError unless a thing has what its kind needs and can be found by its name."""
+    registry = KINDS[kind]
+    _check(kind, name, thing, registry.needs)
+    if isinstance(thing, type):
+        _check(kind, name, thing, registry.methods)
+    plain = resolve(registry.looked_up)(name) if registry.looked_up else name
+    if registry.looked_up and not thing.name == name == plain:
+        raise InputError(
+            f"{kind} {name!r} ({_place(thing)}) calls itself {thing.name!r}, is looked up as {plain!r}; give one name"
+        )
 
 
 def _check(kind: str, name: str, thing: Any, needs: tuple[str, ...]) -> None:

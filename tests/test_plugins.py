@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -103,9 +104,21 @@ def test_a_thing_that_lacks_something():
         plugins.register("convolution", "mine", doubled)
     with pytest.raises(InputError, match=r"loss 'mine' .*lacks a call"):
         plugins.register("loss", "mine", ONE_BONE)
-    plugins.register("detector", "mine", object)
+    with pytest.raises(InputError, match=r"network 'mine' .*lacks forward, objective"):
+        plugins.register("network", "mine", object)
+    with pytest.raises(InputError, match=r"detector 'mine' \(builtins:int\) lacks detect"):
+        plugins.register("detector", "mine", int)
+    plugins.register("detector", "mine", lambda: object())  # what a function returns is seen when it is called
     with pytest.raises(InputError, match=r"detector 'mine' .*lacks detect"):
         get_detector("mine")
+
+
+@pytest.mark.parametrize("name", ["Two2", "three3", "coco"])  # not in lower case, not its own, an alias
+def test_a_joint_set_that_would_not_be_found(name: str):
+    named = replace(ONE_BONE, name="two2" if name == "three3" else name)
+    with pytest.raises(InputError, match=rf"joint_set '{name}' .*calls itself '{named.name}' .*give one name"):
+        plugins.register("joint_set", name, named)
+    assert name not in plugins.names("joint_set")
 
 
 def test_a_detector_says_what_it_finds():

@@ -235,14 +235,6 @@ WITH_HANDS = {
     "openpose25": _with_hands("openpose67", OPENPOSE25),
 }
 
-for _set in (
-    *(COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33, HAND21),
-    *(COCO23, CROWDPOSE14, AIC14, LSP14, MPII16, BODY32, UNION48),
-    *WITH_HANDS.values(),
-):
-    register("joint_set", _set.name, _set)
-# Of COCO-19 and of every set that begins with it: the joints of COCO-17, and the pelvis.
-COCO_ROWS, PELVIS_ROW = slice(len(COCO17.joints)), COCO19.index("pelvis")
 _ALIASES = {
     "coco": "coco17",
     "human36": "human36m17",
@@ -260,10 +252,25 @@ _ALIASES = {
 }
 
 
+def plain_name(name: str) -> str:
+    """The name under which a set is looked up: in lower case, of an alias what it stands for."""
+    plain = str(name).lower()
+    return _ALIASES.get(plain, plain)
+
+
+for _set in (
+    *(COCO17, COCO19, HUMAN36M17, SMPL24, OPENPOSE18, OPENPOSE25, HALPE26, MEDIAPIPE33, HAND21),
+    *(COCO23, CROWDPOSE14, AIC14, LSP14, MPII16, BODY32, UNION48),
+    *WITH_HANDS.values(),
+):
+    register("joint_set", _set.name, _set)
+# Of COCO-19 and of every set that begins with it: the joints of COCO-17, and the pelvis.
+COCO_ROWS, PELVIS_ROW = slice(len(COCO17.joints)), COCO19.index("pelvis")
+
+
 def joint_set(name: str) -> JointSet:
     """Look a joint set up by name or alias. Raises InputError naming the known ones."""
-    plain = str(name).lower()
-    return find("joint_set", _ALIASES.get(plain, plain))
+    return find("joint_set", plain_name(name))
 
 
 def joint_sets() -> list[JointSet]:
