@@ -128,6 +128,10 @@ class ValidationSource(Strict):
     people: int = Field(default=512, ge=1)  # at most, evenly spread over the files
 
 
+# What the shipped recipes name and a fresh clone does not have; any other motion is the user's own.
+SHIPPED_RECIPES_MOTION = ("mocap2_train.npz", "animation_train_cc0.npz", "mocap2_val.npz")
+
+
 class DataConfig(Mixture):
     """Where samples come from: annotation datasets if there are `sources`, else motion on synthetic bodies."""
 
@@ -136,7 +140,7 @@ class DataConfig(Mixture):
     motion: tuple[str, ...] = ("mocap2_train.npz",)  # packs or BVH folders; bare names are looked up in the data folder
     prior: str | None = None  # draw poses from this pose prior (name or path) instead: no motion file is needed
     prior_share: Fraction = 1.0  # share of the poses that are drawn from `prior`, beside those of `motion`
-    motion_or_prior: str | None = None  # a pose prior to draw poses from where none of `motion` is there
+    motion_or_prior: str | None = None  # a pose prior for want of the shipped recipes' motion
     distinct_radians: NotNegative = 0.1  # poses nearer than this to another are left out of the pool; 0 keeps all
     # hands: families of named gestures; the others stay unseen
     gestures: tuple[str, ...] = Field(default=TRAINING_FAMILIES, min_length=1)

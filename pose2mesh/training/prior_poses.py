@@ -9,7 +9,7 @@ from pose2mesh.errors import MissingFileError
 from pose2mesh.geometry.rotation import rotmat_to_rotvec
 from pose2mesh.skeletons import MOTION_BONES
 from pose2mesh.synthesis.bodies import pose_pool, seeded_generator
-from pose2mesh.training.config import DataConfig, TrainConfig
+from pose2mesh.training.config import SHIPPED_RECIPES_MOTION, DataConfig, TrainConfig, ValidationSource
 
 PRIOR_POSES = 1 << 14  # drawn once; variation makes more of them
 # Lean of the recorded roots about x (forward), y and z, radians: mean and deviation; the prior knows no root
@@ -17,23 +17,30 @@ _LEAN_MEAN, _LEAN = (0.09, 0.0, 0.0), (0.21, 0.0, 0.11)
 
 
 def for_want_of_motion(config: TrainConfig) -> tuple[TrainConfig, str]:
-    """The same run without recordings, and a line that says so, where none is there and `motion_or_prior` allows it."""
+    """The same run without recordings, and a line that says so, where none is there and `motion_or_prior` allows it.
+
+    It stands in for the motion of the shipped recipes alone: a file of the user's own that is missing is mistyped.
+    """
     prior = config.data.motion_or_prior
-    if prior is None or config.data.prior is not None or any(map(_is_there, config.data.motion)):
+    if prior is None or config.data.prior is not None or not all(map(_may_be_replaced, config.data.motion)):
         return config, ""
     data = config.data.model_copy(update={"prior": prior})
-    kept = tuple(name for name in config.validation if not isinstance(name, str) or _is_there(name))
+    left_out = [str(name) for name in config.validation if _may_be_replaced(name)]
     notice = f"no motion file ({', '.join(config.data.motion)}): poses are drawn from {prior} and from ranges"
-    if len(kept) < len(config.validation):
-        notice += "; nothing is validated for want of motion"
+    if left_out:
+        notice += f"; nothing is validated on {', '.join(left_out)}"
+    kept = tuple(name for name in config.validation if name not in left_out)
     return config.model_copy(update={"data": data, "validation": kept}), notice + " (docs/data.md)"
 
 
-def _is_there(motion: str) -> bool:
-    try:
-        return find_motion(motion).exists()
-    except MissingFileError:
+def _may_be_replaced(motion: str | ValidationSource) -> bool:
+    """Whether it is named by the shipped recipes and not there."""
+    if motion not in SHIPPED_RECIPES_MOTION:
         return False
+    try:
+        return not find_motion(str(motion)).exists()
+    except MissingFileError:
+        return True
 
 
 def training_poses(data: DataConfig, seed: int) -> Tensor:

@@ -1,5 +1,7 @@
 """Training without motion files: poses come from a prior, are reproducible, and no data folder is touched."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from tiny_pack import write_pack
@@ -8,7 +10,8 @@ from tiny_run import tiny_run
 from pose2mesh.checkpoints.prior import load_pose_prior
 from pose2mesh.errors import InputError, MissingFileError
 from pose2mesh.settings import load_config
-from pose2mesh.training.config import DataConfig, TrainConfig
+from pose2mesh.settings.base import read_recipe
+from pose2mesh.training.config import SHIPPED_RECIPES_MOTION, DataConfig, TrainConfig
 from pose2mesh.training.prior_poses import PRIOR_POSES, for_want_of_motion, training_poses
 from pose2mesh.training.trainer import train
 
@@ -67,9 +70,35 @@ def test_the_shipped_recipe_runs_on_a_fresh_machine(monkeypatch, tmp_path):
     recipe = load_config(TrainConfig, "assets/configs/train_anny_body.yaml", [])
     without, notice = for_want_of_motion(recipe)
     assert without.data.prior == SHIPPED and without.validation == ()
-    assert "no motion file" in notice and "nothing is validated" in notice
+    assert "no motion file" in notice and "nothing is validated on mocap2_val.npz" in notice
     assert len(training_poses(without.data, seed=0)) == PRIOR_POSES
     write_pack(tmp_path / "mocap2_train.npz")
     assert for_want_of_motion(recipe) == (recipe, "")
     strict = recipe.model_copy(update={"data": DataConfig(motion=("no such file.npz",))})
     assert for_want_of_motion(strict) == (strict, "")
+
+
+@pytest.mark.parametrize("packs", [(), ("mocap2_train.npz", "animation_train_cc0.npz", "mocap2_val.npz")])
+@pytest.mark.parametrize(
+    "setting", ["data.motion=[mistyped.npz]", "data.motion=mistyped.bvh", "validation=[mistyped.npz]"]
+)
+def test_a_mistyped_file_is_missed(setting, packs, monkeypatch, tmp_path):
+    """With and without the packs of the shipped recipe; nothing stands in for what the user names."""
+    monkeypatch.setenv("POSE2MESH_DATA", str(tmp_path))
+    for pack in packs:
+        write_pack(tmp_path / pack)
+    config = load_config(
+        TrainConfig, "assets/configs/train_anny_body.yaml", [setting, "minutes=0.001", f"output={tmp_path / 'run'}"]
+    )
+    with pytest.raises(MissingFileError, match="mistyped"):
+        train(config)
+
+
+def test_only_motion_of_the_shipped_recipes_is_replaced():
+    """The list is that of the recipes that allow it."""
+    named = set()
+    for path in Path("assets/configs").rglob("train*.yaml"):
+        recipe = read_recipe(path)
+        if recipe.get("data", {}).get("motion_or_prior"):
+            named |= {*recipe["data"]["motion"], *recipe["validation"]}
+    assert named == set(SHIPPED_RECIPES_MOTION)
