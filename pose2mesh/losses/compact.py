@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from pose2mesh.losses.targets import Batch
 from pose2mesh.losses.terms import Compared, LossConfig, weigh
 
+_OF_LIFTER = {"joint", "deviation", "rotation", "shape"}  # what it says by itself
+
 
 class CompactObjective(nn.Module):
     """network(keypoints) against a Batch; returns (total, the parts by name), lengths in metres."""
@@ -54,7 +56,9 @@ class CompactObjective(nn.Module):
             predicted = predicted._replace(coarse=tuple(coarse), vertices=finest, mesh_joints=mesh_joints)
             true = true._replace(coarse=tuple(true_coarse), vertices=vertices)
         total, parts = weigh(predicted, true, self.weights.terms)
-        self.weights.refuse({*self.weights.terms, "weigh_limbs"} - parts.keys())
+        is_frozen = not any(parameter.requires_grad for parameter in lifter.parameters())
+        learned = parts.keys() - (_OF_LIFTER if is_frozen else set())
+        self.weights.refuse({*self.weights.terms, "weigh_limbs"} - learned)
         return total, parts
 
     @property

@@ -46,7 +46,7 @@ class LossConfig(Strict):
         """Raise InputError where one of `unused` is asked for: a table must not name a loss that was not there."""
         for name, value in self.changed().items():
             if value and name in unused:
-                raise InputError(f"loss.{name}: this network and stage have nothing to compare by it; leave it out")
+                raise InputError(f"loss.{name}: this network and stage have nothing to learn by it; leave it out")
 
     @property
     def added(self) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import Annotated, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -15,9 +15,9 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from pose2mesh.augmentation.cameras import NEAREST, project
-from pose2mesh.augmentation.framing import Framing, crop_to_frame
+from pose2mesh.augmentation.framing import crop_to_frame
 from pose2mesh.augmentation.poses import LEGS, UNRECORDED
-from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative, Positive
+from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative, Positive, unread_at_zero
 from pose2mesh.augmentation.sequence_noise import RATE, SequenceNoise, add_sequence_noise, wander
 from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.levers import point_levers, points_over_time
@@ -30,7 +30,7 @@ from pose2mesh.settings import Strict
 from pose2mesh.skeletons import MIRROR_BONES, MOTION_BONES, MOTION_PARENTS
 from pose2mesh.synthesis.bodies import draw_betas, seeded_generator, training_shapes
 from pose2mesh.synthesis.detections import Detections, Detector, hand_out, portions
-from pose2mesh.synthesis.mixture import CameraShare, DetectorShare, pairs
+from pose2mesh.synthesis.mixture import CameraShare, DetectorShare, Framed, pairs
 
 _STEP_120 = 4  # between frames in a row, of the recordings' 120 a second
 _FLIP = torch.tensor([[1.0, -1, -1], [-1, 1, 1], [-1, 1, 1]])  # M R M entry by entry, M = diag(-1, 1, 1)
@@ -89,7 +89,16 @@ class SequenceNoiseShare(Strict):
     """A kind of errors and the share of sequences that get it."""
 
     share: Positive
-    detector: SequenceNoise = SequenceNoise()
+    detector: Annotated[
+        SequenceNoise,
+        unread_at_zero(
+            jitter=("jitter_is_maximum", "white", "memory"),
+            miss=("miss_frames", "miss_range"),
+            swap=("swap_frames",),
+            absent=("absent_frames",),
+            lost=("lost_frames",),
+        ),
+    ] = SequenceNoise()
 
 
 class SequenceMixture(Strict):
@@ -99,7 +108,7 @@ class SequenceMixture(Strict):
     noise: tuple[SequenceNoiseShare, ...] = Field(default=(SequenceNoiseShare(share=1.0),), min_length=1)
     cameras: tuple[CameraShare, ...] = Field(default=(CameraShare(share=1.0),), min_length=1)
     detectors: tuple[DetectorShare, ...] = Field(default=(DetectorShare(share=1.0, joint_set="coco17"),), min_length=1)
-    framing: Framing | None = None
+    framing: Framed | None = None
 
 
 class SyntheticSequences:

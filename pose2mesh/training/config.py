@@ -106,6 +106,8 @@ class NetworkConfig(Strict):
                 raise ValueError(f"{name}: kind={self.kind} has none of it; it has {', '.join(read[3:])}")
         if self.parameters.features == "residual" and "parameters.dropout" in self.changed():
             raise ValueError("parameters.dropout: features=residual have none")
+        if self.mesh.conv in ("gcn", "sage") and "mesh.order" in self.changed():
+            raise ValueError(f"mesh.order: conv={self.mesh.conv} has none of it")
         return self
 
 
@@ -146,6 +148,15 @@ class DataConfig(Mixture):
     gestures: tuple[str, ...] = Field(default=TRAINING_FAMILIES, min_length=1)
     hand_poses: HandPoses = HandPoses()
     workers: int = Field(default=0, ge=0)
+
+    def unread(self) -> str:
+        """Why poses are drawn without what is said of the recordings; "" where they are not."""
+        if self.prior is None or self.prior_share < 1:
+            return ""
+        own = [name for name in self.motion if name not in SHIPPED_RECIPES_MOTION]
+        if own:
+            return f"data.motion: data.prior draws all poses, none is of {own[0]}; give prior_share or prior=null"
+        return "data.distinct_radians: data.prior has none of it" if "distinct_radians" in self.changed() else ""
 
 
 class StageConfig(Strict):
@@ -208,9 +219,15 @@ class TrainConfig(RunConfig):
             raise ValueError("initial_part: there is no initial")
         if self.data.prior is None and self.data.prior_share != 1:
             raise ValueError("data.prior_share: there is no data.prior")
+        if fault := self.data.unread():
+            raise ValueError(fault)
         for name in self.data.changed() if self.data.sources else ():
             if not name.startswith(("sources", "exact_input", "workers")):
                 raise ValueError(f"data.{name}: data.sources have none of it")
+        has_everyday = "everyday" in self.data.model_fields_set or any(stage.everyday for stage in self.stages)
+        for name in self.data.changed() if not has_everyday else ():
+            if name.startswith("everyday_"):
+                raise ValueError(f"data.{name}: there is no everyday; give data.everyday, 0 for none")
         for stage in self.stages:
             if not self.data.sources and (stage.flips or stage.edges_from):
                 raise ValueError(f"stage {stage.name}: flips and edges_from go with data.sources")

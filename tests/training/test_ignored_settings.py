@@ -49,6 +49,21 @@ def test_networks_of_others_read_what_they_like(monkeypatch: pytest.MonkeyPatch)
         ({"stages": [{**STAGE, "edges_from": 0.5}]}, "go with data.sources"),
         ({"initial_part": "lifter"}, "there is no initial"),
         ({"data": {"prior_share": 0.5}}, "there is no data.prior"),
+        ({"data": {"prior": "pose-prior-body", "motion": "mine.npz"}}, r"data\.motion: data\.prior draws all poses"),
+        ({"data": {"prior": "pose-prior-body", "distinct_radians": 0.2}}, "data.distinct_radians: data.prior has none"),
+        ({"network": {"mesh": {"conv": "gcn", "order": 7}}}, "mesh.order: conv=gcn has none of it"),
+        ({"network": {"mesh": {"conv": "sage", "order": 7}}}, "mesh.order: conv=sage has none of it"),
+        ({"data": {"everyday_poses": {"lying": 1}}}, "data.everyday_poses.*: there is no everyday"),
+        ({"data": {"everyday_framing": {"side": 1}}}, "data.everyday_framing.*: there is no everyday"),
+        *(
+            ({"data": {section: [{"share": 1, **share}]}}, f"{unread} does nothing {reason}")
+            for section, share, unread, reason in (
+                ("cameras", {"photo": {}, "range": {"distance": [1, 2]}}, "range", "beside photo"),
+                ("cameras", {"photo": {"close": 0, "close_aim": [0, 0]}}, "close_aim", "with close=0"),
+                ("noise", {"detector": {"miss": 0, "miss_range": [0.1, 0.2]}}, "miss_range", "with miss=0"),
+            )
+        ),
+        ({"data": {"framing": {"guess": 0, "guess_error": 0.3}}}, "guess_error does nothing with guess=0"),
         (
             {"data": {"sources": [{"dataset": "pw3d", "folder": "."}], "children": 0.5}},
             "data.children: data.sources have",
@@ -62,6 +77,24 @@ def test_networks_of_others_read_what_they_like(monkeypatch: pytest.MonkeyPatch)
 def test_of_runs(changes: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TrainConfig.model_validate({"stages": [STAGE], **changes})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["data.prior=pose-prior-body"],  # the packs, everyday poses and framings are the recipe's own
+        ["data.prior=pose-prior-body", "data.prior_share=0.5", "data.motion=mine.npz"],
+        ["data.everyday=0"],
+        ["data.cameras.2.photo.close=0", "data.noise.0.detector.miss=0"],
+    ],
+)
+def test_what_stands_in_a_base_is_no_wish(settings: list[str]) -> None:
+    assert load_config(TrainConfig, "assets/configs/train_anny_body.yaml", settings)
+
+
+def test_everyday_poses_of_one_stage_are_read() -> None:
+    data = {"everyday_poses": {"lying": 1}}
+    assert TrainConfig.model_validate({"stages": [{**STAGE, "everyday": 0.5}], "data": data})
 
 
 @pytest.mark.parametrize(
@@ -101,6 +134,17 @@ def test_of_losses(stage: int, loss: dict, tmp_path: Path, monkeypatch: pytest.M
     plain["stages"] = [{**plain["stages"][stage], "loss": loss}]
     with pytest.raises(InputError, match=f"loss.{next(iter(loss))}: this network and stage have nothing"):
         train(TrainConfig.model_validate(plain))
+
+
+def test_of_losses_on_a_frozen_lifter(tmp_path: Path) -> None:
+    plain = tiny_run(tmp_path)
+    stage = {**plain["stages"][1], "frozen_lifter": True}
+    for joint in (1, 0):  # as by default, and none
+        plain["stages"] = [{**stage, "loss": {"joint": joint}}]
+        train(TrainConfig.model_validate(plain), overwrite=True)
+    plain["stages"] = [{**stage, "loss": {"joint": 0.5}}]
+    with pytest.raises(InputError, match=r"loss\.joint: this network and stage have nothing to learn by it"):
+        train(TrainConfig.model_validate(plain), overwrite=True)
 
 
 def test_defaults_that_are_written_out_are_no_wishes(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_frozen_lifters_stay_frozen(tmp_path: Path) -> None:
     """Neither a loss on its joints nor weight decay moves it; without the flag it moves."""
     for is_frozen in (True, False):
         stages = tiny_run(tmp_path)["stages"][1:]
-        stages[0] |= {"steps": 3, "frozen_lifter": is_frozen, "weight_decay": 0.5}
+        stages[0] |= {"steps": 3, "frozen_lifter": is_frozen, "weight_decay": 0.5, "loss": {}}
         trainer = trainer_of(config_of(tmp_path, stages=stages))
         before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
         run(trainer)
