@@ -32,8 +32,8 @@ def export_network(network: nn.Module, path: str | Path, format: str = "onnx") -
 
     Input `keypoints` [B, J, 3] (x, y in any unit, confidence), outputs `vertices` [B, V, 3] and `joints`
     [B, J', 3] in metres, B dynamic. An ONNX file carries the names of the joints as metadata. Nothing is written
-    unless the program agrees with the network on batch sizes that it was not traced with, an ONNX file in each of
-    onnxruntime and OpenVINO that is installed.
+    unless the program, read back, agrees with the network on batch sizes that it was not traced with, an ONNX file in
+    each of onnxruntime and OpenVINO that is installed.
 
     Returns the largest difference in metres, None where neither is there to measure it. Raises InputError for an
     unknown format or a network that does not come through, MissingDependencyError.
@@ -88,16 +88,19 @@ def _trace(network: nn.Module) -> torch.export.ExportedProgram:
     example = (example_keypoints(network, _EXAMPLE_BATCH),)
     try:
         with use_backend("reference"), torch.no_grad():
-            return torch.export.export(chain, example, dynamic_shapes=shapes, strict=False)
+            program = torch.export.export(chain, example, dynamic_shapes=shapes, strict=False)
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"a {type(network).__name__} cannot be exported ({reason}); take other weights") from error
+    program.graph.eliminate_dead_code()  # autocast blocks whose answers nobody reads cannot be loaded
+    return program
 
 
 def _to_torch(program: torch.export.ExportedProgram) -> tuple[Callable[[Any], object], Runs]:
     buffer = io.BytesIO()  # torch ends the process where its own writing fails; plain writing reports a full disk
     torch.export.save(program, buffer)
-    return lambda stream: stream.write(buffer.getbuffer()), {"torch": program.module()}
+    buffer.seek(0)
+    return lambda stream: stream.write(buffer.getbuffer()), {"torch": torch.export.load(buffer).module()}
 
 
 def _need_onnx() -> None:

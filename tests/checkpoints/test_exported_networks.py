@@ -2,13 +2,14 @@
 
 import json
 from importlib.util import find_spec
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
 
-from pose2mesh.checkpoints import build_network, export
+from pose2mesh.checkpoints import build_network, export, load_network
 from pose2mesh.errors import InputError, MissingDependencyError
 from pose2mesh.hierarchy import build_hierarchy
 from pose2mesh.networks.coarse_to_fine import CoarseToFine
@@ -132,6 +133,27 @@ def test_torch_export_program_read_back(network, tmp_path):
         keypoints = export.example_keypoints(network, batch, seed=batch)
         with torch.no_grad():
             torch.testing.assert_close(program(keypoints)[0], network(keypoints).vertices, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["anny-body", "anny-hand", "anny-key2mesh"])
+def test_programs_of_shipped_networks_load(name, tmp_path):
+    """`anny-body` gives more than is exported: parameters and deviations."""
+    network = load_network(name)
+    export.export_network(network, tmp_path / "network.pt2", "torch-export")
+    keypoints = export.example_keypoints(network, 5, seed=5)
+    with torch.no_grad():
+        vertices, joints = torch.export.load(tmp_path / "network.pt2").module()(keypoints)
+        expected = network(keypoints)
+    torch.testing.assert_close(vertices, expected.vertices, rtol=0, atol=1e-5)
+    torch.testing.assert_close(joints, expected.joints, rtol=0, atol=1e-5)
+
+
+def test_the_program_that_is_read_back_is_compared(network, tmp_path, monkeypatch):
+    read = SimpleNamespace(module=lambda: lambda keypoints: [output + 1e-3 for output in network(keypoints)])
+    monkeypatch.setattr(torch.export, "load", lambda file: read)
+    with pytest.raises(InputError, match=r"off by 1\.0e-03 m in torch"):
+        export.export_network(network, tmp_path / "x.pt2", "torch-export")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_unknown_format_is_refused(network, tmp_path):
