@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pose2mesh.batch.files import FILE_COLUMNS, recover_files
 from pose2mesh.batch.recover import BATCH_SIZE, import_pyarrow, recover
-from pose2mesh.batch.source import Group, check_ids, columns_of, open_parquet, plan, read_pieces, table_files
+from pose2mesh.batch.source import Run, check_ids, columns_of, open_parquet, plan, read_pieces, table_files
 from pose2mesh.errors import InputError
 from pose2mesh.paths import check_writable, not_over, write_with
 from pose2mesh.pipeline import Pose2Mesh
@@ -41,7 +41,7 @@ class Job(NamedTuple):
 
     table: Path
     output: Path
-    groups: list[Group]
+    runs: list[Run]
     total: int  # pieces
     overwrite: bool
     batch_size: int
@@ -64,7 +64,7 @@ def run_local(
     """
     job = prepare(table, output, overwrite, batch_size)
     start, end = (job.total * part // shard[1] for part in (shard[0], shard[0] + 1))
-    check_ids(job.groups, start, end)
+    check_ids(job.runs, start, end)
     done = Done(0, 0, 0)
     for piece in run_pieces(job, model, start, end):
         done = done.plus(piece)
@@ -76,10 +76,10 @@ def prepare(table: Path, output: Path, overwrite: bool, batch_size: int) -> Job:
     """The job, and an output folder that holds nothing, or pieces of it. Raises InputError, MachineError."""
     files = table_files(table)
     not_over(output, *files)
-    groups = plan(files)
-    total = max(1, groups[-1].end if groups else 0)
+    runs = plan(files)
+    total = max(1, runs[-1].end)
     _prepare(output, total, overwrite)
-    return Job(table, output, groups, total, overwrite, batch_size)
+    return Job(table, output, runs, total, overwrite, batch_size)
 
 
 def run_pieces(job: Job, model: Pose2Mesh, start: int, end: int) -> Iterator[Done]:
@@ -103,8 +103,8 @@ def run_pieces(job: Job, model: Pose2Mesh, start: int, end: int) -> Iterator[Don
 
 def _pieces(job: Job, start: int, end: int) -> Iterator[tuple[int, "pyarrow.Table"]]:
     """As `read_pieces`; a table without rows is one piece, so that there is an output with its columns."""
-    if job.groups and job.groups[-1].end:
-        yield from read_pieces(job.groups, start, end)
+    if job.runs[-1].end:
+        yield from read_pieces(job.runs, start, end)
     elif (start, end) == (0, 1):
         schema = open_parquet(table_files(job.table)[0]).schema_arrow
         yield 0, schema.empty_table().select(list(columns_of(schema.names, str(job.table))))

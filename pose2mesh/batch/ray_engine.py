@@ -39,7 +39,7 @@ def run_ray(
         import ray  # pyright: ignore[reportMissingImports]
         from ray.util import ActorPool  # pyright: ignore[reportMissingImports]
     job = prepare(table.resolve(), output.resolve(), overwrite, batch_size)
-    check_ids(job.groups, 0, job.total)
+    check_ids(job.runs, 0, job.total)
     if not ray.is_initialized():
         _connect(ray)
     processors = ray.cluster_resources().get("CPU", 1)

@@ -1,6 +1,8 @@
 """A table on disk as pieces of a few thousand rows, whose numbers follow from the footers alone."""
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +16,17 @@ PIECE_ROWS = 4096  # some 5 s of one core: what a killed run repeats, and what l
 PIECE_FILES = 16  # the same of a table of pictures
 
 
-class Group(NamedTuple):
-    """Pieces `first` to before `end`, of `size` rows each, are one row group of a file."""
+class Part(NamedTuple):
+    """A file, and how many rows each of its row groups has."""
 
     file: Path
-    group: int
+    rows: tuple[int, ...]
+
+
+class Run(NamedTuple):
+    """Files of the same columns, one after another: pieces `first` to before `end`, of `size` of their rows each."""
+
+    parts: tuple[Part, ...]
     first: int
     end: int
     size: int
@@ -37,19 +45,29 @@ def table_files(table: Path) -> list[Path]:
     return [table]
 
 
-def plan(files: Sequence[Path]) -> list[Group]:
-    """Row groups with the numbers of their pieces. Raises FormatError for other files, InputError for other columns."""
-    groups, first = [], 0
-    for file in files:
-        source = open_parquet(file)
-        columns = columns_of(source.schema_arrow.names, str(file))
+def plan(files: Sequence[Path]) -> list[Run]:
+    """Runs of files with the numbers of their pieces, which row groups and files of the same columns do not cut.
+
+    Raises FormatError for other files, InputError for other columns.
+    """
+    runs, first = [], 0
+    for schema, same in groupby(map(_part, files), key=itemgetter(0)):
+        parts, columns = tuple(part for _, part in same), tuple(schema.names)
         size = PIECE_FILES if columns == FILE_COLUMNS else PIECE_ROWS
-        for group in range(source.num_row_groups):
-            rows = source.metadata.row_group(group).num_rows
-            end = first - (-rows // size)
-            groups.append(Group(file, group, first, end, size, columns))
-            first = end
-    return groups
+        end = first - (-sum(sum(part.rows) for part in parts) // size)
+        runs.append(Run(parts, first, end, size, columns))
+        first = end
+    return runs
+
+
+def _part(file: Path) -> tuple[Any, Part]:
+    """The schema of the columns that are read, and the part."""
+    pa = import_pyarrow()
+    source = open_parquet(file)
+    schema, footer = source.schema_arrow, source.metadata
+    columns = columns_of(schema.names, str(file))
+    rows = tuple(footer.row_group(group).num_rows for group in range(footer.num_row_groups))
+    return pa.schema([schema.field(name) for name in columns]), Part(file, rows)
 
 
 def columns_of(names: Sequence[str], where: str) -> tuple[str, ...]:
@@ -59,24 +77,51 @@ def columns_of(names: Sequence[str], where: str) -> tuple[str, ...]:
     return columns
 
 
-def read_pieces(groups: Sequence[Group], start: int, end: int, only_ids: bool = False) -> Iterator[tuple[int, Any]]:
+def read_pieces(runs: Sequence[Run], start: int, end: int, only_ids: bool = False) -> Iterator[tuple[int, Any]]:
     """Numbers and tables of the pieces from `start` to before `end`, one after another."""
-    pa = import_pyarrow()
-    for file, group, first, last, size, columns in groups:
-        if first >= end or last <= start:
+    for run in runs:
+        first, last = max(start, run.first), min(end, run.end)
+        if first < last:
+            batches = _batches(run, ["id"] if only_ids else list(run.columns), (first - run.first) * run.size)
+            yield from zip(range(first, last), _cut(batches, run.size), strict=False)
+
+
+def _batches(run: Run, columns: list[str], skip: int) -> Iterator[Any]:
+    """The rows of a run but the first `skip`, never more than a piece at once."""
+    for file, rows in run.parts:
+        if skip >= sum(rows):
+            skip -= sum(rows)
             continue
-        source, wanted = open_parquet(file), ["id"] if only_ids else list(columns)
-        stream = source.iter_batches(size, row_groups=[group], columns=wanted, use_threads=False)
-        for piece, batch in zip(range(first, min(last, end)), stream, strict=False):
-            if piece >= start:
-                yield piece, pa.Table.from_batches([batch])
+        source = open_parquet(file)
+        for group, count in enumerate(rows):
+            if skip >= count:
+                skip -= count
+                continue
+            for batch in source.iter_batches(run.size, row_groups=[group], columns=columns, use_threads=False):
+                yield batch.slice(skip)  # without rows where all are skipped
+                skip = max(0, skip - len(batch))
 
 
-def check_ids(groups: Sequence[Group], start: int, end: int) -> None:
+def _cut(batches: Iterator[Any], size: int) -> Iterator[Any]:
+    """Tables of `size` rows, the last of what is left, whose bytes do not tell how they were read."""
+    pa = import_pyarrow()
+    held, count = [], 0
+    for batch in batches:
+        while count + len(batch) >= size:
+            yield pa.Table.from_batches([*held, batch.slice(0, size - count)]).combine_chunks()
+            batch, held, count = batch.slice(size - count), [], 0
+        if len(batch):
+            held.append(batch)
+            count += len(batch)
+    if held:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
+def check_ids(runs: Sequence[Run], start: int, end: int) -> None:
     """Raise InputError where an id of these pieces repeats: eight bytes a row are kept, not the ids."""
     known = np.zeros(0, np.int64)
     parts: list[np.ndarray] = []
-    for _, table in read_pieces(groups, start, end, only_ids=True):
+    for _, table in read_pieces(runs, start, end, only_ids=True):
         ids = [x for x in table.column("id").to_pylist() if x is not None]
         try:
             # Python's own hash takes -1 for -2

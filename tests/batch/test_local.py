@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from tables import people, write
 
 from pose2mesh import Pose2Mesh, paths
-from pose2mesh.batch import local, source
+from pose2mesh.batch import keypoint_tables, local, source
 from pose2mesh.batch.local import Done, run_local
 from pose2mesh.batch.recover import RESULTS, WEIGHTS, recover
 from pose2mesh.cli.main import main
@@ -72,6 +72,32 @@ def test_shards_are_the_whole_and_share_nothing(tmp_path, model, counted):
     assert sum(counted) == 100
 
 
+@pytest.mark.parametrize("group", [1, 7, 40])
+def test_row_groups_do_not_cut_pieces(tmp_path, model, group):
+    """Nor the files of a folder; every byte is that of the same rows in one row group."""
+    table = people(50)
+    table = table.set_column(2, "joint_set", table.column("joint_set").dictionary_encode())  # a category of pandas
+    run_local(write(table, tmp_path / "t.parquet"), tmp_path / "whole", model)
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    write(table.slice(0, 29), cut / "a.parquet", group)
+    write(table.slice(29), cut / "b.parquet", group)
+    shards = [run_local(cut, tmp_path / "out", model, shard=(i, 4)).rows for i in range(4)]
+    assert shards == [PIECE, PIECE, PIECE, 50 - 3 * PIECE]
+    whole, found = ({path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("whole", "out"))
+    assert found == whole and len(whole) == 4
+
+
+def test_files_of_other_columns_are_pieces_of_their_own(tmp_path, model, counted):
+    folder, table = tmp_path / "in", people(50)
+    folder.mkdir()
+    write(table.slice(0, 20), folder / "a.parquet", 5)
+    wide = table.set_column(3, "width", table.column("width").cast(pa.float64()))
+    write(wide.slice(20), folder / "b.parquet", 5)
+    run_local(folder, tmp_path / "out", model)
+    assert ids_of(tmp_path / "out") == [f"p{i}" for i in range(50)] and counted == [PIECE, 4, PIECE, 14]
+
+
 def test_a_second_run_recomputes_nothing(tmp_path, model, counted):
     table = write(people(70), tmp_path / "t.parquet")
     run_local(table, tmp_path / "out", model)
@@ -81,12 +107,11 @@ def test_a_second_run_recomputes_nothing(tmp_path, model, counted):
 
 
 def test_a_full_disk_keeps_what_is_done_and_the_next_run_goes_on(tmp_path, model, monkeypatch):
-    """The system refuses files above 100 kB: the first row group fits, the second does not."""
-    monkeypatch.setattr(source, "PIECE_ROWS", 4096)
-    table, rows, out = tmp_path / "t.parquet", people(200), tmp_path / "out"
-    with pq.ParquetWriter(table, rows.schema) as writer:
-        writer.write_table(rows.slice(0, PIECE))
-        writer.write_table(rows.slice(PIECE))
+    """The system refuses files above 100 kB: the first piece, of rows with an error, fits, the second does not."""
+    monkeypatch.setattr(source, "PIECE_ROWS", 100)
+    rows, out = people(200), tmp_path / "out"
+    rows = rows.set_column(2, "joint_set", pa.array(["none"] * 100 + ["coco17"] * 100))
+    table = write(rows, tmp_path / "t.parquet")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
@@ -95,9 +120,9 @@ def test_a_full_disk_keeps_what_is_done_and_the_next_run_goes_on(tmp_path, model
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert told.value.exit_code == 3
-    assert ids_of(out) == [f"p{i}" for i in range(PIECE)]
+    assert ids_of(out) == [f"p{i}" for i in range(100)]
     assert [path.name for path in out.iterdir()] == ["part-000000-of-000002.parquet"]  # nothing half
-    assert run_local(table, out, model) == Done(200 - PIECE, 0, PIECE)
+    assert run_local(table, out, model) == Done(100, 0, 100)
     assert ids_of(out) == [f"p{i}" for i in range(200)]
 
 
@@ -176,6 +201,22 @@ def test_people_of_a_picture_without_its_size_are_warned_of(tmp_path, capsys):
     assert "give --image-size" in capsys.readouterr().err
     assert main([*arguments, "--image-size", "640x480"]) == 0
     assert not capsys.readouterr().err
+
+
+def test_keypoint_files_share_row_groups(tmp_path, monkeypatch):
+    """The rows of a file may lie in two."""
+    monkeypatch.setattr(keypoint_tables, "PIECE_ROWS", 8)
+    points = people(33).column("keypoints").to_pylist()
+    files = [tmp_path / f"{i:02d}.npy" for i in range(11)]
+    for i, file in enumerate(files):
+        np.save(file, np.array(points[3 * i : 3 * i + 3], np.float32).reshape(3, 17, 3))
+    table = tmp_path / "t.parquet"
+    assert keypoint_tables.write_keypoint_table(files, table, image_size=(640, 480)) == 33
+    footer = pq.ParquetFile(table).metadata
+    assert [footer.row_group(i).num_rows for i in range(footer.num_row_groups)] == [8, 8, 8, 8, 1]
+    found = pq.read_table(table).to_pylist()
+    np.testing.assert_array_equal([row["keypoints"] for row in found], points)
+    assert [row["id"].rsplit("/", 2)[0] for row in found] == [file.as_posix() for file in files for _ in range(3)]
 
 
 def test_a_table_never_takes_the_place_of_its_keypoints(tmp_path, capsys):
