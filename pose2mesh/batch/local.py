@@ -146,5 +146,5 @@ def _made_from(rows: "pyarrow.Table", digest: bytes) -> bytes:
 def _write(found: "pyarrow.Table", path: Path, made_from: bytes) -> None:
     import pyarrow.parquet as pq
 
-    found = found.replace_schema_metadata({_MADE_FROM: made_from})
+    found = found.replace_schema_metadata({**(found.schema.metadata or {}), _MADE_FROM: made_from})
     write_with(path, lambda stream: pq.write_table(found, stream, compression="zstd", use_dictionary=False))

@@ -1,5 +1,6 @@
 """One table of keypoints to one table of body parameters: a pure function, the same for every engine."""
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from pose2mesh.fitting.answering import fitted_answers
 from pose2mesh.fitting.camera import fit_perspective
 from pose2mesh.geometry.placement import guess_intrinsics
 from pose2mesh.geometry.projection import default_focal
+from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import JointSet, convert
 
@@ -32,6 +34,7 @@ def recover(table: "pyarrow.Table", model: Pose2Mesh | None = None, batch_size: 
     `height` of the picture in pixels, null where unknown. Out: the same `id`; `rotations` [R*3*3], `betas` [S],
     `joints` [J*3] m and `translation` [3] m, row-major; `focal` in pixels; `uncertainty` [J] m, null where the weights
     estimate none; `error`, null where all went well. Never vertices. Rows are people, each with a camera of its own.
+    The schema's metadata names joints and bones (`names_of`).
 
     Raises InputError for a table without the columns or a model without body parameters, MissingDependencyError
     without pyarrow.
@@ -48,7 +51,17 @@ def recover(table: "pyarrow.Table", model: Pose2Mesh | None = None, batch_size: 
         values = [part[name] for _, part in parts if part]
         known = None if not values or values[0] is None else np.concatenate(values)[order]
         columns[name] = _column(known, good, name == "focal")
-    return _table(columns, rows.reasons)
+    return _table(columns, rows.reasons).replace_schema_metadata(names_of(model))
+
+
+def names_of(model: Pose2Mesh) -> dict[str, str]:
+    """`joint_names` [J] and `bone_names` [R] of a table's lists, JSON in the metadata of its schema."""
+    network = model.network
+    if abilities_of(network).has_decoder:
+        bones = network.decoder.bone_names
+    else:
+        bones = model.fitter.body.captured if model.fitter else ()
+    return {"joint_names": json.dumps(network.output_joint_names), "bone_names": json.dumps(bones)}
 
 
 def import_pyarrow() -> Any:

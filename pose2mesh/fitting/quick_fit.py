@@ -95,6 +95,12 @@ class QuickFit(nn.Module):
             parts["deviation"] = answer.deviation * self._error_left(told, rays[..., 2])
         return answer._replace(**parts)
 
+    def joints(self, parameters: BodyParameters) -> Tensor:
+        """Joints [B,J,3] m of the set, relative to its root, of bodies with these parameters."""
+        parameters = BodyParameters(*(part.to(self.levers) for part in parameters))
+        joints = self.reduced.joints(parameters.betas, self.body.expand_groups(parameters.rotations))
+        return joints - joints[:, self.root, None]
+
     def _error_left(self, deviation: Tensor, confidence: Tensor) -> Tensor:
         """What is left of a network's deviations [B,J] once its answer is fitted: [B,1], at most 1."""
         share = _mean_of_seen(deviation, confidence) / self.settings.sure

@@ -1,9 +1,11 @@
 """Tables of paths: each file as `predict` and `motion` give it, every id answered."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -15,7 +17,10 @@ from pose2mesh.batch import source
 from pose2mesh.batch.files import recover_files
 from pose2mesh.batch.local import Done, run_local
 from pose2mesh.batch.meshes import people_of
+from pose2mesh.body_models import load_anny_body
 from pose2mesh.errors import InputError
+from pose2mesh.networks.body_decoders import AnnyDecoder
+from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.types import Keypoints2D
 
 FRAMES = 10
@@ -85,9 +90,26 @@ def test_a_sequence_is_its_motion(model, rows):
     found = recover_files(table_of(rows[2:3]), model).to_pylist()
     motion = model.motion(rows[2][1])
     assert [(row["frame"], row["track"]) for row in found] == list(zip(motion.frame, motion.track, strict=True))
-    for name in ("rotations", "betas", "joints", "translation"):
+    for name in ("rotations", "betas", "translation"):
         np.testing.assert_allclose([row[name] for row in found], getattr(motion, name).reshape(FRAMES, -1), atol=1e-5)
     assert [row["time"] for row in found] == motion.time.tolist()
+
+
+def test_pictures_and_motions_have_the_same_joints(model, rows):
+    """Those that the table names: COCO-19's are the motion's, all are those of its meshes, regressed by hand."""
+    found, motion = recover_files(table_of(rows[:3]), model), model.motion(rows[2][1])
+    names, bones = (json.loads(found.schema.metadata[key]) for key in (b"joint_names", b"bone_names"))
+    assert tuple(names) == model.network.output_joint_names and tuple(bones) == motion.bone_names
+    for row in found.to_pylist():
+        if row["error"] is None:
+            assert len(row["joints"]) == 3 * len(names) and len(row["rotations"]) == 9 * len(bones)
+    joints = np.array([row["joints"] for row in found.to_pylist()[-FRAMES:]]).reshape(FRAMES, -1, 3)
+    same = [names.index(name) for name in motion.joint_names]
+    np.testing.assert_allclose(joints[:, same], motion.joints, atol=1e-5)
+    decoder = AnnyDecoder(load_anny_body())
+    parameters = BodyParameters(torch.from_numpy(motion.rotations), torch.from_numpy(motion.betas))
+    expected = decoder.body.joint_regressor("body32") @ decoder(parameters).vertices.numpy()
+    np.testing.assert_allclose(joints, expected, atol=1e-5)
 
 
 def test_the_engine_takes_them_in_pieces_and_meshes_come_out(model, rows, tmp_path, monkeypatch):
@@ -96,7 +118,9 @@ def test_the_engine_takes_them_in_pieces_and_meshes_come_out(model, rows, tmp_pa
     pq.write_table(table_of(rows), table)
     assert run_local(table, out, model) == Done(6, 4, 0)
     assert run_local(table, out, model) == Done(0, 0, 6)
-    assert pq.read_table(out).equals(recover_files(table_of(rows), model).cast(pq.read_table(out).schema))
+    found, whole = pq.read_table(out), recover_files(table_of(rows), model)
+    assert found.equals(whole.cast(found.schema))
+    assert whole.schema.metadata.items() <= found.schema.metadata.items()
     ((name, person),) = people_of(out, ["0/0/1"])
     same = model.predict(rows[0][1], outputs="parameters")[1]
     assert name == "0/0/1" and len(person.vertices) > 10_000

@@ -1,14 +1,17 @@
 """Tables of keypoints to tables of parameters: every row once, each as `Pose2Mesh.predict` gives it."""
 
+import json
+
 import numpy as np
 import pytest
 
 from pose2mesh import Pose2Mesh
 from pose2mesh.batch.recover import COLUMNS, RESULTS, WEIGHTS, recover
 from pose2mesh.errors import InputError
-from pose2mesh.skeletons import joint_set
+from pose2mesh.skeletons import MOTION_BONES, joint_set
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
 
 SETS = ("coco17", "human36m17", "coco17")
 
@@ -42,6 +45,17 @@ def test_rows_are_as_predict_gives_them(model):
         np.testing.assert_allclose(row["betas"], alone.parameters["betas"].ravel(), atol=1e-4)
         np.testing.assert_allclose(row["translation"], alone.camera.translation, rtol=1e-3, atol=1e-4)
         assert row["focal"] == pytest.approx(alone.camera.focal, rel=1e-6)
+
+
+@pytest.mark.parametrize(("weights", "joints"), [(WEIGHTS, "body32"), ("anny-key2mesh", "coco19")])
+def test_joints_and_bones_are_named(weights, joints, tmp_path):
+    """Where a reader of the file finds them, also of a table in which no row could be used."""
+    table = table_of([(1, person("coco17", 1).ravel().tolist(), "coco17", 640, 480), (2, None, "coco17", 640, 480)])
+    for rows in (table, table.slice(1)):
+        pq.write_table(recover(rows, Pose2Mesh.from_pretrained(weights)), tmp_path / "t.parquet")
+        found = pq.read_schema(tmp_path / "t.parquet").metadata
+        assert tuple(json.loads(found[b"joint_names"])) == joint_set(joints).joints
+        assert tuple(json.loads(found[b"bone_names"])) == MOTION_BONES
 
 
 def test_bad_rows_say_why_and_harm_no_other(model):
