@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pose2mesh.cli.arguments import Parser
 from pose2mesh.cli.console import say
+from pose2mesh.errors import InputError
 
 
 def run(arguments: list[str]) -> int:
@@ -17,6 +18,8 @@ def run(arguments: list[str]) -> int:
     )
     parser.add_argument("--image-size", metavar="WxH", help="size of the pictures in pixels, where files do not say")
     options = parser.parse_args(arguments)
+    if options.output.suffix != ".parquet":
+        raise InputError(f"-o {options.output}: a table is stored as .parquet")
 
     from pose2mesh.batch.keypoint_tables import write_keypoint_table
     from pose2mesh.detectors.intrinsics import parse_size

@@ -220,10 +220,19 @@ def test_keypoint_files_share_row_groups(tmp_path, monkeypatch):
 
 
 def test_a_table_never_takes_the_place_of_its_keypoints(tmp_path, capsys):
-    np.save(tmp_path / "a.npy", np.ones((17, 3)))
-    assert main(["table", str(tmp_path / "a.npy"), "-o", str(tmp_path / "a.npy")]) == 2
+    keypoints = tmp_path / "a.parquet"
+    keypoints.write_bytes(b"precious")
+    assert main(["table", str(keypoints), "-o", str(keypoints)]) == 2
     assert "would be lost" in capsys.readouterr().err
-    assert np.load(tmp_path / "a.npy").shape == (17, 3)
+    assert keypoints.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("name", ["people.csv", "people.xyz", "people"])
+def test_a_table_is_written_under_no_other_suffix(name, tmp_path, capsys):
+    np.save(tmp_path / "a.npy", np.ones((17, 3)))
+    assert main(["table", str(tmp_path / "a.npy"), "-o", str(tmp_path / name)]) == 2
+    assert f"{name}: a table is stored as .parquet" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a.npy"]
 
 
 def test_from_keypoint_files_to_meshes(tmp_path, capsys):
