@@ -116,7 +116,10 @@ class Person:
         return Mesh(self.vertices, self.faces)
 
     def save(self, path: str | Path) -> Path:
-        """Write the mesh; the suffix chooses the format (.obj .ply .glb .npz .json .html). Returns the path."""
+        """Write the person; the suffix chooses the format. Returns the path.
+
+        Meshes are .obj, .ply and .glb; everything is .npz, everything but the mesh .json; .html is a page.
+        """
         if Path(path).suffix.lower() == ".html":
             from pose2mesh.viewer import people_page
 

@@ -24,7 +24,7 @@ COMMANDS = {
     "demo": "recover the people of a sample photo, a drawn scene and a drawn walk",
     "table": "keypoint files to a table",
     "batch": "a table of keypoints to a table of body parameters, of any length",
-    "mesh": "rows of such a table to mesh files",
+    "mesh": "rows of such a table to meshes, or to JSON without them",
     "train": "train a network from a config file",
     "test": "evaluate weights and print the table of errors",
     "adapt": "fit a network to your own 2D keypoints, without 3D labels",

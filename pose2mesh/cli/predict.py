@@ -250,7 +250,7 @@ def _parser() -> Parser:
         metavar="S",
         help="leave out people whose joints have a lower mean confidence, 0 to 1",
     )
-    listed = f"what to write, any of {','.join(ALL_FORMATS)} (default: png,npz)"
+    listed = f"what to write, any of {','.join(ALL_FORMATS)} (json: all but the mesh; default: png,npz)"
     add("--save", type=_formats, default=("png", "npz"), metavar="LIST", help=listed)
     add("--save_mesh", action="store_true", help="the same as adding obj to --save")
     add("--side_view", action="store_true", help="write each person turned and from the side, too")

@@ -6,13 +6,16 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pages import DOCS
 
 sys.path.append(str(DOCS))
 import model_cards
 
+from pose2mesh.exporters.person import person_record
 from pose2mesh.skeletons import joint_set, joint_sets
+from pose2mesh.types import Person
 
 CHECKOUT = DOCS.parent
 PAGES = sorted(str(path.relative_to(CHECKOUT)) for path in (*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md")))
@@ -74,6 +77,15 @@ def test_the_table_of_joint_sets_is_that_of_the_package():
     assert told.keys() == {known.name for known in joint_sets()}
     wrong = [name for name, counts in told.items() if counts and str(len(joint_set(name).joints)) not in counts]
     assert wrong == []
+
+
+def test_the_keys_of_a_person_s_json_are_told():
+    page = (DOCS / "conventions.md").read_text()
+    start = page.index("`--save json`")
+    keys = re.findall(r"^\| (`.*?) \|", page[start : page.index("`pose2mesh mesh`", start)], re.MULTILINE)
+    names = [name for row in keys for name in re.findall(r"`(\w+)`", row)]
+    person = Person(np.zeros((1, 3)), np.zeros((0, 3), int), np.zeros((1, 3)), ("pelvis",), np.zeros((1, 3)))
+    assert sorted(names) == sorted(person_record(person))
 
 
 def test_the_numbers_of_the_readme_s_table_are_those_of_the_results():
