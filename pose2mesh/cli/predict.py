@@ -153,11 +153,10 @@ def _remedy(file: Path, options: argparse.Namespace) -> str:
     """What to do where nothing but formats of motions is wanted of single frames."""
     from pose2mesh.detectors.sources import keypoint_files
 
-    formats = ", ".join(FORMATS)
-    apart = f"--kind {options.kind}" if options.kind != "body" else "--no-track" if options.track is False else ""
-    if apart:
-        return f"{apart} recovers frame by frame, so leave that out, or save as {formats}"
-    return f"add --track, or save it as {formats}" if keypoint_files(file) else f"save it as {formats}"
+    if options.kind != "body" or options.track is False:
+        apart = "--no-track" if options.kind == "body" else f"--kind {options.kind}"
+        return f"{apart} recovers frame by frame, so leave that out, or save as {', '.join(FORMATS)}"
+    return ("add --track, or " if keypoint_files(file) else "") + f"save it as {', '.join(FORMATS)}"
 
 
 def _predict_motion(model, source: Path, stem: str, options: argparse.Namespace, bar: "tqdm") -> None:

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from pose2mesh.detectors.intrinsics import exif_focal
+from pose2mesh.detectors.sources import camera_of_frames
 
 SHAPE = (480, 640, 3)
 
@@ -37,3 +38,12 @@ def test_another_tag_and_a_damaged_one_tell_nothing(tmp_path):
     at = content.index(b"Exif\0\0") + 6
     (tmp_path / "b.jpg").write_bytes(content[:at] + b"\xff" * 24 + content[at + 24 :])
     assert exif_focal(tmp_path / "b.jpg", SHAPE) is None
+
+
+def test_numbered_frames_have_the_camera_of_their_first(tmp_path):
+    for i in range(10):
+        picture(tmp_path / f"shot_{i:02d}.jpg", 28 if i == 0 else 80)
+    assert camera_of_frames(tmp_path) == exif_focal(tmp_path / "shot_00.jpg", SHAPE)
+    assert camera_of_frames(tmp_path / "shot_00.jpg") is None
+    (tmp_path / "shot_05.jpg").unlink()  # photos, not frames
+    assert camera_of_frames(tmp_path) is None

@@ -12,7 +12,7 @@ from pose2mesh.detectors.readers.naming import by_name, by_number, has_hands, ho
 from pose2mesh.errors import FormatError, InputError, warn
 from pose2mesh.skeletons import HAND21, WITH_HANDS, JointSet
 from pose2mesh.skeletons import joint_set as find_joint_set
-from pose2mesh.types import Keypoints2D
+from pose2mesh.types import Intrinsics, Keypoints2D
 
 MOSTLY = 0.5  # share of joints outside of their picture from which that is another one
 LOW_CONFIDENCE = 0.3  # where nothing seen is above it, the scores doubt everything
@@ -47,6 +47,7 @@ class Picture(NamedTuple):
     hands_apart: bool = False  # whether the format keeps hands beside the body, so that none there is none seen
     sides: tuple[str, ...] | None = None  # left or right of each body, where bodies are hands and the file tells it
     tracks: tuple[int | None, ...] = ()  # of each person: who it is over time, where the file tells it
+    camera: Intrinsics | None = None  # that took it, where the file tells it
     nobody: str = "coco17"  # joint set of a picture without people
 
 
@@ -163,7 +164,8 @@ def _finish(
     elif wanted and wanted is not joints and holds(joints, wanted):
         values, joints = values[:, [joints.index(joint) for joint in wanted.joints]], wanted
     points, confidence = in_pixels(values, picture.where, joints.joints, size, unit=picture.unit, scored=picture.scored)
-    found = Keypoints2D(points.astype(np.float32), confidence.astype(np.float32), joints.name, size, sides)
+    points, confidence = points.astype(np.float32), confidence.astype(np.float32)
+    found = Keypoints2D(points, confidence, joints.name, size, sides, picture.camera)
     return drop_missing(found) if only_hands or (picture.hands_apart and sides) else found
 
 
