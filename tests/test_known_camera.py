@@ -13,6 +13,7 @@ from pose2mesh import Pose2Mesh
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
 from pose2mesh.errors import InputError
+from pose2mesh.exporters.archive import save_people
 from pose2mesh.types import Camera
 
 SIZE, FOCAL = (1920, 1080), 1400.0
@@ -67,6 +68,28 @@ def test_the_camera_of_arguments_goes_before_that_of_the_picture(model, tmp_path
     assert [camera.center for camera in cameras] == [(200, 240), (200, 240), (190, 250)]
     depths = [camera.translation[2] for camera in cameras]
     assert depths[0] / depths[1] == pytest.approx(cameras[0].focal / 321, rel=1e-3)
+
+
+def test_a_result_that_is_read_again_keeps_its_camera(model, tmp_path):
+    camera = {"intrinsics": {"fx": 700, "fy": 700, "cx": 230, "cy": 250}, "image_size": (400, 480)}
+    found = model.predict(np.stack([person(), person(1)]), **camera)
+    again = model.predict(save_people(found, tmp_path / "result.npz"))
+    for before, after in zip(found, again, strict=True):
+        assert after.camera.focal == 700 and after.camera.center == (230, 250)
+        np.testing.assert_allclose(after.camera.translation, before.camera.translation, rtol=1e-6)
+    (other,) = model.predict(tmp_path / "result.npz", intrinsics=500.0)[:1]
+    assert other.camera.focal == 500
+
+
+def test_a_picture_of_pillow_has_the_camera_of_its_file(model, tmp_path):
+    exif = Image.Exif()
+    exif[0x8769] = {0xA405: 80}
+    Image.fromarray(np.zeros((480, 640, 3), np.uint8)).save(tmp_path / "a.jpg", exif=exif)
+    finder = FixedDetector([person()])
+    (of_file,), (of_picture,) = (
+        model.predict(source, detector=finder) for source in (tmp_path / "a.jpg", Image.open(tmp_path / "a.jpg"))
+    )
+    assert of_picture.camera.focal == of_file.camera.focal == pytest.approx(80 / np.hypot(36, 24) * np.hypot(480, 640))
 
 
 @pytest.mark.parametrize("size", [(400, 480.0), (0, 480), (400,), "400x480", np.ones((2, 2), int)])

@@ -11,7 +11,6 @@ from PIL import Image
 
 from pose2mesh.detectors import get_detector
 from pose2mesh.errors import InputError, NoPersonFoundError
-from pose2mesh.exporters.archive import save_people
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import joint_set
 from pose2mesh.types import Keypoints2D
@@ -64,28 +63,6 @@ def test_a_picture_of_pillow_is_one_and_stands_upright(model, photo):
     gray = Image.open(photo).convert("L")
     assert len(model.predict(gray, detector=finder)) == 1
     assert seen[1].shape == (480, 400, 3)
-
-
-def test_a_result_that_is_read_again_keeps_its_camera(model, tmp_path):
-    camera = {"intrinsics": {"fx": 700, "fy": 700, "cx": 230, "cy": 250}, "image_size": (400, 480)}
-    found = model.predict(np.stack([person(), person(1)]), **camera)
-    again = model.predict(save_people(found, tmp_path / "result.npz"))
-    for before, after in zip(found, again, strict=True):
-        assert after.camera.focal == 700 and after.camera.center == (230, 250)
-        np.testing.assert_allclose(after.camera.translation, before.camera.translation, rtol=1e-6)
-    (other,) = model.predict(tmp_path / "result.npz", intrinsics=500.0)[:1]
-    assert other.camera.focal == 500
-
-
-def test_a_picture_of_pillow_has_the_camera_of_its_file(model, tmp_path):
-    exif = Image.Exif()
-    exif[0x8769] = {0xA405: 80}
-    Image.fromarray(np.zeros((480, 640, 3), np.uint8)).save(tmp_path / "a.jpg", exif=exif)
-    finder = FixedDetector([person()])
-    (of_file,), (of_picture,) = (
-        model.predict(source, detector=finder) for source in (tmp_path / "a.jpg", Image.open(tmp_path / "a.jpg"))
-    )
-    assert of_picture.camera.focal == of_file.camera.focal == pytest.approx(80 / np.hypot(36, 24) * np.hypot(480, 640))
 
 
 def test_what_is_no_detector_and_no_batch_size_is_named(model, photo):

@@ -116,7 +116,7 @@ def test_a_thing_that_lacks_something():
 @pytest.mark.parametrize("name", ["Two2", "three3", "coco"])  # not in lower case, not its own, an alias
 def test_a_joint_set_that_would_not_be_found(name: str):
     named = replace(ONE_BONE, name="two2" if name == "three3" else name)
-    with pytest.raises(InputError, match=rf"joint_set '{name}' .*calls itself '{named.name}' .*give one name"):
+    with pytest.raises(InputError, match=rf"joint_set '{name}' .*calls itself '{named.name}', .*give one name"):
         plugins.register("joint_set", name, named)
     assert name not in plugins.names("joint_set")
 

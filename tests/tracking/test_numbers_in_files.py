@@ -31,9 +31,10 @@ def test_numbers_of_files_are_kept(key, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("names", "places"),
     [
-        (["7.jpg", "8.jpg", "10.jpg", "31.jpg"], [0, 1, 3, 24]),
-        (["shot_0010.png", "shot_0020.png", "shot_0050.png"], [0, 1, 4]),  # every tenth frame
-        (["b_2.jpg", "b_1.jpg"], [0, 1]),
+        (["7.jpg", "8.jpg", "10.jpg", "31.jpg"], [7, 8, 10, 31]),
+        (["shot_0010.png", "shot_0020.png", "shot_0050.png"], [10, 20, 50]),  # too few to tell a step
+        ([f"shot_{10 * i:04d}.png" for i in range(1, 11)], [*range(1, 11)]),  # every tenth frame
+        (["b_2.jpg", "b_1.jpg"], [1, 2]),
         (["a_1.jpg", "b_4.jpg"], [0, 1]),
         (["left.jpg", "right.jpg"], [0, 1]),
         (["9" * 5000, "99"], [0, 1]),

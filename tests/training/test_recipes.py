@@ -33,7 +33,8 @@ def pack(tmp_path: Path) -> str:
 def smallest(recipe: dict[str, Any], pack: str) -> list[str]:
     """Overrides under which a recipe takes one step a stage."""
     options = LEAST[recipe.get("task", "stages")].replace("PACK", pack).split()
-    if recipe.get("network", {}).get("body") == "anny-body":  # hands have no recordings
+    is_recorded = "prior" not in recipe.get("data", {})
+    if is_recorded and recipe.get("network", {}).get("body") == "anny-body":  # hands have no recordings
         options.append(f"data.motion=[{pack}]")
     stages = [
         f"stages.{i}.{least}" for i in range(len(recipe.get("stages", ()))) for least in ("steps=1", "batch_size=2")
