@@ -17,6 +17,7 @@ from pose2mesh.detectors.sources import (
     frames_of,
     is_sequence,
     keypoint_frames,
+    rate_of,
     sequence_info,
 )
 from pose2mesh.detectors.told import Told
@@ -86,7 +87,7 @@ class OverTime:
         tracker = IdentityTracker() if tracker is None else tracker
         chunk, taken = [], 0
         find = None  # keypoint files need no detector
-        for timed in self._timed(source, told, sequence_info(source, fps)[0]):
+        for timed in self._timed(source, told, rate_of(source, fps)):
             if timed.index < start:
                 continue
             frame = timed.frame

@@ -73,6 +73,8 @@ def test_frames_without_anybody_count(model, tmp_path, shown):
     found = list(model.track(tmp_path / "all.json", fps=FPS))
     assert [frame.index for frame in found] == list(range(30))
     assert [frame.index for frame in found if frame.people] == list(shown)
+    (tmp_path / "all.json").write_text(json.dumps({"images": images, "annotations": [], "categories": []}))
+    assert [frame.index for frame in model.track(tmp_path / "all.json")] == list(range(30))
 
 
 def test_a_folder_of_keypoint_files_is_a_motion(model, tmp_path):
@@ -83,6 +85,7 @@ def test_a_folder_of_keypoint_files_is_a_motion(model, tmp_path):
         (tmp_path / name).write_text(json.dumps({"people": [person] if i != 5 else []}))
     motion = model.motion(tmp_path, joint_set="coco17", fps=FPS)
     assert motion.frame.tolist() == [i for i in range(12) if i != 5] and motion.fps == FPS
+    assert model.motion(tmp_path, joint_set="coco17", fps=10).save(tmp_path / "whole.bvh").is_file()
     np.testing.assert_allclose(motion.time, motion.frame / FPS)
 
 
@@ -98,12 +101,12 @@ def test_the_command_makes_a_motion_of_keypoints_where_one_asks(tmp_path, capsys
     assert len(list((tmp_path / "out").glob("walk_*.npz"))) == 12
     capsys.readouterr()
     assert main([*command, "--fps", "15"]) == 2
-    assert "--fps is of motions; add --track" in capsys.readouterr().err
+    assert "--track and --fps are of bodies" in capsys.readouterr().err
 
 
 def test_rates_that_are_none(model, tmp_path):
     np.save(tmp_path / "walk.npy", SCENE[0].keypoints[:5, None])
-    for wrong in (0, -1, "fast", float("nan")):
+    for wrong in (0, -1, "fast", float("nan"), True):
         with pytest.raises(InputError, match=r"fps is .*it must be frames a second"):
             model.motion(tmp_path / "walk.npy", fps=wrong)
 

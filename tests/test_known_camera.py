@@ -79,6 +79,10 @@ def test_a_result_that_is_read_again_keeps_its_camera(model, tmp_path):
         np.testing.assert_allclose(after.camera.translation, before.camera.translation, rtol=1e-6)
     (other,) = model.predict(tmp_path / "result.npz", intrinsics=500.0)[:1]
     assert other.camera.focal == 500
+    arrays = dict(np.load(tmp_path / "result.npz")) | {"camera_focal": np.array([0.9, 0.9])}
+    np.savez(tmp_path / "wrong.npz", **arrays)
+    with pytest.raises(InputError, match=r"0\.9 pixels is too short"):
+        model.predict(tmp_path / "wrong.npz")
 
 
 def test_a_picture_of_pillow_has_the_camera_of_its_file(model, tmp_path):

@@ -6,13 +6,14 @@ it was.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pose2mesh.batch.files import FILE_COLUMNS, recover_files
-from pose2mesh.batch.recover import BATCH_SIZE, import_pyarrow, recover
+from pose2mesh.batch.recover import BATCH_SIZE, import_pyarrow, names_of, recover
 from pose2mesh.batch.source import Run, check_ids, columns_of, open_parquet, plan, read_pieces, table_files
 from pose2mesh.errors import InputError
 from pose2mesh.paths import check_writable, not_over, write_with
@@ -126,8 +127,8 @@ def _prepare(output: Path, total: int, overwrite: bool) -> None:
 
 
 def _digest_of(model: Pose2Mesh) -> bytes:
-    """Of the weights: results of others are not to be mixed."""
-    found = hashlib.sha256()
+    """Of the weights and the columns' meaning: results of others are not to be mixed."""
+    found = hashlib.sha256(json.dumps(names_of(model)).encode())
     for name, tensor in model.network.state_dict().items():  # pyright: ignore[reportAttributeAccessIssue]
         found.update(name.encode())
         found.update(tensor.detach().cpu().contiguous().numpy().tobytes())

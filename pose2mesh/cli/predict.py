@@ -113,8 +113,8 @@ def _predict_frames(model, file: Path, stem: str, names: FreeNames, options: arg
     """Write the results of every picture of a file."""
     if not options.side_view and not set(options.save) & set(FORMATS):
         raise InputError(f"{file}: {', '.join(options.save)} belong to motions; {_remedy(file, options)}")
-    if options.fps is not None:
-        raise InputError(f"{file}: --fps is of motions; add --track for keypoints, or leave it out")
+    if options.track or options.fps is not None:
+        raise InputError(f"{file}: --track and --fps are of bodies in videos, numbered pictures, tracked keypoints")
     of_motions = [name for name in options.save if name not in FORMATS]
     what = "hand" if options.kind == "hand" else "person"
     told = {name: getattr(options, name) for name in ("intrinsics", "image_size", "fit", "subject")}
@@ -258,7 +258,7 @@ def _parser() -> Parser:
     add(
         "--track",
         action=argparse.BooleanOptionalAction,
-        help="make one motion of an input, also of a keypoint file or a folder of them; --no-track: of no video either",
+        help="one motion of a keypoint file or a folder of them, as of videos; --no-track: of no video either",
     )
     add("--fps", type=float, metavar="RATE", help="frames a second of keypoints and numbered pictures (default: 30)")
     add("--smooth", choices=("auto", "off"), default="auto", help="smooth the joint angles of motions (default: auto)")

@@ -77,12 +77,13 @@ def _characters(skins: list[Any], above: dict[int, int]) -> list[list[int]]:
     found: list[tuple[set[int], list[int]]] = []  # joints, and the nodes with what carries them
     for skin in skins:
         joints, nodes = set(skin.joints), [node for joint in skin.joints for node in _down_to(joint, above)]
-        same = next((each for each in found if each[0] & set(nodes) or joints & set(each[1])), None)
-        if same is None:
+        same = [each for each in found if each[0] & set(nodes) or joints & set(each[1])]
+        found = [each for each in found if each not in same[1:]]
+        if not same:
             found.append((joints, nodes))
-        else:
-            same[0].update(joints)
-            same[1].extend(nodes)
+        for others, theirs in (*same[1:], (joints, nodes)) if same else ():
+            same[0][0].update(others)
+            same[0][1].extend(theirs)
     return [list(dict.fromkeys(nodes)) for _, nodes in found]
 
 

@@ -175,38 +175,39 @@ def camera_of_frames(source: Path) -> Intrinsics | None:
     return exif_focal(pictures[0], read_image(pictures[0]).shape)
 
 
-def check_rate(fps: float | None, source: Path) -> None:
-    """Raise InputError for what is no rate, and where a video tells its own."""
+def rate_of(source: Path, fps: Any) -> float:
+    """Frames a second of what does not tell, numbered frames and keypoint files: `fps`, 30 where that is None.
+
+    Raises InputError for what is no rate, and where a video tells its own.
+    """
     if fps is None:
-        return
-    if not isinstance(fps, Real) or not 0 < fps < _MOST_FPS:
+        return FPS
+    if not isinstance(fps, Real) or isinstance(fps, bool) or not 0 < float(fps) < _MOST_FPS:
         raise InputError(f"fps is {fps!r:.60}; it must be frames a second, above 0")
     if source.is_file() and is_video(source):
         raise InputError(f"{source}: a video tells its own rate; leave fps out")
+    return float(fps)
 
 
 def sequence_info(path: Path, fps: float | None = None) -> tuple[float, int | None]:
-    """Frames a second, and their number where that is known. Raises InputError, FormatError.
-
-    `fps`: of what does not tell, keypoint files and numbered frames; 30 unless given.
-    """
-    check_rate(fps, path)
+    """Frames a second, and their number where that is known; `fps` as of `rate_of`. Raises InputError, FormatError."""
+    rate = rate_of(path, fps)
     if path.is_dir():
-        return fps or FPS, len(numbered_frames(path)) or None
+        return rate, len(numbered_frames(path)) or None
     if not is_video(path):
-        return fps or FPS, None
+        return rate, None
     info = video_info(path)
     if not 0 < info.fps < _MOST_FPS:
         raise FormatError(f"{path}: the video says {info.fps} frames a second; write it again with a rate")
     return info.fps, info.num_frames
 
 
-def frames_of(source: Path, fps: float | None = None) -> Iterator[VideoFrame]:
+def frames_of(source: Path, fps: float = FPS) -> Iterator[VideoFrame]:
     """Pictures of a video, or of a folder, `fps` a second; with a warning they end where sizes change."""
     if source.is_dir():
         if not (pictures := numbered_frames(source)):
             raise InputError(f"{source}: not a folder of {FEWEST_FRAMES} or more numbered frames, a_01.png a_02.png")
-        frames = (VideoFrame(i, i / (fps or FPS), read_image(path)) for i, path in enumerate(pictures))
+        frames = (VideoFrame(i, i / fps, read_image(path)) for i, path in enumerate(pictures))
     else:
         frames = read_video(source)
     shape = None

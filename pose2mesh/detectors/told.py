@@ -62,10 +62,10 @@ class Told(NamedTuple):
         size = keypoints.image_size or self.image_size
         if size:
             self.check_size(size, where)
-        if self.intrinsics:
-            seen = keypoints.points[keypoints.confidence > 0]  # [N, 2]
-            _check_focal(self.intrinsics.focal, max(size or (seen.max(initial=0),)), where)
         camera = self.intrinsics or keypoints.intrinsics
+        if camera:
+            seen = keypoints.points[keypoints.confidence > 0]  # [N, 2]
+            _check_focal(camera.focal, max(size or (seen.max(initial=0),)), where)
         return replace(keypoints, image_size=size, intrinsics=camera, subject=self.subject)
 
     def check_size(self, size: tuple[int, int], where: str) -> None:

@@ -91,6 +91,7 @@ def measure_photos(
     flexion: dict[bool, list[float]] = {False: [], True: []}  # degrees by whether the person is truncated
     extra = 0
     for photo in tqdm(photos, desc="test", unit="photo"):
+        image = read_image(photo.path)
         start = time.perf_counter()
         try:
             people = model.predict(photo.path, detector=detector)
@@ -106,7 +107,7 @@ def measure_photos(
                 legs = knee_flexion(torch.from_numpy(np.asarray(person.joints)), person.joint_names)
                 flexion[upright.truncated] += legs.tolist()
         if on_result:
-            on_result(photo, read_image(photo.path), people)
+            on_result(photo, image, people)
     prominent = sum(photo.prominent for photo in photos)
     return {
         "photos": len(photos),

@@ -29,7 +29,7 @@ _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
     "fps": ("f", ""),
     "body": ("U", ""),
 }
-_OPTIONAL = {"world_from_camera": ("f", "44"), "contacts": ("b", "N2")}
+_OPTIONAL = {"world_from_camera": ("f", "44"), "contacts": ("b", "N2"), "span": ("f", "2")}
 _BATCH = 256  # meshes at once
 _ORTHOGONAL = 1e-3  # largest entry of R Rᵀ − 1 that still passes for rounding
 
@@ -62,6 +62,8 @@ def load_motion_file(path: str | Path) -> Motion:
     if "camera_focal" in arrays:
         center, size = arrays["camera_center"].tolist(), arrays["camera_image_size"].tolist()
         camera = Camera(float(arrays["camera_focal"]), tuple(center), np.zeros(3), tuple(size) if any(size) else None)
+    if "span" in values:
+        values["span"] = tuple(values["span"].tolist())
     values |= {"fps": float(values["fps"]), "body": str(values["body"]), "camera": camera}
     motion = Motion(**values)
     try:
@@ -96,7 +98,7 @@ def check_motion(motion: Motion) -> None:
 
 def _write_npz(motion: Motion, path: Path) -> None:
     arrays: dict[str, Any] = {name: np.asarray(getattr(motion, name)) for name in _SHAPES}
-    arrays |= {name: getattr(motion, name) for name in _OPTIONAL if getattr(motion, name) is not None}
+    arrays |= {name: np.asarray(getattr(motion, name)) for name in _OPTIONAL if getattr(motion, name) is not None}
     if motion.camera is not None:
         arrays["camera_focal"] = np.float64(motion.camera.focal)
         arrays["camera_center"] = np.array(motion.camera.center, np.float64)

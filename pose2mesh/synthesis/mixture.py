@@ -29,9 +29,7 @@ class NoiseShare(Strict):
     """A kind of detections and the share of samples that get it."""
 
     share: Positive
-    detector: Annotated[DetectorNoise, unread_at_zero(jitter=("jitter_is_maximum",), miss=("miss_range",))] = (
-        DetectorNoise()
-    )
+    detector: Annotated[DetectorNoise, unread_at_zero(miss=("miss_range",))] = DetectorNoise()
 
 
 class CameraShare(Strict):

@@ -92,7 +92,7 @@ class SequenceNoiseShare(Strict):
     detector: Annotated[
         SequenceNoise,
         unread_at_zero(
-            jitter=("jitter_is_maximum", "white", "memory"),
+            jitter=("white", "memory"),
             miss=("miss_frames", "miss_range"),
             swap=("swap_frames",),
             absent=("absent_frames",),

@@ -77,7 +77,7 @@ class IdentityTracker:
 
     def update(self, keypoints: Keypoints2D, time: float) -> tuple[int, ...]:
         """Numbers of the people [P]; keypoints that bring numbers of their own keep them."""
-        self.joint_set = keypoints.joint_set
+        self.joint_set = keypoints.joint_set if len(keypoints) else self.joint_set  # nobody's may be any
         if keypoints.tracks is not None:
             return keypoints.tracks
         from scipy.optimize import linear_sum_assignment  # slow to import

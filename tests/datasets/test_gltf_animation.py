@@ -155,11 +155,14 @@ def with_another(document: dict, **names: str) -> dict:
     return document
 
 
-def test_every_character_becomes_a_clip(tmp_path: Path) -> None:
+@pytest.mark.parametrize("are_first", [False, True])
+def test_every_character_becomes_a_clip(tmp_path: Path, are_first: bool) -> None:
     document, data = character(smooth_angles(60))
     (alone,) = read_clips(write_glb(tmp_path / "one.glb", document, data))
-    document["skins"].append({"joints": document["skins"][0]["joints"][-3:]})  # of the clothes of the first
-    clips = read_clips(write_glb(tmp_path / "two.glb", with_another(document), data))
+    pair, clothes = with_another(document), {"joints": document["skins"][0]["joints"][-3:]}  # of the first
+    pair["skins"][:0] = [clothes, {"joints": [NAMES.index("LeftFoot")]}] if are_first else []
+    pair["skins"].append(clothes)
+    clips = read_clips(write_glb(tmp_path / "two.glb", pair, data))
     assert [clip.name for clip in clips] == ["two_1_wave", "two_2_wave"]
     for clip in clips:
         np.testing.assert_array_equal(clip.rotvec, alone.rotvec)

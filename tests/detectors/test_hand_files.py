@@ -98,6 +98,8 @@ def test_other_numbers_of_joints(tmp_path, count, message):
         {"handedness": [[{"categoryName": "Right", "score": 0.9}], [{"categoryName": "Left", "score": 0.8}]]},
         {"handednesses": [[{"category_name": "Right"}], [{"display_name": "Left"}]]},
         {"handedness": [{"categoryName": "Right"}, {"categoryName": "Left"}]},
+        {"handedness": ["Right", "Left"]},
+        {"handedness": [{"classification": [{"label": "Right"}]}, {"classification": [{"label": "Left"}]}]},
     ],
 )
 def test_mediapipe_tells_the_sides_of_its_hands(tmp_path, told):
@@ -106,7 +108,16 @@ def test_mediapipe_tells_the_sides_of_its_hands(tmp_path, told):
     path.write_text(json.dumps({"handLandmarks": landmarks, **told}))
     (frame,) = read_keypoints(path, image_size=(500, 500))
     assert frame.keypoints.handedness == ("right", "left")
-    for wrong in ({"handedness": told[next(iter(told))][:1]}, {"handedness": 3}, {"handedness": [[{"score": 1}]] * 2}):
-        path.write_text(json.dumps({"handLandmarks": landmarks, **wrong}))
-        with pytest.raises(FormatError, match="handedness"):
-            read_keypoints(path, image_size=(500, 500))
+    path.write_text(json.dumps({"handLandmarks": landmarks, "handedness": told[next(iter(told))][:1]}))
+    with pytest.raises(FormatError, match="handedness has 1 entries for 2 hands"):
+        read_keypoints(path, image_size=(500, 500))
+
+
+@pytest.mark.parametrize("told", [3, [[{"score": 1}]] * 2, [[], []], ["one", "two"], [], {"label": None}])
+def test_other_words_tell_no_side(tmp_path, told):
+    landmarks = [[{"x": (hand + i) / 50, "y": 0.5} for i in range(21)] for hand in (0, 20)]
+    path = tmp_path / "hands.json"
+    path.write_text(json.dumps({"handLandmarks": landmarks, "handedness": told}))
+    assert read_keypoints(path, image_size=(500, 500))[0].keypoints.handedness is None
+    path.write_text(json.dumps({"handLandmarks": [], "handedness": told}))  # nobody
+    assert len(read_keypoints(path, image_size=(500, 500))[0].keypoints) == 0

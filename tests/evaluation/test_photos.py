@@ -9,8 +9,9 @@ from PIL import Image
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.cli.main import main
-from pose2mesh.errors import FormatError, MissingFileError, NoPersonFoundError
+from pose2mesh.errors import FormatError, InputError, MissingFileError, NoPersonFoundError
 from pose2mesh.evaluation.photos import keypoint_box, measure_photos, overlap, read_photos, reprojection
+from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.synthesis.studio import figure_scene
 
 
@@ -82,6 +83,12 @@ def test_bad_folders(tmp_path):
         (tmp_path / "photos.json").write_text(content)
         with pytest.raises(FormatError, match="prominent"):
             read_photos(tmp_path)
+
+
+def test_a_photo_that_is_not_there_is_told(tmp_path):
+    (tmp_path / "photos.json").write_text('{"gone.jpg": {"prominent": 1}}')
+    with pytest.raises(InputError, match=r"gone\.jpg: no such file"):
+        measure_photos(Pose2Mesh.from_pretrained("anny-key2mesh"), read_photos(tmp_path))
 
 
 def test_the_command_finds_the_astronaut(tmp_path, capsys):

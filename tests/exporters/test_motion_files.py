@@ -53,6 +53,12 @@ def test_people_are_picked_by_track(motion):
     assert len(motion.only(1)) == len(motion) == 15 and len(motion.only(2)) == 0
 
 
+def test_a_person_cut_out_of_a_motion_lasts_as_long_as_it(motion, tmp_path):
+    half = replace(motion.select(motion.frame > 7), span=(float(motion.time[0]), float(motion.time[-1])))
+    assert load_motion_file(half.save(tmp_path / "half.npz")).span == half.span
+    assert load_motion_file(motion.save(tmp_path / "all.npz")).span is None
+
+
 WRONG = {
     "joints": lambda m: {"joints": m.joints[:-1]},
     "rotations": lambda m: {"rotations": m.rotations * 2},

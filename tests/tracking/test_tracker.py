@@ -138,6 +138,8 @@ def test_frames_without_anybody():
     tracker = IdentityTracker()
     assert tracker.update(nobody, 0.0) == ()
     assert tracker.update(replace(nobody, points=np.zeros((1, 17, 2)), confidence=np.zeros((1, 17))), 0.1) == (1,)
+    tracker.update(replace(nobody, joint_set="halpe26"), 0.2)
+    assert tracker.joint_set == "coco17"  # that of people: a file's empty frames may be of any
 
 
 def with_a_lagging_find(scene: list[np.ndarray], frames_beside: int):

@@ -86,6 +86,7 @@ def test_of_runs(changes: dict, message: str) -> None:
         ["data.prior=pose-prior-body", "data.prior_share=0.5", "data.motion=mine.npz"],
         ["data.everyday=0"],
         ["data.cameras.2.photo.close=0", "data.noise.0.detector.miss=0"],
+        ["data.noise.3.detector.jitter=0"],  # whose kind of jitter the recipe tells
     ],
 )
 def test_what_stands_in_a_base_is_no_wish(settings: list[str]) -> None:

@@ -39,6 +39,7 @@ def read_arrays(path: Path) -> list[Picture]:
     )
     names = tuple(map(str, arrays[_NAMES].ravel())) if _NAMES in arrays else None
     size, focal, center = (_shared(arrays, f"camera_{name}") for name in ("image_size", "focal", "center"))
+    is_known = len(focal) == 1 and focal[0] > 0 and len(center) == 2
     many = array.ndim == 4
     return [
         Picture(
@@ -49,7 +50,7 @@ def read_arrays(path: Path) -> list[Picture]:
             names=names,
             scored=False,
             sides=sides,
-            camera=Intrinsics(focal[0], (center[0], center[1])) if focal and focal[0] > 0 and len(center) == 2 else None,
+            camera=Intrinsics(focal[0], (center[0], center[1])) if is_known else None,
         )
         for t, people in enumerate(frames)
     ]

@@ -51,10 +51,10 @@ def read_annotations(content: dict, path: Path) -> list[Picture]:
     ]
     used = {i for entry in labeled if isinstance(i := entry.get("category_id"), int | str) and i in categories}
     names = {i: _joint_names(categories[i], f"{path}: category {i!r:.40}") for i in used}
-    found = _pictures(labeled, path, images, names)
     listed = {i: stem_of(image.get("file_name", i)) for i, image in images.items()}
     if not even_step(numbers_in(list(listed.values()))):
-        return found
+        return _pictures(labeled, path, images, names)
+    found = _pictures(labeled, path, images, names) if labeled else []
     shown = {entry.get("image_id") for entry in labeled}  # frames without anybody have their time, too
     return found + [Picture(name, [], str(path), size_of(images[i])) for i, name in listed.items() if i not in shown]
 

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from pose2mesh.detectors.readers.frame import FoundPerson, Picture, number_array
-from pose2mesh.detectors.readers.hands import check_sides
+from pose2mesh.detectors.readers.hands import SIDES, check_sides
 from pose2mesh.detectors.readers.json_values import all_have, objects, size_of
 from pose2mesh.errors import FormatError
 from pose2mesh.skeletons import HAND21
 
 _LANDMARKS = ("pose_landmarks", "poseLandmarks", "hand_landmarks", "handLandmarks", "landmarks", "landmark")
 _SIDES = ("handedness", "handednesses")  # of hands: categories of each, the likeliest first
-_WORDS = ("categoryName", "category_name", "displayName", "display_name")  # of a category
+_WORDS = ("categoryName", "category_name", "displayName", "display_name", "label")  # of a category
 _SCORES = ("visibility", "score", "confidence")
 
 
@@ -42,21 +42,24 @@ def read_landmarks(content: dict | list, path: Path) -> list[Picture]:
     people = found if isinstance(found, list) and (not found or isinstance(found[0], list)) else [found]
     joints = [_points(person, f"{path}: person {i}") for i, person in enumerate(people)]
     sides = None
-    if isinstance(content, dict) and all(len(person) == len(HAND21) for person in joints):
+    if isinstance(content, dict) and {len(person) for person in joints} == {len(HAND21)}:
         sides = _sides_of(content, len(joints), str(path))
     found = [FoundPerson(person) for person in joints]
     return [Picture(path.stem, found, str(path), size, unit="fractions", sides=sides)]
 
 
 def _sides_of(content: dict, count: int, where: str) -> tuple[str, ...] | None:
-    """left or right of each hand; None where nothing is told."""
+    """left or right of each hand; None where nothing is told, or in other words. Raises FormatError."""
     told = next((content[key] for key in _SIDES if content.get(key)), None)
-    if told is None:
-        return None
-    hands = told if isinstance(told, list) else [told]
-    likeliest = objects([hand[0] if isinstance(hand, list) and hand else hand for hand in hands], where, "handedness")
-    words = (next((str(category[key]) for key in _WORDS if category.get(key)), "") for category in likeliest)
-    return check_sides(tuple(word.lower() for word in words), count, where)
+    words = [_side(hand) for hand in (told if isinstance(told, list) else [told])]
+    return check_sides(tuple(words), count, where) if set(words) <= set(SIDES) else None
+
+
+def _side(told: Any) -> str:
+    """The word for one hand: by itself, or of the likeliest category."""
+    if isinstance(told, dict):
+        told = told.get("classification") or next((told[key] for key in _WORDS if told.get(key)), "")
+    return _side(told[0]) if isinstance(told, list) and told else str(told).lower()
 
 
 def is_keypoint_objects(content: Any) -> bool:
