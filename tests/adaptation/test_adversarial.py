@@ -111,6 +111,7 @@ def test_wasserstein_with_gradient_penalty(batches: list[Batch], monkeypatch) ->
     losses, optimizers = losses_of(method, batches, monkeypatch)
     assert losses[0] == pytest.approx(expected, rel=1e-3)
     assert losses[1] == pytest.approx(-0.1 * fake.mean() + rest(moved, reprojection), rel=1e-4)
+    assert losses[1] - rest(moved, reprojection) == pytest.approx(-0.1 * fake.mean(), rel=0.05)  # its small part
     assert abs(fake.mean()) > 1e-3 and moved > 1e-5  # or a sign and a term would not be seen
     assert optimizers == [[method.critic_optimizer], [method.optimizer]]
 
