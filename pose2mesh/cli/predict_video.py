@@ -98,20 +98,9 @@ def _expect(bar: Any, more: int) -> None:
 def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
     """Keep the parts of an earlier run of the same file with the same settings; others go."""
     changed = [f.stat() for f in (sorted(source.iterdir()) if source.is_dir() else [source])]
-    same = (
-        "kind",
-        "weights",
-        "joint_set",
-        "detector",
-        "max_people",
-        "min_score",
-        "refine",
-        "fit",
-        "subject",
-        "smooth",
-        "fps",
-    )
-    settings = {name: str(getattr(options, name)) for name in (*same, "intrinsics", "image_size")}
+    who = ("kind", "weights", "detector", "max_people", "min_score", "refine", "fit", "subject", "smooth")
+    seen = ("joint_set", "intrinsics", "image_size", "fps")
+    settings = {name: str(getattr(options, name)) for name in (*who, *seen)}
     settings |= {"source": str(source.absolute()), "state": [[s.st_size, s.st_mtime_ns] for s in changed]}
     note = parts / "settings.json"
     try:

@@ -78,12 +78,10 @@ def _characters(skins: list[Any], above: dict[int, int]) -> list[list[int]]:
     for skin in skins:
         joints, nodes = set(skin.joints), [node for joint in skin.joints for node in _down_to(joint, above)]
         same = [each for each in found if each[0] & set(nodes) or joints & set(each[1])]
-        found = [each for each in found if each not in same[1:]]
-        if not same:
-            found.append((joints, nodes))
-        for others, theirs in (*same[1:], (joints, nodes)) if same else ():
-            same[0][0].update(others)
-            same[0][1].extend(theirs)
+        place = found.index(same[0]) if same else len(found)
+        found = [each for each in found if each not in same]
+        nodes = [*(node for each in same for node in each[1]), *nodes]
+        found.insert(place, (joints.union(*(each[0] for each in same)), nodes))
     return [list(dict.fromkeys(nodes)) for _, nodes in found]
 
 

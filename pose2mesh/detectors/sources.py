@@ -25,6 +25,7 @@ _CHUNK_BYTES = 128 * 2**20
 FEWEST_JOINTS = 3  # visible joints of the network's set; fewer leave scale and turn undetermined
 FPS = 30.0  # of numbered frames and keypoint files, which do not tell
 _MOST_FPS = 1e4
+_NUMBERED = f"{FEWEST_FRAMES} or more pictures numbered in even steps, a_01.png a_02.png"
 
 
 def existing(source: str | Path) -> Path:
@@ -159,8 +160,7 @@ def keypoint_frames(source: Path, joint_set: str | None, image_size: tuple[int, 
     """
     files = keypoint_files(source)
     if not files:
-        numbered = f"{FEWEST_FRAMES} or more pictures numbered without a gap, a_01.png a_02.png"
-        raise InputError(f"{source}: neither a video, nor {numbered}, nor keypoint files")
+        raise InputError(f"{source}: neither a video, nor {_NUMBERED}, nor keypoint files")
     frames = [frame for file in files for frame in read_keypoints(file, joint_set, image_size)]
     numbers = numbers_in([frame.name for frame in frames])
     step = even_step(numbers) or 1
@@ -206,7 +206,7 @@ def frames_of(source: Path, fps: float = FPS) -> Iterator[VideoFrame]:
     """Pictures of a video, or of a folder, `fps` a second; with a warning they end where sizes change."""
     if source.is_dir():
         if not (pictures := numbered_frames(source)):
-            raise InputError(f"{source}: not a folder of {FEWEST_FRAMES} or more numbered frames, a_01.png a_02.png")
+            raise InputError(f"{source}: not a folder of {_NUMBERED}")
         frames = (VideoFrame(i, i / fps, read_image(path)) for i, path in enumerate(pictures))
     else:
         frames = read_video(source)

@@ -17,7 +17,8 @@ from pose2mesh.skeletons import HAND21
 
 _LANDMARKS = ("pose_landmarks", "poseLandmarks", "hand_landmarks", "handLandmarks", "landmarks", "landmark")
 _SIDES = ("handedness", "handednesses")  # of hands: categories of each, the likeliest first
-_WORDS = ("categoryName", "category_name", "displayName", "display_name", "label")  # of a category
+# Of a category, or where one stands
+_WORDS = ("categoryName", "category_name", "displayName", "display_name", "label", "classification")
 _SCORES = ("visibility", "score", "confidence")
 
 
@@ -57,9 +58,9 @@ def _sides_of(content: dict, count: int, where: str) -> tuple[str, ...] | None:
 
 def _side(told: Any) -> str:
     """The word for one hand: by itself, or of the likeliest category."""
-    if isinstance(told, dict):
-        told = told.get("classification") or next((told[key] for key in _WORDS if told.get(key)), "")
-    return _side(told[0]) if isinstance(told, list) and told else str(told).lower()
+    while told and isinstance(told, list | dict):
+        told = told[0] if isinstance(told, list) else next((told[key] for key in _WORDS if told.get(key)), "")
+    return str(told).lower()
 
 
 def is_keypoint_objects(content: Any) -> bool:
