@@ -25,7 +25,7 @@ def write_keypoint_table(
 
     lists = pa.list_(pa.float32())
     kinds = {"id": pa.string(), "keypoints": lists, "joint_set": pa.string(), "width": pa.int32(), "height": pa.int32()}
-    schema = pa.schema(list(kinds.items()))
+    schema = pa.schema(list({**kinds, "focal": pa.float64(), "center": pa.list_(pa.float64())}.items()))
     if len(set(files)) < len(files):
         raise InputError(f"{next(f for f in files if files.count(f) > 1)}: named twice; name every file once")
     not_over(output, *files)
@@ -45,12 +45,13 @@ def _rows(file: Path, joint_set: str | None, image_size: tuple[int, int] | None)
         name = f"{name}_{index}" if name in names else name  # pictures of one name in two folders
         names.add(name)
         width, height = found.image_size or (None, None)
+        camera = {"focal": found.intrinsics.focal, "center": found.intrinsics.center} if found.intrinsics else {}
         are_apart |= width is None and len(found.points) > 1
         for i, (points, sure) in enumerate(zip(found.points, found.confidence, strict=True)):
             flat = [float(value) for (x, y), c in zip(points, sure, strict=True) for value in (x, y, c)]
             yield {
                 **{"id": f"{file.as_posix()}/{name}/{i}", "keypoints": flat, "joint_set": found.joint_set},
-                **{"width": width, "height": height},
+                **{"width": width, "height": height, **camera},
             }
     if are_apart:
         warn(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pose2mesh.batch.rows import Rows, Size, read_rows
+from pose2mesh.batch.rows import CAMERA, Rows, Size, read_rows
 from pose2mesh.detectors.sources import weakness
 from pose2mesh.errors import FormatError, InputError, optional_import
 from pose2mesh.fitting.answering import fitted_answers
@@ -17,6 +17,7 @@ from pose2mesh.geometry.projection import default_focal
 from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import JointSet, convert
+from pose2mesh.types import Intrinsics
 
 if TYPE_CHECKING:
     import pyarrow
@@ -31,7 +32,8 @@ def recover(table: "pyarrow.Table", model: Pose2Mesh | None = None, batch_size: 
     """Body parameters of every row, in the order of the table; a row that cannot be used has its reason in `error`.
 
     In: `id` of any type, `keypoints` list of 3J numbers (x, y in pixels, confidence), `joint_set`, and `width` and
-    `height` of the picture in pixels, null where unknown. Out: the same `id`; `rotations` [R*3*3], `betas` [S],
+    `height` of the picture in pixels, null where unknown; if the camera is known, `focal` in pixels, with its principal
+    point `center` [2] (null: the middle of the picture). Out: the same `id`; `rotations` [R*3*3], `betas` [S],
     `joints` [J*3] m and `translation` [3] m, row-major; `focal` in pixels; `uncertainty` [J] m, null where the weights
     estimate none; `error`, null where all went well. Never vertices. Rows are people, each with a camera of its own.
     The schema's metadata names joints and bones (`names_of`).
@@ -39,7 +41,7 @@ def recover(table: "pyarrow.Table", model: Pose2Mesh | None = None, batch_size: 
     Raises InputError for a table without the columns or a model without body parameters, MissingDependencyError
     without pyarrow.
     """
-    check_columns(table.column_names)
+    check_columns(table.column_names, optional=CAMERA)
     model = model or Pose2Mesh.from_pretrained(WEIGHTS)
     rows = read_rows(table)
     parts = [(of, _people(model, of, people, rows, batch_size)) for of, people in rows.groups]
@@ -71,13 +73,20 @@ def import_pyarrow() -> Any:
     return pyarrow
 
 
-def check_columns(names: Sequence[str], where: str = "the table", columns: tuple[str, ...] = COLUMNS) -> None:
-    """Raise InputError where one of `columns` is missing, or there twice."""
+def check_columns(
+    names: Sequence[str],
+    where: str = "the table",
+    columns: tuple[str, ...] = COLUMNS,
+    optional: tuple[str, ...] = (),
+) -> tuple[str, ...]:
+    """`columns` and which of `optional` are there; raises InputError where one is missing, or there twice."""
     import_pyarrow()
     if missing := [name for name in columns if name not in names]:
         raise InputError(f"{where} has no column {', '.join(missing)}; it needs {', '.join(columns)}")
-    if doubled := [name for name in columns if list(names).count(name) > 1]:
+    there = columns + tuple(name for name in optional if name in names)
+    if doubled := [name for name in there if list(names).count(name) > 1]:
         raise InputError(f"{where} has several columns {', '.join(doubled)}; give each one name")
+    return there
 
 
 def _people(model: Pose2Mesh, of: np.ndarray, people: Any, rows: Rows, batch_size: int) -> dict[str, Any]:
@@ -95,7 +104,7 @@ def _people(model: Pose2Mesh, of: np.ndarray, people: Any, rows: Rows, batch_siz
     points, sure = convert(
         converted.points[keep], converted.confidence[keep], converted.joint_set, JointSet("output", names, ())
     )
-    focal, center = _cameras(points, sure, [rows.sizes[row] for row in of[keep]])
+    focal, center = _cameras(points, sure, [rows.sizes[row] for row in of[keep]], [rows.told[row] for row in of[keep]])
     rays = np.where(sure[..., None] > 0, (points - center[:, None]) / focal[:, None, None], 0.0)
     rays = np.concatenate([rays, sure[..., None]], -1).astype(np.float32)  # [P, J_out, 3]
     found: dict[str, list[np.ndarray]] = {name: [] for name in ("rotations", "betas", "joints", "uncertainty")}
@@ -114,13 +123,17 @@ def _people(model: Pose2Mesh, of: np.ndarray, people: Any, rows: Rows, batch_siz
     return values | {"focal": focal}
 
 
-def _cameras(points: np.ndarray, sure: np.ndarray, sizes: list[Size | None]) -> tuple[np.ndarray, np.ndarray]:
+def _cameras(
+    points: np.ndarray, sure: np.ndarray, sizes: list[Size | None], told: list[Intrinsics | None]
+) -> tuple[np.ndarray, np.ndarray]:
     """Focal lengths [P] and principal points [P, 2] as `fitting.camera.assume_intrinsics`, of each row alone."""
     guess, middle = guess_intrinsics(torch.from_numpy(points), torch.from_numpy(sure > 0))
     focal, center = guess.double().numpy(), middle.double().numpy()
-    for i, size in enumerate(sizes):
+    for i, (size, known) in enumerate(zip(sizes, told, strict=True)):
         if size is not None:
             focal[i], center[i] = default_focal(size), (size[0] / 2, size[1] / 2)
+        if known is not None:
+            focal[i], center[i] = known.focal, known.center or center[i]
     return focal, center
 
 

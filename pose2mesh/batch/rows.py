@@ -5,17 +5,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from pose2mesh.detectors.intrinsics import as_intrinsics
 from pose2mesh.detectors.readers.frame import to_keypoints
 from pose2mesh.detectors.readers.meaning import FRACTIONS_END, LARGEST_COORDINATE
 from pose2mesh.detectors.sources import array_to_keypoints
+from pose2mesh.detectors.told import check_focal
 from pose2mesh.errors import InputError
-from pose2mesh.types import Keypoints2D
+from pose2mesh.types import Intrinsics, Keypoints2D
 
 if TYPE_CHECKING:
     import pyarrow
 
 _NOT_FLAT = "keypoints are not a flat list of x, y, confidence for each joint"
 Size = tuple[int, int]  # (width, height) pixels
+CAMERA = ("focal", "center")  # columns that need not be there
 
 
 class Rows(NamedTuple):
@@ -23,6 +26,7 @@ class Rows(NamedTuple):
 
     groups: list[tuple[np.ndarray, Keypoints2D]]  # rows [P] and their people
     sizes: list[Size | None]  # of the pictures, for every row
+    told: list[Intrinsics | None]  # of the cameras, for every row
     reasons: list[str | None]  # for every row
 
 
@@ -42,6 +46,7 @@ def read_rows(table: "pyarrow.Table") -> Rows:
     plain: dict[tuple[str, int], list[int]] = defaultdict(list)
     found: dict[str, list[tuple[list[int], Keypoints2D]]] = defaultdict(list)
     values, is_plain = _people(table.column("keypoints"))
+    told = _cameras(table, values, sizes, reasons)
     for row, person in enumerate(values):
         if reasons[row] is None and not len(person):
             reasons[row] = _NOT_FLAT
@@ -52,7 +57,7 @@ def read_rows(table: "pyarrow.Table") -> Rows:
     for (name, _), rows in plain.items():
         people = np.stack([values[row] for row in rows])  # [P, J, 3]
         _read(rows, lambda p=people, n=name: to_keypoints(p, "keypoints", n), found, reasons)
-    return Rows([_merged(parts) for parts in found.values()], sizes, reasons)
+    return Rows([_merged(parts) for parts in found.values()], sizes, told, reasons)
 
 
 def _read(rows: list[int], read: Any, found: dict, reasons: list[str | None]) -> None:
@@ -86,6 +91,29 @@ def _size(width: Any, height: Any) -> tuple[Size | None, str | None]:
         None,
         f"width {width!r:.20} and height {height!r:.20} are no size of a picture; give both above 0, or neither",
     )
+
+
+def _cameras(
+    table: "pyarrow.Table", people: list[np.ndarray], sizes: list[Size | None], reasons: list[str | None]
+) -> list[Intrinsics | None]:
+    """What the rows say of their cameras, None where nothing (null, or NaN as pandas writes it); reasons are added."""
+    columns = [
+        table.column(name).to_pylist() if name in table.column_names else [None] * len(people) for name in CAMERA
+    ]
+    told: list[Intrinsics | None] = [None] * len(people)
+    for row, (focal, center) in enumerate(zip(*columns, strict=True)):
+        if reasons[row]:
+            continue
+        if focal is None or focal != focal:
+            reasons[row] = None if center is None else "center is known and focal is not; give both, or neither"
+            continue
+        seen = people[row][people[row][:, 2] > 0, :2]  # [n, 2]
+        try:
+            told[row] = camera = as_intrinsics(Intrinsics(focal, center))
+            check_focal(camera.focal, max(sizes[row] or (seen.max(initial=0),)), "focal")
+        except InputError as error:
+            reasons[row] = str(error)
+    return told
 
 
 def _people(column: "pyarrow.ChunkedArray") -> tuple[list[np.ndarray], np.ndarray]:

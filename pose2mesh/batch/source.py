@@ -10,6 +10,7 @@ import numpy as np
 
 from pose2mesh.batch.files import FILE_COLUMNS
 from pose2mesh.batch.recover import COLUMNS, check_columns, import_pyarrow
+from pose2mesh.batch.rows import CAMERA
 from pose2mesh.errors import FormatError, InputError
 
 PIECE_ROWS = 4096  # some 5 s of one core: what a killed run repeats, and what lies in memory
@@ -72,9 +73,9 @@ def _part(file: Path) -> tuple[Any, Part]:
 
 def columns_of(names: Sequence[str], where: str) -> tuple[str, ...]:
     """Which of the columns are read: of keypoints, or of files. Raises InputError where neither are there."""
-    columns = FILE_COLUMNS if "path" in names and "keypoints" not in names else COLUMNS
-    check_columns(names, where, columns)
-    return columns
+    if "path" in names and "keypoints" not in names:
+        return check_columns(names, where, FILE_COLUMNS)
+    return check_columns(names, where, COLUMNS, CAMERA)
 
 
 def read_pieces(runs: Sequence[Run], start: int, end: int, only_ids: bool = False) -> Iterator[tuple[int, Any]]:

@@ -13,7 +13,10 @@ def run(arguments: list[str]) -> int:
     parser = Parser(prog="pose2mesh batch", description="Body parameters of every row of a table of keypoints.")
     add = parser.add_argument
     add(
-        "table", type=Path, metavar="TABLE.parquet", help="columns id, keypoints, joint_set, width, height; or id, path"
+        "table",
+        type=Path,
+        metavar="TABLE.parquet",
+        help="columns id, keypoints, joint_set, width, height (and focal, center where known); or id, path",
     )
     add(
         "-o",

@@ -65,7 +65,7 @@ class Told(NamedTuple):
         camera = self.intrinsics or keypoints.intrinsics
         if camera:
             seen = keypoints.points[keypoints.confidence > 0]  # [N, 2]
-            _check_focal(camera.focal, max(size or (seen.max(initial=0),)), where)
+            check_focal(camera.focal, max(size or (seen.max(initial=0),)), where)
         return replace(keypoints, image_size=size, intrinsics=camera, subject=self.subject)
 
     def check_size(self, size: tuple[int, int], where: str) -> None:
@@ -75,7 +75,7 @@ class Told(NamedTuple):
             raise InputError(f"{where}: the picture has {found} pixels, not {given}; leave the size out")
 
 
-def _check_focal(focal: float, longest: float, where: str) -> None:
+def check_focal(focal: float, longest: float, where: str) -> None:
     """Raise InputError for a focal length that cannot be in the pixels of a picture of this longest side."""
     if focal < _LEAST_FOCAL * longest:
         raise InputError(

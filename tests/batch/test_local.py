@@ -219,6 +219,17 @@ def test_keypoint_files_share_row_groups(tmp_path, monkeypatch):
     assert [row["id"].rsplit("/", 2)[0] for row in found] == [file.as_posix() for file in files for _ in range(3)]
 
 
+def test_a_table_keeps_cameras(tmp_path):
+    """Those of results that are read again, with a principal point that is not the picture's middle."""
+    camera = {"intrinsics": np.array([[900, 0, 300], [0, 900, 250], [0, 0, 1]]), "image_size": (640, 480)}
+    keypoints = np.array(people(1).column("keypoints").to_pylist()[0]).reshape(17, 3)
+    person = Pose2Mesh.from_pretrained("anny-body").predict(keypoints, "coco17", **camera)[0]
+    person.save(tmp_path / "result.npz")
+    keypoint_tables.write_keypoint_table([tmp_path / "result.npz"], tmp_path / "t.parquet")
+    row = pq.read_table(tmp_path / "t.parquet").to_pylist()[0]
+    assert (row["focal"], row["center"], row["width"]) == (900, [300, 250], 640)
+
+
 def test_a_table_never_takes_the_place_of_its_keypoints(tmp_path, capsys):
     keypoints = tmp_path / "a.parquet"
     keypoints.write_bytes(b"precious")

@@ -9,6 +9,7 @@ from pose2mesh import Pose2Mesh
 from pose2mesh.batch.recover import COLUMNS, RESULTS, WEIGHTS, recover
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons import MOTION_BONES, joint_set
+from pose2mesh.types import Intrinsics
 
 pa = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 pq = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
@@ -128,3 +129,26 @@ def test_a_table_without_the_columns(model):
 def test_no_rows(model):
     table = table_of([(1, [0.0], "coco17", 1, 1)]).slice(0, 0)
     assert recover(table, model).num_rows == 0
+
+
+def test_cameras_that_are_known(model):
+    """As `predict` with the same intrinsics; what is no camera has its reason."""
+    keypoints = person("coco17", 3)
+    known = [(900.0, None), (900.0, [300.0, 250.0]), (None, None), (float("nan"), None)]
+    cameras = [*known, (-3.0, None), (None, [1.0, 2.0]), (5.0, None), (900.0, [1.0])]
+    rows = table_of([(i, keypoints.ravel().tolist(), "coco17", 640, 480) for i in range(len(cameras))])
+    for name, column in zip(("focal", "center"), zip(*cameras, strict=True), strict=True):
+        rows = rows.append_column(name, pa.array(list(column)))
+    found = recover(rows, model).to_pylist()
+    for row, (focal, center) in zip(found[:4], known, strict=True):
+        intrinsics = Intrinsics(focal, center) if focal and focal == focal else None
+        told = {"intrinsics": intrinsics, "image_size": (640, 480)}
+        camera = model.predict(keypoints, "coco17", outputs="parameters", **told)[0].camera
+        assert row["focal"] == pytest.approx(camera.focal, rel=1e-6)
+        np.testing.assert_allclose(row["translation"], camera.translation, rtol=1e-3, atol=1e-4)
+    reasons = [row["error"] for row in found[4:]]
+    assert all(row["joints"] is None for row in found[4:])
+    for reason, part in zip(
+        reasons, ["must be pixels > 0", "focal is not", "too short", "principal point"], strict=True
+    ):
+        assert part in reason
