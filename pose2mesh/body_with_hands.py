@@ -7,7 +7,7 @@ import numpy as np
 
 from pose2mesh.body_models import load_anny_body, load_hand_body
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.hand_attachment import attach_hand, find_arms, turn_between_rays
+from pose2mesh.fitting.hand_attachment import attach_hand, find_arms
 from pose2mesh.fitting.people import Outputs, without_mesh
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body, joint_set
@@ -76,13 +76,7 @@ class BodyWithHands(Pose2Mesh):
         ]
 
     def _with_hand(self, person: Person, hand: Person, side: str) -> Person:
-        """Both meshes are as seen along the ray to them; the hand is turned to be seen along the body's."""
-        if person.camera is None or hand.camera is None:
-            return person
-        arm = self._arms[side]
-        body_ray, hand_ray = person.camera.translation, hand.camera.translation
-        turn = turn_between_rays(body_ray / body_ray[2], hand_ray / hand_ray[2])
-        return replace(person, vertices=attach_hand(person.vertices, hand.vertices @ turn.T, arm))
+        return replace(person, vertices=attach_hand(person.vertices, hand.vertices, self._arms[side]))
 
     def _finish(
         self, person: Person, keypoint_names: tuple[str, ...], points: np.ndarray, confidence: np.ndarray

@@ -25,7 +25,7 @@ from pose2mesh.detectors.video_files import VideoFrame
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.people import Outputs, check_fit, check_outputs
 from pose2mesh.tracking import IdentityTracker, Tracker
-from pose2mesh.types import Keypoints2D, Motion, Subject
+from pose2mesh.types import FramePrediction, Keypoints2D, Motion, Subject
 
 if TYPE_CHECKING:
     from pose2mesh.tracking.motion import MotionBuilder
@@ -49,7 +49,7 @@ class OverTime:
     network: Any
     _as_told: Callable[[Keypoints2D, Told, str], Keypoints2D]
     _detector: Callable[[str | Detector], Detector]
-    _predict_many: Callable[[list[Entry], int, Outputs, bool], Iterator[Any]]
+    _predict_many: Callable[[list[Entry], int, Outputs, bool], Iterator[FramePrediction]]
     _usable: Callable[[Keypoints2D], Keypoints2D]
 
     def track(
@@ -67,7 +67,7 @@ class OverTime:
         fit: bool = True,
         subject: Subject | None = None,
         outputs: Outputs = "mesh",
-    ) -> Iterator[Any]:
+    ) -> Iterator[FramePrediction]:
         """`FramePrediction`s of a video, numbered frames in a folder or keypoint files, whose people have a `track`.
 
         `tracker` numbers people (default: by joints and place); numbers that a keypoint file brings are kept. Frames
@@ -104,7 +104,7 @@ class OverTime:
 
     def follow(
         self, frames: Iterable[VideoFrame], detector: str | Detector = "auto", *, intrinsics=None, smooth: str = "auto"
-    ) -> Iterator[Any]:
+    ) -> Iterator[FramePrediction]:
         """`FramePrediction`s of frames as they come, one by one and without delay, whose people have a `track`.
 
         `smooth`: auto steadies everybody by what was seen of him so far, for weights that have a network over time; the
@@ -146,7 +146,7 @@ class OverTime:
 
     def _recover_chunk(
         self, chunk: list[tuple[TimedFrame, Frame]], batch_size: int, fit: bool, outputs: Outputs
-    ) -> Iterator[Any]:
+    ) -> Iterator[FramePrediction]:
         entries = [(timed.image, frame) for timed, frame in chunk]
         predictions = self._predict_many(entries, batch_size, outputs, fit)
         for (timed, _), prediction in zip(chunk, predictions, strict=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -36,7 +36,7 @@ from pose2mesh.networks.prediction import check_keypoints
 from pose2mesh.ops.machine import device_of
 from pose2mesh.over_time import OverTime
 from pose2mesh.skeletons import HAND21
-from pose2mesh.types import Keypoints2D, Person, Subject
+from pose2mesh.types import FramePrediction, Keypoints2D, Person, Subject
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -57,16 +57,6 @@ class Network(Protocol):
     faces: np.ndarray  # [F, 3]
 
     def __call__(self, keypoints: Tensor) -> MeshOutput: ...
-
-
-class FramePrediction(NamedTuple):
-    """The people of one picture or frame."""
-
-    name: str  # stem for output files
-    image: np.ndarray | None  # uint8 [H, W, 3], None for keypoint files
-    people: list[Person]
-    index: int = 0  # of the frame in its video
-    time: float = 0.0  # seconds since the video's start
 
 
 class Pose2Mesh(OverTime):
@@ -283,14 +273,18 @@ class Pose2Mesh(OverTime):
         """People of each frame (all usable), sent through the network in batches."""
         if not isinstance(batch_size, int | np.integer) or batch_size < 1:
             raise InputError(f"batch size is {batch_size!r:.60}; it must be a whole number, at least 1")
+        if not any(map(len, frames)):
+            return [[] for _ in frames]
         frames = [self.converted(frame) for frame in frames]
         columns = [np.concatenate([f.points, f.confidence[..., None]], -1) for f in frames]  # [P, J, 3] each
-        keypoints = np.concatenate(columns).astype(np.float32) if columns else np.zeros((0, 1, 3), np.float32)
+        keypoints = np.concatenate(columns).astype(np.float32)
         is_left = np.array([side == "left" for f in frames for side in f.handedness or [""] * len(f)], bool)  # [P]
         names = tuple(self.network.output_joint_names)
-        fitter = self.fitter if fit and len(keypoints) else None
-        rays = np.concatenate([rays_of(f, names) for f in frames if len(f)]) if fitter else None  # [P, J_out, 3]
-        people = mirror_where(keypoints, is_left), rays
+        fitter = self.fitter if fit else None
+        shown = [rays_of(frame, names) for frame in frames if len(frame)]
+        rays, cameras = (np.concatenate(parts) for parts in zip(*shown, strict=True))  # [P, J_out, 3], [P, 3]
+        cameras[is_left, 1] *= -1  # mirrored, as keypoints are
+        people = mirror_where(keypoints, is_left), cameras, rays
         settings = {"batch_size": batch_size, "device": self.device, "with_mesh": outputs == "mesh"}
         answers: list[Answer] = []
         known = known_shapes(frames, fitter)

@@ -5,6 +5,7 @@ Axis letters: P people, J joints, K keypoints, V vertices, F faces. The camera f
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -127,6 +128,16 @@ class Person:
         from pose2mesh.exporters import save_person  # exporters stand above types in the layering
 
         return save_person(self, Path(path))
+
+
+class FramePrediction(NamedTuple):
+    """The people of one picture or frame."""
+
+    name: str  # stem for output files
+    image: np.ndarray | None  # uint8 [H, W, 3], None for keypoint files
+    people: list[Person]
+    index: int = 0  # of the frame in its video
+    time: float = 0.0  # seconds since the video's start
 
 
 @dataclass(frozen=True)

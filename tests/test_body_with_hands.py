@@ -8,7 +8,6 @@ import torch
 from fake_network import FlatNetwork
 from scipy.spatial.transform import Rotation
 
-from pose2mesh import body_with_hands
 from pose2mesh.body_models import load_anny_body, load_hand_body
 from pose2mesh.body_with_hands import BodyWithHands
 from pose2mesh.cli.main import main
@@ -134,22 +133,6 @@ def test_without_a_pictures_size_body_and_hands_are_before_one_camera(model, key
     (guessed,) = model.predict(keypoints)
     (told,) = model.predict(keypoints, intrinsics=Intrinsics(guessed.camera.focal, guessed.camera.center))
     np.testing.assert_allclose(guessed.vertices, told.vertices, atol=1e-6)
-
-
-def test_a_hand_seen_aside_is_turned_by_the_angle_it_is_aside(model, keypoints, monkeypatch):
-    """Meshes look as along the ray to them: what points away from the camera in the hand's own mesh lies along the ray
-    to the hand, seen by a camera that looks straight at the body.
-    """
-    (person,) = model.predict(keypoints)
-    straight, to_hand = np.array([0.0, 0.0, 3.0]), np.array([-0.7, 0.5, 2.0])
-    body, hand = (
-        dataclasses.replace(person, camera=dataclasses.replace(CAMERA, translation=place), vertices=np.eye(3)[2:])
-        for place in (straight, to_hand)
-    )
-    given = []
-    monkeypatch.setattr(body_with_hands, "attach_hand", lambda mesh, turned, _: given.append(turned) or mesh)
-    model._with_hand(body, hand, "right")
-    np.testing.assert_allclose(given[0][0], to_hand / np.linalg.norm(to_hand), atol=1e-6)
 
 
 def test_formats_of_motions_say_what_recovers_frame_by_frame(model, keypoints, tmp_path, capsys, monkeypatch):

@@ -109,7 +109,8 @@ def _people(model: Pose2Mesh, of: np.ndarray, people: Any, rows: Rows, batch_siz
     rays = np.concatenate([rays, sure[..., None]], -1).astype(np.float32)  # [P, J_out, 3]
     found: dict[str, list[np.ndarray]] = {name: [] for name in ("rotations", "betas", "joints", "uncertainty")}
     settings = {"batch_size": batch_size, "device": model.device, "with_mesh": False}
-    for _, output in fitted_answers(model.network, model.fitter, keypoints, rays, **settings):
+    cameras = np.column_stack([focal, center])  # [P, 3]
+    for _, output in fitted_answers(model.network, model.fitter, keypoints, cameras, rays, **settings):
         if output.parameters is None:
             raise InputError("these weights give no body parameters; take others, such as anny-key2mesh")
         parts = (*output.parameters, output.joints, output.deviation)

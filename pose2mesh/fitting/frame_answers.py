@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pose2mesh.body_models.anny import AnnyBody, load_anny_body
+from pose2mesh.fitting.aiming import aimed, turned_back
 from pose2mesh.fitting.quick_fit import QuickFit, QuickFitSettings
 from pose2mesh.geometry.placement import place_bodies, project_rays
 from pose2mesh.networks.compact import CompactPose2Mesh
@@ -59,10 +60,11 @@ class AnsweringNetwork:
 
     @torch.inference_mode()
     def __call__(self, keypoints: Tensor, rays: Tensor) -> FrameAnswers:
-        """Keypoints [B,T,J,3] and their rays [B,T,J_out,3] to answers [B,T,...]."""
+        """Keypoints [B,T,J,3], in focal lengths, and their rays [B,T,J_out,3] to answers [B,T,...]."""
         answers = []
         for some in keypoints.flatten(0, 1).split(_BATCH):
-            found = self.network.without_mesh(some)
+            straight, turn = aimed(some, some.new_tensor([[1.0, 0.0, 0.0]]))
+            found = turned_back(self.network.without_mesh(straight), turn, self.network)
             assert found.deviation is not None and found.parameters is not None  # networks over time know no others
             answers.append(FrameAnswers(some, found.joints, found.deviation, *found.parameters, found.joints[..., :2]))
         flat = FrameAnswers(*(torch.cat(column) for column in zip(*answers, strict=True)))

@@ -129,12 +129,3 @@ def twist_about(axis: np.ndarray, turn: np.ndarray) -> float:
     """Angle in (-pi, pi] of the rotation about the unit axis [3] that comes nearest to a rotation matrix [3, 3]."""
     skew = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
     return float(2 * np.arctan2(skew @ axis, 1 + np.trace(turn)))
-
-
-def turn_between_rays(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """The smallest rotation [3, 3] that takes the direction `start` [3] to `end` [3]."""
-    start, end = start / np.linalg.norm(start), end / np.linalg.norm(end)
-    normal = np.cross(start, end)
-    sine = np.linalg.norm(normal)
-    angle = np.arctan2(sine, start @ end)
-    return rotvec_to_rotmat(torch.from_numpy(normal / max(sine, 1e-12) * angle)).numpy()

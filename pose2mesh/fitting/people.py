@@ -102,16 +102,18 @@ def assemble_people(
     ]
 
 
-def rays_of(frame: Keypoints2D, joint_names: tuple[str, ...]) -> np.ndarray:
-    """The picture's keypoints as the cameras of `assemble_people` see them, [P, J, 3] float32.
+def rays_of(frame: Keypoints2D, joint_names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The picture's keypoints as the cameras of `assemble_people` see them, [P, J, 3] float32, and these [P, 3].
 
-    x, y in focal lengths from the principal point, and confidence; zeros where the joint is missing.
+    x, y in focal lengths from the principal point, and confidence; zeros where the joint is missing. Of cameras the
+    focal length and the principal point x, y in pixels.
     """
     points, confidence = convert(frame.points, frame.confidence, frame.joint_set, JointSet("output", joint_names, ()))
     flat = points.reshape(-1, 2), confidence.reshape(-1)
     focal, center = assume_intrinsics(*flat, frame.image_size, frame.intrinsics)
     rays = np.where(confidence[..., None] > 0, (points - np.asarray(center)) / focal, 0.0)
-    return np.concatenate([rays, confidence[..., None]], -1).astype(np.float32)
+    cameras = np.tile([focal, *center], (len(points), 1))
+    return np.concatenate([rays, confidence[..., None]], -1).astype(np.float32), cameras
 
 
 def seen_joints(frame: Keypoints2D, joint_names: tuple[str, ...]) -> np.ndarray:

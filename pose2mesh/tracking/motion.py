@@ -11,6 +11,7 @@ from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.body_models.soles import sole_vertices
 from pose2mesh.checkpoints.temporal import temporal_of
 from pose2mesh.errors import InputError, NoPersonFoundError
+from pose2mesh.fitting.aiming import middle_of, seen_along, turn_to
 from pose2mesh.fitting.frame_answers import AnsweringNetwork
 from pose2mesh.fitting.parameters import ParameterFit
 from pose2mesh.fitting.steady_fit import SteadyFit
@@ -168,9 +169,10 @@ class MotionBuilder:
         assert self.temporal is not None  # asked before
         times = torch.from_numpy(rows.time)
         keypoints = steady_keypoints(torch.from_numpy(rows.keypoints), times)
-        targets = self._targets(keypoints.numpy(), tuple(self.output_names))
-        targets[..., :2] = (targets[..., :2] - np.asarray(camera.center)) / camera.focal
-        rays = torch.from_numpy(targets.astype(np.float32))
+        keypoints[..., :2] = (keypoints[..., :2] - torch.tensor(camera.center)) / camera.focal
+        turn = turn_to(middle_of(keypoints).median(0).values)  # [3, 3]
+        keypoints = seen_along(keypoints, turn)
+        rays = torch.from_numpy(self._targets(keypoints.numpy(), tuple(self.output_names)).astype(np.float32))
         shown = keypoints[None].to(self._device), rays[None].to(self._device)
         answers = FrameAnswers(*(column[0].cpu() for column in self._answer(*shown)))
         steady = steady_motion(self.temporal, answers, times)
@@ -178,7 +180,7 @@ class MotionBuilder:
             steady = steady._replace(betas=torch.from_numpy(rows.betas).median(0).values.expand(len(times), -1))
         if fit:
             steady = self._steady_fit(steady, answers.deviation, rays, times)
-        return steady.rotations.numpy(), steady.betas.numpy()
+        return (turn @ steady.rotations).numpy(), steady.betas.numpy()
 
     def _pose(self, rotations: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Joints [T, J, 3] and soles [T, 2, 2, 3] m, both relative to the root."""
