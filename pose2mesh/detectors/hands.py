@@ -14,14 +14,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from pose2mesh.detectors.blazepose import BlazePoseDetector
-from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.detectors.following_hands import HandVideo
 from pose2mesh.detectors.found_hands import Hand, is_of, mean_of_views, to_hand_keypoints
 from pose2mesh.detectors.palms import HandNetworks, region_of_joints
 from pose2mesh.detectors.regions import Region
 from pose2mesh.detectors.wrists import Wrist, contradicts, has_sure_body, wrists_of
 from pose2mesh.geometry.crop import Box, search_windows
-from pose2mesh.skeletons import BODY_HANDS59, COCO17, hand_of_body
+from pose2mesh.skeletons import MEDIAPIPE33, WITH_HANDS, hand_of_body
 from pose2mesh.types import Keypoints2D
 
 MINIMAL_SIDE = 64  # pixels; smaller windows hold too little of a hand for the network
@@ -141,6 +140,9 @@ def _shows_the_same(a: Region, b: Region) -> bool:
     return bool(is_near and 1 / SAME_SIZE < a.side / b.side < SAME_SIZE and a.up @ b.up > SAME_WAY)
 
 
+_BODY_HANDS = WITH_HANDS[MEDIAPIPE33.name]
+
+
 class BodyWithHandsDetector:
     """Finds people; the joints of hands that were not found are missing. Raises MissingDependencyError."""
 
@@ -150,15 +152,14 @@ class BodyWithHandsDetector:
         self._bodies, self._hands = BlazePoseDetector(), HandDetector()
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
-        """People with body_hands59 in image uint8 [H, W, 3] RGB; P = 0 when there is nobody."""
-        size = (image.shape[1], image.shape[0])
-        bodies = in_joint_set(self._bodies.detect(image), COCO17.name)
-        points = np.zeros((len(bodies), len(BODY_HANDS59), 2), np.float32)
+        """People with mediapipe75 in image uint8 [H, W, 3] RGB; P = 0 when there is nobody."""
+        size, bodies = (image.shape[1], image.shape[0]), self._bodies.detect(image)
+        points = np.zeros((len(bodies), len(_BODY_HANDS), 2), np.float32)
         confidence = np.zeros(points.shape[:2], np.float32)
-        points[:, : len(COCO17)], confidence[:, : len(COCO17)] = bodies.points, bodies.confidence
+        points[:, : len(MEDIAPIPE33)], confidence[:, : len(MEDIAPIPE33)] = bodies.points, bodies.confidence
         for wrist, hand in self._hands.detect_at_wrists(image, bodies):
             joints = to_hand_keypoints([hand], size)
-            first = BODY_HANDS59.index(hand_of_body(wrist.side).joints[0])
+            first = _BODY_HANDS.index(hand_of_body(wrist.side).joints[0])
             rows = slice(first, first + joints.points.shape[1])
             points[wrist.person, rows], confidence[wrist.person, rows] = joints.points[0], joints.confidence[0]
-        return Keypoints2D(points, confidence, BODY_HANDS59.name, size)
+        return Keypoints2D(points, confidence, _BODY_HANDS.name, size)

@@ -126,7 +126,7 @@ def measure_photos(
 
 
 def reprojection(person: Person) -> float:
-    """Mean distance of a mesh's joints from confident keypoints over the longer side of their box; NaN without any."""
+    """Mean distance of a mesh's joints from confident keypoints over the height of their box; NaN without any."""
     names = JointSet("output", tuple(person.joint_names), ())
     keypoints = np.asarray(person.keypoints, np.float64)  # [J, 3]
     points, sure = convert(
@@ -135,9 +135,9 @@ def reprojection(person: Person) -> float:
     sure = sure >= SURE
     if person.camera is None or not sure.any():
         return float("nan")
-    side = max(float(np.ptp(points[sure], axis=0).max()), 1.0)
+    height = max(float(np.ptp(points[sure, 1])), 1.0)
     distance = np.linalg.norm(person.camera.project(person.joints)[sure] - points[sure], axis=-1)
-    return float(distance.mean()) / side
+    return float(distance.mean()) / height
 
 
 def keypoint_box(person: Person) -> tuple[float, float, float, float]:

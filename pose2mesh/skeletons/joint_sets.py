@@ -233,6 +233,7 @@ WITH_HANDS = {
     "halpe26": _with_hands("halpe68", HALPE26),
     "openpose18": _with_hands("openpose60", OPENPOSE18),
     "openpose25": _with_hands("openpose67", OPENPOSE25),
+    "mediapipe33": _with_hands("mediapipe75", MEDIAPIPE33),
 }
 
 _ALIASES = {

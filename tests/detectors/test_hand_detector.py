@@ -6,11 +6,12 @@ import torch
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.detectors import get_detector
+from pose2mesh.detectors.blazepose import BlazePoseDetector
 from pose2mesh.detectors.hands import BodyWithHandsDetector
 from pose2mesh.errors import InputError
 from pose2mesh.rendering.software import Pinhole
 from pose2mesh.rendering.studio import render_studio
-from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body
+from pose2mesh.skeletons import HAND21, convert, hand_of_body
 from pose2mesh.synthesis.hand_studio import HandStudio
 from pose2mesh.synthesis.studio import figure_scene
 from pose2mesh.types import Keypoints2D
@@ -84,7 +85,10 @@ def test_hands_of_a_whole_body_are_found_at_the_wrists_and_feet_are_none(detecto
     for points, side in zip(found.points, found.handedness, strict=True):
         assert np.linalg.norm(points[0] - wrists[side]) < 20
     people = BodyWithHandsDetector().detect(scene.image)
-    assert (len(people), people.joint_set) == (1, BODY_HANDS59.name)
+    assert (len(people), people.joint_set) == (1, "mediapipe75")
+    body = BlazePoseDetector().detect(scene.image)  # with its feet and knuckles, as without hands
+    np.testing.assert_array_equal(people.points[:, :33], body.points)
+    np.testing.assert_array_equal(people.confidence[:, :33], body.confidence)
     for side in ("left", "right"):
         points, confidence = convert(people.points, people.confidence, people.joint_set, hand_of_body(side))
         assert np.linalg.norm(points[0, 0] - wrists[side]) < 20

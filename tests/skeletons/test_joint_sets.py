@@ -56,6 +56,7 @@ PUBLISHED = {
     "halpe68": {"right_heel": 25, "left_hand_wrist": 26, "right_hand_wrist": 47},
     "openpose60": {"left_ear": 17, "left_hand_wrist": 18, "right_hand_wrist": 39},
     "openpose67": {"right_heel": 24, "left_hand_wrist": 25, "right_hand_wrist": 46},
+    "mediapipe75": {"right_foot_index": 32, "left_hand_wrist": 33, "right_hand_wrist": 54},
     # ours: COCO's body, then the hands as COCO-WholeBody orders them
     "body_hands59": {"right_ankle": 16, "left_hand_wrist": 17, "left_hand_pinky4": 37, "right_hand_wrist": 38},
     "body32": {"nose": 0, "right_ankle": 16, "pelvis": 17, "neck": 18, "head_top": 19, "right_thumb": 31},
