@@ -1,10 +1,41 @@
-// Where a body stands before the camera, in closed form: pose2mesh/fitting/batched_camera.py.
+// Cameras aimed at people, pose2mesh/fitting/aiming.py; where a body stands, in closed form, pose2mesh/geometry/placement.py.
 import { tables } from "./poses.js";
 
 const NEAREST = 0.3, FARTHEST = 100; // metres
+const LEAST_AHEAD = 0.05; // of a direction, before an aimed camera
 
 /** Focal length in px of a picture (width, height). */
 export const focalOf = ([width, height]) => tables.focal * Math.hypot(width, height);
+
+/** A pose in px as a camera sees it that is aimed at the middle of its box, and the turn [9] of that camera's axes. */
+export function aimed(pose, size) {
+  const focal = focalOf(size), center = [size[0] / 2, size[1] / 2], seen = pose.filter((joint) => joint[2] > 0);
+  const [x, y] = [0, 1].map((axis) => {
+    const values = seen.map((joint) => joint[axis]);
+    return seen.length ? ((Math.min(...values) + Math.max(...values)) / 2 - center[axis]) / focal : 0;
+  });
+  const length = Math.hypot(1, x, y), a = x / length, b = y / length, c = 1 / length, share = 1 / (1 + c);
+  const turn = [1 - share * a * a, -share * a * b, a, -share * a * b, 1 - share * b * b, b, -a, -b, c];
+  const moved = pose.map((joint) => {
+    if (!(joint[2] > 0)) return joint;
+    const ray = [(joint[0] - center[0]) / focal, (joint[1] - center[1]) / focal, 1];
+    const [right, down, ahead] = [0, 1, 2].map((axis) => ray.reduce((sum, value, row) => sum + value * turn[3 * row + axis], 0));
+    const distance = Math.max(ahead, LEAST_AHEAD);
+    return [(focal * right) / distance + center[0], (focal * down) / distance + center[1], joint[2]];
+  });
+  return { pose: moved, turn };
+}
+
+/** Points [3 N] in the axes of the picture's camera, from those of the aimed one. */
+export function turnedBack(points, turn) {
+  const turned = new Float32Array(points.length);
+  for (let i = 0; i < points.length; i += 3) {
+    for (let row = 0; row < 3; row++) {
+      turned[i + row] = turn[3 * row] * points[i] + turn[3 * row + 1] * points[i + 1] + turn[3 * row + 2] * points[i + 2];
+    }
+  }
+  return turned;
+}
 
 /** Translation that brings joints [3 J] m onto a pose of J joints in px, weighted by confidence. */
 export function placeOf(joints, pose, size) {

@@ -1,5 +1,5 @@
 // All computing, away from the page, in two workers: one finds people in pictures, the other gives them meshes meanwhile.
-import { placeOf } from "./camera.js";
+import { aimed, placeOf, turnedBack } from "./camera.js";
 import { followerOf } from "./landmarks.js";
 import { loadNetworks } from "./networks.js";
 import { People } from "./people.js";
@@ -26,14 +26,14 @@ const answers = {
 
 /** Meshes and joints, metres in the axes of the camera, of people's 33 joints in a picture of that size. */
 async function recover(keypoints, size) {
-  const usable = keypoints.map((pose) => convert(pose, tables.toNetwork));
+  const usable = keypoints.map((pose) => aimed(convert(pose, tables.toNetwork), size));
   if (!usable.length) return [];
-  const input = Float32Array.from(usable.flat(2));
-  const [vertices, joints] = await networks.mesh(input, [usable.length, usable[0].length, 3]);
+  const input = Float32Array.from(usable.flatMap(({ pose }) => pose.flat()));
+  const [vertices, joints] = await networks.mesh(input, [usable.length, usable[0].pose.length, 3]);
   const part = ({ data, dims }, i) => data.slice(i * dims[1] * 3, (i + 1) * dims[1] * 3);
-  return usable.map((pose, i) => {
-    const own = part(joints, i);
-    return { vertices: part(vertices, i), joints: own, place: placeOf(own, convert(pose, tables.toOutput), size) };
+  return usable.map(({ turn }, i) => {
+    const own = turnedBack(part(joints, i), turn), seen = convert(convert(keypoints[i], tables.toNetwork), tables.toOutput);
+    return { vertices: turnedBack(part(vertices, i), turn), joints: own, place: placeOf(own, seen, size) };
   });
 }
 
