@@ -15,9 +15,9 @@ from pose2mesh.types import Person
 FORMATS = ("png", "npz", "obj", "ply", "glb", "json", "html")
 LONGEST_STEM = 150  # bytes, so that numbers and suffixes still fit into the 255 of a file name
 _LONGEST, _SHRUNK = 4096, 3072  # px of overlays: of larger photos, which take seconds to write, at most the second
+_WHITE = (255, 255, 255)
 _ENDINGS = rf"\.npz|_overlay\.png|_\d+_side\.png|_\d+\.(?:{'|'.join(FORMATS)})"  # of results
 _RESULT = re.compile(rf"(.+?)(?:{_ENDINGS})", re.IGNORECASE | re.DOTALL)
-CANVAS_LIMITS = (64, 4096)  # pixels: keypoints without a picture are drawn on white within these sides
 
 
 def safe_stem(name: str) -> str:
@@ -73,7 +73,7 @@ def write_frame(
     """Write `{stem}.{npz,html}`, `{stem}_overlay.png` and `{stem}_{person}.{obj,ply,glb,json}`; returns the paths.
 
     `overlay` is a style of `rendering.OVERLAYS`, `has_keypoints` draws them on it. Without an image [H, W, 3] it is
-    drawn on white, where the keypoints allow a canvas of sane size.
+    drawn on white, at a scale that gives a picture of sane size.
     """
     from pose2mesh.exporters import save_people
 
@@ -86,7 +86,8 @@ def write_frame(
             written.append(folder / f"{stem}_{i}.{suffix}")
             person.save(written[-1])
     if "png" in formats:
-        written += _write_overlay(folder / f"{stem}_overlay.png", image, people, overlay, has_keypoints)
+        written.append(folder / f"{stem}_overlay.png")
+        _write_overlay(written[-1], image, people, overlay, has_keypoints)
     if "html" in formats:
         from pose2mesh.viewer import people_page
 
@@ -113,31 +114,15 @@ def write_png(path: Path, image: np.ndarray) -> None:
     write_with(path, lambda stream: Image.fromarray(image).save(stream, "PNG", **options))
 
 
-def _write_overlay(
-    path: Path, image: np.ndarray | None, people: list[Person], style: str, has_keypoints: bool
-) -> list[Path]:
-    from pose2mesh.rendering import at_scale, bones_of, draw_keypoints, render_overlay
+def _write_overlay(path: Path, image: np.ndarray | None, people: list[Person], style: str, has_keypoints: bool) -> None:
+    from pose2mesh.rendering import at_scale, bones_of, draw_keypoints, plain_canvas, render_overlay
 
-    image = _white_canvas(people) if image is None else image
     if image is None:
-        return []
-    if max(image.shape) > _LONGEST:
+        canvas = plain_canvas(np.concatenate([person.keypoints for person in people]), people[0].camera, _WHITE)
+        image, people = canvas.image, [canvas.show(person) for person in people]
+    elif max(image.shape) > _LONGEST:
         image, people = at_scale(image, people, 1 / -(-max(image.shape) // _SHRUNK))
     picture = render_overlay(image, [person for person in people if person.camera is not None], style)
     for person in people if has_keypoints else ():
         picture = draw_keypoints(picture, person.keypoints, bones_of(person))
     write_png(path, picture)
-    return [path]
-
-
-def _white_canvas(people: list[Person]) -> np.ndarray | None:
-    """White picture [H, W, 3] of the size the keypoints come from, or reaching a little beyond them."""
-    size = people[0].camera.image_size if people and people[0].camera else None
-    if size is None:
-        seen = np.concatenate([p.keypoints[p.keypoints[:, 2] > 0, :2] for p in people] or [np.zeros((1, 2))])
-        margin = 0.1 * np.ptp(seen, axis=0).max()
-        size = tuple(int(side) for side in np.ceil(seen.max(0) + margin))  # (width, height)
-    width, height = size
-    if not CANVAS_LIMITS[0] <= min(width, height) <= max(width, height) <= CANVAS_LIMITS[1]:
-        return None
-    return np.full((height, width, 3), 255, np.uint8)

@@ -1,11 +1,11 @@
 """Contact sheets: rows of pictures with a title over each, and the row that shows one photo's result."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from pose2mesh.errors import InputError
+from pose2mesh.rendering.canvas import resized
 from pose2mesh.rendering.drawing import bones_of, check_image, draw_keypoints
 from pose2mesh.rendering.scene import render_overlay, render_views, tint_of
 from pose2mesh.rendering.shading import BACKGROUND
@@ -69,7 +69,7 @@ def photo_row(image: np.ndarray, people: Sequence[Person], height: int = 384) ->
 def at_scale(image: np.ndarray, people: Sequence[Person], scale: float) -> tuple[np.ndarray, list[Person]]:
     """The photo [H, W, 3] uint8 at another scale, and the people as it shows them then."""
     small = shrink(image, scale)
-    return small, [_resized(person, scale, (small.shape[1], small.shape[0])) for person in people]
+    return small, [resized(person, scale, (small.shape[1], small.shape[0])) for person in people]
 
 
 def shrink(image: np.ndarray, scale: float) -> np.ndarray:
@@ -83,16 +83,6 @@ def shrink(image: np.ndarray, scale: float) -> np.ndarray:
     picture = Image.fromarray(image)
     size = [max(1, round(scale * side)) for side in picture.size]
     return np.array(picture.resize(size, reducing_gap=2.0))
-
-
-def _resized(person: Person, scale: float, size: tuple[int, int]) -> Person:
-    """The person as the photo scaled to size (W, H) shows them."""
-    keypoints = person.keypoints * np.array([scale, scale, 1], np.float32)
-    if person.camera is None:
-        return replace(person, keypoints=keypoints)
-    x, y = person.camera.center
-    camera = replace(person.camera, focal=scale * person.camera.focal, center=(scale * x, scale * y), image_size=size)
-    return replace(person, keypoints=keypoints, camera=camera)
 
 
 def _write(strip: np.ndarray, text: str) -> None:

@@ -12,12 +12,12 @@ from pose2mesh.detectors.sources import frames_of
 from pose2mesh.detectors.video_files import VideoFrame
 from pose2mesh.errors import InputError
 from pose2mesh.exporters.motion import check_motion
-from pose2mesh.rendering import draw_keypoints, render_overlay
+from pose2mesh.rendering import draw_keypoints, plain_canvas, render_overlay
 from pose2mesh.rendering.shading import BACKGROUND
 from pose2mesh.rendering.video import video_writer
 from pose2mesh.skeletons import joint_sets
 from pose2mesh.tracking.bodies import MotionBodies
-from pose2mesh.types import Motion
+from pose2mesh.types import Motion, Person
 
 
 def motion_film(
@@ -36,16 +36,16 @@ def motion_film(
     if motion.camera is None:
         raise InputError(f"{path}: the motion has no camera, so there is no place in a picture for its people")
     bodies, source = MotionBodies(motion), motion.source
+    frames, show = _stage(motion)
     bones = next((s.bone_indices for s in joint_sets() if len(s) == motion.keypoints.shape[1]), ())
 
     def draw(frame: VideoFrame) -> tuple[np.ndarray, float]:
-        people = bodies.people(frame.index)
+        people = [show(person) for person in bodies.people(frame.index)]
         picture = render_overlay(frame.image, people, style)
         for person in people if with_keypoints else ():
             picture = draw_keypoints(picture, person.keypoints, bones)
         return picture, frame.time_s
 
-    frames = frames_of(source, motion.fps) if source else _plain_frames(motion)
     with video_writer(Path(path), motion.fps, source if source and source.is_file() else None) as video:
         for picture, time in _in_parallel(draw, frames):
             video.add(picture, time)
@@ -53,13 +53,13 @@ def motion_film(
     return Path(path)
 
 
-def _plain_frames(motion: Motion) -> Iterator[VideoFrame]:
-    """A wall at the times of the motion's rows, as large as the pictures that its camera took."""
-    assert motion.camera is not None  # asked before
-    width, height = motion.camera.image_size or (round(2 * side) for side in motion.camera.center)
-    wall = np.full((height, width, 3), np.rint(255 * np.array(BACKGROUND)), np.uint8)
+def _stage(motion: Motion) -> tuple[Iterator[VideoFrame], Callable[[Person], Person]]:
+    """The frames to draw on, and what gives people as these show them; plain ones at the times of the motion's rows."""
+    if motion.source:
+        return frames_of(motion.source, motion.fps), lambda person: person
+    wall = plain_canvas(motion.keypoints, motion.camera, np.rint(255 * np.array(BACKGROUND)))
     frames, first = np.unique(motion.frame, return_index=True)
-    yield from map(VideoFrame, frames.tolist(), motion.time[first].tolist(), [wall] * len(frames))
+    return map(VideoFrame, frames.tolist(), motion.time[first].tolist(), [wall.image] * len(frames)), wall.show
 
 
 def _in_parallel(

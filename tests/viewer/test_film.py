@@ -39,6 +39,18 @@ def test_before_a_wall(tmp_path):
         assert np.abs(middle(image, row) - wall).max() > 20
 
 
+@pytest.mark.parametrize("factor", [30, -1])
+def test_a_wall_has_a_sane_size_wherever_the_keypoints_are(tmp_path, factor):
+    """Of keypoints alone the camera's picture is not known."""
+    few, away = WALK.select(WALK.frame < 1), [0 if factor > 0 else -2000, 0]
+    keypoints = few.keypoints * [abs(factor), abs(factor), 1] + [*away, 0]
+    center = tuple(np.multiply(few.camera.center, abs(factor)) + away)
+    camera = replace(few.camera, focal=few.camera.focal * abs(factor), center=center, image_size=None)
+    (image,) = frames(replace(few, camera=camera, keypoints=keypoints).save(tmp_path / "walk.mp4"))
+    assert 64 <= min(image.shape[:2]) <= max(image.shape[:2]) <= 4096
+    assert np.ptp(image, axis=(0, 1)).max() > 20
+
+
 def test_over_its_video_frame_by_frame(tmp_path):
     """Frames without anybody stay as they are, and the others keep their places whichever is drawn first."""
     shades = [20 * i for i in range(len(WALK))]
