@@ -18,12 +18,12 @@ def picture(shade: int) -> np.ndarray:
     return np.full((97, 130, 3), shade, np.uint8)
 
 
-def with_sound(path, codec="aac") -> None:
+def with_sound(path, codec="aac", rate=16000) -> None:
     with av.open(str(path.absolute()), "w") as container:
-        sound = container.add_stream(codec, rate=16000, layout="mono")
-        wave = (8000 * np.sin(np.arange(16000) * 0.2)).astype(np.int16)[None]
+        sound = container.add_stream(codec, rate=rate, layout="mono")
+        wave = (8000 * np.sin(np.arange(rate) * 0.2)).astype(np.int16)[None]
         frame = av.AudioFrame.from_ndarray(wave, format="s16", layout="mono")
-        frame.sample_rate, frame.pts = 16000, 0
+        frame.sample_rate, frame.pts = rate, 0
         container.mux(sound.encode(frame))
         container.mux(sound.encode(None))
 
@@ -47,6 +47,44 @@ def test_pictures_times_and_sound(tmp_path, monkeypatch, name, codec):
     with av.open(str(tmp_path / "a.mp4")) as container:
         heard = [frame.to_ndarray() for frame in container.decode(audio=0)]
         assert sum(part.shape[1] for part in heard) >= 16000 and np.concatenate(heard, 1).std() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("codec", "rate", "written"),
+    [("pcm_s16le", rate, 48000) for rate in (4000, 7875, 11024, 192000)] + [("libmp3lame", 8000, 8000)],
+)
+def test_sounds_at_rates_that_mp4_does_not_take(tmp_path, codec, rate, written):
+    with_sound(tmp_path / "a.mkv", codec, rate)
+    with av.open(film_with_sound_of(tmp_path / "a.mkv")) as container:
+        assert container.streams.audio[0].codec_context.sample_rate == written
+        heard = np.concatenate([frame.to_ndarray() for frame in container.decode(audio=0)], 1)
+        assert abs(heard.shape[1] / written - 1) < 0.05 and heard.std() > 0.1
+
+
+@pytest.mark.parametrize("fault", ["unknown", "noise", "partly noise"])
+def test_a_film_does_not_fail_for_its_sound(tmp_path, fault, caplog):
+    source = tmp_path / "a.mkv"
+    with_sound(source, "flac" if fault == "noise" else "mp2")
+    content = source.read_bytes()
+    if fault == "unknown":
+        content = content.replace(b"A_MPEG/L2", b"A_NONE/L2")
+    with av.open(source) as container:
+        packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+    for packet in packets[5:8] if fault == "partly noise" else packets:
+        content = content if fault == "unknown" else content.replace(packet, b"\1" * len(packet))
+    source.write_bytes(content)
+    with av.open(film_with_sound_of(source)) as container:
+        assert bool(container.streams.audio) == (fault == "partly noise")
+        assert len(list(container.decode(video=0))) == 2
+    [message] = [record.getMessage() for record in caplog.records]
+    assert str(source) in message and "sound" in message
+
+
+def film_with_sound_of(source: Path) -> str:
+    with video_writer(source.with_name("film.mp4"), 25.0, source) as video:
+        video.add(picture(0), 0.0)
+        video.add(picture(100), 0.5)
+    return str(source.with_name("film.mp4"))
 
 
 def test_a_failure_leaves_nothing(tmp_path):
