@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pose2mesh.detectors import Detector, frame_finder
 from pose2mesh.detectors.intrinsics import IntrinsicsLike
+from pose2mesh.detectors.left_out import LeftOut
 from pose2mesh.detectors.readers import Frame
 from pose2mesh.detectors.sources import (
     Entry,
@@ -50,7 +51,8 @@ class OverTime:
     _as_told: Callable[[Keypoints2D, Told, str], Keypoints2D]
     _detector: Callable[[str | Detector], Detector]
     _predict_many: Callable[[list[Entry], int, Outputs, bool], Iterator[FramePrediction]]
-    _usable: Callable[[Keypoints2D], Keypoints2D]
+    _left_out: Callable[[str], LeftOut]
+    converted: Callable[[Keypoints2D], Keypoints2D]
 
     def track(
         self,
@@ -85,7 +87,7 @@ class OverTime:
         if not isinstance(start, Integral):
             raise InputError(f"start is {start!r:.60}; it must be the number of a frame")
         tracker = IdentityTracker() if tracker is None else tracker
-        chunk, taken = [], 0
+        chunk, taken, left_out = [], 0, self._left_out(str(source))
         find = None  # keypoint files need no detector
         for timed in self._timed(source, told, rate_of(source, fps)):
             if timed.index < start:
@@ -95,11 +97,12 @@ class OverTime:
                 find = find or frame_finder(self._detector(told.detector))
                 found = find(timed.image, timed.time)
                 frame = Frame(f"{source.stem}_{timed.index:06d}", replace(found, tracks=None))
-            chunk.append((timed, self._numbered(frame, timed.time, told, tracker, str(source))))
+            chunk.append((timed, self._numbered(frame, timed.time, told, tracker, left_out)))
             taken += max(1, len(chunk[-1][1].keypoints))
             if taken >= batch_size or (timed.image is not None and len(chunk) * timed.image.nbytes > _CHUNK_BYTES):
                 yield from self._recover_chunk(chunk, batch_size, fit, outputs)
                 chunk, taken = [], 0
+        left_out.tell()
         yield from self._recover_chunk(chunk, batch_size, fit, outputs)
 
     def follow(
@@ -117,7 +120,7 @@ class OverTime:
         find, tracker = frame_finder(self._detector(detector), "live"), IdentityTracker()
         for index, time, image in _ascending(frames):
             frame = Frame(f"live_{index:06d}", replace(find(image, time), tracks=None))
-            frame = self._numbered(frame, time, told, tracker, "live")
+            frame = self._numbered(frame, time, told, tracker, self._left_out("live"))
             if stream:
                 frame = frame._replace(keypoints=stream.keypoints(frame.keypoints, time))
             chunk = [(TimedFrame(index, time, image, None), frame)]
@@ -147,14 +150,13 @@ class OverTime:
     def _recover_chunk(
         self, chunk: list[tuple[TimedFrame, Frame]], batch_size: int, fit: bool, outputs: Outputs
     ) -> Iterator[FramePrediction]:
-        entries = [(timed.image, frame) for timed, frame in chunk]
-        predictions = self._predict_many(entries, batch_size, outputs, fit)
-        for (timed, _), prediction in zip(chunk, predictions, strict=True):
-            yield prediction._replace(index=timed.index, time=timed.time)
+        entries = [Entry(timed.image, frame, timed.index, timed.time) for timed, frame in chunk]
+        yield from self._predict_many(entries, batch_size, outputs, fit)
 
-    def _numbered(self, frame: Frame, time: float, told: Told, tracker: Tracker, where: str) -> Frame:
+    def _numbered(self, frame: Frame, time: float, told: Told, tracker: Tracker, left_out: LeftOut) -> Frame:
         """The frame's usable people with their numbers."""
-        keypoints = self._usable(self._as_told(frame.keypoints, told, where))
+        keypoints = self._as_told(frame.keypoints, told, left_out.where)
+        keypoints = left_out.without(keypoints, self.converted(keypoints), frame.name)
         return frame._replace(keypoints=replace(keypoints, tracks=tracker.update(keypoints, time)))
 
     def _timed(self, source: Path, told: Told, fps: float) -> Iterator[TimedFrame]:

@@ -12,11 +12,12 @@ from pose2mesh.detectors import Detector, frame_finder, get_detector
 from pose2mesh.detectors.conversion import in_joint_set
 from pose2mesh.detectors.images import is_image, read_image
 from pose2mesh.detectors.intrinsics import IntrinsicsLike, exif_focal
+from pose2mesh.detectors.left_out import LeftOut
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
-from pose2mesh.detectors.sources import Entry, array_to_keypoints, chunks, expand_inputs, file_of, picture_of, weakness
+from pose2mesh.detectors.sources import FPS, Entry, array_to_keypoints, chunks, expand_inputs, file_of, picture_of
 from pose2mesh.detectors.told import Told
 from pose2mesh.detectors.video_files import is_video, read_video
-from pose2mesh.errors import InputError, NoPersonFoundError
+from pose2mesh.errors import InputError
 from pose2mesh.fitting.answering import fitted_answers
 from pose2mesh.fitting.people import (
     Answer,
@@ -139,7 +140,8 @@ class Pose2Mesh(OverTime):
         height, gender, weight or some of them; bodies get that size, so sizes and distances become metric.
 
         Raises NoPersonFoundError when there is nobody, InputError when keypoints are malformed or determine no mesh; of
-        a file or picture, people with too few visible joints are left out as long as somebody remains.
+        a file or picture, people with too few visible joints are left out with a warning as long as somebody remains:
+        numbers of people, in names of files too, count those that remain.
         """
         told = Told.checked(joint_set, detector, handedness, intrinsics, image_size, subject)
         check_outputs(outputs)
@@ -147,11 +149,11 @@ class Pose2Mesh(OverTime):
         if not isinstance(source, str | Path):
             if (image := picture_of(source)) is not None:
                 found = self._as_told(self._detect(image, detector, source), told, "the picture")
-                return self._predict_one((image, Frame("", found)), "the picture", batch_size, outputs, fit)
+                return self._predict_one(Entry(image, Frame("", found)), "the picture", batch_size, outputs, fit)
             keypoints = self._as_told(
                 array_to_keypoints(source, joint_set or self.joint_set, told.image_size), told, "keypoints"
             )
-            self._check((None, Frame("", keypoints)), "keypoints")
+            self._check(None, keypoints, "keypoints")
             return self.recover([keypoints], batch_size, outputs, fit)[0]
         frames = list(self._frames(file_of(source), told))
         if len(frames) != 1:
@@ -185,30 +187,30 @@ class Pose2Mesh(OverTime):
             if not is_video(path):
                 frames = list(frames)
                 if len(frames) == 1:
-                    image, frame = frames[0]
                     people = self._predict_one(frames[0], str(path), batch_size, outputs, fit)
-                    yield FramePrediction(frame.name, image, people)
+                    yield FramePrediction(frames[0].frame.name, frames[0].image, people)
                     continue
-            for chunk in chunks(frames, batch_size):
+            for chunk in chunks(self._sifted(frames, str(path)), batch_size):
                 yield from self._predict_many(chunk, batch_size, outputs, fit)
 
     def _frames(self, path: Path, told: Told) -> Iterator[Entry]:
-        """Image (or None) and keypoints of every frame of one file."""
-        for image, frame in self._read(path, told):
-            yield image, frame._replace(keypoints=self._as_told(frame.keypoints, told, str(path)))
+        """Every frame of one file."""
+        for entry in self._read(path, told):
+            keypoints = self._as_told(entry.frame.keypoints, told, str(path))
+            yield entry._replace(frame=entry.frame._replace(keypoints=keypoints))
 
     def _read(self, path: Path, told: Told) -> Iterator[Entry]:
         if is_image(path):
             image = read_image(path)
-            yield image, Frame(path.stem, self._detect(image, told.detector, path))
+            yield Entry(image, Frame(path.stem, self._detect(image, told.detector, path)))
         elif is_video(path):
             follow = frame_finder(self._detector(told.detector)) if self.kind == "hand" else None
             for index, time, image in read_video(path):
                 found = follow(image, time) if follow else self._detect(image, told.detector)
-                yield image, Frame(f"{path.stem}_{index:06d}", found)
+                yield Entry(image, Frame(f"{path.stem}_{index:06d}", found), index, time)
         else:
-            for frame in read_keypoints(path, told.joint_set or self.joint_set, told.image_size):
-                yield None, frame
+            frames = read_keypoints(path, told.joint_set or self.joint_set, told.image_size)
+            yield from (Entry(None, frame, i, i / FPS) for i, frame in enumerate(frames))
 
     def _as_told(self, keypoints: Keypoints2D, told: Told, where: str) -> Keypoints2D:
         """With what the caller says about hands, the camera and the picture's size."""
@@ -231,37 +233,40 @@ class Pose2Mesh(OverTime):
 
     def _predict_one(self, entry: Entry, where: str, batch_size: int, outputs: Outputs, fit: bool) -> list[Person]:
         """People of a single frame; raises when there is nobody or nobody usable."""
-        usable = self._usable(entry[1].keypoints)
+        keypoints, left_out = entry.frame.keypoints, self._left_out(where)
+        usable = left_out.without(keypoints, self.converted(keypoints))
         if not len(usable):
-            self._check(entry, where)
+            self._check(entry.image, keypoints, where)
+        left_out.tell()
         return self.recover([usable], batch_size, outputs, fit)[0]
 
     def _predict_many(
         self, frames: list[Entry], batch_size: int, outputs: Outputs, fit: bool = True
     ) -> Iterator[FramePrediction]:
-        people = self.recover([self._usable(frame.keypoints) for _, frame in frames], batch_size, outputs, fit)
-        for (image, frame), found in zip(frames, people, strict=True):
-            yield FramePrediction(frame.name, image, found)
+        """Predictions of frames whose people are all usable."""
+        people = self.recover([frame.keypoints for _, frame, *_ in frames], batch_size, outputs, fit)
+        for (image, frame, index, time), found in zip(frames, people, strict=True):
+            yield FramePrediction(frame.name, image, found, index, time)
 
-    def _usable(self, keypoints: Keypoints2D) -> Keypoints2D:
-        """Without the people that determine no mesh."""
-        converted = self.converted(keypoints)
-        people = zip(converted.points, converted.confidence, strict=True)
-        return keypoints.select(np.array([not weakness(*person) for person in people], bool))
+    def _sifted(self, entries: Iterable[Entry], where: str) -> Iterator[Entry]:
+        """Frames of one file without the people who determine no mesh."""
+        left_out = self._left_out(where)
+        for entry in entries:
+            name, keypoints = entry.frame
+            yield entry._replace(frame=Frame(name, left_out.without(keypoints, self.converted(keypoints), name)))
+        left_out.tell()
 
-    def _check(self, entry: Entry, where: str) -> None:
+    def _left_out(self, where: str) -> LeftOut:
+        return LeftOut(where, "hand" if self.kind == "hand" else "person")
+
+    def _check(self, image: np.ndarray | None, keypoints: Keypoints2D, where: str) -> None:
         """NoPersonFoundError where there is nobody, InputError naming the first person that determines no mesh."""
-        image, (_, keypoints) = entry
-        nobody, whom = ("no hand", "hand") if self.kind == "hand" else ("nobody", "person")
+        left_out = self._left_out(where)
         if not len(keypoints):
-            larger = f"try a larger or sharper picture of the {whom}"
-            remedy = f"give keypoints of a {whom} with confidences above 0" if image is None else larger
-            raise NoPersonFoundError(f"{where}: {nobody} found; {remedy}")
-        converted = self.converted(keypoints)
-        for i, person in enumerate(zip(converted.points, converted.confidence, strict=True)):
-            if reason := weakness(*person):
-                note = "" if keypoints.joint_set == converted.joint_set else f" (given as {keypoints.joint_set})"
-                raise InputError(f"{where}: {whom} {i}: {reason} of {converted.joint_set}{note}")
+            raise left_out.nobody_at_all(has_picture=image is not None)
+        left_out.without(keypoints, self.converted(keypoints))
+        if left_out.first:
+            raise InputError(f"{where}: {left_out.first}")
 
     def converted(self, keypoints: Keypoints2D) -> Keypoints2D:
         """In the network's joint set."""

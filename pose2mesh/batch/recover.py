@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from pose2mesh.batch.rows import CAMERA, Rows, Size, read_rows
-from pose2mesh.detectors.sources import weakness
+from pose2mesh.detectors.left_out import weakness
 from pose2mesh.errors import FormatError, InputError, optional_import
 from pose2mesh.fitting.answering import fitted_answers
 from pose2mesh.fitting.camera import fit_perspective

@@ -6,7 +6,7 @@ from numbers import Real
 from operator import itemgetter
 from pathlib import Path
 from stat import S_ISDIR
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,13 +19,19 @@ from pose2mesh.errors import FormatError, InputError, warn
 from pose2mesh.paths import shown
 from pose2mesh.types import Intrinsics, Keypoints2D
 
-Entry = tuple[np.ndarray | None, Frame]  # picture uint8 [H, W, 3], if there is one, and its keypoints
-
 _CHUNK_BYTES = 128 * 2**20
-FEWEST_JOINTS = 3  # visible joints of the network's set; fewer leave scale and turn undetermined
 FPS = 30.0  # of numbered frames and keypoint files, which do not tell
 _MOST_FPS = 1e4
 _NUMBERED = f"{FEWEST_FRAMES} or more pictures numbered in even steps, a_01.png a_02.png"
+
+
+class Entry(NamedTuple):
+    """One frame of an input, before anybody was recovered."""
+
+    image: np.ndarray | None  # uint8 [H, W, 3], None for keypoint files
+    frame: Frame
+    index: int = 0  # of the frame in its file
+    time: float = 0.0  # s
 
 
 def existing(source: str | Path) -> Path:
@@ -68,10 +74,10 @@ def chunks(frames: Iterable[Entry], batch_size: int) -> Iterator[list[Entry]]:
     `_CHUNK_BYTES` of pictures.
     """
     chunk, count, taken = [], 0, 0
-    for image, frame in frames:
-        chunk.append((image, frame))
-        count += max(1, len(frame.keypoints))
-        taken += 0 if image is None else image.nbytes
+    for entry in frames:
+        chunk.append(entry)
+        count += max(1, len(entry.frame.keypoints))
+        taken += 0 if entry.image is None else entry.image.nbytes
         if count >= batch_size or taken >= _CHUNK_BYTES:
             yield chunk
             chunk, count, taken = [], 0, 0
@@ -121,16 +127,6 @@ def array_to_keypoints(values: Any, joint_set: str | None, image_size: tuple[int
     keypoints = to_keypoints(array[None] if array.ndim == 2 else array, "keypoints", joint_set, image_size)
     warn_of_doubts([keypoints], "keypoints")
     return keypoints
-
-
-def weakness(points: np.ndarray, confidence: np.ndarray) -> str | None:
-    """Why one person's points [J, 2], confidence [J] determine no mesh; None when they do."""
-    seen = points[confidence > 0]
-    if len(seen) < FEWEST_JOINTS:
-        return f"{len(seen)} visible joints, at least {FEWEST_JOINTS} are needed,"
-    if np.ptp(seen, axis=0).max() <= 1e-5 * max(1.0, float(np.abs(seen).max())):
-        return "all visible joints lie at one point"
-    return None
 
 
 def is_sequence(path: Path) -> bool:
