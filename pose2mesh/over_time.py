@@ -21,7 +21,7 @@ from pose2mesh.detectors.sources import (
     rate_of,
     sequence_info,
 )
-from pose2mesh.detectors.told import Told
+from pose2mesh.detectors.told import Told, check_batch_size
 from pose2mesh.detectors.video_files import VideoFrame
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.people import Outputs, check_fit, check_outputs
@@ -82,6 +82,7 @@ class OverTime:
         told = Told.checked(joint_set, detector, None, intrinsics, image_size, subject)
         check_outputs(outputs)
         check_fit(fit)
+        check_batch_size(batch_size)
         if not isinstance(tracker, Tracker | None) or isinstance(tracker, type):
             raise InputError(f"tracker is {tracker!r:.60}; it must have update(keypoints, time)")
         if not isinstance(start, Integral):
@@ -127,18 +128,35 @@ class OverTime:
             for found in self._recover_chunk(chunk, 64, fit=stream is None, outputs="parameters" if stream else "mesh"):
                 yield found._replace(people=stream(found.people, time)) if stream else found
 
-    def motion(self, source: str | Path, smooth: str = "auto", **options: Any) -> Motion:
+    def motion(
+        self,
+        source: str | Path,
+        smooth: str = "auto",
+        *,
+        joint_set: str | None = None,
+        detector: str | Detector = "auto",
+        batch_size: int = 64,
+        intrinsics: IntrinsicsLike | None = None,
+        image_size: tuple[int, int] | None = None,
+        tracker: Tracker | None = None,
+        start: int = 0,
+        fps: float | None = None,
+        fit: bool = True,
+        subject: Subject | None = None,
+    ) -> Motion:
         """The people of a video over time: one shape each, smooth, in their places, on the ground.
 
         `smooth`: auto, or off for the angles as the network gave them; other arguments as of `track`. Raises
         NoPersonFoundError when nobody is found in any frame, and InputError for weights that recover no body.
         """
-        builder, fit = self.motion_builder(), options.pop("fit", True)
+        builder = self.motion_builder()
         check_fit(fit)
-        found = self.track(source, **options, **builder.wants(smooth, fit, options.get("subject")))
+        told = {"intrinsics": intrinsics, "image_size": image_size, "tracker": tracker, "start": start, "fps": fps}
+        told |= {"subject": subject, **builder.wants(smooth, fit, subject)}
+        found = self.track(source, joint_set, detector, batch_size, **told)
         rows = [builder.rows([(frame.index, frame.time, frame.people)]) for frame in found]
-        fps, pictures = sequence_info(Path(source), options.get("fps"))[0], Path(source)
-        motion = builder.build(builder.join(rows), fps, smooth, fit, options.get("subject"))
+        pictures = Path(source)
+        motion = builder.build(builder.join(rows), sequence_info(pictures, fps)[0], smooth, fit, subject)
         return replace(motion, source=pictures) if is_sequence(pictures) else motion
 
     def motion_builder(self) -> "MotionBuilder":
@@ -154,10 +172,18 @@ class OverTime:
         yield from self._predict_many(entries, batch_size, outputs, fit)
 
     def _numbered(self, frame: Frame, time: float, told: Told, tracker: Tracker, left_out: LeftOut) -> Frame:
-        """The frame's usable people with their numbers."""
+        """The frame's usable people with their numbers. Raises InputError for a tracker that gives none."""
         keypoints = self._as_told(frame.keypoints, told, left_out.where)
         keypoints = left_out.without(keypoints, self.converted(keypoints), frame.name)
-        return frame._replace(keypoints=replace(keypoints, tracks=tracker.update(keypoints, time)))
+        numbers = tracker.update(keypoints, time)
+        given = list(numbers) if isinstance(numbers, Iterable) else [numbers]
+        are_numbers = all(isinstance(number, Integral) and number >= 0 for number in given)
+        if not are_numbers or not len({*given}) == len(given) == len(keypoints):
+            raise InputError(
+                f"{left_out.where}: the tracker gave {numbers!r:.60} for {len(keypoints)} people; its "
+                "update(keypoints, time) must return a whole number for each, from 0 on and none twice"
+            )
+        return frame._replace(keypoints=replace(keypoints, tracks=tuple(map(int, given))))
 
     def _timed(self, source: Path, told: Told, fps: float) -> Iterator[TimedFrame]:
         if is_sequence(source):

@@ -15,7 +15,7 @@ from pose2mesh.detectors.intrinsics import IntrinsicsLike, exif_focal
 from pose2mesh.detectors.left_out import LeftOut
 from pose2mesh.detectors.readers import Frame, read_keypoints, with_handedness
 from pose2mesh.detectors.sources import FPS, Entry, array_to_keypoints, chunks, expand_inputs, file_of, picture_of
-from pose2mesh.detectors.told import Told
+from pose2mesh.detectors.told import Told, check_batch_size
 from pose2mesh.detectors.video_files import is_video, read_video
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.answering import fitted_answers
@@ -155,9 +155,11 @@ class Pose2Mesh(OverTime):
             )
             self._check(None, keypoints, "keypoints")
             return self.recover([keypoints], batch_size, outputs, fit)[0]
-        frames = list(self._frames(file_of(source), told))
+        if is_video(path := file_of(source)):  # before it is decoded
+            raise InputError(f"{source}: is a video, not one picture; take predict_frames, track or motion")
+        frames = list(self._frames(path, told))
         if len(frames) != 1:
-            raise InputError(f"{source}: holds {len(frames)} frames; predict_frames reads all of them")
+            raise InputError(f"{source}: holds {len(frames)} frames; take predict_frames, track or motion")
         return self._predict_one(frames[0], str(source), batch_size, outputs, fit)
 
     def predict_frames(
@@ -276,8 +278,7 @@ class Pose2Mesh(OverTime):
         self, frames: list[Keypoints2D], batch_size: int, outputs: Outputs, fit: bool = True
     ) -> list[list[Person]]:
         """People of each frame (all usable), sent through the network in batches."""
-        if not isinstance(batch_size, int | np.integer) or batch_size < 1:
-            raise InputError(f"batch size is {batch_size!r:.60}; it must be a whole number, at least 1")
+        check_batch_size(batch_size)
         if not any(map(len, frames)):
             return [[] for _ in frames]
         frames = [self.converted(frame) for frame in frames]

@@ -5,6 +5,7 @@ import pytest
 from fake_network import FlatNetwork
 from test_pipeline import FixedDetector, person
 
+from pose2mesh.errors import InputError
 from pose2mesh.pipeline import Pose2Mesh
 
 
@@ -30,7 +31,7 @@ def test_who_is_left_out_is_told_once(model, tmp_path, caplog):
     np.save(tmp_path / "three.npy", np.stack([person(), weak, person(2)]))
     told = "three.npy: 1 person(s) left out, numbers count those that remain; the first is person 1: 2 visible joints"
     assert len(model.predict(tmp_path / "three.npy")) == 2
-    assert len(list(model.predict_frames(tmp_path / "three.npy"))[0].people) == 2
+    assert len(next(model.predict_frames(tmp_path / "three.npy")).people) == 2
     assert len(caplog.messages) == 2 and all(told in message for message in caplog.messages)
     caplog.clear()
     absent = np.zeros((17, 3))  # fills up the array
@@ -40,3 +41,9 @@ def test_who_is_left_out_is_told_once(model, tmp_path, caplog):
         (message,) = caplog.messages
         assert "3 person(s) left out" in message and "the first is walk_000001, person 1: 2 visible joints" in message
         caplog.clear()
+
+
+def test_a_video_is_refused_before_it_is_read(model, tmp_path):
+    (tmp_path / "walk.mp4").touch()
+    with pytest.raises(InputError, match=r"walk.mp4: is a video, not one picture; take predict_frames, track or mot"):
+        model.predict(tmp_path / "walk.mp4", detector="none")

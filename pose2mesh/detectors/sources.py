@@ -14,6 +14,7 @@ from pose2mesh.detectors.images import SMALLEST_SIDE, from_pillow, is_image, is_
 from pose2mesh.detectors.intrinsics import exif_focal
 from pose2mesh.detectors.readers import Frame, number_array, read_keypoints, to_keypoints, warn_of_doubts
 from pose2mesh.detectors.readers.frame_names import FEWEST_FRAMES, even_step, numbers_in
+from pose2mesh.detectors.told import check_batch_size
 from pose2mesh.detectors.video_files import VideoFrame, is_video, read_video, video_info
 from pose2mesh.errors import FormatError, InputError, warn
 from pose2mesh.paths import shown
@@ -73,6 +74,7 @@ def chunks(frames: Iterable[Entry], batch_size: int) -> Iterator[list[Entry]]:
     """Lists of frames with about `batch_size` people each, an empty frame counted as one, and no more than
     `_CHUNK_BYTES` of pictures.
     """
+    check_batch_size(batch_size)
     chunk, count, taken = [], 0, 0
     for entry in frames:
         chunk.append(entry)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,6 +74,11 @@ class Told(NamedTuple):
         if self.image_size and tuple(size) != self.image_size:
             found, given = ("x".join(map(str, sides)) for sides in (size, self.image_size))
             raise InputError(f"{where}: the picture has {found} pixels, not {given}; leave the size out")
+
+
+def check_batch_size(batch_size: Any) -> None:
+    if not isinstance(batch_size, Integral) or batch_size < 1:
+        raise InputError(f"batch size is {batch_size!r:.60}; it must be a whole number, at least 1")
 
 
 def check_focal(focal: float, longest: float, where: str) -> None:

@@ -108,8 +108,9 @@ class MotionBuilder:
     def wants(self, smooth: str, fit: bool, subject: Subject | None = None) -> dict[str, Any]:
         """Options of `track` for the people of rows: fitted one by one, unless `build` fits what it has smoothed.
 
-        What is known of a `subject` comes in by the fit of single frames.
+        What is known of a `subject` comes in by the fit of single frames. Raises InputError for another smoother.
         """
+        _check_smooth(smooth)
         if self.temporal is None or smooth == "off" or subject is not None:
             return {"fit": fit}
         return {"fit": False, "outputs": "parameters"}
@@ -118,8 +119,7 @@ class MotionBuilder:
         self, rows: Rows, fps: float, smooth: str = "auto", fit: bool = True, subject: Subject | None = None
     ) -> Motion:
         """The motion of all rows. Raises NoPersonFoundError without any, InputError for another smoother."""
-        if smooth not in SMOOTHERS:
-            raise InputError(f"smooth {smooth!r:.60} is none of {', '.join(SMOOTHERS)}")
+        _check_smooth(smooth)
         shown = (self._targets(rows.keypoints, self.decoder.joint_set.joints)[..., 2] > 0).any(1)
         rows = Rows(*(column[np.isin(rows.track, rows.track[shown])] for column in rows))
         if not len(rows.frame):
@@ -199,6 +199,11 @@ class MotionBuilder:
         output = JointSet("output", joints, ())
         points, seen = convert(keypoints[..., :2], keypoints[..., 2], self.joint_set, output)
         return np.concatenate([points, seen[..., None]], -1).astype(np.float64)
+
+
+def _check_smooth(smooth: str) -> None:
+    if smooth not in SMOOTHERS:
+        raise InputError(f"smooth {smooth!r:.60} is none of {', '.join(SMOOTHERS)}")
 
 
 def _camera_row(camera: Camera | None) -> tuple[float, ...]:
