@@ -1,5 +1,7 @@
 """Videos to motions, by the library and by the command, with a detector whose finds are a known walk."""
 
+import os
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +14,7 @@ from pose2mesh.detectors import Chosen, sources
 from pose2mesh.detectors.sources import is_sequence, numbered_frames
 from pose2mesh.errors import FormatError
 from pose2mesh.exporters import load_motion_file
+from pose2mesh.paths import asset
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.rendering.video import video_writer
 from pose2mesh.skeletons import COCO17
@@ -184,6 +187,24 @@ def test_other_settings_begin_again(detector, video, tmp_path, monkeypatch):
     detector.fails_at = None
     detector.seen.clear()
     assert predict(video, tmp_path, "--save", "npz", "--focal", "500") == 0
+    assert detector.seen == list(range(FRAMES))
+
+
+@pytest.mark.parametrize("changed", ["weights", "program"])
+def test_other_weights_under_the_same_name_begin_again(detector, video, tmp_path, monkeypatch, changed):
+    monkeypatch.setattr("pose2mesh.cli.predict_video._PART", 4)
+    weights = tmp_path / "own.safetensors"
+    shutil.copy(asset("weights/anny-key2mesh.safetensors"), weights)
+    command = ["predict", f"{video}", "-o", f"{tmp_path}", "--weights", f"{weights}", "--save", "npz"]
+    detector.fails_at = 11
+    assert main([*command, "--batch-size", "2"]) == 130
+    detector.fails_at = None
+    detector.seen.clear()
+    if changed == "weights":
+        os.utime(weights, (1, 1))
+    else:
+        monkeypatch.setattr("pose2mesh.cli.predict_video.__version__", "99")
+    assert main(command) == 0
     assert detector.seen == list(range(FRAMES))
 
 

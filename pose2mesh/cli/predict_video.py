@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from pose2mesh import __version__
 from pose2mesh.errors import InputError
 from pose2mesh.npz import read_arrays, write_arrays
 from pose2mesh.paths import check_writable, held, write_json
@@ -96,12 +97,18 @@ def _expect(bar: Any, more: int) -> None:
 
 
 def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
-    """Keep the parts of an earlier run of the same file with the same settings; others go."""
-    changed = [f.stat() for f in (sorted(source.iterdir()) if source.is_dir() else [source])]
+    """Keep the parts of an earlier run of the same file with the same settings, weights and program; others go."""
+    files = sorted(source.iterdir()) if source.is_dir() else [source]
+    files += [path for path in [Path(options.weights or "")] if path.is_file()]
+    changed = [file.stat() for file in files]
     who = ("kind", "weights", "detector", "max_people", "min_score", "refine", "fit", "subject", "smooth")
     seen = ("joint_set", "intrinsics", "image_size", "fps")
     settings = {name: str(getattr(options, name)) for name in (*who, *seen)}
-    settings |= {"source": str(source.absolute()), "state": [[s.st_size, s.st_mtime_ns] for s in changed]}
+    settings |= {
+        "version": __version__,
+        "source": str(source.absolute()),
+        "state": [[s.st_size, s.st_mtime_ns] for s in changed],
+    }
     note = parts / "settings.json"
     try:
         kept = json.loads(note.read_text()) == settings
