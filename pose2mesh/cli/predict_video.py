@@ -40,6 +40,8 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
             f"{source}: a video is one motion, saved as {', '.join(MOTION_FORMATS)}; "
             f"for {', '.join(wrong)} of every frame add --no-track"
         )
+    if source.resolve() == folder.resolve():
+        raise InputError(f"{source}: its results would lie among its own files; give another -o")
     fps, count = sequence_info(source, options.fps)
     known = 1 if source.is_dir() else count or 1  # to the bar
     _expect(bar, (count or 1) * (1 + ("mp4" in formats)) - known)

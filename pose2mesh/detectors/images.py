@@ -1,6 +1,8 @@
 """Read pictures, and list folders of them."""
 
+import mimetypes
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pose2mesh.detectors.own_results import belongs, results_among
 from pose2mesh.detectors.readers import KEYPOINT_SUFFIXES
 from pose2mesh.errors import FormatError, InputError, MissingDependencyError, warn
 
@@ -185,12 +188,42 @@ def list_folder(folder: Path) -> list[Path]:
     """Pictures of a folder by name; videos if it holds none; keypoint files if it holds neither.
 
     One kind only, because detectors write their keypoint files beside the pictures; pictures that move are among the
-    pictures. Raises InputError when empty.
+    pictures. Warnings tell of those of other kinds, and of overlays and side views of files here, which are no inputs.
+    Raises InputError when empty.
     """
     files = sorted(path for path in folder.iterdir() if not path.is_dir() and not path.name.startswith("."))
+    if results := results_among(files):
+        warn(
+            f"{folder}: {len(results)} picture(s) of results left out ({results[0].name}, ...); name them to take them"
+        )
+    files = [path for path in files if path not in results]
     sure = tuple(suffix for suffix in KEYPOINT_SUFFIXES if suffix != ".txt")  # which may be labels or anything
     for suffixes in (IMAGE_SUFFIXES, VIDEO_SUFFIXES, sure, KEYPOINT_SUFFIXES):
         found = [path for path in files if has_suffix(path, suffixes)]
         if found:
+            _tell_of_others(folder, files, found)
             return found
     raise InputError(f"{folder}: no picture, video or keypoint file in this folder")
+
+
+def _tell_of_others(folder: Path, files: list[Path], taken: list[Path]) -> None:
+    """A warning of the pictures, videos and keypoint files of other kinds; not of keypoints of what was taken."""
+    stems = {path.stem for path in taken}
+    others = Counter(
+        path.suffix.lower()
+        for path in files
+        if path not in taken
+        and (
+            _is_shown(path)
+            or (is_keypoint_file(path) and path.suffix.lower() != ".txt" and not belongs(path.stem, stems))
+        )
+    )
+    if others:
+        told = ", ".join(f"{count} {suffix}" for suffix, count in others.items())
+        warn(f"{folder}: of a folder one kind is taken, {taken[0].suffix} here; left out {told}: give them by name")
+
+
+def _is_shown(path: Path) -> bool:
+    """Whether a file is a picture or a video by its suffix, also one of those that cannot be read."""
+    kind = (mimetypes.guess_type(path.name)[0] or "").partition("/")[0]
+    return kind in ("image", "video") or has_suffix(path, (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES))

@@ -12,6 +12,7 @@ import numpy as np
 
 from pose2mesh.detectors.images import SMALLEST_SIDE, from_pillow, is_image, is_keypoint_file, list_folder, read_image
 from pose2mesh.detectors.intrinsics import exif_focal
+from pose2mesh.detectors.own_results import results_among
 from pose2mesh.detectors.readers import Frame, number_array, read_keypoints, to_keypoints, warn_of_doubts
 from pose2mesh.detectors.readers.frame_names import FEWEST_FRAMES, even_step, numbers_in
 from pose2mesh.detectors.told import check_batch_size
@@ -138,7 +139,9 @@ def is_sequence(path: Path) -> bool:
 
 def numbered_frames(folder: Path) -> list[Path]:
     """Pictures of a folder whose names differ in a number that rises evenly, in that order; none for other folders."""
-    pictures = [path for path in folder.iterdir() if is_image(path) and not path.name.startswith(".")]
+    files = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    results = {*results_among(files)}
+    pictures = [path for path in files if path not in results and is_image(path)]
     numbers = numbers_in([path.stem for path in pictures])
     return [pictures[i] for i in np.argsort(numbers)] if even_step(numbers) else []
 
