@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pose2mesh.cli.arguments import Parser, add_camera_options, camera_of, positive, shard_of_text
 from pose2mesh.cli.console import say
 from pose2mesh.cli.predict_video import MOTION_FORMATS
+from pose2mesh.cli.progress import progress
 from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
 from pose2mesh.detectors import get_detector
 from pose2mesh.errors import InputError, NoPersonFoundError
@@ -48,7 +49,7 @@ def run(arguments: list[str]) -> int:
         weights = options.weights or (REFINED_WEIGHTS if options.refine else None)
         model = load_model(options.kind, weights, options.hand_weights, options.device)
         model = model.refined() if options.refine else model
-        with _progress(work) as bar:
+        with progress([file for file, _ in work]) as bar:
             for file, stem in work:
                 try:
                     if _is_motion(file, options):
@@ -58,24 +59,6 @@ def run(arguments: list[str]) -> int:
                 except InputError as error:
                     failures += _report(error, options.min_score)
     return InputError.exit_code if failures else 0
-
-
-def _progress(work: list[tuple[Path, str]]):
-    """A bar of the frames to do on a terminal, after the first second; nothing elsewhere."""
-    from tqdm import tqdm
-
-    total = sum(_num_frames(file) for file, _ in work) if sys.stderr.isatty() else None
-    return tqdm(total=total, unit="picture", file=sys.stderr, disable=None, delay=1, leave=False)
-
-
-def _num_frames(file: Path) -> int:
-    """Frames of a file as far as its header tells; one of a file whose fault is told when its turn comes."""
-    from pose2mesh.detectors.video_files import is_video, video_info
-
-    try:
-        return (is_video(file) and video_info(file).num_frames) or 1
-    except InputError:
-        return 1
 
 
 @contextmanager
@@ -113,8 +96,9 @@ def _predict_frames(model, file: Path, stem: str, names: FreeNames, options: arg
     """Write the results of every picture of a file."""
     if not options.side_view and not set(options.save) & set(FORMATS):
         raise InputError(f"{file}: {', '.join(options.save)} belong to motions; {_remedy(file, options)}")
-    if options.track or options.fps is not None:
-        raise InputError(f"{file}: --track and --fps are of bodies in videos, numbered pictures, tracked keypoints")
+    if options.track or options.smooth or options.fps is not None:
+        given = "--smooth is" if options.smooth else "--track and --fps are"
+        raise InputError(f"{file}: {given} of bodies in videos, numbered pictures, tracked keypoints")
     of_motions = [name for name in options.save if name not in FORMATS]
     what = "hand" if options.kind == "hand" else "person"
     told = {name: getattr(options, name) for name in ("intrinsics", "image_size", "fit", "subject")}
@@ -215,6 +199,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         options.finder = get_detector(options.detector, options.kind, options.max_people, options.min_score)
     if options.refine and options.kind != "body":
         raise InputError(f"--refine fits bodies; --kind {options.kind} cannot be refined")
+    if options.refine and not options.fit:
+        raise InputError("--refine fits bodies by itself; leave --no-fit out")
     if options.save_mesh:
         options.save = (*options.save, "obj")
     return options
@@ -261,7 +247,7 @@ def _parser() -> Parser:
         help="one motion of a keypoint file or a folder of them, as of videos; --no-track: of no video either",
     )
     add("--fps", type=float, metavar="RATE", help="frames a second of keypoints and numbered pictures (default: 30)")
-    add("--smooth", choices=("auto", "off"), default="auto", help="smooth the joint angles of motions (default: auto)")
+    add("--smooth", choices=("auto", "off"), help="smooth the joint angles of motions (default: auto)")
     add(
         "--refine",
         action="store_true",

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from pose2mesh import __version__
+from pose2mesh.cli.progress import expect
 from pose2mesh.errors import InputError
 from pose2mesh.npz import read_arrays, write_arrays
 from pose2mesh.paths import check_writable, held, write_json
@@ -40,11 +41,19 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
             f"{source}: a video is one motion, saved as {', '.join(MOTION_FORMATS)}; "
             f"for {', '.join(wrong)} of every frame add --no-track"
         )
+    if options.side_view or options.handedness:
+        given = (
+            "--side_view is of pictures (or of frames, with --no-track)"
+            if options.side_view
+            else "--handedness is of hands"
+        )
+        raise InputError(f"{source}: {given}, and this is a motion of bodies; leave it out")
     if source.resolve() == folder.resolve():
         raise InputError(f"{source}: its results would lie among its own files; give another -o")
+    options = argparse.Namespace(**{**vars(options), "smooth": options.smooth or "auto"})
     fps, count = sequence_info(source, options.fps)
     known = 1 if source.is_dir() else count or 1  # to the bar
-    _expect(bar, (count or 1) * (1 + ("mp4" in formats)) - known)
+    expect(bar, (count or 1) * (1 + ("mp4" in formats)) - known)
     builder, parts = model.motion_builder(), folder / ".parts"
     lock = folder.with_name(f".{folder.name}.lock")
     check_writable(lock)
@@ -89,13 +98,6 @@ def _all_rows(
         more = {"end": np.array(start), "joint_set": np.array(tracker.joint_set)}
         write_arrays(parts / f"{start:09d}.npz", rows._asdict() | more)
         yield rows
-
-
-def _expect(bar: Any, more: int) -> None:
-    """Frames that the bar did not know of."""
-    if bar.total is not None:
-        bar.total += more
-        bar.refresh()
 
 
 def _begin(parts: Path, source: Path, options: argparse.Namespace) -> None:
