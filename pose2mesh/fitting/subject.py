@@ -36,14 +36,19 @@ class KnownShape(NamedTuple):
 
 def known_shapes(frames: list[Keypoints2D], fitter: Any) -> list[KnownShape | None] | None:
     """What is known of the people of all frames; None if nothing. Raises InputError where there is no fit to use it."""
-    if not any(frame.subject and len(frame) for frame in frames):
+    known = [None if frame.subject == Subject() else frame.subject for frame in frames]
+    if not any(subject and len(frame) for subject, frame in zip(known, frames, strict=True)):
         return None
     if fitter is None:
         raise InputError(
             "a subject needs the fit of a body to its keypoints: take weights with Anny's parameters, such as "
             "anny-body or anny-key2mesh, and leave --refine and --no-fit (fit=False) out"
         )
-    return [known_shape(f.subject) if f.subject else None for f in frames for _ in range(len(f))]
+    return [
+        known_shape(subject) if subject else None
+        for subject, frame in zip(known, frames, strict=True)
+        for _ in range(len(frame))
+    ]
 
 
 def parse_subject(text: str) -> Subject:

@@ -15,7 +15,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.cli.main import main
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.subject import known_shape, parse_subject
+from pose2mesh.fitting.subject import known_shape, known_shapes, parse_subject
 from pose2mesh.geometry.procrustes import similarity_align
 from pose2mesh.synthesis.bodies import shape_table
 from pose2mesh.types import Intrinsics, Keypoints2D
@@ -150,6 +150,14 @@ def test_values_that_nobody_has(facts, message):
 def test_contradictions(facts, message):
     with pytest.raises(InputError, match=message):
         known_shape(Subject(**facts))
+
+
+def test_a_subject_of_whom_nothing_is_known_is_none():
+    frames = [Keypoints2D(np.ones((1, 17, 2)), np.ones((1, 17)), "coco17", subject=s) for s in (Subject(), None)]
+    assert known_shapes(frames, None) is None
+    told = Keypoints2D(**{**vars(frames[0]), "subject": Subject(age=8)})
+    known = known_shapes([frames[0], told], object())
+    assert known is not None and known[0] is None and known[1] is not None
 
 
 def test_text_of_the_command():
