@@ -28,23 +28,30 @@ _DAMAGE = (
     *(ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError, OverflowError, MemoryError),
 )
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that numpy writes
-_KINDS = "biufU"  # truth values, integers, floating-point numbers, text
+_KINDS = "biufUS"  # truth values, integers, floating-point numbers, text, and text as bytes (h5py, pandas)
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def read_arrays(
-    source: Path | bytes, required: Sequence[str] = (), *, remedy: str = "", limit: int | None = None
+    source: Path | bytes,
+    required: Sequence[str] = (),
+    *,
+    wanted: Sequence[str] = (),
+    remedy: str = "",
+    limit: int | None = None,
 ) -> dict[str, np.ndarray]:
     """All arrays of numbers or text in an NPZ file, or in its content, by name.
 
-    Other values (Python objects) are refused under a name in `required` and left out elsewhere. `remedy` ends each
-    message. Raises MissingFileError without the file, FormatError when it is truncated, damaged, no NPZ file, larger
-    than `limit` (`MAX_BYTES`), inflates like no real data, or lacks a required array.
+    Bytes come as text. Other values (Python objects) are refused under a name in `required`, or in `wanted`, which may
+    be missing, and left out elsewhere. `remedy` ends each message. Raises MissingFileError without the file,
+    FormatError when it is truncated, damaged, no NPZ file, larger than `limit` (`MAX_BYTES`), inflates like no real
+    data, or lacks a required array.
     """
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     with _explained(source, "NPZ", remedy), zipfile.ZipFile(stream) as archive:
         size = len(source) if isinstance(source, bytes) else source.stat().st_size
-        return _read_members(archive, required, min(limit or MAX_BYTES, max(SMALL_BYTES, MOST_INFLATED * size)))
+        limit = min(limit or MAX_BYTES, max(SMALL_BYTES, MOST_INFLATED * size))
+        return _read_members(archive, required, wanted, limit)
 
 
 def read_array(path: Path, *, remedy: str = "") -> np.ndarray:
@@ -93,7 +100,9 @@ def _explained(source: Path | bytes, kind: str, remedy: str) -> Iterator[None]:
         raise FormatError(f"{where} is damaged or no {kind} file: {reason}{end}") from error
 
 
-def _read_members(archive: zipfile.ZipFile, required: Sequence[str], limit: int) -> dict[str, np.ndarray]:
+def _read_members(
+    archive: zipfile.ZipFile, required: Sequence[str], wanted: Sequence[str], limit: int
+) -> dict[str, np.ndarray]:
     members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
     if missing := [name for name in required if name not in members]:
         raise FormatError(f"lacks {', '.join(missing)}; it holds {', '.join(list(members)[:8]) or 'nothing'}")
@@ -107,7 +116,7 @@ def _read_members(archive: zipfile.ZipFile, required: Sequence[str], limit: int)
         try:
             arrays[name] = _read_values(partial(archive.open, member), member.file_size, name)
         except _NotPlainError:
-            if name in required:
+            if name in required or name in wanted:
                 raise
     return arrays
 
@@ -124,7 +133,10 @@ def _read_values(start: Callable[[], IO[bytes]], size: int, name: str) -> np.nda
         array = np.lib.format.read_array(stream, allow_pickle=False)
         if stream.read(1):
             raise FormatError(f"{name} holds more bytes than its header says")
-    return array
+    try:
+        return array.astype(str) if array.dtype.kind == "S" else array
+    except UnicodeDecodeError as error:
+        raise _NotPlainError(f"{name} holds bytes beyond ASCII; write it as text") from error
 
 
 def _check_header(stream: IO[bytes], size: int, name: str) -> None:
@@ -135,5 +147,5 @@ def _check_header(stream: IO[bytes], size: int, name: str) -> None:
     shape, _, dtype = _HEADERS[version](stream)
     if dtype.kind not in _KINDS:
         raise _NotPlainError(f"{name} holds {dtype} values; only numbers and text are read")
-    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize > size:
+    if min(shape, default=0) < 0 or math.prod(shape) * max(1, dtype.itemsize) > size:
         raise FormatError(f"{name} announces shape {list(shape)} but has only {size} bytes")

@@ -86,10 +86,26 @@ def test_pickled_objects_are_never_loaded(tmp_path):
     path = _archive(tmp_path, "vertices.npy", stream.getvalue())
     with pytest.raises(FormatError, match="object"):
         read_arrays(path, ["vertices"])
+    with pytest.raises(FormatError, match="vertices holds object values"):
+        read_arrays(path, wanted=["vertices", "others"])
     assert read_arrays(path) == {}
     (tmp_path / "one.npy").write_bytes(stream.getvalue())
     with pytest.raises(FormatError, match=r"one\.npy: the array holds object"):
         read_array(tmp_path / "one.npy")
+
+
+def test_text_as_bytes_is_text(tmp_path):
+    np.savez(tmp_path / "a.npz", names=np.array(["nose", "neck"]).astype("S"), other=np.array(["\xe9".encode()]))
+    found = read_arrays(tmp_path / "a.npz")
+    assert {name: array.tolist() for name, array in found.items()} == {"names": ["nose", "neck"]}
+    with pytest.raises(FormatError, match="other holds bytes beyond ASCII"):
+        read_arrays(tmp_path / "a.npz", wanted=["other"])
+
+
+def test_values_without_a_size_announce_nothing(tmp_path):
+    header = _header("(1000000000,)").replace(b"'<f8'", b"'|S0'")
+    with pytest.raises(FormatError, match="announces shape"):
+        read_arrays(_archive(tmp_path, "names.npy", header))
 
 
 def test_the_file_of_one_array(tmp_path):

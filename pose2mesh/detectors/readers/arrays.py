@@ -11,6 +11,9 @@ from pose2mesh.errors import FormatError
 from pose2mesh.types import Intrinsics
 
 _KEY, _SIDES, _NAMES = "keypoints", "handedness", "keypoint_names"
+_SCORES = ("keypoint_scores", "confidence")
+_CAMERA = {"camera_image_size": 2, "camera_focal": 1, "camera_center": 2}  # numbers of each
+_WANTED = (_SIDES, _NAMES, *_SCORES, *_CAMERA)
 _EASY = 8_000_000  # numbers that any machine holds; larger arrays must be as large on disk, within a factor
 _MOST_PACKED = 20  # bytes of an array for each byte of its file; real keypoints pack to a third
 
@@ -19,12 +22,13 @@ def read_arrays(path: Path) -> list[Picture]:
     """Pictures of [J, 2|3], [P, J, 2|3] (one picture) or [T, P, J, 3] (named `{stem}_{t}`).
 
     An NPZ file may tell the sides of hands beside them, `handedness` [P], text, left or right,
-    the names of the joints, `keypoint_names` [J], and the picture's size and camera, `camera_image_size` [P, 2],
-    `camera_focal` [P] and `camera_center` [P, 2], as results do.
+    the names of the joints, `keypoint_names` [J], their confidences, `keypoint_scores` or `confidence` [P, J], and the
+    picture's size and camera, `camera_image_size` [P, 2], `camera_focal` [P] and `camera_center` [P, 2], as results do,
+    or [2], [] and [2], as motions do.
     """
     limit = max(8 * _EASY, _MOST_PACKED * path.stat().st_size)  # bytes
     is_npz = path.suffix.lower() == ".npz"
-    arrays = npz.read_arrays(path, (_KEY,), limit=limit) if is_npz else {_KEY: npz.read_array(path)}
+    arrays = npz.read_arrays(path, (_KEY,), wanted=_WANTED, limit=limit) if is_npz else {_KEY: npz.read_array(path)}
     array = arrays[_KEY]
     if array.size * 8 > limit:  # as float64
         raise FormatError(
@@ -33,32 +37,55 @@ def read_arrays(path: Path) -> list[Picture]:
     array = number_array(array, str(path))
     if array.ndim not in (2, 3, 4) or array.shape[-1] not in (2, 3):
         raise FormatError(f"{path}: keypoints have shape {list(array.shape)}, expected [joints, 2 or 3] per person")
+    array, scored = _with_scores(array, arrays, str(path))
     frames = array.reshape(-1, *array.shape[-3:]) if array.ndim > 2 else array[None, None]  # [T, P, J, 2 or 3]
-    sides = (
-        check_sides(tuple(map(str, arrays[_SIDES].ravel())), frames.shape[1], str(path)) if _SIDES in arrays else None
-    )
-    names = tuple(map(str, arrays[_NAMES].ravel())) if _NAMES in arrays else None
-    size, focal, center = (_shared(arrays, f"camera_{name}") for name in ("image_size", "focal", "center"))
-    is_known = len(focal) == 1 and focal[0] > 0 and len(center) == 2
+    sides, names = (tuple(map(str, arrays[name].ravel())) if name in arrays else None for name in (_SIDES, _NAMES))
+    sides = sides and check_sides(sides, frames.shape[1], str(path))
+    size, focal, center = (_shared(arrays, name, length, str(path)) for name, length in _CAMERA.items())
+    camera = Intrinsics(focal[0], (center[0], center[1]) if center else None) if max(focal, default=0) > 0 else None
     many = array.ndim == 4
     return [
         Picture(
             name=f"{path.stem}_{t:06d}" if many else path.stem,
             people=[FoundPerson(person) for person in people],
             where=f"{path}: frame {t}" if many else str(path),
-            size=(int(size[0]), int(size[1])) if len(size) == 2 and min(size) > 0 else None,
+            size=(int(size[0]), int(size[1])) if min(size, default=0) > 0 else None,
             names=names,
-            scored=False,
+            scored=scored,
             sides=sides,
-            camera=Intrinsics(focal[0], (center[0], center[1])) if is_known else None,
+            camera=camera,
         )
         for t, people in enumerate(frames)
     ]
 
 
-def _shared(arrays: dict[str, np.ndarray], name: str) -> list[float]:
-    """What an array [P] or [P, C] says of everybody alike; nothing where people differ, or it is not there."""
-    rows = arrays.get(name, np.zeros(0))
-    is_told = rows.ndim in (1, 2) and rows.size and rows.dtype.kind in "iuf" and np.isfinite(rows).all()
-    is_told = is_told and (rows == rows[0]).all()
-    return np.atleast_1d(rows[0]).astype(float).tolist() if is_told else []
+def _with_scores(points: np.ndarray, arrays: dict[str, np.ndarray], where: str) -> tuple[np.ndarray, bool]:
+    """Keypoints [..., J, 2 or 3] with the confidences that stand beside them, and whether any do."""
+    name = next((name for name in _SCORES if name in arrays), None)
+    if name is None:
+        return points, False
+    scores, joints = number_array(arrays[name], f"{where}: {name}"), points.shape[:-1]
+    if [n for n in scores.shape if n > 1] != [n for n in joints if n > 1]:
+        raise FormatError(
+            f"{where}: {name} has shape {list(scores.shape)}, expected {list(joints)}, one for each joint; call it "
+            "otherwise if it is something else"
+        )
+    scores = scores.reshape(*joints, 1)
+    if points.shape[-1] == 3 and not np.allclose(points[..., 2:], scores, equal_nan=True):
+        raise FormatError(f"{where}: three coordinates beside {name} are joints in 3D; give 2D ones, in pixels")
+    return np.concatenate([points[..., :2], scores], axis=-1), True
+
+
+def _shared(arrays: dict[str, np.ndarray], name: str, length: int, where: str) -> list[float]:
+    """What an array [P, `length`], or of one for all, says of everybody alike; nothing where people differ, or it is
+    not there. Raises FormatError for other shapes.
+    """
+    if name not in arrays:
+        return []
+    values, row = arrays[name], () if length == 1 else (length,)
+    if values.dtype.kind not in "iuf" or values.shape not in (row, (len(np.atleast_1d(values)), *row)):
+        shapes = f"[people, {length}] or [{length}]" if row else "[people] or []"
+        raise FormatError(f"{where}: {name} is {values.dtype} {list(values.shape)}; expected numbers {shapes}")
+    rows = values.reshape(-1, length).astype(float)  # [P or 1, length]
+    is_told = len(rows) > 0 and np.isfinite(rows).all() and (rows == rows[0]).all()
+    return rows[0].tolist() if is_told else []
