@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pose2mesh.detectors.readers import read_keypoints
+from pose2mesh.detectors.readers.json_values import size_of
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons import convert, joint_set
 
@@ -144,6 +145,27 @@ def test_coco_annotations_follow_the_names_of_their_category(tmp_path):
     category["keypoints"][4] = "tail"
     with pytest.raises(InputError, match="'tail' names no joint of a person"):
         read_keypoints(write(tmp_path, content))
+
+
+@pytest.mark.parametrize("write_as", [float, str])
+def test_sizes_count_however_they_are_written(tmp_path, write_as):
+    width, height = map(write_as, SIZE)
+    people_ = [{"pose_keypoints_2d": flat(p)} for p in FRACTIONS]
+    canvas = {"people": people_, "canvas_width": width, "canvas_height": height}
+    entries = [{"image_id": 5, "category_id": 1, "keypoints": flat(p)} for p in FRACTIONS]
+    annotated = {"images": [{"id": 5, "width": width, "height": height}], "annotations": entries}
+    for content in (canvas, annotated):
+        assert_same(read_keypoints(write(tmp_path, content))[0].keypoints, COCO)
+    for wrong in (640.5, "wide", "-640", True, 1e400, [640]):
+        assert size_of({"width": wrong, "height": 480}) is None
+
+
+def test_pictures_that_coco_does_not_list_are_told(tmp_path, caplog):
+    entries = [{"image_id": i, "category_id": 1, "keypoints": flat(p)} for i, p in zip((5, "5"), COCO, strict=True)]
+    for images, warned in (([], False), ([{"id": 5, "width": SIZE[0], "height": SIZE[1]}], True)):
+        found = read_keypoints(write(tmp_path, {"images": images, "annotations": entries}))
+        assert [frame.keypoints.image_size for frame in found] == ([SIZE, None] if warned else [None, None])
+        assert ("1 of 2 pictures, such as '5', are not among its 'images'" in caplog.text) is warned
 
 
 def test_coco_wholebody_annotations_bring_feet_and_hands(tmp_path):

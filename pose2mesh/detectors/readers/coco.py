@@ -12,7 +12,7 @@ import numpy as np
 from pose2mesh.detectors.readers.frame import FoundPerson, Picture
 from pose2mesh.detectors.readers.frame_names import even_step, numbers_in
 from pose2mesh.detectors.readers.json_values import all_have, flat_joints, objects, size_of, stem_of
-from pose2mesh.errors import FormatError
+from pose2mesh.errors import FormatError, warn
 from pose2mesh.skeletons import COCO23
 
 _FEET = COCO23.joints[17:]
@@ -91,6 +91,11 @@ def _pictures(entries: list[dict], path: Path, images: dict, names: dict) -> lis
         tracks.append(track if isinstance(track, int) and 0 <= track < 2**63 else None)
     if not groups:
         return [Picture(path.stem, [], str(path))]
+    if unlisted := [image_id for image_id, _ in groups if images and image_id not in images]:
+        warn(
+            f"{path}: {len(unlisted)} of {len(groups)} pictures, such as {unlisted[0]!r:.40}, are not among its "
+            "'images', so their size is not known"
+        )
     return [
         Picture(
             name=stem_of(images.get(image_id, {}).get("file_name", image_id)),

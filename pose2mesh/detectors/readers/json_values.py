@@ -54,11 +54,16 @@ def part_of(
 
 
 def size_of(values: dict, width: str = "width", height: str = "height") -> tuple[int, int] | None:
-    """(width, height) of a picture where both are given and sound."""
-    w, h = values.get(width), values.get(height)
-    if isinstance(w, int) and isinstance(h, int) and 0 < min(w, h) <= max(w, h) < 1e6:
-        return w, h
-    return None
+    """(width, height) of a picture where both are given and sound: whole numbers, also as 640.0 or "640"."""
+    w, h = (_whole(values.get(side)) for side in (width, height))
+    return (w, h) if 0 < min(w, h) <= max(w, h) < 1e6 else None
+
+
+def _whole(value: Any) -> int:
+    """A whole number however it was written; 0 for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        return int(value)
+    return int(value) if isinstance(value, int | float) and value is not True and value == value // 1 else 0
 
 
 def stem_of(name: int | str) -> str:
