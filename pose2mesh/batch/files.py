@@ -47,8 +47,9 @@ def recover_files(
 
 
 def _people(identity: Any, path: Any, model: Pose2Mesh, batch_size: int) -> Iterator[dict[str, Any]]:
-    if identity is None or not isinstance(path, str):
-        raise InputError("id is null" if identity is None else f"path is {path!r:.60}; give text")
+    is_null = identity is None or identity != identity  # NaN is what pandas writes
+    if is_null or not isinstance(path, str):
+        raise InputError("id is null" if is_null else f"path is {path!r:.60}; give text")
     if is_sequence(Path(path)):
         motion = model.motion(path, batch_size=batch_size)
         motion = replace(motion, joints=_joints(motion, model))

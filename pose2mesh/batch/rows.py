@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from pose2mesh.detectors.intrinsics import as_intrinsics
-from pose2mesh.detectors.readers.frame import to_keypoints
+from pose2mesh.detectors.readers.frame import LOW_CONFIDENCE, MOSTLY, to_keypoints
 from pose2mesh.detectors.readers.meaning import FRACTIONS_END, LARGEST_COORDINATE
-from pose2mesh.detectors.sources import array_to_keypoints
 from pose2mesh.detectors.told import check_focal
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, warn
 from pose2mesh.types import Intrinsics, Keypoints2D
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class Rows(NamedTuple):
 
 
 def read_rows(table: "pyarrow.Table") -> Rows:
-    """Keypoints in pixels of all rows; each is read as `Pose2Mesh.predict` reads it alone."""
+    """Keypoints in pixels of all rows; each is read as `Pose2Mesh.predict` reads it alone, with warnings for all."""
     names = table.column("joint_set").to_pylist()
     sides = zip(table.column("width").to_pylist(), table.column("height").to_pylist(), strict=True)
     sizes, reasons = [], []
@@ -41,7 +40,7 @@ def read_rows(table: "pyarrow.Table") -> Rows:
             reason = f"joint_set is {name!r:.60}; name one, such as coco17"
         sizes.append(size)
         reasons.append(reason)
-    for row, identity in enumerate(table.column("id").is_null().to_pylist()):
+    for row, identity in enumerate(table.column("id").is_null(nan_is_null=True).to_pylist()):
         reasons[row] = "id is null" if identity else reasons[row]
     plain: dict[tuple[str, int], list[int]] = defaultdict(list)
     found: dict[str, list[tuple[list[int], Keypoints2D]]] = defaultdict(list)
@@ -53,11 +52,35 @@ def read_rows(table: "pyarrow.Table") -> Rows:
         elif reasons[row] is None and is_plain[row]:
             plain[names[row], len(person)].append(row)
         elif reasons[row] is None:
-            _read([row], lambda r=row: array_to_keypoints(values[r], names[r], sizes[r]), found, reasons)
+            _read([row], lambda r=row: to_keypoints(values[r][None], "keypoints", names[r], sizes[r]), found, reasons)
     for (name, _), rows in plain.items():
         people = np.stack([values[row] for row in rows])  # [P, J, 3]
         _read(rows, lambda p=people, n=name: to_keypoints(p, "keypoints", n), found, reasons)
-    return Rows([_merged(parts) for parts in found.values()], sizes, told, reasons)
+    groups = [_merged(parts) for parts in found.values()]
+    _warn_of_doubts(groups, sizes)
+    return Rows(groups, sizes, told, reasons)
+
+
+def _warn_of_doubts(groups: list[tuple[np.ndarray, Keypoints2D]], sizes: list[Size | None]) -> None:
+    """As `readers.warn_of_doubts`, once for all rows."""
+    total, outside, doubtful = 0, 0, 0
+    for rows, people in groups:
+        largest = np.array([sizes[row] or (np.inf, np.inf) for row in rows])[:, None]  # [P, 1, 2]
+        seen = people.confidence > 0  # [P, J]
+        beyond = np.any(people.points > largest, axis=-1) & seen
+        total += len(rows)
+        outside += int((beyond.sum(1) > MOSTLY * seen.sum(1)).sum())
+        doubtful += int((seen.any(1) & (people.confidence.max(1) < LOW_CONFIDENCE)).sum())
+    if outside:
+        warn(
+            f"{outside} of {total} rows: most joints lie outside of the picture; give width and height of the one that "
+            "they are from"
+        )
+    if doubtful:
+        warn(
+            f"{doubtful} of {total} rows: no joint has a higher confidence than {LOW_CONFIDENCE}, so all are taken as "
+            "doubtful and the body gets worse; if they are right, scale the confidences to 1"
+        )
 
 
 def _read(rows: list[int], read: Any, found: dict, reasons: list[str | None]) -> None:
@@ -85,11 +108,14 @@ def _size(width: Any, height: Any) -> tuple[Size | None, str | None]:
     sides = [None if side is None or side != side else side for side in (width, height)]
     if sides == [None, None]:
         return None, None
-    if all(isinstance(side, int | float) and side is not True and 1 <= side <= LARGEST_COORDINATE for side in sides):
+    if all(
+        isinstance(side, int | float) and side is not True and 1 <= side <= LARGEST_COORDINATE and side == int(side)
+        for side in sides
+    ):
         return (int(sides[0]), int(sides[1])), None  # pyright: ignore[reportArgumentType]
     return (
         None,
-        f"width {width!r:.20} and height {height!r:.20} are no size of a picture; give both above 0, or neither",
+        f"width {width!r:.20} and height {height!r:.20} are no size of a picture; give whole pixels of both, or none",
     )
 
 

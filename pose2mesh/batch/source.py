@@ -123,7 +123,7 @@ def check_ids(runs: Sequence[Run], start: int, end: int) -> None:
     known = np.zeros(0, np.int64)
     parts: list[np.ndarray] = []
     for _, table in read_pieces(runs, start, end, only_ids=True):
-        ids = [x for x in table.column("id").to_pylist() if x is not None]
+        ids = [x for x in table.column("id").to_pylist() if x is not None and x == x]  # those have an error
         try:
             # Python's own hash takes -1 for -2
             hashes = np.array([hash(str(x) if isinstance(x, int) else x) for x in ids], np.int64)

@@ -75,6 +75,7 @@ def test_bad_rows_say_why_and_harm_no_other(model):
         (flat, None, 640, 480),
         (flat, "coco17", 640, None),
         (flat, "coco17", 0, 480),
+        (flat, "coco17", 640.5, 480),
     ]
     rows = [("same", flat, "coco17", 640, 480), *[("same", *row) for row in bad], ("last", flat, "coco17", 640, 480)]
     found = recover(table_of(rows), model)
@@ -85,6 +86,29 @@ def test_bad_rows_say_why_and_harm_no_other(model):
     for row in middle:
         assert row["error"] and "\n" not in row["error"]
         assert all(row[name] is None for name in RESULTS)
+
+
+def test_doubts_are_told_once_for_all_rows(model, caplog):
+    """As of `predict`: pictures of another size, and confidences that doubt everything; also where fractions may be."""
+    keypoints = person("coco17", 7)
+    small = np.vstack([[[1.5, 1.5, 0.1]], keypoints[1:] * [1, 1, 0]]).ravel().tolist()  # read one by one
+    low = (keypoints * [1, 1, 0.1]).ravel().tolist()
+    good = (0, keypoints.ravel().tolist(), "coco17", 640, 480)
+    recover(table_of([good, (1, good[1], "coco17", None, None)]), model)
+    assert not caplog.text
+    recover(table_of([good, *[(i, low, "coco17", 640, 480) for i in (1, 2)], (3, good[1], "coco17", 48, 64)]), model)
+    first, second = caplog.messages
+    assert first.startswith("1 of 4 rows: most joints lie outside of the picture")
+    assert second.startswith("2 of 4 rows: no joint has a higher confidence than 0.3")
+    caplog.clear()
+    recover(table_of([(i, small, "coco17", 640, 480) for i in range(3)]), model)
+    assert [message[:11] for message in caplog.messages] == ["3 of 3 rows"]
+
+
+def test_an_id_that_is_nan_is_null(model):
+    table = table_of([(float(i), person("coco17", 1).ravel().tolist(), "coco17", 640, 480) for i in range(2)])
+    table = table.set_column(0, "id", pa.array([1.0, float("nan")]))
+    assert recover(table, model).column("error").to_pylist() == [None, "id is null"]
 
 
 def test_nested_keypoints_are_refused_row_by_row(model):
