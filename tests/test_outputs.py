@@ -92,6 +92,7 @@ BAD = {
     "whole numbers": (GOOD.long(), "int64"),
     "nan": (GOOD.index_fill(1, torch.tensor([5]), torch.nan), "person 0, joint left_shoulder"),
     "infinite": (GOOD * torch.tensor([torch.inf, 1, 1]), "person 0, joint nose"),
+    "per cent": (GOOD.index_fill(2, torch.tensor([2]), 90), "go up to 90, and .*`predict` takes anything else"),
     "nan confidence": (GOOD * torch.tensor([1, 1, torch.nan]), "person 0, joint nose"),
 }
 

@@ -55,6 +55,7 @@ class BodyPrediction(NamedTuple):
         """None, as of MeshPrediction."""
 
 
+_SUREST = 1.001  # confidence, rounded
 Prediction = MeshPrediction | BodyPrediction | UncertainPrediction
 
 
@@ -72,3 +73,8 @@ def check_keypoints(keypoints: Any, joint_set: str) -> None:
     if bad.any():
         person, joint = (int(i) for i in bad.nonzero()[0])
         raise InputError(f"keypoints of person {person}, joint {joints[joint]} are not finite; give it confidence 0")
+    if (most := values[..., 2].amax().item() if len(values) else 0.0) > _SUREST:
+        raise InputError(
+            f"confidences go up to {most:g}, and the network knows 0 to 1; scale or cut them (`predict` takes anything "
+            "else)"
+        )
