@@ -4,13 +4,14 @@ import json
 import math
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pose2mesh.detectors.images import open_picture
-from pose2mesh.errors import FormatError, InputError, MissingFileError
+from pose2mesh.errors import FormatError, InputError, MissingFileError, warn
 from pose2mesh.geometry.projection import default_focal
 from pose2mesh.npz import read_arrays
 from pose2mesh.types import Intrinsics
@@ -19,6 +20,9 @@ IntrinsicsLike = Intrinsics | float | np.ndarray | Mapping[str, Any] | str | Pat
 
 SUFFIXES = (".json", ".yaml", ".yml", ".npz")
 _MATRICES = ("K", "camera_matrix", "intrinsics")  # names of a 3 x 3 matrix
+_NUMBERS = ("fx", "fy", "cx", "cy", "focal")
+_SIZES = (("image_width", "image_height"), ("width", "height"))  # else image_size [2]
+_DISTORTIONS = ("distortion_coefficients", "distortion", "dist_coeffs", "dist", "D", "k1", "k2", "k3", "p1", "p2")
 _SQUARE = 0.02  # part by which fx and fy may differ, and by which a skew may bend: calibrations, not distorted pixels
 _MOST_BYTES = 65536  # of a text file; nine numbers need no more
 _EXPECTED = "expected fx, fy, cx, cy or a 3 x 3 matrix K, in pixels"
@@ -26,14 +30,22 @@ _EXIF, _FOCAL_35MM = 0x8769, 0xA405  # tags of EXIF 2.3: the camera's part, Foca
 _PLAUSIBLE = 5, 2000  # mm
 
 
+@dataclass(frozen=True)
+class Calibration(Intrinsics):
+    """Intrinsics that tell the size of the pictures they are of."""
+
+    image_size: tuple[int, int] = (0, 0)  # (width, height) pixels
+
+
 def as_intrinsics(value: IntrinsicsLike) -> Intrinsics:
     """Intrinsics of a focal length (px), a matrix K [3, 3], a mapping with fx, fy, cx, cy or K, or a file of those.
 
     Of a mapping `focal` or fx alone is enough. Raises MissingFileError, FormatError for a damaged file, and InputError
-    for what is no camera of ours: one focal length for both axes, no skew.
+    for what is no camera of ours: one focal length for both axes, no skew. Distortion is left out, with a warning.
     """
     if isinstance(value, Intrinsics):
-        return _checked(value.focal, value.focal, value.center, 0.0, "intrinsics")
+        known = _checked(value.focal, value.focal, value.center, 0.0, "intrinsics")
+        return replace(value, focal=known.focal, center=known.center)
     if isinstance(value, str | Path):
         return _of_mapping(_read(Path(value)), str(value))
     if isinstance(value, Mapping):
@@ -54,7 +66,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{path}: intrinsics come as {', '.join(SUFFIXES)}; {_EXPECTED}")
     if path.suffix.lower() == ".npz":
-        return read_arrays(path, remedy=_EXPECTED)
+        return read_arrays(path, wanted=(*_MATRICES, *_NUMBERS), remedy=_EXPECTED)
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file; {_EXPECTED}")
     if path.stat().st_size > _MOST_BYTES:
@@ -82,16 +94,54 @@ def _load_yaml(text: str) -> Any:
 
 
 def _of_mapping(values: Mapping[str, Any], where: str) -> Intrinsics:
-    for name in _MATRICES:
-        if name in values:
-            return _of_matrix(_numbers(values[name], f"{where}: {name}"), f"{where}: {name}")
-    fx = values.get("fx", values.get("focal"))
-    if fx is None:
+    told = {name: _of_matrix(_numbers(values[name], f"{where}: {name}"), where) for name in _MATRICES if name in values}
+    told |= {name: _of_numbers(values, values[name], where) for name in ("fx", "focal") if name in values}
+    if not told:
         raise InputError(f"{where} has {', '.join(map(str, list(values)[:6])) or 'nothing'}; {_EXPECTED}")
+    first, *others = told.items()
+    for name, other in others:
+        if not _agree(first[1], other):
+            raise InputError(f"{where}: {first[0]} and {name} are of different cameras; leave one of them out")
+    if any(np.any(_floats(values[name])) for name in _DISTORTIONS if name in values):
+        warn(f"{where}: the distortion is not used; undistort the picture, or its keypoints, first")
+    found = next((camera for camera in told.values() if camera.center), first[1])
+    size = _size_of(values, where)
+    return Calibration(found.focal, found.center, size) if size else found
+
+
+def _of_numbers(values: Mapping[str, Any], fx: Any, where: str) -> Intrinsics:
     if ("cx" in values) != ("cy" in values):
         raise InputError(f"{where} has one of cx and cy; give both, or neither for the middle of the picture")
     center = (values["cx"], values["cy"]) if "cx" in values else None
     return _checked(fx, values.get("fy", fx), center, 0.0, where)
+
+
+def _agree(one: Intrinsics, other: Intrinsics) -> bool:
+    centers = one.center or other.center, other.center or one.center
+    return math.isclose(one.focal, other.focal, rel_tol=_SQUARE) and (
+        None in centers or np.allclose(*centers, atol=1.0)  # pyright: ignore[reportArgumentType]
+    )
+
+
+def _size_of(values: Mapping[str, Any], where: str) -> tuple[int, int] | None:
+    """(width, height) of the pictures, where the mapping tells it."""
+    told = values.get("image_size")
+    for sides in _SIZES:
+        if told is None and all(values.get(side) is not None for side in sides):
+            told = [values[side] for side in sides]
+    if told is None:
+        return None
+    width, height = _numbers(told, f"{where}: image_size", (2,))
+    return int(width), int(height)
+
+
+def _floats(value: Any) -> np.ndarray:
+    """Distortion as numbers; zero where it is none."""
+    try:
+        value = value.get("data") if isinstance(value, Mapping) else value  # as ROS writes it
+        return np.nan_to_num(np.asarray(value, np.float64))
+    except (TypeError, ValueError):
+        return np.zeros(0)
 
 
 def _of_matrix(matrix: np.ndarray, where: str) -> Intrinsics:
@@ -112,6 +162,11 @@ def _checked(fx: Any, fy: Any, center: Any, skew: float, where: str) -> Intrinsi
     if center is None:
         return Intrinsics(math.sqrt(fx * fy))
     x, y = _numbers(center, f"{where}: principal point", (2,))
+    if min(x, y) > 0 and max(x, y) <= 1:
+        raise InputError(
+            f"{where}: the principal point {x:g}, {y:g} is in fractions; give pixels of this picture, not millimetres "
+            "nor fractions"
+        )
     return Intrinsics(math.sqrt(fx * fy), (float(x), float(y)))
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pose2mesh.detectors import Chosen, Detector
-from pose2mesh.detectors.intrinsics import IntrinsicsLike, as_intrinsics
+from pose2mesh.detectors.intrinsics import Calibration, IntrinsicsLike, as_intrinsics
 from pose2mesh.errors import InputError
 from pose2mesh.plugins import check_name
 from pose2mesh.types import Intrinsics, Keypoints2D, Subject
@@ -64,6 +64,12 @@ class Told(NamedTuple):
         if size:
             self.check_size(size, where)
         camera = self.intrinsics or keypoints.intrinsics
+        if isinstance(camera, Calibration) and size and camera.image_size != tuple(size):
+            found, given = ("x".join(map(str, sides)) for sides in (size, camera.image_size))
+            raise InputError(
+                f"{where}: the picture has {found} pixels, but the camera is that of pictures of {given}; scale fx, fy, cx "
+                "and cy, and leave the size out"
+            )
         if camera:
             seen = keypoints.points[keypoints.confidence > 0]  # [N, 2]
             check_focal(camera.focal, max(size or (seen.max(initial=0),)), where)

@@ -2,13 +2,15 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from pose2mesh.detectors.intrinsics import as_intrinsics, parse_size
+from pose2mesh.detectors.told import Told
 from pose2mesh.errors import FormatError, InputError, MissingFileError
-from pose2mesh.types import Intrinsics
+from pose2mesh.types import Intrinsics, Keypoints2D
 
 MATRIX = [[1000.0, 0, 640], [0, 1000.0, 360], [0, 0, 1]]
 KNOWN = Intrinsics(1000.0, (640.0, 360.0))
@@ -61,6 +63,10 @@ BAD = {
     "transposed": (np.array(MATRIX).T, "no camera matrix"),
     "anamorphic": ({"fx": 1000, "fy": 1500}, "scale the picture"),
     "skewed": ([[1000, 90, 640], [0, 1000, 360], [0, 0, 1]], "scale the picture"),
+    "two focal lengths": ({"K": MATRIX, "fx": 100}, "K and fx are of different cameras"),
+    "two centers": ({"K": MATRIX, "fx": 1000, "cx": 320, "cy": 240}, "K and fx are of different cameras"),
+    "fractions": ({"fx": 700, "cx": 0.5, "cy": 0.5}, "in fractions"),
+    "fractions in K": ([[700, 0, 0.5], [0, 700, 0.5], [0, 0, 1]], "in fractions"),
     "object": (object(), "no finite numbers"),
     "ragged": ({"K": [[1, 2], [3]]}, "no finite numbers"),
 }
@@ -94,6 +100,30 @@ def test_files_that_are_no_camera(tmp_path, name):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(MissingFileError, match=r"gone\.json"):
         as_intrinsics(tmp_path / "gone.json")
+
+
+def test_objects_in_an_archive_are_named(tmp_path):
+    np.savez(tmp_path / "k.npz", fx=700.0, K=np.array(MATRIX, object))
+    with pytest.raises(FormatError, match="K holds object values"):
+        as_intrinsics(tmp_path / "k.npz")
+
+
+@pytest.mark.parametrize("distortion", [{"dist": [[-0.3, 0.1, 0, 0]]}, {"k1": 0.1}, {"D": {"data": [0, 0.1]}}])
+def test_distortion_is_said_to_be_left_out(caplog, distortion):
+    zero = {"dist": [0, 0.0], "k1": 0, "D": {"data": [0]}, "distortion": "plumb_bob", "dist_coeffs": None}
+    assert as_intrinsics({"K": MATRIX, **zero}) == KNOWN and not caplog.text
+    assert as_intrinsics({"K": MATRIX, **distortion}) == KNOWN
+    assert caplog.messages == ["intrinsics: the distortion is not used; undistort the picture, or its keypoints, first"]
+
+
+@pytest.mark.parametrize("size", [{"image_size": [640, 480]}, {"image_width": 640.0, "image_height": 480}])
+def test_a_camera_of_other_pictures_is_refused(size):
+    people = Keypoints2D(np.ones((1, 17, 2)), np.ones((1, 17)), "coco17")
+    told = Told.checked(None, "auto", None, {"K": MATRIX, **size}, None)
+    assert told.apply(people, "a").intrinsics == as_intrinsics(told.intrinsics)
+    assert told.apply(replace(people, image_size=(640, 480)), "a").intrinsics.focal == 1000
+    with pytest.raises(InputError, match=r"a: the picture has 1280x720 pixels, but the camera is .* of 640x480"):
+        told.apply(replace(people, image_size=(1280, 720)), "a")
 
 
 def test_sizes():
