@@ -28,6 +28,8 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 SMALLEST_SIDE = 8  # pixels
 MOST_PIXELS = 64_000_000  # read in 0.5 GB; photos of 50 megapixels are common, of 100 rare
 _GRAY_RANGES = (1, *(2**bits - 1 for bits in (8, 10, 12, 14, 16)))  # cameras of 12 bits write files of 16
+_OVERSHOOT = 0.05  # of the highest, below black: what resampling leaves
+_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0  # a tag of TIFF
 _STRIP = 64  # rows that are converted at once: copies that stay in the processor's cache cost a third
 
 
@@ -66,6 +68,8 @@ def read_image(path: str | Path) -> np.ndarray:
     with open_picture(path) as picture:
         _halve(path, picture)
         check_size(path, picture.size)
+        if picture.format == "TIFF" and picture.is_animated:
+            warn(f"{path}: only the first of its pages is read; save the others as pictures of their own")
         array = from_pillow(picture)
     return array
 
@@ -90,6 +94,8 @@ def open_picture(path: Path) -> Iterator[Any]:
     except Image.DecompressionBombError as error:
         raise _too_large(path, f"more than {2e-6 * (Image.MAX_IMAGE_PIXELS or 0):.0f}") from error
     except UnidentifiedImageError as error:
+        if _is_tiff(path):
+            raise FormatError(f"{path}: a TIFF of pixels that are not read; save it with 8 bits a color") from error
         raise FormatError(f"{path}: not a picture (or empty); expected {', '.join(IMAGE_SUFFIXES)}") from error
     except PermissionError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
@@ -116,6 +122,11 @@ def _open(path: Path):
     except UnidentifiedImageError:
         Image.init()
         return Image.open(path, formats=[name for name in names if name in Image.OPEN])
+
+
+def _is_tiff(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(4) in (b"II*\0", b"MM\0*")
 
 
 def _halve(path: Path, picture: Any) -> None:
@@ -145,7 +156,9 @@ def to_rgb(picture: Any) -> np.ndarray:
     picture.load()
     width, height = picture.size
     if picture.mode.startswith(("I", "F")):
-        gray = _gray_to_8_bit(np.asarray(picture))  # [H, W]
+        gray = _gray_to_8_bit(np.asarray(picture), getattr(picture, "filename", "") or "the picture")  # [H, W]
+        if getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:  # which Pillow turns of 8 bits alone
+            gray = 255 - gray
         return np.repeat(gray[..., None], 3, axis=-1)
     rgb = np.empty((height, width, 3), np.uint8)
     for start in range(0, height, _STRIP):
@@ -175,12 +188,12 @@ def upright(image: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(image)
 
 
-def _gray_to_8_bit(gray: np.ndarray) -> np.ndarray:
-    """Scale gray [H, W] by the range that it seems to be stored in: 0..1, or that of 8 to 16 bits."""
-    highest = float(gray.max(initial=0))
-    if not np.isfinite(highest) or not np.isfinite(gray.min(initial=0)):
-        raise ValueError("pixels are not finite")
-    stored = next((most for most in _GRAY_RANGES if highest <= most), _GRAY_RANGES[-1])
+def _gray_to_8_bit(gray: np.ndarray, where: str) -> np.ndarray:
+    """Scale gray [H, W] by the range that it seems to be stored in: 0..1, or that of 8 to 16 bits; else FormatError."""
+    lowest, highest = float(gray.min(initial=0)), float(gray.max(initial=0))
+    if not (lowest >= -_OVERSHOOT * highest and highest <= _GRAY_RANGES[-1]):  # NaN, too
+        raise FormatError(f"{where}: its gray runs from {lowest:g} to {highest:g}; save it with 8 or 16 bits")
+    stored = next(most for most in _GRAY_RANGES if highest <= most)
     return (gray * np.float32(255 / stored)).clip(0, 255).round().astype(np.uint8)
 
 

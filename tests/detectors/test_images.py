@@ -2,6 +2,7 @@
 
 import base64
 import random
+import struct
 import subprocess
 import sys
 import zlib
@@ -60,6 +61,52 @@ def test_gray_of_fewer_bits_than_its_file_is_not_dark(tmp_path, bits):
     stored[0, 0] = 2**bits - 1
     found = read_image(save(tmp_path, Image.fromarray(stored)))[..., 1]
     assert abs(found.astype(int) - GRAY)[1:].max() <= 1
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [GRAY / np.float32(127.5) - 1, GRAY.astype(np.int32) << 22, GRAY.astype(np.int32) * 257 - 32768, GRAY * np.nan],
+)
+def test_gray_whose_range_nobody_knows_is_refused(tmp_path, stored):
+    with pytest.raises(FormatError, match=r"a\.tif: its gray runs from .* to .*; save it with 8 or 16 bits"):
+        read_image(save(tmp_path, Image.fromarray(stored.astype(stored.dtype.newbyteorder("="))), "a.tif"))
+
+
+def test_gray_that_resampling_left_below_black_is_read(tmp_path):
+    stored = np.where(GRAY < 1, -0.01, GRAY / 254).astype(np.float32)
+    stored[0, 0] = 1
+    found = read_image(save(tmp_path, Image.fromarray(stored), "a.tif"))[..., 0]
+    assert abs(found.astype(int) - GRAY)[1:].max() <= 1
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_gray_of_which_white_is_zero_is_no_negative(tmp_path, kind):
+    stored = (GRAY.astype(np.uint16) * 257) if kind is np.uint16 else (GRAY / 255).astype(kind)
+    stored[0, 0] = 65535 if kind is np.uint16 else 1
+    plain = read_image(save(tmp_path, Image.fromarray(stored), "a.tif"))
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    entry = content.index(struct.pack("<HHIH", 262, 3, 1, 1))
+    content[entry + 8] = 0
+    (tmp_path / "b.tif").write_bytes(content)
+    np.testing.assert_array_equal(read_image(tmp_path / "b.tif"), 255 - plain)
+
+
+def test_pages_that_are_not_read_are_told(tmp_path, caplog):
+    pages = [Image.fromarray(RGB), Image.fromarray(RGB[::-1])]
+    np.testing.assert_array_equal(read_image(save(tmp_path, pages[0], "a.tif")), RGB)
+    assert not caplog.text
+    found = read_image(save(tmp_path, pages[0], "a.tif", save_all=True, append_images=pages[1:]))
+    np.testing.assert_array_equal(found, RGB)
+    assert "a.tif: only the first of its pages is read" in caplog.text
+
+
+def test_a_tiff_of_other_pixels_is_not_called_no_picture(tmp_path):
+    path = save(tmp_path, Image.fromarray(GRAY.astype(np.float32)), "a.tif")
+    content = bytearray(path.read_bytes())
+    content[content.index(struct.pack("<HHIH", 258, 3, 1, 32)) + 8] = 64  # bits
+    path.write_bytes(content)
+    with pytest.raises(FormatError, match=r"a\.tif: a TIFF of pixels that are not read"):
+        read_image(path)
 
 
 def test_16_bit_palette_and_cmyk(tmp_path):
