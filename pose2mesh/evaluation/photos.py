@@ -15,13 +15,14 @@ import torch
 from pydantic import Field
 from tqdm import tqdm
 
+from pose2mesh.detectors import Detector, get_detector
 from pose2mesh.detectors.images import read_image
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.metrics import knee_flexion
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.settings import Strict
 from pose2mesh.skeletons import JointSet, convert
-from pose2mesh.types import Person
+from pose2mesh.types import Keypoints2D, Person
 
 SURE = 0.5  # confidence from which a keypoint counts for the re-projection
 SAME_BOX = 0.3  # intersection over union from which a person is the one of a box
@@ -83,20 +84,23 @@ def read_photos(folder: Path) -> list[Photo]:
 def measure_photos(
     model: Pose2Mesh,
     photos: Sequence[Photo],
-    detector: str = "auto",
+    detector: str | Detector = "auto",
     on_result: Callable[[Photo, np.ndarray, list[Person]], None] | None = None,
 ) -> dict[str, Any]:
-    """Recover every photo and count: the measures of docs/protocols.md. `on_result` gets each photo's people."""
+    """Recover every photo and count: the measures of docs/protocols.md. `on_result` gets each photo's people.
+
+    Raises InputError for weights of hands and for a detector that cannot be used: neither finds nobody.
+    """
+    if model.kind != "body":
+        raise InputError(f"photos count people; these weights give a {model.kind}; give those of bodies, as anny-body")
+    finder = get_detector(detector) if isinstance(detector, str) else detector
     found, reprojections, seconds = 0, [], []
     flexion: dict[bool, list[float]] = {False: [], True: []}  # degrees by whether the person is truncated
     extra = 0
     for photo in tqdm(photos, desc="test", unit="photo"):
         image = read_image(photo.path)
         start = time.perf_counter()
-        try:
-            people = model.predict(photo.path, detector=detector)
-        except InputError:  # nobody found, or too few visible joints
-            people = []
+        people = _people(model, finder, photo.path, image)
         seconds.append(time.perf_counter() - start)
         found += min(len(people), photo.prominent)
         extra += max(len(people) - photo.prominent, 0)
@@ -123,6 +127,26 @@ def measure_photos(
         "reprojection": float(np.nanmean(reprojections)) if reprojections else None,
         "seconds_per_photo": float(np.mean(seconds)) if seconds else None,
     }
+
+
+class _Known:
+    """A detector that has looked already."""
+
+    def __init__(self, found: Keypoints2D) -> None:
+        self._found = found
+
+    def detect(self, image: np.ndarray) -> Keypoints2D:
+        return self._found
+
+
+def _people(model: Pose2Mesh, finder: Detector, path: Path, image: np.ndarray) -> list[Person]:
+    """Of one photo. What fails while it is looked at is raised: it says nothing of who is there."""
+    found = finder.detect(image)
+    model.converted(found)  # raises where this network cannot take what the detector finds
+    try:
+        return model.predict(path, detector=_Known(found))
+    except InputError:  # nobody found, or too few visible joints
+        return []
 
 
 def reprojection(person: Person) -> float:

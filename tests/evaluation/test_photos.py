@@ -13,6 +13,7 @@ from pose2mesh.errors import FormatError, InputError, MissingFileError, NoPerson
 from pose2mesh.evaluation.photos import keypoint_box, measure_photos, overlap, read_photos, reprojection
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.synthesis.studio import figure_scene
+from pose2mesh.types import Keypoints2D
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +28,20 @@ def _folder(tmp_path, scene, known):
     return tmp_path
 
 
+class Looking:
+    """A detector whose findings do not matter."""
+
+    def detect(self, image):
+        return None
+
+
 class Answers:
     """A model that gives these people, one list for each picture."""
+
+    kind = "body"
+
+    def converted(self, found):
+        return found
 
     def __init__(self, *answers):
         self._answers = iter(answers)
@@ -50,7 +63,7 @@ def test_people_are_counted_and_upright_ones_measured(tmp_path, scene):
     photos = read_photos(_folder(tmp_path, scene, known))
     seen = []
     metrics = measure_photos(
-        Answers([scene.truth] * 2, [scene.truth], []), photos, on_result=lambda *result: seen.append(result)
+        Answers([scene.truth] * 2, [scene.truth], []), photos, Looking(), on_result=lambda *result: seen.append(result)
     )
     assert metrics["seconds_per_photo"] >= 0
     assert {key: metrics[key] for key in ("photos", "prominent", "found", "recall", "extra")} == {
@@ -88,7 +101,38 @@ def test_bad_folders(tmp_path):
 def test_a_photo_that_is_not_there_is_told(tmp_path):
     (tmp_path / "photos.json").write_text('{"gone.jpg": {"prominent": 1}}')
     with pytest.raises(InputError, match=r"gone\.jpg: no such file"):
-        measure_photos(Pose2Mesh.from_pretrained("anny-key2mesh"), read_photos(tmp_path))
+        measure_photos(Pose2Mesh.from_pretrained("anny-key2mesh"), read_photos(tmp_path), Looking())
+
+
+class Finding:
+    """A detector of one person with so many joints seen."""
+
+    def __init__(self, seen: int):
+        self._seen = seen
+
+    def detect(self, image):
+        points = np.random.default_rng(0).uniform(5, 50, (1, 17, 2)).astype(np.float32)
+        return Keypoints2D(points, (np.arange(17)[None] < self._seen).astype(np.float32), "coco17")
+
+
+@pytest.mark.parametrize(
+    ("weights", "detector", "message"),
+    [
+        ("anny-body", "blazepos", "unknown detector 'blazepos'; did you mean blazepose"),
+        ("anny-body", "none", "a picture needs a detector"),
+        ("anny-hand", "auto", "photos count people; these weights give a hand"),
+    ],
+)
+def test_what_cannot_find_anybody_is_no_recall_of_zero(tmp_path, scene, weights, detector, message):
+    photos = read_photos(_folder(tmp_path, scene, {"a.png": {"prominent": 1}}))
+    with pytest.raises(InputError, match=message):
+        measure_photos(Pose2Mesh.from_pretrained(weights), photos, detector)
+
+
+def test_people_with_too_few_joints_are_nobody(tmp_path, scene):
+    photos = read_photos(_folder(tmp_path, scene, {"a.png": {"prominent": 1}}))
+    model = Pose2Mesh.from_pretrained("anny-body")
+    assert [measure_photos(model, photos, Finding(seen))["found"] for seen in (1, 17)] == [0, 1]
 
 
 def test_the_command_finds_the_astronaut(tmp_path, capsys):
