@@ -11,7 +11,7 @@ from pose2mesh.body_models import load_body_model
 from pose2mesh.datasets.annotated import read_samples
 from pose2mesh.datasets.annotated.meshes import BodySurfaces
 from pose2mesh.datasets.annotated.table import SampleTable, collect
-from pose2mesh.datasets.annotated.targets import TARGET_SETS, make_targets
+from pose2mesh.datasets.annotated.targets import MEASURED_SETS, TARGET_SETS, make_targets
 from pose2mesh.errors import InputError
 from pose2mesh.plugins import find
 from pose2mesh.synthesis.annotated import AnnotatedSamples, Recipe
@@ -95,11 +95,14 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
     """Read all sources of a configuration that `check_sources` let through. Raises MissingFileError, FormatError."""
     network, target_set = config.network, TARGET_SETS[config.network.joint_set]
     exact = config.data.exact_input
-    tables = [_read(source, network.joint_set, target_set, exact) for source in config.data.sources]
+    measured_set = MEASURED_SETS[network.joint_set]
+    tables = [_read(source, network.joint_set, measured_set, exact) for source in config.data.sources]
     names = dict.fromkeys((network.body, *(name for table in tables for name in table.models)))
     bodies = {name: load_body_model(name) for name in names}
-    # the set in which fits are judged comes beside those of input and target
-    needed = (network.joint_set, target_set, *["coco17"] * any(table.dataset == "coco" for table in tables))
+    # the sets in which fits are judged come beside those of input and target
+    in_space = any(find("dataset", table.dataset).largest_misfit_m < math.inf for table in tables)
+    in_picture = any(table.dataset == "coco" for table in tables)
+    needed = (network.joint_set, target_set, *[measured_set] * in_space, *["coco17"] * in_picture)
     body = bodies[network.body]
     surfaces = BodySurfaces(bodies, needed)  # pyright: ignore[reportArgumentType] - readers name licensed ones alone
     pairs = zip(config.data.sources, tables, strict=True)
@@ -125,7 +128,7 @@ def _share_of_fits(source: SourceConfig, table: SampleTable, surfaces: BodySurfa
     return share
 
 
-def _read(source: SourceConfig, input_set: str, target_set: str, exact: bool) -> SampleTable:
+def _read(source: SourceConfig, input_set: str, measured_set: str, exact: bool) -> SampleTable:
     options = {"subsets": source.subsets} if source.dataset == "amass" else {}
     sees = find("dataset", source.dataset).sees_detections and not exact
     samples = read_samples(source.dataset, source.folder, source.split, with_detections=sees, **options)
@@ -135,4 +138,4 @@ def _read(source: SourceConfig, input_set: str, target_set: str, exact: bool) ->
             f"data.sources: the files of {source.dataset} in {source.folder} hold nobody to train on in their split "
             f"{source.split!r}; get them again (docs/data.md)"
         )
-    return collect(chain([first], samples), input_set, target_set)
+    return collect(chain([first], samples), input_set, measured_set)

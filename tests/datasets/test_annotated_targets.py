@@ -19,7 +19,7 @@ from pose2mesh.body_models.licensed_files import MANO, SMPL
 from pose2mesh.datasets.annotated import read_samples
 from pose2mesh.datasets.annotated.meshes import BodySurfaces, project
 from pose2mesh.datasets.annotated.table import SampleTable, collect
-from pose2mesh.datasets.annotated.targets import make_targets, misfit, misfit_in_box
+from pose2mesh.datasets.annotated.targets import MEASURED_SETS, make_targets, misfit, misfit_in_box
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons import joint_set
 from pose2mesh.synthesis.annotated import AnnotatedSamples, Recipe
@@ -44,8 +44,7 @@ def hands(models: Path) -> BodySurfaces:
 
 
 def table_of(name: str, folder: Path, input_set: str, split: str = "train", **options) -> SampleTable:
-    target = {"coco19": "human36m17"}.get(input_set, input_set)
-    return collect(read_samples(name, folder, split, **options), input_set, target)
+    return collect(read_samples(name, folder, split, **options), input_set, MEASURED_SETS[input_set])
 
 
 def everyone(table: SampleTable) -> SampleTable:
@@ -169,6 +168,22 @@ def test_human36m_in_coco_joints_needs_a_good_fit(surfaces: BodySurfaces, tmp_pa
     torch.testing.assert_close(got.vertices, vertices - people.measured[:, :1])
     seen = surfaces.joints("coco19", vertices, heads, "smpl-neutral")
     torch.testing.assert_close(got.lifted, seen - seen[:, 17:18])  # COCO-19 has its root second to last
+
+
+def test_fits_are_judged_by_what_was_measured_whatever_the_network_sees(surfaces: BodySurfaces, tmp_path: Path) -> None:
+    """SMPL's own joints were never measured; Human3.6M's were, and tell of the mesh."""
+    people = everyone(table_of_one_subject(written.write_human36m(tmp_path, (1,)), "smpl24"))
+    assert people.measured.shape[1:] == (17, 3) and people.measured_valid.all()
+    vertices, heads = surfaces.vertices(people)
+    fitted = surfaces.joints("human36m17", vertices, heads, "smpl-neutral")
+    offset = torch.zeros(len(people), 17, 3)
+    offset[1, ::2, 2] = 0.06
+    people = dataclasses.replace(people, measured=fitted + offset)
+    got = make_targets(people, surfaces, "smpl24", needs_mesh=True)
+    for valid in (got.vertices_valid, got.joints_valid, got.lifted_valid):
+        assert valid[:2].tolist() == [True, False]
+    seen = surfaces.joints("smpl24", vertices, heads, "smpl-neutral")
+    torch.testing.assert_close(got.joints, seen - seen[:, :1])
 
 
 def test_misfit_is_the_release_s() -> None:

@@ -32,7 +32,7 @@ class SampleTable:
     focal: Tensor  # [N, 2]
     center: Tensor  # [N, 2]
     is_orthographic: Tensor  # [N] bool
-    measured: Tensor  # [N, J, 3] joints in the target's set, camera frame
+    measured: Tensor  # [N, J, 3] joints in the set that people are measured in, camera frame
     measured_valid: Tensor  # [N, J] bool; all False where there are none
     labels: Tensor  # [N, 17, 3] COCO-17, confidence 0 where there are none
     detections: Tensor  # [N, J', 3] in the network's set, confidence 0 where there are none
@@ -50,15 +50,15 @@ class SampleTable:
         return {name: value for name, value in every.items() if isinstance(value, Tensor)}
 
 
-def collect(samples: Iterable[Sample], input_set: str, target_set: str) -> SampleTable:
-    """Stack samples; joints go to the sets that a network sees and is measured in.
+def collect(samples: Iterable[Sample], input_set: str, measured_set: str) -> SampleTable:
+    """Stack samples; joints go to the set that a network sees, measured ones stay in theirs.
 
     Raises InputError where there is no sample, or one without body parameters.
     """
     models: dict[str, int] = {}
     parts, dataset, remaining = [], "", iter(samples)
     while chunk := list(islice(remaining, _CHUNK)):
-        rows = [_row(sample, models, input_set, target_set) for sample in chunk]
+        rows = [_row(sample, models, input_set, measured_set) for sample in chunk]
         parts.append({name: np.stack([row[name] for row in rows]) for name in rows[0]})
         dataset = chunk[0].dataset
     if not parts:
@@ -67,8 +67,8 @@ def collect(samples: Iterable[Sample], input_set: str, target_set: str) -> Sampl
     return SampleTable(dataset, tuple(models), **columns)
 
 
-def _row(sample: Sample, models: dict[str, int], input_set: str, target_set: str) -> dict:
-    camera, body, measured = sample.camera, sample.body, _joints_in(sample.joints, target_set)
+def _row(sample: Sample, models: dict[str, int], input_set: str, measured_set: str) -> dict:
+    camera, body, measured = sample.camera, sample.body, _joints_in(sample.joints, measured_set)
     if body is None:
         raise InputError(f"{sample.dataset}: image {sample.image_id} has no body parameters to train on")
     return {

@@ -15,6 +15,7 @@ from pose2mesh.plugins import find
 from pose2mesh.skeletons import joint_set
 
 TARGET_SETS = {"human36m17": "human36m17", "coco19": "human36m17", "smpl24": "smpl24", "hand21": "hand21"}
+MEASURED_SETS = {**TARGET_SETS, "smpl24": "human36m17"}  # in which people are measured and fits judged
 _FIT_PIXELS = 64.0  # side of the box in which COCO's fits are judged
 
 
@@ -24,14 +25,15 @@ def make_targets(
     """Inputs without synthesized errors and targets of some people; `exact` projects where there are detections too."""
     dataset, target_set = find("dataset", people.dataset), TARGET_SETS[input_set]
     sees_detections = dataset.sees_detections and not exact
-    measures = dataset.joints_are_measured and bool(people.measured_valid.all())
+    is_measured_set = MEASURED_SETS[input_set] == target_set
+    measures = dataset.joints_are_measured and is_measured_set and bool(people.measured_valid.all())
     if measures and input_set == target_set and not needs_mesh:  # no body is needed
         return _measured_only(people)
     vertices, heads = surfaces.vertices(people)
     model = people.models[0]
     seen = surfaces.joints(input_set, vertices, heads, model)  # [B, J, 3]
     joints = people.measured if measures else surfaces.joints(target_set, vertices, heads, model)
-    fits = fit_is_good(people, surfaces, vertices, project(people, seen), dataset)
+    fits = fit_is_good(people, surfaces, (vertices, heads), project(people, seen), dataset, MEASURED_SETS[input_set])
     seen_is_measured = measures and input_set == target_set
     seen = people.measured if seen_is_measured else seen
     everyone = torch.ones_like(fits)
@@ -48,15 +50,23 @@ def make_targets(
 
 
 def fit_is_good(
-    people: SampleTable, surfaces: BodySurfaces, vertices: Tensor, pixels: Tensor, dataset: Dataset
+    people: SampleTable,
+    surfaces: BodySurfaces,
+    bodies: tuple[Tensor, Tensor],
+    pixels: Tensor,
+    dataset: Dataset,
+    measured_set: str,
 ) -> Tensor:
-    """[B] whether the mesh agrees with what was measured or labeled. Shapes: vertices [B, V, 3]; pixels [B, J, 2]."""
+    """[B] whether the mesh agrees with what was measured or labeled.
+
+    Shapes: bodies [B, V, 3] and [B, K, 3], vertices and bone heads; pixels [B, J, 2].
+    """
     good = torch.ones(len(people), dtype=torch.bool)
-    if dataset.largest_misfit_m < torch.inf and "human36m17" in surfaces.regressors:
-        joints = surfaces.joints("human36m17", vertices, vertices[:, :0], people.models[0])
+    if dataset.largest_misfit_m < torch.inf:
+        joints = surfaces.joints(measured_set, *bodies, people.models[0])
         good &= misfit(joints, people.measured, people.measured_valid) <= dataset.largest_misfit_m
     if dataset.largest_misfit_px < torch.inf and "coco17" in surfaces.regressors:
-        drawn = project(people, surfaces.joints("coco17", vertices, vertices[:, :0], people.models[0]))
+        drawn = project(people, surfaces.joints("coco17", *bodies, people.models[0]))
         good &= misfit_in_box(drawn, people.labels, pixels) <= dataset.largest_misfit_px
     return good
 
