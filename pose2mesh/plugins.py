@@ -1,7 +1,8 @@
 """What is used by name, in one registry for each kind: the package's own and what others add (docs/extending.md).
 
 A thing is registered by a call, or by an installed package that declares it in the entry point group `pose2mesh` under
-`KIND.NAME`; that is loaded when it is first asked for. The package's own are registered by the `home` of a kind.
+`KIND.NAME`; that is loaded when it is first asked for. The package's own are registered by the `home` of a kind. What
+was registered by a call goes before what packages declare: installing one must not break another's part.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, warn
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -71,8 +72,9 @@ def register(kind: str, name: str, thing: Any) -> None:
     _own(kind)
     if not isinstance(thing, str):
         _check_thing(kind, name, thing)
-    if claims := _claims(kind, name):
-        raise InputError(f"{kind} {name!r} is taken already, by {claims[0]}; choose another name for {_place(thing)}")
+    if name in _registered[kind]:
+        taken = _place(_registered[kind][name])
+        raise InputError(f"{kind} {name!r} is taken already, by {taken}; choose another name for {_place(thing)}")
     _registered[kind][name] = thing
 
 
@@ -86,9 +88,10 @@ def find(kind: str, name: str) -> Any:
     """The thing of that name. Raises InputError for an unknown one, naming the nearest, and for one that is no use."""
     if (kind, name) not in _loaded:
         check_name(kind, name)
-        claims = _claims(kind, name)
-        if len(claims) > 1:
-            raise InputError(f"{kind} {name!r} is there twice, in {' and in '.join(claims)}; rename one of them")
+        if clash := _clash(kind, name):
+            if name not in _registered[kind]:
+                raise InputError(clash)
+            warn(clash)
         thing = _load(kind, name)
         _check_thing(kind, name, thing)
         _loaded[kind, name] = thing
@@ -122,6 +125,9 @@ def plug_ins() -> Iterator[PlugIn]:
         for name in names(kind):
             sources = [source for source in _claims(kind, name) if not source.startswith(_OWN)]
             if sources:
+                if clash := _clash(kind, name):
+                    yield PlugIn(kind, name, sources[0], clash)
+                    continue
                 try:
                     find(kind, name)
                     yield PlugIn(kind, name, sources[0])
@@ -167,6 +173,21 @@ def _claims(kind: str, name: str) -> list[str]:
     """Where things of this name are defined."""
     own = [_place(_registered[kind][name])] if name in _registered[kind] else []
     return own + [entry.value for entry in _declared(kind) if entry.name == f"{kind}.{name}"]
+
+
+def _clash(kind: str, name: str) -> str:
+    """Why not all that is declared under a name can be used; "" where it can."""
+    declared = [entry for entry in _declared(kind) if entry.name == f"{kind}.{name}"]
+    places = " and ".join(f"{entry.value} (package {_package(entry)})" for entry in declared)
+    if declared and name in _registered[kind]:
+        taken = _place(_registered[kind][name])
+        return f"{kind} {name!r} of {places} is not used: {taken} has that name; rename or uninstall it"
+    return f"{kind} {name!r} is there twice, in {places}; rename one of them" if len(declared) > 1 else ""
+
+
+def _package(entry: "EntryPoint") -> str:
+    """The installed package that declares an entry point."""
+    return entry.dist.name if entry.dist else entry.module.partition(".")[0]
 
 
 def _load(kind: str, name: str) -> Any:

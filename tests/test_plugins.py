@@ -135,12 +135,27 @@ def test_a_detector_says_what_it_finds():
 
 
 def test_entry_points_are_found_and_doubles_are_told(monkeypatch: pytest.MonkeyPatch):
-    declare(monkeypatch, loss__mine=f"{__name__}:doubled", loss__vertex=f"{__name__}:doubled")
+    declare(monkeypatch, loss__mine=f"{__name__}:doubled")
     assert plugins.find("loss", "mine") is doubled
-    plugins._loaded.pop(("loss", "vertex"), None)
-    with pytest.raises(InputError, match=r"loss 'vertex' is there twice, in pose2mesh\.losses.* and in .*:doubled"):
-        plugins.find("loss", "vertex")
+    plugins._loaded.pop(("loss", "mine"))
+    both = (*plugins._entries(), EntryPoint("loss.mine", "their_parts.loss:mine", plugins.GROUP))
+    monkeypatch.setattr(plugins, "_entries", lambda: both)
+    with pytest.raises(InputError, match=r"loss 'mine' is there twice, in .*:doubled .* and their_parts\.loss:mine"):
+        plugins.find("loss", "mine")
     assert plugins.find("loss", "edge")  # nobody else suffers
+
+
+def test_what_ships_goes_before_a_plug_in_of_its_name(monkeypatch: pytest.MonkeyPatch, caplog):
+    """Whichever comes first: entry points are there before the package has registered its own."""
+    declare(monkeypatch, loss__vertex="their_parts.loss:vertex")
+    own = plugins._registered["loss"].pop("vertex")
+    plugins._loaded.pop(("loss", "vertex"), None)
+    plugins.register("loss", "vertex", own)
+    assert plugins.find("loss", "vertex") is own and plugins.find("loss", "vertex") is own
+    assert len(caplog.messages) == 1 and "package their_parts" in caplog.messages[0]
+    (found,) = plugins.plug_ins()
+    assert (found.name, found.source) == ("vertex", "their_parts.loss:vertex")
+    assert "is not used: pose2mesh.losses.terms" in found.fault
 
 
 def test_the_doctor_tells_which_parts_cannot_be_used(monkeypatch: pytest.MonkeyPatch):
