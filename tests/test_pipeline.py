@@ -94,6 +94,8 @@ def test_another_default_type_of_numbers_is_told_instead_of_a_traceback(model):
     try:
         with pytest.raises(InputError, match=r"torch's default is torch.float64, networks have float32"):
             model.predict(person())
+        with pytest.raises(InputError, match=r"torch's default is torch.float64, networks have float32"):
+            Pose2Mesh.from_pretrained("anny-body")  # half of it would stay float64
     finally:
         torch.set_default_dtype(torch.float32)
 
@@ -277,7 +279,7 @@ def test_messages_hold_no_whole_array(model, name):
     assert len(str(told.value).splitlines()) == 1
 
 
-@pytest.mark.parametrize("device", ["tpu", "", None, "cuda:x", "cuda:99"])
+@pytest.mark.parametrize("device", ["tpu", "", None, "cuda:x", "cuda:99", "mps", "xpu", "meta"])
 def test_what_is_no_device_of_this_machine_is_named(device):
     with pytest.raises(InputError, match="device "):
         Pose2Mesh.from_pretrained("anny-body", device=device)

@@ -114,7 +114,11 @@ def load_network_or_lifter(name_or_path: str | Path, device: str | torch.device)
 
 
 def fill(make: Callable[[], AnyNetwork], tensors: dict[str, torch.Tensor], source: str | Path) -> AnyNetwork:
-    """A network of the settings in a weights file, with the tensors in it. Raises FormatError where they do not fit."""
+    """A network of the settings in a weights file, with the tensors in it. Raises FormatError where they do not fit,
+    InputError where torch's default is not float32: what is made anew and not in the file would keep that.
+    """
+    if (dtype := torch.get_default_dtype()) != torch.float32:
+        raise InputError(f"torch's default is {dtype}, networks have float32; torch.set_default_dtype(torch.float32)")
     try:
         with _no_larger_than(tensors), torch.random.fork_rng(devices=[]), _Undrawn():  # the caller's stream stays
             network = make()

@@ -67,7 +67,7 @@ class Told(NamedTuple):
         if isinstance(camera, Calibration) and size and camera.image_size != tuple(size):
             found, given = ("x".join(map(str, sides)) for sides in (size, camera.image_size))
             raise InputError(
-                f"{where}: the picture has {found} pixels, but the camera is that of pictures of {given}; scale fx, fy, cx "
+                f"{where}: the picture has {found} pixels, but the camera took pictures of {given}; scale fx, fy, cx "
                 "and cy, and leave the size out"
             )
         if camera:

@@ -12,6 +12,9 @@ from pose2mesh.errors import InputError
 from pose2mesh.ops import native
 
 
+_DEVICES = "give cpu, cuda, cuda:1 and so on, or auto"
+
+
 def device_of(name: str) -> str:
     """A device's name as torch takes it; auto is a GPU where there is one. Raises InputError for no device of here."""
     if name == "auto":
@@ -19,7 +22,9 @@ def device_of(name: str) -> str:
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError) as error:
-        raise InputError(f"device is {name!r:.40}; give cpu, cuda, cuda:1 and so on, or auto") from error
+        raise InputError(f"device is {name!r:.40}; {_DEVICES}") from error
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device {name!r} has not the operations that networks need; {_DEVICES}")
     if device.type == "cuda" and not (device.index or 0) < torch.cuda.device_count():
         seen = f"{torch.cuda.device_count()} GPUs" if torch.cuda.is_available() else "no GPU"
         raise InputError(f"device {name!r} asked for, but torch sees {seen}; use --device cpu")
