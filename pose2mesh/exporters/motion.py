@@ -30,6 +30,10 @@ _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
     "body": ("U", ""),
 }
 _OPTIONAL = {"world_from_camera": ("f", "44"), "contacts": ("b", "N2"), "span": ("f", "2")}
+_CAMERA = {"camera_focal": ("f", ""), "camera_center": ("f", "2"), "camera_image_size": ("iu", "2")}
+# What no motion has: beyond it arithmetic overflows, or files have no end.
+_LARGEST = {"time": 1e10, "joints": 1e6, "translation": 1e6, "betas": 1e3, "keypoints": 1e9}
+_MOST_FRAMES = 10**7  # three days
 _BATCH = 256  # meshes at once
 _ORTHOGONAL = 1e-3  # largest entry of R Rᵀ − 1 that still passes for rounding
 
@@ -53,9 +57,21 @@ def save_motion(motion: Motion, path: str | Path) -> Path:
 def load_motion_file(path: str | Path) -> Motion:
     """Read what `save_motion` wrote as .npz. Raises MissingFileError; FormatError when damaged or not consistent."""
     arrays = read_arrays(Path(path), tuple(_SHAPES), remedy="give a motion.npz that pose2mesh wrote")
-    values: dict[str, Any] = {
-        name: arrays[name] for name in (*_SHAPES, *(name for name in _OPTIONAL if name in arrays))
-    }
+    try:
+        motion = _of_arrays(arrays)
+        check_motion(motion)
+    except InputError as error:
+        raise FormatError(f"{path} is damaged: {error}") from error
+    return motion
+
+
+def _of_arrays(arrays: dict[str, np.ndarray]) -> Motion:
+    shapes = _SHAPES | {name: kind for name, kind in _OPTIONAL.items() if name in arrays}
+    cameras = _CAMERA if "camera_focal" in arrays else {}
+    if missing := [name for name in cameras if name not in arrays]:
+        raise FormatError(f"it has a camera, but no {missing[0]}")
+    check_shapes(arrays, shapes | cameras, "motion.")
+    values: dict[str, Any] = {name: arrays[name] for name in shapes}
     for name in ("joint_names", "bone_names"):
         values[name] = tuple(values[name].tolist())
     camera = None
@@ -65,28 +81,39 @@ def load_motion_file(path: str | Path) -> Motion:
     if "span" in values:
         values["span"] = tuple(values["span"].tolist())
     values |= {"fps": float(values["fps"]), "body": str(values["body"]), "camera": camera}
-    motion = Motion(**values)
-    try:
-        check_motion(motion)
-    except InputError as error:
-        raise FormatError(f"{path} is damaged: {error}") from error
-    return motion
+    return Motion(**values)
 
 
 def check_motion(motion: Motion) -> None:
-    """Raise InputError, naming the field, unless shapes agree, numbers are finite and rows are in order."""
+    """Raise InputError, naming the field, unless shapes agree, numbers are those of a motion and rows are in order."""
     given = {**_SHAPES, **{name: kind for name, kind in _OPTIONAL.items() if getattr(motion, name) is not None}}
     arrays = {name: np.asarray(getattr(motion, name)) for name in given}
     check_shapes(arrays, given, "motion.")
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"motion.{name} holds values that are not finite")
+        if name in _LARGEST and np.abs(array).max(initial=0) > _LARGEST[name]:
+            raise InputError(f"motion.{name} holds values beyond {_LARGEST[name]:g}")
     if not len(motion):
         raise InputError("the motion has no rows: nobody was found, so there is nothing to write")
     if not motion.fps > 0:
         raise InputError(f"motion.fps is {motion.fps}; expected frames per second > 0")
-    if np.abs(motion.rotations @ motion.rotations.swapaxes(-1, -2) - np.eye(3)).max() > _ORTHOGONAL:
+    first, last = motion.span or (motion.time.min(), motion.time.max())
+    if not 0 <= (last - first) * motion.fps <= _MOST_FRAMES:
+        name = "span" if motion.span else "time"
+        raise InputError(
+            f"motion.{name} goes from {first:g} to {last:g} s, which is no motion at {motion.fps:g} a second"
+        )
+    if not (motion.frame[0] >= 0 and motion.frame.max() <= _MOST_FRAMES):
+        raise InputError(f"motion.frame holds numbers that are not from 0 to {_MOST_FRAMES}")
+    if not _are_rotations(motion.rotations):
         raise InputError("motion.rotations holds matrices that are no rotations")
+    world, camera = motion.world_from_camera, motion.camera
+    if world is not None and not (_are_rotations(world[:3, :3]) and np.array_equal(world[3], (0, 0, 0, 1))):
+        raise InputError("motion.world_from_camera is no rotation and shift")
+    if camera is not None and not (0 < camera.focal < np.inf and np.isfinite(camera.center).all()):
+        raise InputError(f"motion.camera has a focal length of {camera.focal} and its center at {camera.center}")
+    _check_body(motion)
     order = np.lexsort((motion.track, motion.frame))
     keys = {*zip(motion.frame.tolist(), motion.track.tolist(), strict=True)}
     if (order != np.arange(len(order))).any() or len(keys) < len(order):
@@ -94,6 +121,33 @@ def check_motion(motion: Motion) -> None:
     for track in motion.tracks:
         if (np.diff(motion.time[motion.track == track]) <= 0).any():
             raise InputError(f"motion.time does not increase from frame to frame of track {track}")
+
+
+def _are_rotations(matrices: np.ndarray) -> bool:
+    """Whether all of [..., 3, 3] are: neither stretched nor mirrored."""
+    matrices = matrices.astype(np.float64)
+    off = np.abs(matrices @ matrices.swapaxes(-1, -2) - np.eye(3)).max()
+    return bool(off <= _ORTHOGONAL and (np.linalg.det(matrices) > 0).all())
+
+
+def _check_body(motion: Motion) -> None:
+    """Raise InputError where the parameters are not the body's; a licensed body that is not here is not asked."""
+    with suppress(MissingFileError, MissingDependencyError):
+        names, count, width = _parameters_of(motion.body)
+        if motion.betas.shape[1] != width:
+            raise InputError(f"motion.betas has {motion.betas.shape[1]} columns; {motion.body} takes {width}")
+        if len(motion.bone_names) != count:
+            raise InputError(f"motion.rotations are of {len(motion.bone_names)} bones; {motion.body} takes {count}")
+        if names and motion.bone_names != names:
+            raise InputError(f"motion.bone_names are not those of {motion.body}, or in another order")
+
+
+def _parameters_of(body: str) -> tuple[tuple[str, ...], int, int]:
+    """Names of a body's bones, where they are ours, their number and that of its shape components."""
+    from pose2mesh.body_models import load_body_model  # imports torch
+
+    model = load_body_model(body)
+    return model.captured, len(model.captured or model.bone_names), model.num_shape
 
 
 def _write_npz(motion: Motion, path: Path) -> None:

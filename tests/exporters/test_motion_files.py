@@ -66,6 +66,17 @@ WRONG = {
     "time": lambda m: {"time": np.zeros(len(m))},
     "order": lambda m: {"frame": m.frame[::-1].copy(), "time": m.time[::-1].copy()},
     "fps": lambda m: {"fps": 0.0},
+    "rotations holds": lambda m: {"rotations": -m.rotations},
+    "rotations are of 18 bones": lambda m: {"rotations": m.rotations[:, 1:], "bone_names": m.bone_names[1:]},
+    "betas has 15": lambda m: {"betas": m.betas[:, 1:]},
+    "betas holds values beyond": lambda m: {"betas": m.betas + np.float32(1e30)},
+    "bone_names are not": lambda m: {"bone_names": m.bone_names[::-1]},
+    "world_from_camera is no": lambda m: {"world_from_camera": np.zeros((4, 4))},
+    "time holds": lambda m: {"time": m.time + 1e300},
+    "time goes from": lambda m: {"time": m.time * 1e9},
+    "frame holds": lambda m: {"frame": m.frame + 10**12},
+    "span goes from 2 to -1 s": lambda m: {"span": (2.0, -1.0)},
+    "camera has": lambda m: {"camera": replace(m.camera, focal=0.0)},
     "no rows": lambda m: vars(m.only(9)),
     "world_from_camera": lambda m: {"world_from_camera": np.eye(3)},
 }
@@ -92,6 +103,26 @@ def test_damaged_files(motion, tmp_path):
     np.savez(tmp_path / "cut.npz", **arrays)
     with pytest.raises(FormatError, match="betas"):
         load_motion_file(tmp_path / "cut.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("camera_focal", np.array("long"), "camera_focal is <U4"),
+        ("camera_center", None, "no camera_center"),
+        ("camera_image_size", np.zeros(3, int), "camera_image_size"),
+        ("fps", np.array("fast"), "fps is <U4"),
+        ("fps", np.ones(2), "fps is float64"),
+        ("span", np.ones(3), "span"),
+        ("body", np.array("nobody"), "nobody"),
+    ],
+)
+def test_foreign_values_in_files(motion, tmp_path, name, value, message):
+    values = dict(np.load(motion.save(tmp_path / "motion.npz")))
+    kept = {key: array for key, array in values.items() if key != name} | ({} if value is None else {name: value})
+    np.savez(tmp_path / "other.npz", **kept)
+    with pytest.raises(FormatError, match=message):
+        load_motion_file(tmp_path / "other.npz")
 
 
 def test_smpl_parameters_are_saved_as_in_amass(motion, tmp_path, monkeypatch):
