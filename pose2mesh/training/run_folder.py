@@ -73,20 +73,24 @@ class RunFolder:
         """Since this process opened the folder."""
         return time.monotonic() - self._started
 
-    def begin(self, parts: Mapping[str, Stateful]) -> int:
-        """Load the state into `parts`, or make room for a new run; returns the steps skipped so far."""
+    def begin(self, parts: Mapping[str, Stateful]) -> tuple[int, bool]:
+        """Load the state into `parts`, or make room for a new run.
+
+        Returns the steps skipped so far, and whether it was validated at the step that it was left at.
+        """
+        known = (self._state["skipped"], self._state.get("validated", False)) if self._state else (0, False)
         if self._state:
             self._load(self._state, parts)
         if not self.group.is_first:
-            return self._state["skipped"] if self._state else 0
+            return known
         make_folder(self.path)
         if not self._state:  # of the run that this one replaces; its weights stay until there are others
             for name in ("last.pt", "validation.jsonl"):
                 (self.path / name).unlink(missing_ok=True)
-        elif self._log_size() > (known := self._state.get("log", sys.maxsize)):  # a run that was killed went further
-            os.truncate(self.path / "validation.jsonl", known)
+        elif self._log_size() > (size := self._state.get("log", sys.maxsize)):  # a run that was killed went further
+            os.truncate(self.path / "validation.jsonl", size)
         self.write("config.json", {**self.recipe, **self._circumstances()})
-        return self._state["skipped"] if self._state else 0
+        return known
 
     def _load(self, state: dict[str, Any], parts: Mapping[str, Stateful]) -> None:
         for name, part in parts.items():
@@ -99,11 +103,12 @@ class RunFolder:
                     "with its own, those in config.json"
                 ) from error
 
-    def save(self, stage: int, step: int, task: Any, skipped: int, speed: float) -> None:
+    def save(self, stage: int, step: int, task: Any, skipped: int, speed: float, is_validated: bool) -> None:
         """Write the state, the weights and their card."""
         finished = stage == len(task.stages)
         state = {
             "stage": stage, "step": step, "finished": finished, "skipped": skipped,
+            "validated": is_validated,
             "parts": {name: part.state_dict() for name, part in task.parts().items()},
             "config": json.dumps(self.settings), "processes": self.group.count,
             "versions": versions(), "seconds": self._before + self.seconds, "log": self._log_size(),

@@ -148,7 +148,7 @@ class RunLoop:
         self.is_shown = folder is not None and self.group.is_first
         self.skipped = self._bad = 0
         self._stop: Interrupted | None = None
-        self._is_waiting = False  # for a batch, which may never come
+        self._is_waiting = self._is_validated = False  # for a batch, which may never come; at the step that is done
         self._saved = time.monotonic()
         self._samples, self._seconds = 0, 0.0  # of the steps since the start
         self._board = open_board(folder.path) if self.is_shown and folder and config.tensorboard else None
@@ -162,13 +162,18 @@ class RunLoop:
                 if index > first:
                     self._save(index, 0)
                 elif self.folder:
-                    self.skipped = self.folder.begin(self.task.parts())
+                    self.skipped, self._is_validated = self.folder.begin(self.task.parts())
                 self._run_stage(index, start if index == first else 0)
                 self.task.end()
             if self.folder and first < len(self.task.stages):
                 self._finish(self.folder)
 
     def _finish(self, folder: RunFolder) -> None:
+        if self.skipped and self.skipped == sum(stage.steps for stage in self.task.stages):
+            raise MachineError(
+                f"{folder.path}: all {self.skipped} steps were skipped, for no loss or gradient was finite: nothing "
+                "was learned; lower the learning_rate, or look for wrong numbers in loss, data and initial weights"
+            )
         if self.group.is_first:
             for name, record in self.task.records().items():
                 folder.write(name, {**record, **folder.recipe})
@@ -179,8 +184,9 @@ class RunLoop:
         stage, batches, is_warm = self.task.stages[index], self.task.batches(done), False
         with tqdm(total=stage.steps, initial=done, desc=stage.name, disable=not self.is_shown) as bar:
             while True:
-                if self._is_validation(stage, done):  # also first thing after a resume: a state is saved before it
+                if self._is_validation(stage, done) and not self._is_validated:  # a state may be saved before it
                     self._validate(stage, done)
+                    self._is_validated = True
                 if done == stage.steps or self.task.is_done:
                     return
                 started = time.monotonic()
@@ -189,7 +195,7 @@ class RunLoop:
                 except Interrupted as stop:  # nothing has happened yet in this step
                     self._leave(index, done, type(stop))
                 self._report(bar, stage, done, parts)
-                done += 1
+                done, self._is_validated = done + 1, False
                 if is_warm:
                     self._samples += stage.batch_size * self.task.streams
                     self._seconds += time.monotonic() - started
@@ -207,8 +213,7 @@ class RunLoop:
             self._is_waiting = False
 
     def _is_validation(self, stage: Stage, done: int) -> bool:
-        every = self.task.validate_every
-        return every > 0 and done > 0 and (done % every == 0 or done == stage.steps)
+        return (every := self.task.validate_every) > 0 and done > 0 and (done % every == 0 or done == stage.steps)
 
     def _validate(self, stage: Stage, done: int) -> None:
         if not self.group.is_first:
@@ -271,7 +276,7 @@ class RunLoop:
     def _save(self, index: int, done: int) -> None:
         self._saved = time.monotonic()
         if self.folder and self.group.is_first:
-            self.folder.save(index, done, self.task, self.skipped, self.speed)
+            self.folder.save(index, done, self.task, self.skipped, self.speed, self._is_validated)
 
     @contextmanager
     def _heed_sigterm(self) -> Iterator[None]:

@@ -119,6 +119,17 @@ def test_bad_steps_are_counted_and_ten_in_a_row_are_the_end(tmp_path: Path, caps
         RunLoop(task, config_of(tmp_path)).run()
 
 
+def test_a_run_without_one_good_step_is_no_success(tmp_path: Path) -> None:
+    def make(group: Processes) -> Sum:
+        task = Sum(group, steps=(2, 3))
+        task.bad = {0, 1, 2}
+        return task
+
+    with pytest.raises(MachineError, match="all 5 steps were skipped"):
+        carry_out(config_of(tmp_path), make)
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
 def test_it_works_off_the_main_thread(tmp_path: Path) -> None:
     """Where no signal can be heard."""
     found: list[Any] = []
@@ -193,3 +204,10 @@ def test_sigterm_ends_a_run_whose_worker_never_answers(tmp_path: Path) -> None:
         carry_out(config_of(tmp_path), partial(Sum, samples=Dying("asleep"), workers=1))
     task, _ = carry_out(config_of(tmp_path), Sum, resume=True)
     assert task.network.weight[0, 0].item() == 16
+    lines = [json.loads(line) for line in (tmp_path / "run" / "validation.jsonl").read_text().splitlines()]
+    assert [(line["stage"][-1], line["step"]) for line in lines] == [
+        ("0", 3),
+        ("0", 4),
+        ("1", 3),
+        ("1", 5),
+    ]  # once each
