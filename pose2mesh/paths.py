@@ -6,6 +6,7 @@ user cache. All writes are atomic: a reader sees the old file or the new one, ne
 
 import errno
 import json
+import math
 import os
 import re
 import shutil
@@ -169,7 +170,20 @@ def write_bytes(path: str | os.PathLike, content: bytes | memoryview) -> None:
 
 def write_json(path: str | os.PathLike, value: Any, indent: int | None = 1) -> None:
     """Atomically write a value as JSON, with a newline at its end."""
-    write_bytes(path, (json.dumps(value, indent=indent) + "\n").encode())
+    write_bytes(path, (json_text(value, indent) + "\n").encode())
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """A value as JSON, which knows no NaN and no infinity: null is what could not be measured."""
+    return json.dumps(_finite(value), indent=indent, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Search order of data files, and writes that survive a kill, an error and a full disk."""
 
 import errno
+import json
 import os
 import random
 import signal
@@ -9,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pose2mesh import paths
@@ -229,3 +231,10 @@ def test_a_kill_leaves_the_old_file_or_the_new_one(tmp_path):
 def test_a_place_that_is_not_ours_is_bad_input(number, tmp_path):
     refused = paths.explained(PermissionError(number, os.strerror(number)), tmp_path / "a.npz")
     assert isinstance(refused, InputError) and str(refused).endswith("give another place")
+
+
+def test_what_could_not_be_measured_is_null(tmp_path):
+    """NaN is no JSON: other readers refuse the whole file."""
+    paths.write_json(tmp_path / "a.json", {"a": float("nan"), "b": [1, (np.float64("inf"), 2.5)], "c": True})
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == {"a": None, "b": [1, [None, 2.5]], "c": True}

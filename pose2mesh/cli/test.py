@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
 
     from pose2mesh.evaluation.config import TestConfig
-    from pose2mesh.paths import check_writable, write_json
+    from pose2mesh.paths import check_results_folder, check_writable, write_json
     from pose2mesh.settings import load_config
     from pose2mesh.settings.base import read_recipe
 
@@ -49,6 +49,8 @@ def run(arguments: list[str]) -> int:
     for path in (options.json, options.keypoints, options.predictions):
         if path:
             check_writable(path)  # not after hours of measuring
+    if options.pictures:
+        check_results_folder(options.pictures, "--pictures")
     _check_file(options.config, protocol, options.overrides)
     if protocol in _SEPARATE:
         _refuse_unread(options, protocol)

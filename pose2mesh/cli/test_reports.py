@@ -1,6 +1,5 @@
 """The parts of `pose2mesh test` that measure sequences, and folders of real photos."""
 
-import json
 from pathlib import Path
 
 _COLUMNS = ("pa_mpjpe", "mpjpe", "mpvpe", "accel")
@@ -35,7 +34,7 @@ def run_photos(config: str, overrides: list[str], output: Path | None, pictures:
 
     from pose2mesh.cli.writing import write_png
     from pose2mesh.evaluation.photos import PhotosConfig, measure_photos, read_photos
-    from pose2mesh.paths import write_json
+    from pose2mesh.paths import json_text, write_json
     from pose2mesh.pipeline import Pose2Mesh
     from pose2mesh.rendering import contact_sheet, photo_row
     from pose2mesh.settings import load_config
@@ -61,7 +60,7 @@ def run_photos(config: str, overrides: list[str], output: Path | None, pictures:
     metrics = measure_photos(model, photos, settings.detector, keep if pictures else None)
     if rows:
         write_sheet()
-    print(json.dumps(metrics, indent=1))
+    print(json_text(metrics, indent=1))
     if sheets:
         print(f"wrote {len(sheets)} contact sheets into {pictures}")
     if output:

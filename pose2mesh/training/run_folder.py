@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from pose2mesh.errors import InputError, optional_import
 from pose2mesh.ops.machine import describe_machine
-from pose2mesh.paths import held, write_json
+from pose2mesh.paths import held, json_text, write_json
 from pose2mesh.settings import flat
 from pose2mesh.training.config import RunConfig
 from pose2mesh.training.distributed import Processes
@@ -131,7 +131,7 @@ class RunFolder:
     def log(self, line: dict[str, Any]) -> None:
         """A line of validation.jsonl."""
         with (self.path / "validation.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
+            log.write(json_text(line) + "\n")
 
     def _log_size(self) -> int:
         log = self.path / "validation.jsonl"

@@ -104,3 +104,11 @@ def test_what_would_be_ignored_is_refused(
 ) -> None:
     assert main(["test", "--config", str(paths.asset(f"configs/test_{config}.yaml")), *changes]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("config", ["photos", "closed_loop"])
+def test_a_folder_of_pictures_that_cannot_be_is_told_before_the_work(config: str, tmp_path: Path, capsys) -> None:
+    (tmp_path / "taken").touch()
+    command = ["test", "--config", str(paths.asset(f"configs/test_{config}.yaml")), f"data.folder={tmp_path}"]
+    assert main([*command, "--pictures", str(tmp_path / "taken" / "x")]) == 2
+    assert f"--pictures: {tmp_path / 'taken'} is a file, not a folder" in capsys.readouterr().err
