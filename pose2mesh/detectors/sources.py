@@ -15,6 +15,7 @@ from pose2mesh.detectors.intrinsics import exif_focal
 from pose2mesh.detectors.own_results import results_among
 from pose2mesh.detectors.readers import Frame, number_array, read_keypoints, to_keypoints, warn_of_doubts
 from pose2mesh.detectors.readers.frame_names import FEWEST_FRAMES, even_step, numbers_in
+from pose2mesh.detectors.readers.naming import KNOWN_COUNTS
 from pose2mesh.detectors.told import check_batch_size
 from pose2mesh.detectors.video_files import VideoFrame, is_video, read_video, video_info
 from pose2mesh.errors import FormatError, InputError, warn
@@ -121,7 +122,16 @@ def array_to_keypoints(values: Any, joint_set: str | None, image_size: tuple[int
 
     `image_size` (width, height) turns fractions of the picture into pixels.
     """
+    several = isinstance(values, list | tuple) and any(isinstance(value, str | Path) for value in values)
+    if several or isinstance(values, bytes | bytearray) or hasattr(values, "read"):
+        remedy = "predict_frames takes several files" if several else "open a picture's content with PIL.Image.open"
+        raise InputError(
+            f"the source is of type {type(values).__name__}; give the path of a file, or an array; {remedy}"
+        )
     array = number_array(_plain(values), "keypoints")
+    if array.ndim == 3 and array.shape[1] > max(KNOWN_COUNTS) and array.shape[2] in (3, 4):
+        found = f"{getattr(values, 'dtype', 'numbers')} {list(array.shape)}"
+        raise InputError(f"a picture must be uint8 [height, width, 3] RGB; got {found}, so scale it to 0..255")
     if array.ndim not in (2, 3) or array.shape[-1] not in (2, 3):
         raise InputError(
             f"keypoints have shape {list(array.shape)}; expected [joints, 2 or 3] or "

@@ -1,10 +1,14 @@
-"""What an NPZ file tells beside its keypoints: names, sides, scores and cameras, however they were stored."""
+"""Arrays in memory and on disk, and what an NPZ file tells beside its keypoints, however it was stored."""
+
+import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pose2mesh.detectors.readers import read_keypoints
-from pose2mesh.errors import FormatError
+from pose2mesh.detectors.sources import array_to_keypoints
+from pose2mesh.errors import FormatError, InputError
 from pose2mesh.skeletons import joint_set
 from pose2mesh.types import Intrinsics
 
@@ -68,3 +72,18 @@ def test_cameras_in_other_shapes_are_refused_by_name(tmp_path, value):
     ((name, array),) = value.items()
     with pytest.raises(FormatError, match=f"camera_{name} is .*; expected numbers"):
         read(tmp_path, **{f"camera_{name}": np.array(array)})
+
+
+SOURCES = {
+    "bytes": (b"content", "of type bytes; .* PIL.Image.open"),
+    "stream": (io.BytesIO(b"content"), "of type BytesIO; .* PIL.Image.open"),
+    "paths": (["a.jpg", Path("b.jpg")], "of type list; .* predict_frames takes several files"),
+    "float picture": (np.zeros((480, 500, 3)), r"a picture must be uint8 .* got float64 \[480, 500, 3\]"),
+    "16 bits": (np.zeros((480, 500, 3), np.uint16), r"a picture must be uint8 .* got uint16 \[480, 500, 3\]"),
+}
+
+
+@pytest.mark.parametrize(("source", "message"), SOURCES.values(), ids=SOURCES.keys())
+def test_what_is_neither_keypoints_nor_a_picture_is_called_by_its_name(source, message):
+    with pytest.raises(InputError, match=message):
+        array_to_keypoints(source, None)
