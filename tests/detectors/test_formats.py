@@ -243,6 +243,13 @@ def test_animals_are_refused(tmp_path):
             read_keypoints(write(tmp_path, content))
 
 
+def test_an_animal_with_the_joints_of_people_is_refused(tmp_path):
+    category = {"id": 1, "name": "dog", "supercategory": "animal", "keypoints": NAMES}
+    entries = [{"image_id": 5, "category_id": 1, "keypoints": flat(p)} for p in COCO]
+    with pytest.raises(InputError, match="a 'dog' is an animal"):
+        read_keypoints(write(tmp_path, {"annotations": entries, "categories": [category]}))
+
+
 def test_a_person_without_a_body_is_no_reason_to_lose_the_others(tmp_path, caplog):
     people_ = [{"pose_keypoints_2d": flat(BODY25[0])}, {"pose_keypoints_2d": []}, {"face_keypoints_2d": [1, 2, 3]}]
     with caplog.at_level(logging.WARNING, "pose2mesh"):

@@ -101,3 +101,12 @@ def test_flags_of_annotators_are_no_depth(seed):
     values[..., 2] = np.random.default_rng(seed).integers(0, 3, (2, 6))
     _, confidence = in_pixels(values, "x", JOINTS, None, scored=False)
     np.testing.assert_array_equal(confidence, np.minimum(values[..., 2], 1))
+
+
+def test_places_that_are_taken_as_missing_are_told(caplog):
+    values = np.array([[[-5.0, -3, 1], [-1, -1, 1], [-9, -9, 1], [-5, -3, 0], [-5, 30, 1], [100, 200, 1]]])
+    _, confidence = in_pixels(values, "a", tuple("abcdef"), None)
+    assert confidence.tolist() == [[0, 0, 0, 0, 1, 1]]
+    assert len(caplog.messages) == 1 and caplog.messages[0].startswith("a: 1 joints with both coordinates negative")
+    in_pixels(values[:, 1:], "a", tuple("bcdef"), None)
+    assert len(caplog.messages) == 1

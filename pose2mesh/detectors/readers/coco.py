@@ -134,14 +134,15 @@ def _by_id(content: dict, key: str, path: Path) -> dict[int | str, dict]:
 
 def _joint_names(category: dict, where: str) -> tuple[str, ...] | None:
     """The names of a category's joints; None where it names none and is one of people, else FormatError."""
-    names = category.get("keypoints")
+    names, called = category.get("keypoints"), category.get("name", "person")
     if not names:
-        called = category.get("name", "person")
         if not any(word in f"{called} {category.get('supercategory')}".lower() for word in _PEOPLE):
             raise FormatError(
                 f"{where}: a {called!r:.40} is no person, and nothing names its joints; call it person if it is one"
             )
         return None
+    if "animal" in f"{called} {category.get('supercategory')}".lower():
+        raise FormatError(f"{where}: a {called!r:.40} is an animal; only people are recovered, so take it out")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise FormatError(f"{where}: 'keypoints' is not a list of names")
     return tuple(names)

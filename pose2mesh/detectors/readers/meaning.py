@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, warn
 
 LARGEST_COORDINATE = 1e6  # pixels; no picture is larger, and squares of it stay exact enough in float32
 LARGEST_SCORE = 20.0  # of networks whose scores leave [0, 1]; per cent and depth go beyond
@@ -29,8 +29,9 @@ def in_pixels(
 
     Missing, with confidence 0 and zeros for a place, is a joint whose confidence is 0 or less, one at exactly (0, 0)
     (YOLO moves doubtful joints there and keeps their scores) and one whose coordinates are both negative (-1, -1 and
-    the like). The third column is the confidence, cut to [0, 1] (COCO's flags 0, 1, 2 become 0, 1, 1); without one
-    every joint counts as seen. Unless the format promises that (`scored`), a column that leaves [0, 1] is depth.
+    the like; others with a warning). The third column is the confidence, cut to [0, 1] (COCO's flags 0, 1, 2 become 0,
+    1, 1); without one every joint counts as seen. Unless the format promises that (`scored`), a column that leaves
+    [0, 1] is depth.
     Raises InputError for depth and per cent, for seen joints that are not finite or beyond 10^6 pixels (naming person
     and joint), and for fractions of a picture whose size nobody told.
     """
@@ -38,7 +39,13 @@ def in_pixels(
     given = values[..., :2]  # [P, J, 2]
     seen = (confidence > 0) & ~(np.abs(given) <= CORNER).all(axis=-1)  # [P, J]
     kind = _unit_of(given[seen], unit, where)
-    seen &= ~((given == -1) if kind == "-1..1" else (given < 0)).all(axis=-1)
+    lost = seen & ((given == -1) if kind == "-1..1" else (given < 0)).all(axis=-1)  # [P, J]
+    seen &= ~lost
+    if places := int((lost & (given[..., 0] != given[..., 1])).sum()):  # others are marks, such as -1, -1
+        warn(
+            f"{where}: {places} joints with both coordinates negative are taken as missing; if they were seen, beyond "
+            "the picture's corner, move the origin for all"
+        )
     points = np.where(seen[..., None], given, 0.0)  # [P, J, 2]
     refuse(~np.isfinite(points).min(axis=-1), points, where, joints, "position")
     refuse(np.any(np.abs(points) > LARGEST_COORDINATE, axis=-1), points, where, joints, "position")
