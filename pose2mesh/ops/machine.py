@@ -11,7 +11,6 @@ from pose2mesh import __version__
 from pose2mesh.errors import InputError
 from pose2mesh.ops import native
 
-
 _DEVICES = "give cpu, cuda, cuda:1 and so on, or auto"
 
 

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from pose2mesh.detectors.readers import read_keypoints
+from pose2mesh.detectors.readers import read_keypoints, to_keypoints
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.skeletons import convert, hand_of_body
 
@@ -46,6 +46,19 @@ def test_bodies_with_hands_keep_body_and_hands(tmp_path, count, left):
     np.save(tmp_path / "all.npy", whole_body(count))
     (frame,) = read_keypoints(tmp_path / "all.npy", "body_hands59")
     assert frame.keypoints.points[0, :, 0].tolist() == [*range(17), *range(left, left + 42)]
+
+
+@pytest.mark.parametrize("count", [17, 25])
+def test_bodies_alone_have_unseen_hands(tmp_path, count):
+    """In an array as in its file."""
+    for columns in (2, 3):
+        values = whole_body(count, people=2)[..., :columns]
+        np.save(tmp_path / "all.npy", values)
+        of_file = read_keypoints(tmp_path / "all.npy", "body_hands59")[0].keypoints
+        found = to_keypoints(values, "keypoints", "body_hands59")
+        np.testing.assert_array_equal(found.points, of_file.points)
+        np.testing.assert_array_equal(found.confidence, of_file.confidence)
+        assert found.joint_set == "body_hands59" and not found.confidence[:, 17:].any() and found.confidence.any()
 
 
 def test_openpose_hands_alone_and_with_their_body(tmp_path):

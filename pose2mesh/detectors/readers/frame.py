@@ -98,9 +98,13 @@ def to_keypoints(
     of no set, and as `in_pixels` does.
     """
     _check_shape(values, list(values.shape), where)
-    values, joints = by_number(values, joint_set, where)
     wanted = find_joint_set(joint_set) if joint_set else None
-    return _finish(values, joints, wanted, Picture("", [], where, scored=False), image_size, handedness)
+    picture = Picture("", [], where, scored=False)
+    values, joints = _named(values, picture, wanted)
+    if wanted and has_hands(wanted) and joints.name in WITH_HANDS:  # of whom no hand is there
+        values, hands = _with_confidence(values), np.zeros((len(values), 2 * len(HAND21), 3))
+        values, joints = np.concatenate([values, hands], axis=1), WITH_HANDS[joints.name]
+    return _finish(values, joints, wanted, picture, image_size, handedness)
 
 
 def number_array(values: Any, where: str) -> np.ndarray:
