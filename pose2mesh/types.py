@@ -42,6 +42,10 @@ class Subject:
             if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not low <= value <= high:
                 raise InputError(f"subject: {name} is {value!r}; it goes from {low:g} to {high:g} {unit}")
 
+    def __bool__(self) -> bool:
+        """Whether anything is known."""
+        return self != Subject()
+
     def __str__(self) -> str:
         return ",".join(f"{name}={value}" for name, value in vars(self).items() if value is not None)
 

@@ -218,7 +218,7 @@ def _parser() -> Parser:
     add("--kind", choices=tuple(DEFAULT_WEIGHTS), default="body", help="what to recover (default: body)")
     add("--weights", metavar="NAME|PATH", help="shipped name or file (default: those of the kind)")
     add("--hand-weights", metavar="NAME|PATH", help="weights of the hands, with --kind body+hands")
-    add("--handedness", choices=("left", "right"), help="which hands a keypoint file holds, where it does not say")
+    add("--handedness", choices=("left", "right"), help="which hands a keypoint file holds, whatever it says itself")
     add("--joint-set", metavar="NAME", help="joint set of the keypoints (default: by their names or number)")
     add_camera_options(parser)
     add(

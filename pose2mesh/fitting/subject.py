@@ -36,19 +36,14 @@ class KnownShape(NamedTuple):
 
 def known_shapes(frames: list[Keypoints2D], fitter: Any) -> list[KnownShape | None] | None:
     """What is known of the people of all frames; None if nothing. Raises InputError where there is no fit to use it."""
-    known = [None if frame.subject == Subject() else frame.subject for frame in frames]
-    if not any(subject and len(frame) for subject, frame in zip(known, frames, strict=True)):
+    if not any(frame.subject and len(frame) for frame in frames):
         return None
     if fitter is None:
         raise InputError(
             "a subject needs the fit of a body to its keypoints: take weights with Anny's parameters, such as "
             "anny-body or anny-key2mesh, and leave --refine and --no-fit (fit=False) out"
         )
-    return [
-        known_shape(subject) if subject else None
-        for subject, frame in zip(known, frames, strict=True)
-        for _ in range(len(frame))
-    ]
+    return [known_shape(f.subject) if f.subject else None for f in frames for _ in range(len(f))]
 
 
 def parse_subject(text: str) -> Subject:

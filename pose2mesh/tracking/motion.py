@@ -111,7 +111,7 @@ class MotionBuilder:
         What is known of a `subject` comes in by the fit of single frames. Raises InputError for another smoother.
         """
         _check_smooth(smooth)
-        if self.temporal is None or smooth == "off" or subject is not None:
+        if self.temporal is None or smooth == "off" or subject:
             return {"fit": fit}
         return {"fit": False, "outputs": "parameters"}
 
@@ -134,7 +134,7 @@ class MotionBuilder:
             own = np.flatnonzero(rows.track == track)
             if smooth == "auto" and self.temporal is not None:
                 own_rows = Rows(*(column[own] for column in rows))
-                rotations[own], betas[own] = self._steady(own_rows, camera, fit, subject is not None)
+                rotations[own], betas[own] = self._steady(own_rows, camera, fit, bool(subject))
             else:
                 betas[own] = np.median(betas[own], 0)
                 if smooth == "auto":

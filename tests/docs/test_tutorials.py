@@ -63,7 +63,9 @@ TUTORIALS = {
         files=("out/walk/animation.glb", "out/walk/animation_1.bvh", "walk.glb", "walk.npz", "walk_1.bvh"),
         says="above the ground",
     ),
-    "keypoints": Tutorial(needs=("pygltflib",), files=("out/pose.npz", "out/pose_0.glb"), says="torch.Size([10, 13718, 3])"),
+    "keypoints": Tutorial(
+        needs=("pygltflib",), files=("out/pose.npz", "out/pose_0.glb"), says="torch.Size([10, 13718, 3])"
+    ),
     "own_motion": Tutorial(
         needs=("pybvh",),
         files=("my_motion.npz", "runs/mine/weights.safetensors", "runs/mine/weights.json", "mine.json"),
