@@ -30,6 +30,8 @@ from pose2mesh.errors import FormatError, InputError, MissingDependencyError, wa
 _OPTIONS = {"format_whitelist": "mov,mp4,avi,matroska,webm", "protocol_whitelist": "file"}
 _BROWSERS_DURATION = 0.1  # s, of a frame that says nothing
 _ROUNDING = 0.005  # s, of times in headers: Matroska's are whole milliseconds
+_UNTHREADED, _STRICT = ("vp8",), ("mjpeg",)  # decoders that tell of damage otherwise than the others
+_THREADS = 2  # of the decoder, on any machine: each holds pictures
 _LARGEST_STRETCH = 4  # of a pixel; beyond it the header is damaged
 
 
@@ -131,19 +133,36 @@ def _open(path: Path):
 def _video_stream(container: Any, path: Path) -> Any:
     if not container.streams.video:
         raise FormatError(f"{path}: holds no pictures")
-    return container.streams.best("video") or container.streams.video[0]
+    stream = container.streams.best("video") or container.streams.video[0]
+    if stream.codec_context is None:
+        raise FormatError(f"{path}: FFmpeg does not know the codec of its pictures; write it again as H.264")
+    return stream
 
 
 def _announced(stream: Any) -> int | None:
-    """Frames that the file should hold: its index where that is whole, else the header's number."""
-    entries = len(stream.index_entries) if "mov" in stream.container.format.name else 0
-    return entries or stream.frames or None
+    """Frames that the file should show: its index where that is whole, else the header's number.
+
+    MP4's index holds those as well that an edit list hides, as where somebody trimmed the beginning; the header of AVI
+    counts empty frames, which stand where a picture is held.
+    """
+    name, entries = stream.container.format.name, ()
+    if "mov" in name or (name == "avi" and not _is_cut(Path(stream.container.name))):
+        entries = stream.index_entries
+    return sum(not entry.is_discard for entry in entries) or stream.frames or None
+
+
+def _is_cut(avi: Path) -> bool:
+    """Whether the file is shorter than it says; the index is at its end."""
+    with avi.open("rb") as stream:
+        told = int.from_bytes(stream.read(8)[4:], "little")
+    return avi.stat().st_size < told
 
 
 def _decode(path: Path) -> Iterator[VideoFrame]:
     with _open(path) as container:
         stream = _video_stream(container, path)
         check_size(path, (stream.codec_context.width, stream.codec_context.height))
+        _reveal_damage(stream)
         announced, faults = _announced(stream), []
         count, end, period = 0, 0.0, 1 / (stream.average_rate or 25)
         for index, frame in _own_frames(container, stream, faults):
@@ -160,6 +179,18 @@ def _decode(path: Path) -> Iterator[VideoFrame]:
     elif faults or (not announced and end + _ROUNDING < total):
         told = f"{count} frames were read, up to {end:.2f} of {total:.2f} s"
         warn(f"{path}: {told}; others are damaged or cut{reason}")
+
+
+def _reveal_damage(stream: Any) -> None:
+    """Let the decoder of a stream tell which frames are damaged; without it they would look whole.
+
+    Most tell where each frame has a thread of its own, VP8's where none has, Motion JPEG's where one insists.
+    """
+    name = stream.codec_context.name
+    stream.codec_context.thread_count = _THREADS
+    stream.thread_type = "SLICE" if name in _UNTHREADED else "AUTO"
+    if name in _STRICT:
+        stream.codec_context.options = {"err_detect": "explode"}
 
 
 def _duration_told(container: Any, stream: Any) -> float:
@@ -197,7 +228,9 @@ def _own_frames(container: Any, stream: Any, faults: list[str]) -> Iterator[tupl
                 while frame.pts is not None and waiting and waiting[0] <= frame.pts:
                     heappop(waiting)
                     index += 1
-                if not frame.is_corrupt:
+                if frame.is_corrupt:
+                    faults.append("pictures do not fit together")
+                else:
                     yield index, frame
     except FFmpegError as error:
         faults.append(_reason(error))

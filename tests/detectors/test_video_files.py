@@ -22,7 +22,7 @@ def write_video(path, images, times=None, codec="mpeg4", pixel_shape=None, b_fra
     with av.open(path, "w") as container:
         stream = container.add_stream(codec, rate=10)
         stream.height, stream.width = images[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.max_b_frames = b_frames
         stream.time_base = stream.codec_context.time_base = Fraction(1, 10)
         if pixel_shape is not None:
@@ -133,6 +133,50 @@ def test_a_cut_video_says_what_was_lost(tmp_path, suffix, caplog):
     assert f"{path}: {lost}" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "libx264"), ("a.avi", "mpeg4"), ("a.avi", "mjpeg")]
+)
+def test_a_video_with_wrong_bytes_says_so(tmp_path, name, codec, caplog):
+    """Its decoder would show something else without a word; of some bytes nobody can tell."""
+    noise = np.random.default_rng(0).integers(0, 255, (10, 64, 64, 3)).astype(np.uint8)
+    path, told = write_video(tmp_path / name, list(noise), codec=codec), 0
+    assert len(list(read_video(path))) == 10 and not caplog.records
+    with av.open(path) as container:
+        packets = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+    content = path.read_bytes()
+    for seed in range(12):
+        damaged, rng = bytearray(content), np.random.default_rng(seed)
+        for packet in rng.choice(np.array(packets, object), 3, replace=False):
+            damaged[content.index(packet) + int(rng.integers(len(packet)))] ^= int(rng.integers(1, 256))
+        path.write_bytes(damaged)
+        caplog.clear()
+        list(read_video(path))
+        told += len(caplog.records)
+    assert told >= 8
+
+
+def test_frames_that_an_edit_list_hides_are_not_lost(tmp_path, caplog):
+    """Phones trim so: the first second stays in the file, for the frames that are shown refer to it."""
+    content = bytearray(write_video(tmp_path / "a.mp4", gray_frames(range(20, 220, 10)), codec="libx264").read_bytes())
+    with av.open(tmp_path / "a.mp4") as container:
+        scale = round(1 / container.streams.video[0].time_base)
+    place = content.index(b"elst") + 12  # of the only edit: duration, first time
+    duration, start = (int.from_bytes(content[i : i + 4], "big") for i in (place, place + 4))
+    content[place : place + 8] = (duration - 500).to_bytes(4, "big") + (start + scale // 2).to_bytes(4, "big")
+    path = tmp_path / "b.mp4"
+    path.write_bytes(content)
+    assert len(list(read_video(path))) == 15 == video_info(path).num_frames and not caplog.records
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_held_frames_of_avi_are_not_lost(tmp_path, codec, caplog):
+    path = write_video(tmp_path / "a.avi", gray_frames(), TIMES, codec)
+    assert len(list(read_video(path))) == 5 and not caplog.records
+    path.write_bytes(path.read_bytes()[: path.read_bytes().index(b"idx1") - 100])
+    list(read_video(path))
+    assert "cut" in caplog.text
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [(".mkv", "mpeg4"), (".webm", "libvpx")])
 @pytest.mark.parametrize("tagged", [True, False])
 @pytest.mark.parametrize("times", [None, (*range(45), *range(60, 65))])
@@ -179,6 +223,14 @@ def test_what_is_no_video(tmp_path):
             list(read_video(tmp_path / name))
     with pytest.raises(InputError, match="no such file"):
         list(read_video(tmp_path / "none.mp4"))
+
+
+def test_a_codec_that_nobody_knows(tmp_path):
+    path = write_video(tmp_path / "a.mp4", gray_frames(), codec="libx264")
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    for read in (video_info, lambda path: list(read_video(path))):
+        with pytest.raises(FormatError, match=r"a\.mp4: FFmpeg does not know the codec"):
+            read(path)
 
 
 def test_a_name_is_never_a_protocol(tmp_path, monkeypatch):
