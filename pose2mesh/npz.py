@@ -7,7 +7,7 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -64,6 +64,24 @@ def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray]) -> N
     """Write a compressed NPZ file atomically; the same arrays give the same bytes, since NumPy dates them all 1980."""
     with atomic_write(path) as stream:
         np.savez_compressed(stream, **arrays)  # pyright: ignore[reportArgumentType]
+
+
+def write_long_array(
+    path: str | os.PathLike, name: str, shape: tuple[int, ...], parts: Iterable[np.ndarray], **others: np.ndarray
+) -> None:
+    """As `write_arrays`, of `others` and one array whose rows come in parts, so that it never lies in memory whole.
+
+    Shapes: parts [n_i, ...] float32, which make up `shape` [N, ...].
+    """
+    with atomic_write(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(member, header)
+            for part in parts:
+                member.write(np.ascontiguousarray(part, "<f4").data)
+        for other, array in others.items():
+            with archive.open(f"{other}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def check_shapes(

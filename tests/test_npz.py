@@ -1,4 +1,5 @@
 import io
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 
 from pose2mesh import npz
 from pose2mesh.errors import FormatError, MissingFileError
-from pose2mesh.npz import read_array, read_arrays
+from pose2mesh.npz import read_array, read_arrays, write_arrays, write_long_array
 
 
 @pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
@@ -124,3 +125,19 @@ def test_a_file_that_inflates_like_no_data_is_refused_before_it_does(tmp_path):
     assert (tmp_path / "a.npz").stat().st_size < 100_000
     with pytest.raises(FormatError, match="at most"):
         read_arrays(tmp_path / "a.npz")
+
+
+def test_an_array_in_parts_is_the_same_file_and_never_whole_in_memory(tmp_path):
+    rows, faces = np.random.default_rng(0).normal(size=(700, 500, 3)).astype(np.float32), np.arange(6).reshape(2, 3)
+    write_arrays(tmp_path / "whole.npz", {"vertices": rows, "faces": faces})
+    parts = (rows[start : start + 150] for start in range(0, 700, 150))
+    write_long_array(tmp_path / "parts.npz", "vertices", rows.shape, parts, faces=faces)
+    assert list(tmp_path.glob(".*")) == []
+    written = [read_arrays(tmp_path / name) for name in ("whole.npz", "parts.npz")]
+    for name in ("vertices", "faces"):
+        np.testing.assert_array_equal(written[0][name], written[1][name], strict=True)
+    tracemalloc.start()
+    write_long_array(tmp_path / "long.npz", "a", (4000, 1000), (np.zeros((10, 1000), np.float32) for _ in range(400)))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4e6  # of 16 MB

@@ -19,7 +19,7 @@ import numpy as np
 from pose2mesh import __version__
 from pose2mesh.cli.progress import expect
 from pose2mesh.errors import InputError
-from pose2mesh.npz import read_arrays, write_arrays
+from pose2mesh.npz import read_arrays, write_arrays, write_long_array
 from pose2mesh.paths import check_writable, held, write_json
 from pose2mesh.skeletons import convert
 from pose2mesh.types import Keypoints2D, Motion
@@ -150,6 +150,8 @@ def _save(motion: Motion, folder: Path, formats: list[str], options: argparse.Na
             motion.only(track).save(folder / f"animation_{track}.bvh")
     if "vertices" in formats:
         bodies = MotionBodies(motion)
-        write_arrays(folder / "vertices.npz", {"vertices": bodies.vertices(slice(None)), "faces": bodies.decoder.faces})
+        parts = (bodies.vertices(slice(row, row + _PART)) for row in range(0, len(motion), _PART))
+        shape = (len(motion), *bodies.vertices(slice(1)).shape[1:])  # [N, V, 3]
+        write_long_array(folder / "vertices.npz", "vertices", shape, parts, faces=bodies.decoder.faces)
     if "mp4" in formats:
         motion_film(motion, folder / "overlay.mp4", options.overlay, options.draw_keypoints, bar.update)
