@@ -124,6 +124,8 @@ class Trembling(WalkDetector):
 
 
 def test_the_command_writes_one_folder(detector, video, tmp_path, capsys):
+    (tmp_path / "out" / "walk").mkdir(parents=True)
+    (tmp_path / "out" / "walk" / "animation_7.bvh").touch()  # of somebody of an earlier run
     assert predict(video, tmp_path / "out", "--save", "mp4,npz,glb,bvh,html") == 0
     names = sorted(path.name for path in (tmp_path / "out" / "walk").iterdir())
     bones = ["animation_1.bvh", "animation_2.bvh"]

@@ -13,6 +13,9 @@ class Parser(argparse.ArgumentParser):
     """Wrong arguments become an InputError, one line like every other; inputs may stand before and behind options."""
 
     def parse_args(self, args=None, namespace=None):
+        if args is not None and "--" in args:  # what follows are inputs, also where they begin with a dash
+            before = list(args).index("--")
+            args = [*args[:before], *(f"./{text}" if text.startswith("-") else text for text in args[before + 1 :])]
         return self.parse_intermixed_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:

@@ -119,7 +119,10 @@ def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options)
     rate = (len(shown) - 1) / max(shown[-1] - shown[0], 1e-6) if len(shown) > 1 else 0.0
     delay = f", shown {1000 * np.median(late):.0f} ms after they came" if late else ""
     say(f"{len(shown)} frames, {rate:.1f} a second{delay}", sys.stdout)
-    if any(len(part.frame) for part in rows):
+    if options.record and not any(len(part.frame) for part in rows):
+        (options.record / "motion.npz").unlink(missing_ok=True)  # of an earlier recording
+        say("nobody was found, so there is no motion.npz", sys.stdout)
+    elif rows:
         builder.build(builder.join(rows), rate or 30.0, "off").save(options.record / "motion.npz")
     return code
 

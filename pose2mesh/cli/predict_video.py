@@ -62,8 +62,18 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
         motion = builder.build(rows, fps, options.smooth, options.fit, options.subject)
         motion = replace(motion, source=source if is_sequence(source) else None)
         _save(motion, folder, formats, options, bar)
+        if "bvh" in formats:
+            _remove_others(folder, motion)
         shutil.rmtree(parts)
     return motion
+
+
+def _remove_others(folder: Path, motion: Motion) -> None:
+    """Bones of people of an earlier run who are not in this one."""
+    own = {f"animation_{track}.bvh" for track in motion.tracks}
+    for path in folder.glob("animation_*.bvh"):
+        if path.name not in own and path.stem.removeprefix("animation_").isdecimal():
+            path.unlink()
 
 
 def _all_rows(

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.exporters import load_motion_file, load_people
-from pose2mesh.paths import not_over
+from pose2mesh.paths import not_over, write_bytes
 from pose2mesh.viewer.page import glb_page, motion_page, people_page
 
 
 def result_page(result: str | Path, path: str | Path | None = None) -> Path:
     """The page of a result: an .html as it is, else one written of an .npz or .glb, beside it unless `path` says where.
+    An .html is copied there.
 
     A page beside it that is no older is returned as it is, for `predict` writes it with the photo.
 
@@ -21,8 +22,12 @@ def result_page(result: str | Path, path: str | Path | None = None) -> Path:
         what = "a folder" if result.is_dir() else "no such file"
         raise InputError(f"{result}: {what}; give a result of predict (.html, .npz or .glb)")
     suffix = result.suffix.lower()
+    if path is not None:
+        not_over(path, result)
+        if Path(path).suffix.lower() != ".html":
+            raise InputError(f"cannot write {path}: a page ends in .html")
     if suffix == ".html":
-        return result
+        return result if path is None else _copied(result, Path(path))
     beside = result.with_suffix(".html")
     is_written = beside.is_file() and beside.stat().st_mtime_ns >= result.stat().st_mtime_ns
     if path is None and is_written and suffix in (".npz", ".glb"):
@@ -39,6 +44,11 @@ def result_page(result: str | Path, path: str | Path | None = None) -> Path:
             return motion_page(load_motion_file(result), path, result.stem)
         return people_page(load_people(result), path, title=result.stem)
     raise InputError(f"{result}: {suffix or 'a file without suffix'} cannot be shown; give .html, .npz or .glb")
+
+
+def _copied(page: Path, path: Path) -> Path:
+    write_bytes(path, page.read_bytes())
+    return path
 
 
 def _is_motion(path: Path) -> bool:

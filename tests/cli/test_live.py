@@ -61,6 +61,19 @@ def test_a_file_is_played_sent_and_recorded(film, tmp_path, capsys):
     assert "a second" in capsys.readouterr().out
 
 
+def test_a_recording_of_nobody_says_so_and_leaves_no_earlier_motion(film, tmp_path, capsys, monkeypatch):
+    class Nobody(Exact):
+        def detect(self, image, time):
+            return super().detect(image, time).select(np.zeros(1, bool))
+
+    monkeypatch.setattr("pose2mesh.pipeline.get_detector", lambda *_: Nobody())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "motion.npz").touch()
+    assert main(["live", f"{film}", "--record", f"{tmp_path / 'out'}", "--port", "0"]) == 0
+    assert "nobody was found, so there is no motion.npz" in capsys.readouterr().out
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["overlay.mp4"]
+
+
 def test_who_is_terminated_keeps_what_was_recorded(film, tmp_path, monkeypatch):
     """As a service or a container ends its programs."""
     before = signal.getsignal(signal.SIGTERM)

@@ -25,3 +25,11 @@ def test_options_without_effect(tmp_path, capsys, monkeypatch, more, told):
     assert main(["predict", f"{tmp_path}/in.npy", "-o", f"{tmp_path}/out", "--save", "npz", *more]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line and not (tmp_path / "out").exists()
+
+
+def test_inputs_that_begin_with_a_dash_stand_behind_two(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Pose2Mesh, "from_pretrained", lambda *_: Pose2Mesh(FlatNetwork()))
+    monkeypatch.chdir(tmp_path)
+    np.save("-dash.npy", np.random.default_rng(0).uniform(100, 300, (17, 2)))
+    assert main(["predict", "-o", "out", "--save", "npz", "--", "-dash.npy"]) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["-dash.npz"]

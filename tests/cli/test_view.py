@@ -52,6 +52,17 @@ def test_the_page_goes_where_it_is_told_and_stays_closed(person, opened, tmp_pat
     assert {path.name for path in tmp_path.iterdir()} == {"a.npz", "b.html"}
 
 
+def test_nothing_but_pages_is_written(person, opened, tmp_path, capsys):
+    save_people([person], tmp_path / "a.npz")
+    person.save(tmp_path / "a.glb")
+    before = (tmp_path / "a.glb").read_bytes()
+    assert main(["view", f"{tmp_path}/a.npz", "-o", f"{tmp_path}/a.glb"]) == 2
+    assert "a page ends in .html" in capsys.readouterr().err and (tmp_path / "a.glb").read_bytes() == before
+    (tmp_path / "page.html").write_text("with the photo")
+    assert main(["view", f"{tmp_path}/page.html", "-o", f"{tmp_path}/copy.html", "--no-open"]) == 0
+    assert (tmp_path / "copy.html").read_text() == "with the photo"
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
