@@ -113,6 +113,9 @@ def _choose(requested: str, x: Tensor) -> str:
 
 @functools.cache
 def _say_once() -> None:
+    """Where a command mends it; nobody is sent for a compiler, which `doctor` tells who asks."""
+    if native.find_library() is None and not native.has_compiler():
+        return
     reason, remedy = native.reason(), native.remedy()
     warn(f"the graph layers run in plain torch, some two times slower than they could ({reason}); {remedy}")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from pose2mesh.ops.native.build import levels, library_name
+from pose2mesh.ops.native.build import BuildError, find_compiler, levels, library_name
 from pose2mesh.paths import cache_dir
 
 _PACKAGE_FOLDER = Path(__file__).resolve().parent / "lib"
@@ -93,8 +93,15 @@ def reason() -> str:
 def remedy() -> str:
     """What to do about it."""
     if find_library() is None:
-        return "install a C++ compiler and run: pose2mesh build-kernels"
+        return "run: pose2mesh build-kernels" + ("" if has_compiler() else ", which takes a C++ compiler")
     return "upgrade torch" if library() else "remove it and run: pose2mesh build-kernels"
+
+
+def has_compiler() -> bool:
+    try:
+        return bool(find_compiler())
+    except BuildError:
+        return False
 
 
 @functools.cache
