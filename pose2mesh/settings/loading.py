@@ -23,9 +23,22 @@ class Strict(BaseModel):
         kinds = get_args(cls.model_fields[info.field_name or ""].annotation)
         return [value] if isinstance(value, str) and kinds[1:] == (...,) else value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """`steps=true` would be 1 step."""
+        if isinstance(value, bool) and not _takes(bool, cls.model_fields[info.field_name or ""].annotation):
+            raise ValueError(f"{str(value).lower()} is no value for it")
+        return value
+
     def changed(self) -> dict[str, Any]:
         """What is not as by default, {"mesh.order": 4, ...}."""
         return {key: value for key, value in flat(self.model_dump(exclude_defaults=True)).items() if key}
+
+
+def _takes(kind: type, annotation: Any) -> bool:
+    """Whether a type, such as `bool | None`, holds a kind of values."""
+    return annotation in (kind, Any) or any(_takes(kind, part) for part in get_args(annotation))
 
 
 def registered(kind: str) -> AfterValidator:

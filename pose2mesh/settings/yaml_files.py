@@ -40,9 +40,21 @@ def parse_yaml(text: str) -> Any:
             return None
         if _count(node, {}) > _MOST_VALUES:
             raise ValueError("its aliases repeat more values than any configuration holds")
+        if double := _double_key(node):
+            raise ValueError(f"{double} is set twice; leave one out")
         return loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+def _double_key(node: yaml.Node) -> str:
+    """A key that one mapping in a node holds twice, of which YAML would take the last; "" where there is none."""
+    if not isinstance(node, yaml.CollectionNode):
+        return ""
+    pairs = [item if isinstance(item, tuple) else (None, item) for item in node.value]
+    keys = [key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode) and key.value != "<<"]
+    double = next((key for index, key in enumerate(keys) if key in keys[:index]), "")
+    return double or next((found for _, value in pairs if (found := _double_key(value))), "")
 
 
 def _count(node: yaml.Node, known: dict[int, int]) -> int:

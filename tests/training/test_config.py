@@ -183,6 +183,18 @@ def test_files_that_are_no_configuration_are_refused(tmp_path: Path, content: st
         read_yaml(tmp_path / "bad.yaml")
 
 
+def test_a_setting_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("seed: 1\nstages:\n  - {name: a, steps: 1, steps: 2}\n")
+    with pytest.raises(FormatError, match=r"bad\.yaml is not valid YAML: steps is set twice"):
+        read_yaml(tmp_path / "bad.yaml")
+
+
+@pytest.mark.parametrize("override", ["seed=true", "minutes=true", "stages.0.steps=true", "data.workers=false"])
+def test_true_is_no_number(file: Path, override: str) -> None:
+    with pytest.raises(InputError, match=rf"{override.partition('=')[0]}.* is no value for it"):
+        load_config(TrainConfig, file, [override])
+
+
 def test_binary_huge_and_absent_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     (tmp_path / "huge.yaml").write_text("a: " + "x" * 1_000_001)
