@@ -11,6 +11,8 @@ from pose2mesh.losses.terms import LossConfig
 from pose2mesh.settings import Strict, registered
 from pose2mesh.synthesis.mixture import Mixture
 
+Threads = Annotated[int, Field(ge=0, le=1024)]  # far more end the process without a word
+
 
 class RunConfig(Strict):
     """What every run has, whatever it trains."""
@@ -18,7 +20,7 @@ class RunConfig(Strict):
     output: str = "runs/train"
     seed: int = Field(default=0, ge=0)
     device: str = "auto"
-    threads: int = Field(default=0, ge=0)  # 0 leaves torch's choice
+    threads: Threads = 0  # 0 leaves torch's choice
     minutes: Positive | None = None  # stop after so long with the state saved; go on with --resume
     checkpoint_minutes: Positive = 5.0
     tensorboard: bool = False  # write curves to OUTPUT/tensorboard

@@ -132,6 +132,8 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise InputError(f"unknown device {name!r}; give auto, cpu or cuda") from error
+    if device.type not in ("cpu", "cuda") and not (device.type == "mps" and torch.backends.mps.is_available()):
+        raise InputError(f"device {name!r}: nothing is trained or measured there; give auto, cpu or cuda")
     if device.type != "cuda":
         return device
     index = int(os.environ.get("LOCAL_RANK", "0")) if device.index is None else device.index

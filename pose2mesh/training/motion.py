@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from pose2mesh.augmentation.ranges import Fraction, NotNegative, Positive
@@ -61,6 +61,12 @@ class MotionConfig(SequenceMixture, RunConfig):
     loss: MotionLossConfig = MotionLossConfig()
     validate_every: int = Field(default=1000, ge=1)
     output: str = "runs/motion"
+
+    @model_validator(mode="after")
+    def _check(self):
+        if self.chunk < self.batch_size:
+            raise ValueError(f"chunk: {self.chunk} sequences make no batch of {self.batch_size}; give at least as many")
+        return self
 
 
 class Material(NamedTuple):

@@ -23,7 +23,7 @@ from pose2mesh.networks.pose_prior import PosePrior
 from pose2mesh.skeletons import MOTION_PARENTS
 from pose2mesh.synthesis.bodies import pose_pool, seeded_generator
 from pose2mesh.synthesis.detections import portion
-from pose2mesh.training.config import RunConfig, StageConfig
+from pose2mesh.training.config import RunConfig, StageConfig, Threads
 from pose2mesh.training.distributed import Processes
 from pose2mesh.training.optimization import descend, learning_rate
 from pose2mesh.training.run_folder import Stateful
@@ -53,7 +53,7 @@ class PriorConfig(RunConfig):
     world: Fraction = 0.5  # share of the reconstruction that is measured on rotations against the root
     output: str = "runs/pose_prior"
     device: str = "cpu"  # the network is small
-    threads: int = Field(default=1, ge=0)
+    threads: Threads = 1
 
 
 class PriorTraining(Task):

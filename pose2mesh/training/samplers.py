@@ -10,6 +10,7 @@ from pose2mesh.checkpoints.build import output_set
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.errors import InputError
 from pose2mesh.plugins import resolve
+from pose2mesh.skeletons import joint_set
 from pose2mesh.synthesis.batches import Samples
 from pose2mesh.synthesis.bodies import SyntheticBodies
 from pose2mesh.synthesis.hands import RIGHT_HANDS, HandProtocol, SyntheticHands, hand_pose_pool
@@ -20,6 +21,7 @@ from pose2mesh.training.config import TrainConfig
 from pose2mesh.training.prior_poses import training_poses
 
 VALIDATION_SAMPLES = 512
+_FRAMED = {f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip", "knee", "ankle")}
 _SEEN = ("noise", "framing", "cameras", "detectors", "workers")  # of the `data` section, by whoever sees a body
 
 
@@ -106,6 +108,10 @@ def _refuse_unread(config: TrainConfig, *reads: str) -> None:
     for name in config.data.changed():
         if not name.startswith(reads):
             raise InputError(f"data.{name}: samples of {config.network.body} are made without; leave it out")
+    sets = [each.joint_set for each in config.data.detectors] or [config.network.joint_set]
+    for name in sets if config.data.framing else ():
+        if missing := sorted(_FRAMED - set(joint_set(name).joints)):
+            raise InputError(f"data.framing: photos are cut at limbs, and {name} has no {missing[0]}; leave it out")
     for stage in config.stages:
         if stage.everyday is not None and "everyday" not in reads:
             raise InputError(f"stage {stage.name}: everyday: {config.network.body} has no such poses; leave it out")

@@ -146,6 +146,7 @@ def test_all_faults_are_listed_at_once(file: Path) -> None:
         "data.poses.tumble=.nan",
         "data.poses.perturb_degrees=-1",
         "checkpoint_minutes=0",
+        "threads=100000",
         "stages.0.learning_rate=.nan",
         "data=3",
     ],

@@ -132,6 +132,9 @@ def test_devices_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pick_device("cpu") == torch.device("cpu")
     with pytest.raises(InputError, match="unknown device 'abacus'"):
         pick_device("abacus")
+    for name in ("meta", "xla"):
+        with pytest.raises(InputError, match=f"device '{name}': nothing is trained or measured there"):
+            pick_device(name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     assert pick_device("auto") == torch.device("cpu")

@@ -104,6 +104,7 @@ def test_everyday_poses_of_one_stage_are_read() -> None:
         ({}, {"gestures": ["basic"]}, "data.gestures.0: samples of anny-body are made without"),
         ({}, {"hand_poses": {"count": 9}}, "data.hand_poses.count"),
         ({}, {"exact_input": True}, "data.exact_input"),
+        ({}, {"framing": {}, "detectors": [{"share": 1, "joint_set": "hand21"}]}, "framing: .* hand21 has no left_ank"),
         ({"body": "anny-hand", "joint_set": "hand21"}, {"everyday": 0.5}, "data.everyday: samples of anny-hand"),
         ({"body": "anny-hand", "joint_set": "hand21"}, {}, "stage mesh: everyday: anny-hand has no such poses"),
     ],

@@ -45,3 +45,8 @@ def test_weights_without_deviations_are_refused(tmp_path):
 def test_initial_weights_of_another_network_are_refused(tmp_path, name):
     with pytest.raises(InputError, match=f"initial: {name} does not fit; give weights .* width=16 and layers=1"):
         run_task(MotionTraining, config(tmp_path / "run", initial=name))
+
+
+def test_a_chunk_that_is_smaller_than_a_batch_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="chunk: 8 sequences make no batch of 16"):
+        config(tmp_path / "run", batch_size=16)
