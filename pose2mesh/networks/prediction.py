@@ -20,7 +20,10 @@ class BodyParameters(NamedTuple):
 
 
 class MeshPrediction(NamedTuple):
-    """Pelvis-relative (hand: wrist-relative), camera axes (x right, y down, z forward)."""
+    """Pelvis-relative (hand: wrist-relative), axes of a camera that looks at the person: x right, y down, z forward.
+
+    `Pose2Mesh.predict` turns them to those of the picture's camera (`fitting.aiming`).
+    """
 
     vertices: Tensor  # [B, V, 3] metres
     joints: Tensor  # [B, J, 3] metres
