@@ -1,5 +1,6 @@
 """`pose2mesh doctor`: what is installed, found and usable here, and what to do about the rest."""
 
+import hashlib
 import json
 import platform
 import sys
@@ -174,8 +175,25 @@ def _optional_packages() -> Iterator[Finding]:
 
 def _shipped_files() -> Iterator[Finding]:
     yield _file("body model", "anny", paths.asset, "body_models/anny_body.npz", "python -m tools.assets.build")
-    yield _file("weights", "anny-body", paths.asset, "weights/anny-body.safetensors", "pose2mesh train")
+    yield from _weights()
     yield _file("graphs", "manifest", paths.graph, "manifest.json", "pose2mesh build-graphs")
+
+
+def _weights() -> Iterator[Finding]:
+    """Those of every card that ships: there, and of the card's digest."""
+    first = _file("weights", "anny-body", paths.asset, "weights/anny-body.safetensors", "pose2mesh train")
+    if not first.ok:
+        yield first
+        return
+    for card in sorted(paths.asset("weights/anny-body.safetensors").parent.glob("*.json")):
+        path = card.with_suffix(".safetensors")
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            fault = "" if digest in card.read_text() else f"{path}: damaged (its digest is not the card's)"
+        except OSError as error:
+            fault = f"no {path.name} ({error.strerror})"
+        detail = fault or f"{path} ({path.stat().st_size / 1e6:.1f} MB)"
+        yield Finding("weights", card.stem, not fault, detail, "reinstall the package" if fault else "")
 
 
 def _file(topic: str, name: str, locate: Callable, relative: str, remedy: str) -> Finding:

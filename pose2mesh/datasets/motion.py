@@ -1,5 +1,6 @@
 """Recorded motion from files of any kind, and the distinct poses among it."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,12 @@ def find_motion(source: str | Path) -> Path:
     if path.exists():
         return path
     try:
-        return paths.data_dir() / path
+        found = paths.data_dir() / path
     except MissingFileError as error:
-        raise MissingFileError(f"no motion file {path}: {error}") from error
+        remedy = "if it is of the motion packs, set POSE2MESH_DATA to their folder (docs/data.md)"
+        raise MissingFileError(f"{path}: no such file or folder; {remedy}") from error
+    is_asked_for = "POSE2MESH_DATA" in os.environ  # else an error would name a folder that nobody gave
+    return found if is_asked_for or found.exists() else path
 
 
 def distinct_poses(rotvec: np.ndarray, threshold: float = 0.2, chunk: int = 512) -> np.ndarray:

@@ -70,9 +70,10 @@ def read_network(name: str) -> bytes:
     try:
         path = paths.asset(f"{FOLDER}/{name}.onnx")
     except MissingFileError as error:
-        raise MissingFileError(
-            f"{error} Or make it: tools/assets/convert_detectors.py (its --heavy for heavy ones)"
-        ) from error
+        if not name.endswith("heavy"):
+            raise MissingFileError(f"{error} Or make it: tools/assets/convert_detectors.py") from error
+        make = "make it with tools/assets/convert_detectors.py --heavy of the repository, or take --detector blazepose"
+        raise MissingFileError(f"{FOLDER}/{name}.onnx does not ship with the package; {make}") from error
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != manifest()[name]["sha256"]:
         raise FormatError(f"{path}: damaged (its digest is not that of manifest.json); reinstall the package")

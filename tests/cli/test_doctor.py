@@ -1,6 +1,7 @@
 """The doctor's report: true about what is here, and with a remedy for what is not."""
 
 import json
+import shutil
 import sys
 import tomllib
 from importlib.metadata import version
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pose2mesh import paths
 from pose2mesh.cli import doctor
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -71,6 +73,18 @@ def test_files_are_looked_for_where_the_package_finds_them(tmp_path, monkeypatch
     body.write_bytes(bytes(2_000_000))
     shipped = {finding.topic: finding for finding in doctor._shipped_files()}
     assert shipped["body model"].ok and shipped["body model"].detail == f"{body} (2.0 MB)"
+
+
+def test_all_weights_that_ship_are_looked_at(tmp_path, monkeypatch):
+    folder = paths.asset("weights/anny-body.safetensors").parent
+    shutil.copytree(folder, tmp_path / "weights")
+    (tmp_path / "weights" / "anny-hand.safetensors").unlink()
+    (tmp_path / "weights" / "anny-motion.safetensors").write_bytes(b"cut")
+    monkeypatch.setenv("POSE2MESH_ASSETS", str(tmp_path))
+    found = {finding.name: finding for finding in doctor._weights()}
+    assert found.keys() == {path.stem for path in folder.glob("*.json")}
+    assert {name for name, finding in found.items() if not finding.ok} == {"anny-hand", "anny-motion"}
+    assert "damaged" in found["anny-motion"].detail and "no anny-hand" in found["anny-hand"].detail
 
 
 def test_licensed_files_are_looked_for_and_not_read(tmp_path, monkeypatch):

@@ -86,6 +86,13 @@ def test_foreign_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         load_motion(tmp_path / "motion.c3d")
     with pytest.raises(MissingFileError):
         load_motion(tmp_path / "absent.npz")
+    monkeypatch.delenv("POSE2MESH_DATA", raising=False)
+    for folder in (tmp_path / "shared" / "data", tmp_path / "none"):  # there and not: nobody gave either
+        monkeypatch.setattr(paths, "_CHECKOUT", folder.parents[1] / "checkout")
+        (tmp_path / "shared" / "data").mkdir(parents=True, exist_ok=True)
+        with pytest.raises(MissingFileError) as told:
+            load_motion("typo.npz")
+        assert str(told.value).startswith("typo.npz") and str(folder) not in str(told.value)
 
 
 def test_parents_stand_before_their_children() -> None:

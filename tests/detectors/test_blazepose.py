@@ -239,6 +239,8 @@ def test_tiles_are_looked_at_where_small_people_are():
 def test_absent_and_damaged_networks_are_one_clear_line(tmp_path, monkeypatch):
     with pytest.raises(MissingFileError, match=r"convert_detectors\.py"):
         read_network("pose_landmark_gigantic")
+    with pytest.raises(MissingFileError, match=r"does not ship with the package; make it with .* --heavy"):
+        read_network("no_such_heavy")
     folder = tmp_path / "detectors"
     folder.mkdir()
     content = bytearray(paths.asset("detectors/pose_landmark_full.onnx").read_bytes())
