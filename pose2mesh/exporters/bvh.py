@@ -17,6 +17,7 @@ from pose2mesh.paths import write_bytes
 from pose2mesh.types import Motion
 
 _CENTIMETRES = 100.0
+_MOST_FRAMES = 500_000  # more than four hours at 30 a second; what files of more are for nobody can open
 _ORDER = "ZXY"  # of the rotation channels, as most recordings have it
 _TRUNK = {
     **{"root": "Hips", "spine04": "Spine", "spine03": "Spine1", "spine02": "Spine2", "spine01": "Spine3"},
@@ -40,7 +41,7 @@ def write_bvh(motion: Motion, path: Path) -> None:
     """Write the only person of a motion at its frame rate, gaps filled by interpolation, atomically.
 
     Files of `motion.only(track)` begin at the first frame of the whole motion and end at its last.
-    Raises InputError for several people, MissingDependencyError without pybvh.
+    Raises InputError for several people or for a span of many hours, MissingDependencyError without pybvh.
     """
     if len(motion.tracks) != 1:
         people = ", ".join(map(str, motion.tracks))
@@ -48,6 +49,12 @@ def write_bvh(motion: Motion, path: Path) -> None:
     with optional_import("writing BVH needs pybvh: pip install 'pose2mesh[bvh]'"):
         import pybvh
     (character,) = characters(motion)
+    frames = float(np.ptp(character.times)) * motion.fps
+    if frames > _MOST_FRAMES:
+        raise InputError(
+            f"{path}: {frames:.0f} frames, of {len(motion)} that were seen; BVH holds each, at most {_MOST_FRAMES}: "
+            "save the stretches of motion.select apart"
+        )
     character = at_rate(character, motion.fps)
     body = character.body
     straight = straight_limbs(body.groups, body.bone_names, character.heads)  # [G, 3, 3]

@@ -18,9 +18,6 @@ class MotionBodies:
         body = load_body_model(motion.body)
         self.motion = motion
         self.decoder = resolve(body.kind.decoder)(body)
-        self._first = np.searchsorted(
-            motion.frame, np.arange(motion.frame[-1] + 2)
-        )  # rows of frame f: first[f : f + 2]
 
     def vertices(self, rows: slice | np.ndarray) -> np.ndarray:
         """Vertices [n, V, 3] m of rows, root-relative in camera axes."""
@@ -32,9 +29,8 @@ class MotionBodies:
 
     def people(self, frame: int) -> list[Person]:
         """The people of a frame with their meshes and cameras; none where nobody was found."""
-        if frame >= len(self._first) - 1:
-            return []
-        motion, rows = self.motion, slice(self._first[frame], self._first[frame + 1])
+        motion = self.motion
+        rows = slice(*np.searchsorted(motion.frame, (frame, frame + 1)).tolist())
         if rows.start == rows.stop:
             return []
         faces = np.asarray(self.decoder.faces, np.int32)

@@ -117,6 +117,12 @@ def test_all_files_of_a_motion_span_its_time(motion, tmp_path):
     assert pybvh.read_bvh_file(own.save(tmp_path / "own.bvh"), world_up="+y").frame_count == len(other)
 
 
+def test_a_pause_of_hours_is_not_filled(motion, tmp_path):
+    late = motion.time + 1e5 * (motion.frame > 9)
+    with pytest.raises(InputError, match=r"far\.bvh: 300.* frames, of 4\d .*apart"):
+        type(motion)(**{**vars(motion), "time": late}).save(tmp_path / "far.bvh")
+
+
 def test_several_people_are_refused(motion, tmp_path):
     both = motion.select(np.repeat(np.arange(len(motion)), 2))
     track = np.tile([1, 2], len(motion))

@@ -191,6 +191,8 @@ def test_meshes_of_a_motion():
     rows = bodies.vertices(np.array([7]))
     np.testing.assert_array_equal(person.vertices, rows[0])
     assert bodies.people(1000) == []
+    stamped = MotionBodies(replace(TRUTH, frame=TRUTH.frame + 1_700_000_000_000))  # numbers may be times of day
+    np.testing.assert_array_equal(stamped.people(1_700_000_000_007)[0].vertices, person.vertices)
 
 
 def test_nobody_and_wrong_words(builder):
