@@ -60,7 +60,8 @@ class RunFolder:
         if is_past:
             raise InputError(
                 f"--resume: the run in {self.path} has done {stage} stages and {step} steps of the next, and by these "
-                "settings no more: nothing would be trained; give it more, or begin another from its weights"
+                "settings no more: nothing would be trained; finished stages are not lengthened; add a stage, or begin "
+                "another run from its weights"
             )
         return stage, step
 

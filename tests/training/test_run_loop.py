@@ -77,13 +77,13 @@ def test_what_is_resumed_with_other_steps_has_some_left(
     if is_left:
         assert go_on()[0].calls[-1] == "end"
     else:
-        with pytest.raises(InputError, match="nothing would be trained"):
+        with pytest.raises(InputError, match="nothing would be trained; finished stages are not lengthened"):
             go_on()
 
 
 def test_a_run_that_has_ended_is_not_resumed_with_other_settings(tmp_path: Path) -> None:
     carry_out(config_of(tmp_path), Sum)
-    with pytest.raises(InputError, match="nothing would be trained"):
+    with pytest.raises(InputError, match="nothing would be trained; finished stages are not lengthened"):
         carry_out(config_of(tmp_path, seed=1), Sum, resume=True, overwrite=True)
     task, _ = carry_out(config_of(tmp_path), partial(Sum, steps=(4, 5, 2)), resume=True)  # one more stage
     assert task.calls == ["begin 2", "step 0", "step 1", "validate", "end"]
