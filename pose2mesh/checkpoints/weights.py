@@ -35,11 +35,21 @@ _WITHOUT_KEYPOINTS = {  # kinds of networks, and what to give instead
 def save_weights(
     path: str | Path, network: nn.Module, settings: dict[str, Any], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a network and its settings atomically; `dtype` float16 halves the file. Counters stay integers."""
+    """Write a network and its settings atomically; `dtype` float16 halves the file. Counters stay integers.
+
+    Raises InputError for numbers that `dtype` cannot hold: the file could not be read again.
+    """
     tensors = {
         k: v.detach().to("cpu", dtype if v.is_floating_point() else v.dtype).contiguous()
         for k, v in network.state_dict().items()
     }
+    for name, tensor in network.state_dict().items():
+        if tensor.isfinite().all() and not tensors[name].isfinite().all():
+            largest = f"{tensor.abs().max():.3g}"
+            raise InputError(
+                f"{path}: {name} goes up to {largest}, beyond {torch.finfo(dtype).max:.0f}, the largest number in half "
+                "precision; keep these weights as they are"
+            )
     write_bytes(path, save(tensors, metadata={"network": json.dumps(settings)}))
 
 

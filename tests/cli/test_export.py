@@ -50,6 +50,24 @@ def test_half_precision_weights_predict_the_same(tmp_path):
     assert difference.mean() < 1e-3  # untrained weights move the vertices by metres
 
 
+def test_numbers_beyond_half_precision_are_refused(tmp_path, capsys):
+    """The file would hold infinities, which the package itself refuses to read."""
+    import torch
+
+    from pose2mesh.checkpoints import build_network, save_weights
+    from pose2mesh.training.config import NetworkConfig
+
+    settings = NetworkConfig().model_dump(mode="json")
+    network = build_network(settings)
+    name, tensor = next(iter(network.named_parameters()))
+    torch.nn.init.constant_(tensor, 7e4)
+    save_weights(tmp_path / "full.safetensors", network, settings)
+    half = tmp_path / "half.safetensors"
+    command = ["export", "--format", "safetensors", "--weights", str(tmp_path / "full.safetensors"), "-o", str(half)]
+    assert main(command) == 2
+    assert f"{name} goes up to 7e+04, beyond 65504" in capsys.readouterr().err and not half.exists()
+
+
 def test_an_export_never_takes_the_place_of_its_weights(tmp_path, capsys):
     weights = tmp_path / "a.safetensors"
     weights.write_bytes(b"precious")
