@@ -49,6 +49,7 @@ class VideoInfo(NamedTuple):
     fps: float  # frames a second, on average; of pictures that move, by their median, for the last is often held
     num_frames: int | None  # None where the header does not tell
     has_audio: bool
+    end_s: float = 0.0  # s, where the last frame of pictures that move ends; 0 of others
 
 
 def is_video(path: Path) -> bool:
@@ -60,7 +61,8 @@ def video_info(path: Path) -> VideoInfo:
     """Read a video's header; errors as of `read_video`."""
     if not has_suffix(path, VIDEO_SUFFIXES):
         with open_picture(path) as picture:
-            return VideoInfo(1 / float(np.median(_durations(picture))), getattr(picture, "n_frames", 1), False)
+            durations = _durations(picture)
+            return VideoInfo(1 / float(np.median(durations)), getattr(picture, "n_frames", 1), False, sum(durations))
     with _open(path) as container:
         stream = _video_stream(container, path)
         rate = stream.average_rate or stream.guessed_rate or 25

@@ -14,6 +14,8 @@ from pose2mesh.paths import atomic_write
 
 _TICKS = 90_000  # a second
 _KEPT = ("aac", "mp3float", "mp3", "opus", "libopus", "flac", "alac", "ac3")  # sounds that are copied as they are
+_LONGEST_HOLD = 3600  # s of one frame; MP4 takes some more
+_MOST_HOURS = 1000  # of one frame: times beyond are no times of a film
 _RATE = 48_000  # samples a second of sounds at a rate that AAC does not have
 _OPTIONS = {"crf": "20", "preset": "veryfast"}  # how good, and how much time to spend on small files
 
@@ -23,12 +25,13 @@ class VideoWriter:
 
     def __init__(self, container: Any, sound: "_Sound | None", fps: float) -> None:
         self._container, self._sound = container, sound
-        self._fps, self._stream, self._last = fps, None, -1
+        self._fps, self._last = fps, -1
+        self._stream: Any = None
+        self._image: np.ndarray | None = None  # that of the last frame
+        self._begun: tuple[int, int] | None = None  # when the first packet is shown, and stored
 
     def add(self, image: np.ndarray, time: float) -> None:
         """Write image uint8 [H, W, 3] RGB, shown at `time` seconds; all have one size, and times rise."""
-        import av
-
         image = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]  # H.264 halves the colors' resolution
         if self._stream is None:
             self._stream = self._container.add_stream("libx264", rate=Fraction(self._fps).limit_denominator(1001))
@@ -39,16 +42,46 @@ class VideoWriter:
                 self._sound.begin(self._container)
         if image.shape[:2] != (self._stream.height, self._stream.width):
             raise InputError(f"a frame of {image.shape[1]}x{image.shape[0]} pixels in a video of another size")
-        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+        self._repeat(time)
+        self._image = image
+        self._encode(time)
+
+    def hold(self, end: float) -> None:
+        """Show the last frame up to `end` seconds where that is more than a frame of the rate."""
+        if self._image is not None and end > self._last / _TICKS + 1.5 / self._fps:
+            self._repeat(end)
+            self._encode(end - 1 / self._fps)
+
+    def _repeat(self, time: float) -> None:
+        """Write the last frame again every hour until `time`, for none lasts longer."""
+        start = self._last / _TICKS
+        if self._image is None or time - start <= _LONGEST_HOLD:
+            return
+        if time - start > _MOST_HOURS * 3600:
+            raise InputError(f"a frame would be shown for {(time - start) / 3600:.0f} hours; give the frames' own rate")
+        for again in np.arange(start + _LONGEST_HOLD, time - 1 / _TICKS, _LONGEST_HOLD).tolist():
+            self._encode(again)
+
+    def _encode(self, time: float) -> None:
+        import av
+
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(self._image), format="rgb24")
         self._last = max(round(time * _TICKS), self._last + 1)
         frame.pts, frame.time_base = self._last, Fraction(1, _TICKS)
-        self._container.mux(self._stream.encode(frame))
+        packets = self._stream.encode(frame)
+        self._begun = self._begun or next(((packet.pts, packet.dts) for packet in packets), None)
+        self._container.mux(packets)
 
     def finish(self) -> None:
         """Write what the encoder holds back, then the sound: as it is, or where MP4 does not take that, as AAC."""
         if self._stream is None:
             raise InputError("a video without frames cannot be written")
-        self._container.mux(self._stream.encode(None))
+        packets = self._stream.encode(None)
+        if packets:  # MP4 adds up durations in the order in which frames are stored, and would end before the last one
+            pts, dts = self._begun or (packets[0].pts, packets[0].dts)
+            shown = self._last + round(_TICKS * min(1 / self._fps, _LONGEST_HOLD)) - pts
+            packets[-1].duration = max(shown - (packets[-1].dts - dts), 1)
+        self._container.mux(packets)
         if self._sound is not None:
             self._container.mux(self._sound.packets())
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pose2mesh.detectors.sessions import default_threads
 from pose2mesh.detectors.sources import frames_of
-from pose2mesh.detectors.video_files import VideoFrame
+from pose2mesh.detectors.video_files import VideoFrame, video_info
 from pose2mesh.errors import InputError
 from pose2mesh.exporters.motion import check_motion
 from pose2mesh.rendering import draw_keypoints, plain_canvas, render_overlay
@@ -46,10 +46,13 @@ def motion_film(
             picture = draw_keypoints(picture, person.keypoints, bones)
         return picture, frame.time_s
 
-    with video_writer(Path(path), motion.fps, source if source and source.is_file() else None) as video:
+    video_file = source if source and source.is_file() else None
+    with video_writer(Path(path), motion.fps, video_file) as video:
         for picture, time in _in_parallel(draw, frames):
             video.add(picture, time)
             drawn()
+        if video_file:
+            video.hold(video_info(video_file).end_s)  # pictures that move often show their last frame for long
     return Path(path)
 
 

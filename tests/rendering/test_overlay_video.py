@@ -102,3 +102,20 @@ def test_rates_that_are_fractions(tmp_path):
             video.add(picture(0), i * 1001 / 30000)
     with av.open(str(tmp_path / "a.mp4")) as container:
         assert container.streams.video[0].average_rate == pytest.approx(Fraction(30000, 1001), rel=0.01)
+
+
+def test_frames_that_are_held_for_hours(tmp_path):
+    """MP4 takes none of more than a few hours, so that they are repeated; the last one as well."""
+    with video_writer(tmp_path / "a.mp4", 25.0) as video:
+        for i, time in enumerate([0.0, 0.04, 25200.0]):
+            video.add(picture(80 * i), time)
+        video.hold(25203.0)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        shown = [(float(f.time), f.to_ndarray(format="rgb24").mean()) for f in container.decode(video=0)]
+        assert container.duration / 1e6 == pytest.approx(25203.0, abs=0.05)
+    expected = [0.0, *(3600.0 * hour + 0.04 for hour in range(7)), 25200.0, 25202.96]
+    np.testing.assert_allclose([time for time, _ in shown], expected, atol=0.01)
+    np.testing.assert_allclose([shade for _, shade in shown], [0, *[80] * 7, 160, 160], atol=3)
+    with pytest.raises(InputError, match="hours"), video_writer(tmp_path / "b.mp4", 25.0) as video:
+        video.add(picture(0), 0.0)
+        video.add(picture(0), 1e9)

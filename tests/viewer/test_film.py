@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.errors import InputError
@@ -65,6 +66,15 @@ def test_over_its_video_frame_by_frame(tmp_path):
     for row, (image, shade) in enumerate(zip(seen, shades, strict=True)):
         assert np.abs(image[5, 5] - shade).max() <= 4
         assert (np.abs(middle(image, row) - shade).max() > 20) == (row != 2)
+
+
+def test_the_last_frame_of_a_gif_is_held(tmp_path):
+    pictures = [Image.new("RGB", IMAGE_SIZE, (i, 0, 0)) for i in range(len(WALK))]
+    durations = [60] * (len(WALK) - 1) + [3000]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:], duration=durations)
+    motion_film(replace(WALK, source=tmp_path / "a.gif"), tmp_path / "film.mp4")
+    with av.open(str(tmp_path / "film.mp4")) as container:
+        assert container.duration / 1e6 == pytest.approx(sum(durations) / 1000, abs=0.1)
 
 
 def test_without_a_camera_there_is_no_place(tmp_path):
