@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pose2mesh.adaptation.image_synthesis import SynthesisConfig
 from pose2mesh.adaptation.pose_augmentation import LatentAugmentation
@@ -72,6 +72,13 @@ class AdaptConfig(RunConfig):
     patience: int = Field(default=6, ge=1)  # validations without a better held-out error before the run stops
     precision: Literal["float32", "bfloat16"] = "float32"
     output: str = "runs/adapt"
+
+    @model_validator(mode="after")
+    def _check(self):
+        """As in `TrainConfig`: what would be ignored is refused."""
+        if fault := self.source.unread_by_bodies():
+            raise ValueError(f"source.{fault}")
+        return self
 
     # How often it is looked at decides which weights are the best.
     FREE = (*("output", "device", "threads", "minutes", "checkpoint_minutes", "tensorboard"), "source.workers")

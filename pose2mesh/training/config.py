@@ -160,6 +160,16 @@ class DataConfig(Mixture):
             return f"data.motion: data.prior draws all poses, none is of {own[0]}; give prior_share or prior=null"
         return "data.distinct_radians: data.prior has none of it" if "distinct_radians" in self.changed() else ""
 
+    def unread_by_bodies(self, *others: str) -> str:
+        """A setting that does nothing where bodies are made of poses, nor do `others`, and why; "" without any."""
+        if self.prior is None and self.prior_share != 1:
+            return "prior_share: there is no prior"
+        unread = ("sources", "exact_input", "motion_or_prior", "gestures", "hand_poses", *others)
+        wrong = (
+            f"{name}: nothing of it is read here; leave it out" for name in self.changed() if name.startswith(unread)
+        )
+        return next(wrong, "")
+
 
 class StageConfig(Strict):
     """One stage of training; the next starts from its weights."""

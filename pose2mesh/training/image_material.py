@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Generator, Tensor
 from tqdm import tqdm
 
@@ -57,6 +57,13 @@ class ImageTrainConfig(RunConfig):
     clip_norm: Positive = 1.0
     precision: Literal["float32", "bfloat16"] = "float32"
     output: str = "runs/image_backbone"
+
+    @model_validator(mode="after")
+    def _check(self):
+        """As in `TrainConfig`: pictures know no detector, and crops are their cameras."""
+        if fault := self.data.unread_by_bodies("noise", "framing", "everyday_framing", "cameras", "detectors"):
+            raise ValueError(f"data.{fault}")
+        return self
 
     def network(self) -> dict[str, Any]:
         """Settings of the network, as its weights file carries them."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Generator, Tensor, nn
 
 from pose2mesh.augmentation.everyday_poses import EverydayPoses, sample_everyday
@@ -54,6 +54,16 @@ class PriorConfig(RunConfig):
     output: str = "runs/pose_prior"
     device: str = "cpu"  # the network is small
     threads: Threads = 1
+
+    @model_validator(mode="after")
+    def _check(self):
+        """As in `TrainConfig`: what would be ignored is refused."""
+        of_bodies = ("motion", "validation", "distinct_radians", "poses", "everyday")
+        unread = of_bodies if self.body == "anny-hand" else ("hands",)
+        for name in self.changed():
+            if name.startswith(unread):
+                raise ValueError(f"{name}: the prior of {self.body} has none of it; leave it out")
+        return self
 
 
 class PriorTraining(Task):

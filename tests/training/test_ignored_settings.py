@@ -6,9 +6,12 @@ import pytest
 from tiny_run import tiny_run
 
 from pose2mesh import plugins
+from pose2mesh.adaptation import AdaptConfig
 from pose2mesh.errors import InputError
 from pose2mesh.settings import load_config
 from pose2mesh.training.config import NetworkConfig, TrainConfig
+from pose2mesh.training.image_material import ImageTrainConfig
+from pose2mesh.training.prior import PriorConfig
 from pose2mesh.training.trainer import train
 
 STAGE = {"name": "only", "steps": 1, "batch_size": 2}
@@ -154,3 +157,23 @@ def test_defaults_that_are_written_out_are_no_wishes(tmp_path: Path) -> None:
     config = TrainConfig.model_validate(tiny_run(tmp_path))
     weights = train(TrainConfig.model_validate(config.model_dump(mode="json")))
     assert weights.is_file()
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (PriorConfig, {"task": "pose_prior", "hands": {"count": 9}}, "hands.count: the prior of anny-body has none"),
+        (PriorConfig, {"task": "pose_prior", "body": "anny-hand", "everyday": 0.3}, "everyday: the prior of anny-hand"),
+        (
+            ImageTrainConfig,
+            {"task": "image_backbone", "data": {"framing": {}}},
+            "data.framing.*: nothing of it",
+        ),
+        (ImageTrainConfig, {"task": "image_backbone", "data": {"exact_input": True}}, "data.exact_input: nothing"),
+        (AdaptConfig, {"source": {"gestures": ["basic"]}}, "source.gestures.0: nothing of it is read here"),
+        (AdaptConfig, {"source": {"prior_share": 0.5}}, "source.prior_share: there is no prior"),
+    ],
+)
+def test_of_other_tasks(kind: type, settings: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        kind.model_validate(settings)
