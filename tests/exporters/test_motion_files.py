@@ -74,7 +74,7 @@ WRONG = {
     "world_from_camera is no": lambda m: {"world_from_camera": np.zeros((4, 4))},
     "time holds": lambda m: {"time": m.time + 1e300},
     "time goes from": lambda m: {"time": m.time * 1e9},
-    "frame holds": lambda m: {"frame": m.frame + 10**12},
+    "frame holds": lambda m: {"frame": m.frame - 10**12},
     "span goes from 2 to -1 s": lambda m: {"span": (2.0, -1.0)},
     "camera has": lambda m: {"camera": replace(m.camera, focal=0.0)},
     "no rows": lambda m: vars(m.only(9)),
