@@ -66,6 +66,8 @@ FOREIGN = {
     ("networks/abilities.py", "abilities"),
     ("detectors/__init__.py", "kind"),
     ("detectors/images.py", "is_animated"),
+    ("detectors/images.py", "filename"),
+    ("detectors/images.py", "tag_v2"),
     ("detectors/video_files.py", "n_frames"),
     ("detectors/video_files.py", "strerror"),
     ("detectors/sessions.py", "sched_getaffinity"),

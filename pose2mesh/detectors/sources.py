@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from io import IOBase
 from numbers import Real
 from operator import itemgetter
 from pathlib import Path
@@ -123,14 +124,14 @@ def array_to_keypoints(values: Any, joint_set: str | None, image_size: tuple[int
     `image_size` (width, height) turns fractions of the picture into pixels.
     """
     several = isinstance(values, list | tuple) and any(isinstance(value, str | Path) for value in values)
-    if several or isinstance(values, bytes | bytearray) or hasattr(values, "read"):
+    if several or isinstance(values, bytes | bytearray | IOBase):
         remedy = "predict_frames takes several files" if several else "open a picture's content with PIL.Image.open"
         raise InputError(
             f"the source is of type {type(values).__name__}; give the path of a file, or an array; {remedy}"
         )
     array = number_array(_plain(values), "keypoints")
     if array.ndim == 3 and array.shape[1] > max(KNOWN_COUNTS) and array.shape[2] in (3, 4):
-        found = f"{getattr(values, 'dtype', 'numbers')} {list(array.shape)}"
+        found = f"{np.asarray(_plain(values)).dtype} {list(array.shape)}"
         raise InputError(f"a picture must be uint8 [height, width, 3] RGB; got {found}, so scale it to 0..255")
     if array.ndim not in (2, 3) or array.shape[-1] not in (2, 3):
         raise InputError(

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pose2mesh.detectors.images import is_image
-from pose2mesh.detectors.sources import chunks
+from pose2mesh.detectors.sources import Entry, chunks
 from pose2mesh.detectors.video_files import is_video, read_video, video_info
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.pipeline import Frame
@@ -291,5 +291,5 @@ def test_a_picture_that_is_held_moves_at_the_rate_of_the_others(tmp_path, name):
 def test_chunks_are_bounded_by_the_bytes_of_their_pictures():
     image = np.broadcast_to(np.uint8(0), (4096, 4096, 3))  # 48 MiB, were it memory
     frame = Frame("a", range(0))
-    found = chunks(((image, frame) for _ in range(10)), 64)
+    found = chunks((Entry(image, frame) for _ in range(10)), 64)
     assert [len(chunk) for chunk in found] == [3, 3, 3, 1]

@@ -110,7 +110,7 @@ ema_decay: 0.9
         ({"vertices": np.zeros((144, 3))}, r"vertices are \[144, 3\], not \[N, V, 3\]"),
         ({"faces": np.array([[0, 1, 500]])}, "faces name vertices beyond the 144"),
         ({"joint_vertices": np.arange(3)}, r"joints are \[3, 144\], not \[16, 144\] for mpii16"),
-        ({"joint_vertices": np.arange(16) + 140}, "out of bounds"),
+        ({"joint_vertices": np.arange(16) + 140}, "whole numbers"),
         ({"joint_vertices": None}, "lacks 'joint_vertices'"),
         ({"joint_set": "mpii61"}, "unknown joint set 'mpii61'; did you mean mpii16"),
     ],
