@@ -158,9 +158,11 @@ def _detectors() -> Iterator[Finding]:
 
     runtime = _package("detector", "onnxruntime", "pip install 'pose2mesh[detect]'")
     try:
-        names = [name for name in manifest() if not name.endswith("heavy")]
-        size = sum(len(read_network(name)) for name in names) / 1e6
-        yield Finding("detector", "blazepose", runtime.ok, f"its {len(names)} networks, {size:.0f} MB")
+        shipped = {name: told["bytes"] for name, told in manifest().items() if not name.endswith("heavy")}
+        for name in shipped:
+            read_network(name)
+        size = sum(shipped.values()) / 1e6
+        yield Finding("detector", "blazepose", runtime.ok, f"its {len(shipped)} networks, {size:.0f} MB")
     except Pose2MeshError as error:
         yield Finding("detector", "blazepose", False, str(error), "reinstall the package")
     yield runtime

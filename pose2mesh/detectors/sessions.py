@@ -1,5 +1,6 @@
 """The detectors' networks: ONNX files in assets/detectors, checked against its manifest, run by onnxruntime."""
 
+import gzip
 import hashlib
 import json
 import os
@@ -68,16 +69,16 @@ def _load(name: str, threads: int, layer: str) -> Session:
 def read_network(name: str) -> bytes:
     """Content of a network's file. Raises MissingFileError, FormatError when its digest is not the manifest's."""
     try:
-        path = paths.asset(f"{FOLDER}/{name}.onnx")
+        path = paths.asset(f"{FOLDER}/{name}.onnx.gz")
     except MissingFileError as error:
         if not name.endswith("heavy"):
             raise MissingFileError(f"{error} Or make it: tools/assets/convert_detectors.py") from error
         make = "make it with tools/assets/convert_detectors.py --heavy of the repository, or take --detector blazepose"
-        raise MissingFileError(f"{FOLDER}/{name}.onnx does not ship with the package; {make}") from error
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != manifest()[name]["sha256"]:
+        raise MissingFileError(f"{FOLDER}/{name}.onnx.gz does not ship with the package; {make}") from error
+    packed = path.read_bytes()
+    if hashlib.sha256(packed).hexdigest() != manifest()[name]["sha256"]:
         raise FormatError(f"{path}: damaged (its digest is not that of manifest.json); reinstall the package")
-    return content
+    return gzip.decompress(packed)
 
 
 def with_output(content: bytes, layer: str) -> bytes:

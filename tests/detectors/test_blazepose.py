@@ -27,6 +27,7 @@ pytest.importorskip("onnxruntime", reason="onnxruntime is not installed; pip ins
 skimage_data = pytest.importorskip("skimage.data", reason="scikit-image is not installed")
 ORIGINALS = json.loads((Path(__file__).parent / "original_outputs.json").read_text())
 FINDER = ORIGINALS.pop("movenet_multipose")
+ORIGINALS.pop("movenet_thunder")  # test_opinion
 
 
 @pytest.fixture(scope="module")
@@ -50,24 +51,19 @@ def test_networks_are_their_originals(name):
         np.testing.assert_allclose(flat, theirs, atol=1e-3 * max(np.ptp(theirs), 1e-2))
 
 
-def test_the_finder_is_its_original():
-    """Rows of the original's answer to noise: 17 joints as y, x (shares of the sides) and score, a box, the score."""
-    shape, recorded = FINDER["shape"], np.array(FINDER["outputs"][0])
-    maps = load_session("movenet_multipose")(np.random.default_rng(0).integers(0, 256, shape, np.int32))
-    rows = np.full((2, 56), np.nan, np.float32)
-    for row, pose in zip(rows, people_in(maps, 0.0)[:2], strict=True):
-        row[:51] = (pose[:17, [1, 0, 2]] / (shape[1], shape[2], 1)).ravel()
-        row[55] = pose[17, 2]
-    ours = rows.ravel()[::9][:12]
-    is_told = np.isfinite(ours)  # the boxes are not kept
-    assert is_told.sum() == 11
-    np.testing.assert_allclose(ours[is_told], recorded[is_told], atol=1e-3)
+def test_the_finder_is_its_original(camera):
+    """The photographer at half the size: the original's joints as y, x (shares of the sides) and score; the score."""
+    maps = load_session("movenet_multipose")(camera[None, ::2, ::2].astype(np.int32))
+    pose, original = people_in(maps, 0.2)[0], np.array(FINDER["joints"])  # [18, 3] px, [17, 3]
+    np.testing.assert_allclose(pose[:17, [1, 0]] / 256, original[:, :2], atol=1e-3)
+    np.testing.assert_allclose(pose[:17, 2], original[:, 2], atol=0.1)  # rounded weights move scores more than joints
+    np.testing.assert_allclose(pose[17, 2], FINDER["score"], atol=0.01)
 
 
 def test_the_photographer(detector, camera):
     found = detector.detect(camera)
     assert len(found) == 1 and found.joint_set == "mediapipe33" and found.image_size == (512, 512)
-    by_eye = {"nose": (255, 165), "right_shoulder": (105, 180), "right_elbow": (140, 300), "right_hip": (50, 340)}
+    by_eye = {"nose": (255, 165), "right_shoulder": (105, 180), "right_elbow": (85, 305), "right_hip": (50, 340)}
     for name, place in by_eye.items():
         index = MEDIAPIPE33.index(name)
         np.testing.assert_allclose(found.points[0, index], place, atol=32)
@@ -243,9 +239,9 @@ def test_absent_and_damaged_networks_are_one_clear_line(tmp_path, monkeypatch):
         read_network("no_such_heavy")
     folder = tmp_path / "detectors"
     folder.mkdir()
-    content = bytearray(paths.asset("detectors/pose_landmark_full.onnx").read_bytes())
+    content = bytearray(paths.asset("detectors/pose_landmark_full.onnx.gz").read_bytes())
     content[1000] ^= 1
-    (folder / "pose_landmark_full.onnx").write_bytes(content)
+    (folder / "pose_landmark_full.onnx.gz").write_bytes(content)
     monkeypatch.setenv("POSE2MESH_ASSETS", str(tmp_path))
     with pytest.raises(FormatError, match="damaged"):
         read_network("pose_landmark_full")
@@ -258,11 +254,11 @@ def test_absent_and_damaged_networks_are_one_clear_line(tmp_path, monkeypatch):
 
 def test_every_network_is_in_the_manifest_and_the_notice():
     notice = (Path(__file__).parents[2] / "NOTICE").read_text()
-    shipped = sorted(paths.asset("detectors/manifest.json").parent.glob("*.onnx"))
+    shipped = sorted(paths.asset("detectors/manifest.json").parent.glob("*.onnx.gz"))
     assert sum(path.stat().st_size for path in shipped) <= 25_000_000
     for path in shipped:
         assert path.name in notice
-        read_network(path.stem)  # its digest is the manifest's
+        read_network(path.name.removesuffix(".onnx.gz"))  # its digest is the manifest's
 
 
 def test_threads_follow_the_environment(monkeypatch):

@@ -16,8 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools" / "assets")]
 
-import onnx  # noqa: E402 - a script sees its own folder, not the checkout
-from shrink_onnx import shrink  # noqa: E402
+from shrink_onnx import shrink  # noqa: E402 - a script sees its own folder, not the checkout
 
 from pose2mesh.checkpoints import load_network  # noqa: E402
 from pose2mesh.checkpoints.export import export_network  # noqa: E402
@@ -43,12 +42,12 @@ def build(out: Path) -> None:
     data.mkdir(parents=True)
     network = load_network(WEIGHTS)
     for name, (file, bits) in DETECTORS.items():
-        _pack(data / f"{name}.onnx", shrink(onnx.load_from_string(sessions.read_network(file)), bits))
-    _pack(data / "light.onnx", shrink(onnx.load(LIGHT), LIGHT_BITS))
+        _pack(data / f"{name}.onnx", shrink(sessions.read_network(file), bits))
+    _pack(data / "light.onnx", shrink(LIGHT.read_bytes(), LIGHT_BITS))
     with tempfile.TemporaryDirectory() as folder:
         exported = Path(folder) / "mesh.onnx"
         export_network(network, exported)
-        _pack(data / "mesh.onnx", shrink(onnx.load(exported), MESH_BITS))
+        _pack(data / "mesh.onnx", shrink(exported.read_bytes(), MESH_BITS))
     _pack(data / "faces.bin", network.faces.astype("<u2").tobytes())
     _run("node", "build.mjs", str(out.resolve()), given=json.dumps(tables(network)))
     _list_files(out)

