@@ -44,7 +44,7 @@ class HandDetector:
 
     def __init__(self) -> None:
         self._networks = HandNetworks()
-        self._bodies = BlazePoseDetector()
+        self._bodies = BlazePoseDetector(opinion=False)  # no more hands are found with one
 
     def detect(self, image: np.ndarray) -> Keypoints2D:
         """Find the hands in image uint8 [H, W, 3] RGB, with their handedness; P = 0 when there is none."""
