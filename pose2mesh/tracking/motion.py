@@ -21,7 +21,7 @@ from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.temporal import FrameAnswers
 from pose2mesh.skeletons import JointSet, convert, joint_set
-from pose2mesh.tracking.ground import ground_plane, world_from_camera
+from pose2mesh.tracking.ground import ground_plane, upright, world_from_camera
 from pose2mesh.tracking.placing import place
 from pose2mesh.tracking.smoothing import smooth_rotations
 from pose2mesh.tracking.steady import steady_motion
@@ -129,9 +129,9 @@ class MotionBuilder:
         rotations, betas = rows.rotations.astype(np.float32), np.array(rows.betas, np.float32)
         translation, contacts = np.zeros((len(rows.frame), 3)), np.zeros((len(rows.frame), 2), bool)
         joints = np.zeros((len(rows.frame), len(self.decoder.joint_set), 3), np.float32)
-        standing = []
-        for track in np.unique(rows.track):
-            own = np.flatnonzero(rows.track == track)
+        soles = None if self._soles is None else np.zeros((len(rows.frame), 2, 2, 3))
+        people = [np.flatnonzero(rows.track == track) for track in np.unique(rows.track)]
+        for own in people:
             if smooth == "auto" and self.temporal is not None:
                 own_rows = Rows(*(column[own] for column in rows))
                 rotations[own], betas[own] = self._steady(own_rows, camera, fit, bool(subject))
@@ -139,13 +139,17 @@ class MotionBuilder:
                 betas[own] = np.median(betas[own], 0)
                 if smooth == "auto":
                     rotations[own] = smooth_rotations(rotations[own], rows.time[own])
-            joints[own], soles = self._pose(rotations[own], betas[own])
-            targets = self._targets(rows.keypoints[own], self.decoder.joint_set.joints)
-            path = place(joints[own].astype(np.float64), targets, soles, rows.time[own], camera)
-            translation[own], contacts[own] = path
+            joints[own] = self._pose(rotations[own], betas[own])
             if soles is not None:
-                standing.append((soles + path.translation[:, None, None])[path.contacts].reshape(-1, 3))
-        plane = ground_plane(np.concatenate(standing)) if standing else None
+                soles[own] = self._feet(rotations[own], betas[own])
+        up = None if soles is None else upright(joints[:, self.decoder.joint_set.index("neck")].astype(float), soles)
+        for own in people:
+            targets = self._targets(rows.keypoints[own], self.decoder.joint_set.joints)
+            feet = None if soles is None else soles[own]
+            path = place(joints[own].astype(np.float64), targets, feet, rows.time[own], camera, up)
+            translation[own], contacts[own] = path
+        standing = np.zeros((0, 3)) if soles is None else (soles + translation[:, None, None])[contacts].reshape(-1, 3)
+        plane = ground_plane(standing, up)
         return Motion(
             frame=rows.frame,
             time=rows.time,
@@ -182,17 +186,20 @@ class MotionBuilder:
             steady = self._steady_fit(steady, answers.deviation, rays, times)
         return (turn @ steady.rotations).numpy(), steady.betas.numpy()
 
-    def _pose(self, rotations: np.ndarray, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Joints [T, J, 3] and soles [T, 2, 2, 3] m, both relative to the root."""
+    def _pose(self, rotations: np.ndarray, betas: np.ndarray) -> np.ndarray:
+        """Joints [T, J, 3] m, relative to the root."""
         parameters = BodyParameters(torch.from_numpy(rotations), torch.from_numpy(betas))
         with torch.inference_mode():
-            joints = self.decoder.joints(parameters).numpy()
-            if self._anny is None or self._soles is None:
-                return joints, None
-            groups = self._anny.expand_groups(parameters.rotations)
-            root = self._soles.joints(parameters.betas, groups)[:, self.decoder.root, None]
-            soles = self._soles.skin(parameters.betas, groups) - root  # [T, 4, 3]
-        return joints, soles.numpy().astype(np.float64).reshape(-1, 2, 2, 3)
+            return self.decoder.joints(parameters).numpy()
+
+    def _feet(self, rotations: np.ndarray, betas: np.ndarray) -> np.ndarray:
+        """Soles [T, 2, 2, 3] m, relative to the root."""
+        assert self._anny is not None and self._soles is not None  # asked before
+        with torch.inference_mode():
+            groups = self._anny.expand_groups(torch.from_numpy(rotations))
+            root = self._soles.joints(torch.from_numpy(betas), groups)[:, self.decoder.root, None]
+            soles = self._soles.skin(torch.from_numpy(betas), groups) - root  # [T, 4, 3]
+        return soles.numpy().astype(np.float64).reshape(-1, 2, 2, 3)
 
     def _targets(self, keypoints: np.ndarray, joints: tuple[str, ...]) -> np.ndarray:
         """Keypoints [T, J, 3] in the order of other joints."""

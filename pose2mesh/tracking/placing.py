@@ -12,6 +12,7 @@ from scipy.sparse import coo_matrix, csr_matrix, identity, kron, vstack
 from scipy.sparse.linalg import spsolve
 
 from pose2mesh.fitting.camera import NEAREST, fit_perspective
+from pose2mesh.tracking.ground import LEVEL
 from pose2mesh.tracking.smoothing import runs_without_gap
 from pose2mesh.types import Camera
 
@@ -32,15 +33,28 @@ class Path(NamedTuple):
 
 
 def place(
-    joints: np.ndarray, keypoints: np.ndarray, soles: np.ndarray | None, times: np.ndarray, camera: Camera
+    joints: np.ndarray,
+    keypoints: np.ndarray,
+    soles: np.ndarray | None,
+    times: np.ndarray,
+    camera: Camera,
+    up: np.ndarray | None = None,
 ) -> Path:
     """Place one person, of whom a joint is seen at some time; where gaps enclose none, by interpolation.
 
     Shapes: joints [T, J, 3] m, root-relative in camera axes; keypoints [T, J, 3] pixels and confidence; soles
-    [T, 2, P, 3] m like the joints (None: no feet are looked at); times [T] s.
+    [T, 2, P, 3] m like the joints (None: no feet are looked at); times [T] s; up [3] in camera axes (None: that of a
+    camera held level).
     """
     parts = [
-        _place_run(joints[run], keypoints[run], None if soles is None else soles[run], times[run], camera)
+        _place_run(
+            joints[run],
+            keypoints[run],
+            None if soles is None else soles[run],
+            times[run],
+            camera,
+            LEVEL if up is None else up,
+        )
         for run in runs_without_gap(times)
     ]
     translation, contacts = (np.concatenate(column) for column in zip(*parts, strict=True))
@@ -50,7 +64,12 @@ def place(
 
 
 def _place_run(
-    joints: np.ndarray, keypoints: np.ndarray, soles: np.ndarray | None, times: np.ndarray, camera: Camera
+    joints: np.ndarray,
+    keypoints: np.ndarray,
+    soles: np.ndarray | None,
+    times: np.ndarray,
+    camera: Camera,
+    up: np.ndarray,
 ) -> Path:
     rays = (keypoints[..., :2] - np.asarray(camera.center)) / camera.focal  # [T, J, 2]
     seen = keypoints[..., 2]  # [T, J]
@@ -68,7 +87,7 @@ def _place_run(
         rows.append(jacobian)
         targets.append(error + jacobian @ translation.ravel())
         if soles is not None and round_ and len(times) > 1:
-            standing = _standing(translation[:, None, None] + soles, times)
+            standing = _standing(translation[:, None, None] + soles, times, up)
             velocity, wanted = _foot_velocity(soles, standing, times)
             rows.append(velocity)
             targets.append(wanted)
@@ -136,12 +155,12 @@ def _foot_velocity(soles: np.ndarray, standing: np.ndarray, times: np.ndarray) -
     return csr_matrix(vstack(rows)), np.concatenate(targets)
 
 
-def _standing(places: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """How sure each foot stands [T, 2]: slow, and not above the other; places [T, 2, P, 3] in camera axes."""
+def _standing(places: np.ndarray, times: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """How sure each foot stands [T, 2]: slow, and not above the other; places [T, 2, P, 3], up [3] in camera axes."""
     middle = places.mean(2)  # [T, 2, 3]
     speed = np.linalg.norm(np.gradient(middle, times, axis=0), axis=-1)  # [T, 2]
-    lowest = places[..., 1].max(-1)  # [T, 2], y down
-    above = lowest.max(1, keepdims=True) - lowest
+    lowest = (places @ up).min(-1)  # [T, 2]
+    above = lowest - lowest.min(1, keepdims=True)
     return 1 / (1 + (speed / _STANDING_SPEED) ** 4) / (1 + (above / _STANDING_HEIGHT) ** 4)
 
 

@@ -15,7 +15,7 @@ from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.synthesis.walk import CAMERA_HEIGHT, walking
 from pose2mesh.tracking.bodies import MotionBodies
-from pose2mesh.tracking.ground import ground_plane, world_from_camera
+from pose2mesh.tracking.ground import ground_plane, upright, world_from_camera
 from pose2mesh.tracking.motion import MotionBuilder
 from pose2mesh.tracking.smoothing import smooth_rotations
 from pose2mesh.types import Camera, Motion, Person
@@ -81,7 +81,7 @@ def test_feet_stand_where_they_stand(builder, built):
     rough = builder.build(builder.rows(answers(TRUTH)), 30.0, smooth="off")
 
     def sliding(motion):
-        _, soles = builder._pose(motion.rotations, motion.betas)
+        soles = builder._feet(motion.rotations, motion.betas)
         places = (soles + motion.translation[:, None, None]).mean(2)  # [T, 2, 3]
         both = TRUTH.contacts[1:] & TRUTH.contacts[:-1]
         return np.linalg.norm(np.diff(places, axis=0), axis=-1)[both].mean()
@@ -135,6 +135,36 @@ def test_plane_and_world(tilt):
     assert abs(heights.mean()) < 0.02 and heights.std() < 0.03
     assert world[1, 3] == pytest.approx(1.4, abs=0.03)
     assert ground_plane(points[:3]) is None
+
+
+@pytest.mark.parametrize("pitch", [0.0, 30.0, 60.0])
+def test_people_who_stay_in_place_tell_where_up_is(builder, pitch):
+    """The points of feet that do not walk lie too close together for a slope."""
+    turn = Rotation.from_euler("x", pitch, degrees=True).as_matrix()  # the camera looks down by that much
+    still = replace(TRUTH.select(np.full(60, 5)), frame=TRUTH.frame, time=TRUTH.time)
+    place = np.array([0.0, 0.0, 5.0])
+    points = still.camera.project(still.joints[:, :17] @ turn.T + place)
+    seen = replace(
+        still,
+        rotations=(turn @ still.rotations).astype(np.float32),
+        keypoints=np.concatenate([points, np.ones((60, 17, 1))], -1).astype(np.float32),
+    )
+    world = builder.build(builder.rows(answers(seen)), 30.0).world_from_camera
+    assert np.degrees(np.arccos(world[1, :3] @ turn @ [0, -1, 0])) < 5
+    height = CAMERA_HEIGHT - TRUTH.translation[5, 1]
+    assert world[1, :3] @ place + world[1, 3] == pytest.approx(height, abs=0.06)
+
+
+def test_up_is_told_by_people_on_their_feet_only():
+    standing = np.tile([0.0, -0.5, 0.0], (20, 1)), np.tile([0.0, 0.85, 0.0], (20, 2, 2, 1))  # necks, soles
+    np.testing.assert_allclose(upright(*standing), [0, -1, 0])
+    sits = np.tile([0.0, 0.45, -0.5], (20, 2, 2, 1))
+    bends = np.tile([0.0, 0.0, -0.5], (20, 1))
+    assert upright(standing[0], sits) is None and upright(bends, standing[1]) is None
+    for axis, degrees in (("z", 80), ("z", -80), ("x", -65)):  # the last as a camera that looks down by 25 sees it
+        lies = [part @ Rotation.from_euler(axis, degrees, degrees=True).as_matrix().T for part in standing]
+        assert upright(*lies) is None
+    assert upright(standing[0][:3], standing[1][:3]) is None
 
 
 def test_ghosts_go_and_a_single_frame_stays(builder):
