@@ -1,7 +1,8 @@
 """People as avatars' bones over the network: the VMC protocol (OSC over UDP) of VSeeFace, Warudo, Unity and Unreal.
 
 Bones have the names of Unity's humanoid and turn against a T-pose. Unity's axes are left-handed: y up, z forward, x to
-the right of somebody who looks along z, so x is negated against the package's body axes.
+the right of somebody who looks along z, so x is negated against the package's body axes. Hips are where the avatar's
+root is when somebody is first seen, over its floor, and go from there as the person does before a camera held level.
 """
 
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from pose2mesh.body_models import AnnyBody, load_anny_body
+from pose2mesh.body_models.soles import sole_vertices
 from pose2mesh.errors import InputError, optional_import
 from pose2mesh.exporters.bvh import straight_limbs
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
@@ -23,6 +25,8 @@ _LIMBS = {
 HUMANOID = _TRUNK | {f"{b}.{s}": side + n for b, n in _LIMBS.items() for s, side in (("L", "Left"), ("R", "Right"))}
 _Y_UP = np.diag([1.0, -1.0, -1.0])  # camera axes to y up
 _MIRROR = np.array([-1.0, 1.0, 1.0])
+_SINKS, _RISES = 0.3, 1.0  # seconds in which the floor follows feet that are below it, or above
+_MOST_ABOVE = 0.1  # metres: feet that are higher are in the air, so the floor hardly follows a jump
 
 
 class Bone(NamedTuple):
@@ -31,6 +35,7 @@ class Bone(NamedTuple):
     name: str
     position: np.ndarray  # [3] metres
     quaternion: np.ndarray  # [4] x, y, z, w
+    height: float = 0.0  # metres above the lower sole, of the hips
 
 
 class Avatar:
@@ -39,22 +44,50 @@ class Avatar:
     def __init__(self, betas: np.ndarray, body: AnnyBody | None = None) -> None:
         """`betas` [S] of the person."""
         body = body or load_anny_body()
-        heads = body.rest(torch.from_numpy(betas.astype(np.float32))[None]).joints[0].numpy()  # [K, 3]
+        rest = body.rest(torch.from_numpy(betas.astype(np.float32))[None])
+        heads = rest.joints[0].numpy()  # [K, 3]
         rows = [body.bone_names.index(name) for name in MOTION_BONES]
         self._heads = heads[rows]  # [19, 3]
         self._straight = straight_limbs(MOTION_BONES, body.bone_names, heads)  # [19, 3, 3]
+        self._feet = [MOTION_BONES.index(f"foot.{side}") for side in "LR"]
+        self._soles = rest.vertices[0].numpy()[sole_vertices(body)] - self._heads[self._feet, None]  # [2, 2, 3]
 
     def bones(self, rotations: np.ndarray, translation: np.ndarray) -> list[Bone]:
         """Of one frame: rotations [19, 3, 3] as the camera sees them, and where the pelvis is [3] in camera axes."""
         world = _Y_UP @ rotations @ self._straight.swapaxes(-1, -2)  # [19, 3, 3] against the T-pose
-        bones = []
+        bones, heads = [], np.zeros((len(rotations), 3))  # [19, 3] from the hips, y up
         for bone, parent in enumerate(MOTION_PARENTS):
             turn = world[bone] if parent < 0 else world[parent].T @ world[bone]
             offset = self._straight[parent] @ (self._heads[bone] - self._heads[parent])  # [3]
             place = _Y_UP @ translation if parent < 0 else offset
             x, y, z, w = Rotation.from_matrix(turn).as_quat()
             bones.append(Bone(HUMANOID[MOTION_BONES[bone]], place * _MIRROR, np.array([x, -y, -z, w])))
+            if parent >= 0:
+                heads[bone] = heads[parent] + world[parent] @ offset
+        soles = heads[self._feet, None] + self._soles @ (_Y_UP @ rotations[self._feet]).swapaxes(-1, -2)  # [2, 2, 3]
+        bones[0] = bones[0]._replace(height=-soles[..., 1].min())
         return bones
+
+
+class Floor:
+    """Moves hips from the camera's axes to those of an avatar's root: it follows the lower foot slowly, so that the
+    avatar neither jumps when a foot lifts, nor sinks when somebody jumps.
+    """
+
+    def __init__(self) -> None:
+        self._origin = np.zeros(3)  # in camera axes, but as Unity has them
+        self._time: float | None = None
+
+    def __call__(self, hips: Bone, time: float) -> np.ndarray:
+        """Position [3] of the hips at `time` s, which ascends."""
+        above = hips.position[1] - hips.height - self._origin[1]  # of the lower sole over the floor
+        if self._time is None:
+            self._origin = hips.position - [0.0, hips.height, 0.0]
+        else:
+            seconds = _SINKS if above < 0 else _RISES
+            self._origin[1] += min(above, _MOST_ABOVE) * (1 - np.exp((self._time - time) / seconds))
+        self._time = time
+        return hips.position - self._origin
 
 
 class VmcSender:
@@ -68,19 +101,20 @@ class VmcSender:
         with optional_import("VMC needs python-osc: pip install 'pose2mesh[live]'"):
             from pythonosc.udp_client import SimpleUDPClient
         try:
-            self._client = SimpleUDPClient(host, int(port))
+            self._client, self._floor = SimpleUDPClient(host, int(port)), Floor()
         except OSError as error:
             raise InputError(f"--vmc {address!r}: {error.strerror}; give a host that is there") from error
 
     def send(self, bones: list[Bone], time: float) -> None:
-        """All bones of a frame `time` seconds after the start; the root of the avatar stays at the origin."""
+        """All bones of a frame `time` seconds after the start; the root of the avatar stays where somebody began."""
         from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
         from pythonosc.osc_message_builder import OscMessageBuilder
 
         bundle = OscBundleBuilder(IMMEDIATELY)  # pyright: ignore[reportArgumentType]
         root = ("root", 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
         messages = [("/VMC/Ext/OK", (1,)), ("/VMC/Ext/T", (float(time),)), ("/VMC/Ext/Root/Pos", root)]
-        for bone in bones:
+        hips = bones[0]._replace(position=self._floor(bones[0], time))
+        for bone in (hips, *bones[1:]):
             values = (float(value) for value in (*bone.position, *bone.quaternion))
             messages.append(("/VMC/Ext/Bone/Pos", (bone.name, *values)))
         for address, arguments in messages:

@@ -66,15 +66,21 @@ def test_messages_of_a_frame(received):
     assert all(abs(np.linalg.norm(values[4:]) - 1) < 1e-5 for values in bones)
 
 
-def test_forward_kinematics_points_the_limbs_where_they_are(received):
-    """Unity's side: chain local turns, mirror back, and compare directions of limbs with the posed body."""
-    bones = {values[0]: values[1:] for address, values in received if address == "/VMC/Ext/Bone/Pos"}
+def heads_of(messages) -> list[np.ndarray]:
+    """Where a receiver shows the bones' heads, Unity's axes: local turns chained."""
+    bones = {values[0]: values[1:] for address, values in messages if address == "/VMC/Ext/Bone/Pos"}
     places, turns = [], []
     for bone, parent in enumerate(MOTION_PARENTS):
         values = bones[HUMANOID[MOTION_BONES[bone]]]
         local = Rotation.from_quat(values[3:]).as_matrix()
         turns.append(local if parent < 0 else turns[parent] @ local)
         places.append(np.array(values[:3]) if parent < 0 else places[parent] + turns[parent] @ values[:3])
+    return places
+
+
+def test_forward_kinematics_points_the_limbs_where_they_are(received):
+    """Directions of limbs as those of the posed body."""
+    places = heads_of(received)
     pose = BODY.expand_pose(torch.from_numpy(MOTION.rotations[[9]]))
     heads = BODY(torch.from_numpy(MOTION.betas[[9]]), pose).joints[0].numpy() @ np.diag([-1.0, -1, -1])  # Unity's axes
     rows = [BODY.bone_names.index(name) for name in MOTION_BONES]
@@ -89,3 +95,37 @@ def test_forward_kinematics_points_the_limbs_where_they_are(received):
 def test_addresses_that_are_none(address):
     with pytest.raises(InputError, match="HOST:PORT"):
         VmcSender(address)
+
+
+def hips_and_feet(motion, lift=0.0) -> np.ndarray:
+    """Hips, left and right foot [T, 3, 3] that a receiver shows, Unity's axes; somebody is `lift` m higher, [T]."""
+    places = []
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.settimeout(5)
+        sender, avatar = VmcSender(f"127.0.0.1:{listener.getsockname()[1]}"), Avatar(motion.betas[0], BODY)
+        shifts = np.broadcast_to(lift, len(motion))[:, None] * [0.0, -1.0, 0.0]  # y down
+        for i, place in enumerate(motion.translation + shifts):
+            sender.send(avatar.bones(motion.rotations[i], place), motion.time[i])
+            heads = heads_of(parse(listener.recv(65536)))
+            places.append([heads[0], *(heads[MOTION_BONES.index(f"foot.{side}")] for side in "LR")])
+    return np.array(places)
+
+
+def test_avatars_start_at_their_root_and_walk_on_its_floor():
+    walk = walking(BODY, 2.0)
+    hips, *feet = hips_and_feet(walk).swapaxes(0, 1)
+    np.testing.assert_allclose(hips[0, [0, 2]], 0, atol=1e-6)
+    moved = (walk.translation - walk.translation[0]) * [-1, -1, -1]  # Unity's axes
+    np.testing.assert_allclose(hips[:, [0, 2]], moved[:, [0, 2]], atol=1e-4)
+    rest = BODY.rest(torch.zeros(1, 16))
+    ankle = rest.joints[0, BODY.bone_names.index("foot.L"), 1] - rest.vertices[0, :, 1].min()
+    np.testing.assert_allclose(np.min(feet, 0)[:, 1], ankle, atol=0.02)
+    assert np.abs(np.diff(hips[:, 1])).max() < 0.03  # no jumps
+
+
+def test_who_jumps_leaves_the_floor_and_comes_back():
+    walk = walking(BODY, 3.0)
+    lift = np.maximum(0, 0.4 - 4.9 * (walk.time - 1) ** 2)  # [T] m
+    feet = hips_and_feet(walk, lift)[:, 1:, 1].min(1) - hips_and_feet(walk)[:, 1:, 1].min(1)
+    assert feet[lift.argmax()] > 0.33 and abs(feet[walk.time > 2.5]).max() < 0.02
