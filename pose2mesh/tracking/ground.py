@@ -5,26 +5,33 @@ import numpy as np
 FEWEST_POINTS = 8
 _TILT = 0.12  # standard deviation of the slope, seen from a camera that is held about level
 _LEAN = 0.06  # the same, seen from people on their feet: recorded people lean by 0.055 on average over 4 s
-_UPRIGHT = np.cos(np.radians(30))  # between legs and trunk: people who sit or bend do not tell where up is
+_UPRIGHT = np.cos(np.radians(20))  # between legs and trunk: people who sit or bend do not tell where up is
 # Cameras look down by less, roll or look up by less: people who seem to stand before another one lie.
 _DOWN, _ASIDE = np.cos(np.radians(75)), np.sin(np.radians(40))
+_LIFTED = 0.1  # metres above the other at which a foot counts half
 _CELL = 0.25  # metres: a foot that stands there for long is one observation, not many
 _DEVIATION = 0.03  # metres of a standing sole from the ground
-_ROUNDS = 10
+_ROUNDS, _ROUNDS_OF_FEET = 10, 3
 LEVEL = np.array([0.0, -1.0, 0.0])  # up, in the axes of a camera that is held level
 
 
 def upright(necks: np.ndarray, soles: np.ndarray) -> np.ndarray | None:
     """Up [3] in camera axes, which people on their feet are on average; None where too few are or all lie.
 
+    It points from the feet that carry them to the neck: recorded people balance so, with whatever trunk.
+
     Shapes: necks [N, 3] and soles [N, 2, P, 3] from the pelvis, camera axes.
     """
-    legs = -soles.mean((1, 2))  # [N, 3]
-    cosine = (_unit(legs) * _unit(necks)).sum(-1)
-    body = _unit(legs + necks)[cosine > _UPRIGHT]  # [n, 3] from between the feet to the neck
-    if len(body) < FEWEST_POINTS:
+    between = soles.mean((1, 2))  # [N, 3]
+    is_straight = -(_unit(between) * _unit(necks)).sum(-1) > _UPRIGHT
+    if is_straight.sum() < FEWEST_POINTS:
         return None
-    up = _unit(np.median(body, 0))
+    necks, soles, between = necks[is_straight], soles[is_straight], between[is_straight]
+    for _ in range(_ROUNDS_OF_FEET):
+        low = np.einsum("nfpc,nc->nfp", soles, _unit(necks - between)).min(-1)  # [n, 2]
+        loads = 1 / (1 + ((low - low.min(1, keepdims=True)) / _LIFTED) ** 4)
+        between = np.einsum("nf,nfc->nc", loads, soles.mean(2)) / loads.sum(1, keepdims=True)
+    up = _unit(np.median(_unit(necks - between), 0))
     return up if up @ LEVEL > _DOWN and np.hypot(up[0], max(up[2], 0.0)) < _ASIDE else None
 
 

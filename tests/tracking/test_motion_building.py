@@ -8,6 +8,9 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from pose2mesh.augmentation.cameras import SMPL_TO_CAMERA
+from pose2mesh.augmentation.figures import figure
+from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import load_anny_body
 from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.networks.abilities import Abilities
@@ -141,18 +144,20 @@ def test_plane_and_world(tilt):
 def test_people_who_stay_in_place_tell_where_up_is(builder, pitch):
     """The points of feet that do not walk lie too close together for a slope."""
     turn = Rotation.from_euler("x", pitch, degrees=True).as_matrix()  # the camera looks down by that much
-    still = replace(TRUTH.select(np.full(60, 5)), frame=TRUTH.frame, time=TRUTH.time)
-    place = np.array([0.0, 0.0, 5.0])
-    points = still.camera.project(still.joints[:, :17] @ turn.T + place)
+    level = (SMPL_TO_CAMERA @ world_rotmats(figure("stand")[None])).numpy().repeat(60, 0)  # [T, 19, 3, 3]
+    still, place = TRUTH.select(np.arange(60)), np.array([0.0, 0.0, 5.0])
+    joints = builder._pose(level, still.betas)
+    points = still.camera.project(joints[:, :17] @ turn.T + place)
     seen = replace(
         still,
-        rotations=(turn @ still.rotations).astype(np.float32),
+        joints=(joints @ turn.T).astype(np.float32),
+        rotations=(turn @ level).astype(np.float32),
         keypoints=np.concatenate([points, np.ones((60, 17, 1))], -1).astype(np.float32),
     )
     world = builder.build(builder.rows(answers(seen)), 30.0).world_from_camera
-    assert np.degrees(np.arccos(world[1, :3] @ turn @ [0, -1, 0])) < 5
-    height = CAMERA_HEIGHT - TRUTH.translation[5, 1]
-    assert world[1, :3] @ place + world[1, 3] == pytest.approx(height, abs=0.06)
+    assert np.degrees(np.arccos(world[1, :3] @ turn @ [0, -1, 0])) < 4
+    height = builder._feet(level, still.betas)[..., 1].max()
+    assert world[1, :3] @ place + world[1, 3] == pytest.approx(height, abs=0.04)
 
 
 def test_up_is_told_by_people_on_their_feet_only():
@@ -165,6 +170,9 @@ def test_up_is_told_by_people_on_their_feet_only():
         lies = [part @ Rotation.from_euler(axis, degrees, degrees=True).as_matrix().T for part in standing]
         assert upright(*lies) is None
     assert upright(standing[0][:3], standing[1][:3]) is None
+    on_one_leg = standing[1].copy()
+    on_one_leg[:, 1] = [0.0, 0.5, 0.35]  # foot behind
+    assert np.degrees(np.arccos(-upright(standing[0], on_one_leg)[1])) < 1
 
 
 def test_ghosts_go_and_a_single_frame_stays(builder):
