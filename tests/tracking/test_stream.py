@@ -9,7 +9,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.pipeline import Pose2Mesh
 from pose2mesh.synthesis.walk import walking
 from pose2mesh.tracking.stream import SteadyStream
-from pose2mesh.types import Keypoints2D
+from pose2mesh.types import Intrinsics, Keypoints2D
 
 FPS, FRAMES = 30.0, 30
 
@@ -57,6 +57,24 @@ def test_people_are_whole_and_steadier(model, people):
     seen = people[-1][0].keypoints[:17, :2]
     off = np.linalg.norm(person.camera.project(person.joints[:17]) - seen, axis=-1)
     assert np.median(off) < 0.08 * np.ptp(seen[:, 1])
+
+
+@pytest.mark.parametrize(("noise", "stands"), [(0.0, False), (5.0, True)])
+def test_depth_keeps_up_with_who_walks_up_and_is_calm_where_somebody_stands(model, noise, stands):
+    walk, rng = walking(load_anny_body(), 2.4, 25.0, 0, start=(0.0, 6.0)), np.random.default_rng(0)
+    known = {"intrinsics": Intrinsics(walk.camera.focal), "tracks": (4,)}
+    stream, frames = stream_of(model), []
+    for time, row in enumerate(np.full(60, 8) if stands else range(60)):
+        points = (walk.keypoints[None, row, :, :2] + rng.normal(0, noise, (1, 17, 2))).astype(np.float32)
+        frames.append(
+            stream.keypoints(Keypoints2D(points, np.ones((1, 17), "f"), "coco17", (640, 480), **known), time / 25)
+        )
+    people = model.recover(frames, 64, "parameters", fit=False)
+    depth = [stream(found, time / 25)[0].camera.translation[2] for time, found in enumerate(people)]
+    if stands:
+        assert np.abs(np.diff(depth[25:])).mean() < 0.015
+    else:
+        assert abs(np.mean(depth[25:] - walk.translation[25:, 2])) < 0.25  # some of it is the body's size
 
 
 def test_people_do_not_know_one_another(model, people):
