@@ -29,6 +29,7 @@ _DAMAGE = (
 )
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # those that numpy writes
 _KINDS = "biufUS"  # truth values, integers, floating-point numbers, text, and text as bytes (h5py, pandas)
+_WORDS = {"b": "truth values", "iu": "whole numbers", "f": "floating-point numbers", "fiu": "numbers", "U": "text"}
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
@@ -97,7 +98,8 @@ def check_shapes(
         fits = array.dtype.kind in kinds and array.ndim == len(axes)
         if not fits or any(found.setdefault(axis, n) != n for axis, n in zip(axes, array.shape, strict=True)):
             wanted = ", ".join(str(lengths.get(axis, axis)) for axis in axes)
-            raise FormatError(f"{where}{name} is {array.dtype} {list(array.shape)}; expected [{wanted}]")
+            kind = "" if array.dtype.kind in kinds else _WORDS.get(kinds, "other values") + " "
+            raise FormatError(f"{where}{name} is {array.dtype} {list(array.shape)}; expected {kind}[{wanted}]")
     return found
 
 

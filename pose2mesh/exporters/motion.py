@@ -5,6 +5,7 @@ The arrays of `motion.npz` are listed in docs/conventions.md. No pickles.
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pose2mesh.types import Camera, Motion
 
 _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
     "frame": ("iu", "N"),
-    "time": ("f", "N"),
+    "time": ("fiu", "N"),
     "track": ("iu", "N"),
     "joints": ("f", "NJ3"),
     "translation": ("f", "N3"),
@@ -26,11 +27,11 @@ _SHAPES = {  # kinds of numbers and axes of each array that a file must hold
     "keypoints": ("f", "NK3"),
     "joint_names": ("U", "J"),
     "bone_names": ("U", "B"),
-    "fps": ("f", ""),
+    "fps": ("fiu", ""),
     "body": ("U", ""),
 }
-_OPTIONAL = {"world_from_camera": ("f", "44"), "contacts": ("b", "N2"), "span": ("f", "2")}
-_CAMERA = {"camera_focal": ("f", ""), "camera_center": ("f", "2"), "camera_image_size": ("iu", "2")}
+_OPTIONAL = {"world_from_camera": ("f", "44"), "contacts": ("b", "N2"), "span": ("fiu", "2")}
+_CAMERA = {"camera_focal": ("fiu", ""), "camera_center": ("fiu", "2"), "camera_image_size": ("iu", "2")}
 # What no motion has: beyond it arithmetic overflows, or files have no end.
 _LARGEST = {"time": 1e10, "joints": 1e6, "translation": 1e6, "betas": 1e3, "keypoints": 1e9}
 _MOST_FRAMES = 10**7  # three days
@@ -50,7 +51,8 @@ def save_motion(motion: Motion, path: str | Path) -> Path:
         known = ", ".join((*MOTION_SUFFIXES, ".html", ".mp4"))
         raise InputError(f"cannot write {path}: suffix {path.suffix!r} is none of {known}")
     check_motion(motion)
-    write(motion, path)
+    span = motion.span and (float(motion.span[0]), float(motion.span[1]))
+    write(replace(motion, fps=float(motion.fps), time=np.asarray(motion.time, np.float64), span=span), path)
     return path
 
 

@@ -15,6 +15,7 @@ from pose2mesh.body_models import load_anny_body
 from pose2mesh.body_models.licensed_files import SMPL
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.exporters import load_motion_file
+from pose2mesh.exporters.motion import MOTION_SUFFIXES
 from pose2mesh.synthesis.walk import walking
 from pose2mesh.tracking.bodies import MotionBodies
 from pose2mesh.types import Motion
@@ -57,6 +58,23 @@ def test_a_person_cut_out_of_a_motion_lasts_as_long_as_it(motion, tmp_path):
     half = replace(motion.select(motion.frame > 7), span=(float(motion.time[0]), float(motion.time[-1])))
     assert load_motion_file(half.save(tmp_path / "half.npz")).span == half.span
     assert load_motion_file(motion.save(tmp_path / "all.npz")).span is None
+
+
+@pytest.mark.parametrize("suffix", MOTION_SUFFIXES)
+def test_whole_numbers_are_taken(motion, suffix, tmp_path):
+    """Such as `fps=25`: files are the same as of 25.0."""
+    few, seconds = motion.only(1).select(np.arange(3)), np.arange(3)
+    whole = replace(few, fps=25, time=seconds, span=(0, 2), camera=replace(few.camera, focal=700))
+    fractions = replace(whole, fps=25.0, time=seconds.astype(float), span=(0.0, 2.0))
+    first, second = (each.save(tmp_path / f"{i}{suffix}") for i, each in enumerate((whole, fractions)))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_messages_name_the_numbers_that_are_expected(motion, tmp_path):
+    with pytest.raises(InputError, match=r"motion\.fps is <U2 \[\]; expected numbers \[\]"):
+        replace(motion, fps="25").save(tmp_path / "motion.npz")
+    with pytest.raises(InputError, match=r"motion\.betas is int64 .*; expected floating-point numbers \[N, S\]"):
+        replace(motion, betas=motion.betas.astype(int)).save(tmp_path / "motion.npz")
 
 
 WRONG = {
