@@ -14,6 +14,7 @@ from pose2mesh.datasets.motion_pack import PACK_REMEDY
 from pose2mesh.detectors.readers import read_keypoints
 from pose2mesh.detectors.told import Told
 from pose2mesh.errors import InputError
+from pose2mesh.fitting.aiming import aimed
 from pose2mesh.fitting.camera import assume_intrinsics
 from pose2mesh.npz import read_arrays
 from pose2mesh.skeletons import convert
@@ -29,9 +30,9 @@ FEWEST_CONFIDENT = 4  # joints of a person; fewer fix neither camera nor pose
 
 @dataclass(frozen=True)
 class TargetSet:
-    """People of the target, in the network's joint set."""
+    """People of the target, in the network's joint set, as `predict` shows them: each by a camera aimed at them."""
 
-    keypoints: Tensor  # [N, J, 3] x and y from the picture's center in focal lengths, confidence
+    keypoints: Tensor  # [N, J, 3] x and y from the optical axis in focal lengths, confidence
     held_out: Tensor  # [M, J, 3] the same for the part that no step sees
     least_confidence: float
 
@@ -93,8 +94,9 @@ def read_target(target: TargetConfig) -> list[Keypoints2D]:
 def target_of(frames: list[Keypoints2D], target: TargetConfig, joint_set: str) -> TargetSet:
     """People of pictures for a network of `joint_set`.
 
-    Raises InputError for too few of them, none with confident joints, or a joint set that shares too few joints with
-    the network's.
+    Losses, held-out errors and what is synthesized are all in the axes of the aimed cameras, as the network's answers
+    are. Raises InputError for too few people, none with confident joints, or a joint set that shares too few joints
+    with the network's.
     """
     path = target.keypoints
     people, groups = [], []
@@ -105,7 +107,7 @@ def target_of(frames: list[Keypoints2D], target: TargetConfig, joint_set: str) -
         groups += [index] * len(points) if len(frames) > 1 else range(len(points))
     keypoints = torch.from_numpy(np.stack(people)) if people else torch.zeros(0, 1, 3)
     return split_target(
-        keypoints,
+        aimed(keypoints, keypoints.new_tensor([[1.0, 0.0, 0.0]]))[0],
         torch.tensor(groups, dtype=torch.long),
         held_out=target.held_out,
         least_confidence=target.least_confidence,

@@ -11,6 +11,7 @@ from tiny_adaptation import people
 from pose2mesh.adaptation import load_target, split_target
 from pose2mesh.adaptation.config import TargetConfig
 from pose2mesh.errors import InputError, MissingFileError
+from pose2mesh.fitting.aiming import aimed
 
 
 def load(path: Path, network_set: str = "coco17", **changes):
@@ -103,7 +104,8 @@ def test_a_told_camera_makes_the_rays(tmp_path: Path):
     camera = {"fx": 800.0, "fy": 800.0, "cx": 300.0, "cy": 200.0}
     target = load(write(tmp_path / "a.npz", keypoints), intrinsics=camera)
     everyone = torch.cat([target.keypoints, target.held_out])
-    rays = torch.from_numpy((keypoints[..., :2] - [300.0, 200.0]) / 800).float()
+    pixels, told = torch.from_numpy(keypoints), torch.tensor([[800.0, 300.0, 200.0]])
+    rays = (aimed(pixels, told)[0][..., :2] - told[:, None, 1:]) / 800
     nearest = (everyone[:, None, :, :2] - rays).abs().amax((2, 3)).amin(0)  # each person is there
     assert nearest.max() < 1e-5
     coco = [{"image_id": i, "keypoints": p.ravel().tolist(), "category_id": 1} for i, p in enumerate(keypoints)]
