@@ -6,22 +6,25 @@ from pathlib import Path
 import numpy as np
 
 from pose2mesh.body_models import load_anny_body, load_hand_body
+from pose2mesh.detectors.told import Told
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.hand_attachment import attach_hand, find_arms
 from pose2mesh.fitting.people import Outputs, without_mesh
 from pose2mesh.pipeline import Pose2Mesh
-from pose2mesh.skeletons import BODY_HANDS59, HAND21, convert, hand_of_body, joint_set
+from pose2mesh.skeletons import HAND21, convert, hand_of_body, joint_set
 from pose2mesh.types import Intrinsics, Keypoints2D, Person
 
 FEWEST_HAND_JOINTS = 8  # visible joints of a hand; with fewer the body keeps the hand that its own network gave it
 SIDES = ("left", "right")
+_HANDS = {joint for side in SIDES for joint in hand_of_body(side).joints}
+_UNSEEN = ("openpose18", "openpose25")  # whose files leave out the hands that nobody saw
 
 
 class BodyWithHands(Pose2Mesh):
     """Recover bodies whose hands have their own pose.
 
-    Keypoints are `body_hands59`, or whole-body and OpenPose files; people come back as from `Pose2Mesh`, with the
-    joints of both hands behind those of the body, read off the finished mesh. A hand that is not seen stays as it was.
+    Keypoints are of any set that holds hands, told as for bodies; people come back as from `Pose2Mesh`, with the joints
+    of both hands behind those of the body, read off the finished mesh. A hand that is not seen stays as it was.
 
     >>> model = BodyWithHands.from_pretrained()
     >>> people = model.predict("photo.jpg")
@@ -30,7 +33,7 @@ class BodyWithHands(Pose2Mesh):
     def __init__(self, body: Pose2Mesh, hand: Pose2Mesh) -> None:
         """Raises InputError unless the two have the meshes of anny-body and anny-hand, which share their vertices."""
         super().__init__(body.network, body.device)
-        self.kind, self.joint_set = "body+hands", BODY_HANDS59.name
+        self.kind = "body+hands"
         self.hand = hand
         anny, hand_body = load_anny_body(), load_hand_body()
         _check_mesh(body, anny.faces.numpy(), "anny-body")
@@ -65,6 +68,17 @@ class BodyWithHands(Pose2Mesh):
             ]
             for found, frame in zip(people, frames, strict=True)
         ]
+
+    def _as_told(self, keypoints: Keypoints2D, told: Told, where: str) -> Keypoints2D:
+        """Raises InputError, too, where no joint is a hand's."""
+        name = keypoints.joint_set
+        if len(keypoints) and name not in _UNSEEN and not _HANDS & {*joint_set(name).joints}:
+            kind = "hand" if name == HAND21.name else "body"
+            raise InputError(
+                f"{where}: joints of {name} are no body with hands; give those of a whole body, such as wholebody65, "
+                f"or take --kind {kind} (in the library Pose2Mesh)"
+            )
+        return super()._as_told(keypoints, told, where)
 
     def _attach(self, side: str, people: list[Person], frame: Keypoints2D, hands: list[Person]) -> list[Person]:
         """The people with the hands of one side, which are in the order of the people who have one."""

@@ -1,6 +1,7 @@
 """Bodies with hands, with networks that answer with meshes that are known."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -123,6 +124,29 @@ def test_other_meshes_and_bare_bodies_are_refused(model, networks):
         model.predict(np.ones((20, 3)))
     with pytest.raises(InputError, match="belongs to hands"):
         model.predict(np.ones((59, 3)), handedness="left")
+
+
+WHOLE = {75: "mediapipe75", 65: "wholebody65", 133: "wholebody65", 136: "halpe68", 67: "openpose67"}
+
+
+@pytest.mark.parametrize(("count", "name"), WHOLE.items())
+def test_feet_and_knuckles_of_keypoints_reach_the_body(model, tmp_path, count, name):
+    """In an array as in its file: the set is told by the number of joints, as for bodies."""
+    values = np.random.default_rng(0).uniform(100, 300, (count, 2)).astype(np.float32)
+    np.save(tmp_path / "all.npy", values)
+    for found in (model.predict(values), model.predict(tmp_path / "all.npy")):
+        assert found[0].keypoint_names == joint_set(name).joints
+        np.testing.assert_array_equal(found[0].keypoints[:17, :2], values[: len(joint_set(name))][:17])
+
+
+def test_keypoints_without_a_joint_of_a_hand_are_refused(model, tmp_path):
+    for count, name, kind in ((17, "coco17", "body"), (33, "mediapipe33", "body"), (21, "hand21", "hand")):
+        with pytest.raises(InputError, match=f"{name} are no body with hands; .* take --kind {kind}"):
+            model.predict(np.random.default_rng(0).uniform(100, 300, (count, 2)))
+    body = np.column_stack([np.random.default_rng(0).uniform(100, 300, (25, 2)), np.ones(25)]).ravel().tolist()
+    unseen = {"pose_keypoints_2d": body, "hand_left_keypoints_2d": [], "hand_right_keypoints_2d": []}
+    (tmp_path / "a_keypoints.json").write_text(json.dumps({"people": [unseen]}))
+    assert len(model.predict(tmp_path / "a_keypoints.json")) == 1  # OpenPose leaves out the hands that it did not see
 
 
 def test_hand_joints_have_their_places():
