@@ -133,3 +133,12 @@ def test_fractions_in_a_keypoint_file_are_scaled_by_the_told_size(tmp_path, mode
     np.testing.assert_allclose(fractions.keypoints, pixels.keypoints, atol=1e-2)
     with pytest.raises(InputError, match="--image-size"):
         model.motion(tmp_path / "fractions.npy")
+
+
+def test_a_motions_file_is_that_motion_again(model, tmp_path):
+    path = SCENE[0].save(tmp_path / "motion.npz")
+    found = model.motion(path)
+    assert found.tracks == SCENE[0].tracks and found.fps == FPS
+    np.testing.assert_array_equal(found.frame, SCENE[0].frame)
+    np.testing.assert_allclose(found.time, SCENE[0].time, atol=1e-9)
+    assert found.camera.focal == SCENE[0].camera.focal

@@ -15,6 +15,7 @@ from pose2mesh.detectors.images import SMALLEST_SIDE, from_pillow, is_image, is_
 from pose2mesh.detectors.intrinsics import exif_focal
 from pose2mesh.detectors.own_results import results_among
 from pose2mesh.detectors.readers import Frame, number_array, read_keypoints, to_keypoints, warn_of_doubts
+from pose2mesh.detectors.readers.arrays import rate_in
 from pose2mesh.detectors.readers.frame_names import FEWEST_FRAMES, even_step, numbers_in
 from pose2mesh.detectors.readers.naming import KNOWN_COUNTS
 from pose2mesh.detectors.told import check_batch_size
@@ -24,7 +25,7 @@ from pose2mesh.paths import shown
 from pose2mesh.types import Intrinsics, Keypoints2D
 
 _CHUNK_BYTES = 128 * 2**20
-FPS = 30.0  # of numbered frames and keypoint files, which do not tell
+FPS = 30.0  # of numbered frames and keypoint files that do not tell
 _MOST_FPS = 1e4
 _NUMBERED = f"{FEWEST_FRAMES} or more pictures numbered in even steps, a_01.png a_02.png"
 
@@ -188,12 +189,14 @@ def camera_of_frames(source: Path) -> Intrinsics | None:
 
 
 def rate_of(source: Path, fps: Any) -> float:
-    """Frames a second of what does not tell, numbered frames and keypoint files: `fps`, 30 where that is None.
+    """Frames a second of numbered frames and keypoint files: `fps`, where that is None what the file of a motion tells,
+    else 30.
 
     Raises InputError for what is no rate, and where a video tells its own.
     """
     if fps is None:
-        return FPS
+        told = rate_in(source)
+        return told if told and 0 < told < _MOST_FPS else FPS
     if not isinstance(fps, Real) or isinstance(fps, bool) or not 0 < float(fps) < _MOST_FPS:
         raise InputError(f"fps is {fps!r:.60}; it must be frames a second, above 0")
     if source.is_file() and is_video(source):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pose2mesh.detectors.readers import read_keypoints
-from pose2mesh.detectors.sources import array_to_keypoints
+from pose2mesh.detectors.sources import array_to_keypoints, rate_of
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.skeletons import joint_set
 from pose2mesh.types import Intrinsics
@@ -87,3 +87,32 @@ SOURCES = {
 def test_what_is_neither_keypoints_nor_a_picture_is_called_by_its_name(source, message):
     with pytest.raises(InputError, match=message):
         array_to_keypoints(source, None)
+
+
+def motion_file(tmp_path, **more) -> Path:
+    """Two people in frames 4, 6, ... 24 at 50 a second, the second not detected in frame 6, as `Motion.save` writes."""
+    frame, track = np.repeat(np.arange(4, 26, 2), 2), np.tile([3, 8], 11)
+    keypoints = np.dstack([np.random.default_rng(0).uniform(10, 400, (22, 48, 2)), np.ones((22, 48))])
+    keypoints[3] = 0
+    camera = {"camera_focal": 700.0, "camera_center": [300, 200], "camera_image_size": [640, 480]}
+    arrays = {"frame": frame, "track": track, "time": frame / 50, "keypoints": keypoints, "fps": 50.0, **camera, **more}
+    np.savez(tmp_path / "motion.npz", **arrays)
+    return tmp_path / "motion.npz"
+
+
+def test_a_motion_is_its_frames(tmp_path):
+    frames = read_keypoints(motion_file(tmp_path))
+    assert [frame.name for frame in frames] == [f"motion_{i:06d}" for i in range(4, 26, 2)]
+    assert [frame.keypoints.tracks for frame in frames] == [(3, 8), (3,), *[(3, 8)] * 9]
+    assert {frame.keypoints.joint_set for frame in frames} == {"union48"}
+    assert {frame.keypoints.intrinsics for frame in frames} == {Intrinsics(700, (300, 200))}
+    assert rate_of(tmp_path / "motion.npz", None) == 25.0  # frames 4, 6, ... are 2, 3, ... of that rate
+    assert rate_of(tmp_path / "motion.npz", 10.0) == 10.0
+
+
+@pytest.mark.parametrize(
+    "other", [{"track": 1}, {"track": np.ones(22)}, {"frame": np.arange(5)}, {"track": np.array(["a"] * 22, object)}]
+)
+def test_arrays_without_frames_and_numbers_of_people_are_one_picture(tmp_path, other):
+    (frame,) = read_keypoints(motion_file(tmp_path, **other))
+    assert len(frame.keypoints) == 22 and rate_of(tmp_path / "motion.npz", None) == 30.0

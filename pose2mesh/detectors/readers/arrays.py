@@ -6,11 +6,13 @@ import numpy as np
 
 from pose2mesh import npz
 from pose2mesh.detectors.readers.frame import FoundPerson, Picture, number_array
+from pose2mesh.detectors.readers.frame_names import even_step
 from pose2mesh.detectors.readers.hands import check_sides
 from pose2mesh.errors import FormatError
 from pose2mesh.types import Intrinsics
 
 _KEY, _SIDES, _NAMES = "keypoints", "handedness", "keypoint_names"
+_ROW, _RATE = ("frame", "track"), "fps"  # of a motion: of each row, and of all
 _SCORES = ("keypoint_scores", "confidence")
 _CAMERA = {"camera_image_size": 2, "camera_focal": 1, "camera_center": 2}  # numbers of each
 _WANTED = (_SIDES, _NAMES, *_SCORES, *_CAMERA)
@@ -24,7 +26,8 @@ def read_arrays(path: Path) -> list[Picture]:
     An NPZ file may tell the sides of hands beside them, `handedness` [P], text, left or right,
     the names of the joints, `keypoint_names` [J], their confidences, `keypoint_scores` or `confidence` [P, J], and the
     picture's size and camera, `camera_image_size` [P, 2], `camera_focal` [P] and `camera_center` [P, 2], as results do,
-    or [2], [] and [2], as motions do.
+    or [2], [] and [2], as motions do. Of a motion, whose rows [N, J, 3] have `frame` [N] and `track` [N], every frame
+    is a picture, `{stem}_{frame}`.
     """
     limit = max(8 * _EASY, _MOST_PACKED * path.stat().st_size)  # bytes
     is_npz = path.suffix.lower() == ".npz"
@@ -38,12 +41,13 @@ def read_arrays(path: Path) -> list[Picture]:
     if array.ndim not in (2, 3, 4) or array.shape[-1] not in (2, 3):
         raise FormatError(f"{path}: keypoints have shape {list(array.shape)}, expected [joints, 2 or 3] per person")
     array, scored = _with_scores(array, arrays, str(path))
-    frames = array.reshape(-1, *array.shape[-3:]) if array.ndim > 2 else array[None, None]  # [T, P, J, 2 or 3]
+    stacked = array.reshape(-1, *array.shape[-3:]) if array.ndim > 2 else array[None, None]  # [T, P, J, 2 or 3]
+    frames = _of_motion(array, arrays)
+    many = array.ndim == 4 or bool(frames)
     sides, names = (tuple(map(str, arrays[name].ravel())) if name in arrays else None for name in (_SIDES, _NAMES))
-    sides = sides and check_sides(sides, frames.shape[1], str(path))
+    sides = check_sides(sides, stacked.shape[1], str(path)) if sides and not frames else None
     size, focal, center = (_shared(arrays, name, length, str(path)) for name, length in _CAMERA.items())
     camera = Intrinsics(focal[0], (center[0], center[1]) if center else None) if max(focal, default=0) > 0 else None
-    many = array.ndim == 4
     return [
         Picture(
             name=f"{path.stem}_{t:06d}" if many else path.stem,
@@ -53,9 +57,36 @@ def read_arrays(path: Path) -> list[Picture]:
             names=names,
             scored=scored,
             sides=sides,
+            tracks=tracks,
             camera=camera,
         )
-        for t, people in enumerate(frames)
+        for t, people, tracks in frames or [(t, people, ()) for t, people in enumerate(stacked)]
+    ]
+
+
+def rate_in(path: Path) -> float | None:
+    """Frames a second of a file of a motion, counted as `keypoint_frames` numbers them; None of other files."""
+    arrays = npz.read_arrays(path) if path.suffix.lower() == ".npz" and path.is_file() else {}
+    keypoints, rate = arrays.get(_KEY), arrays.get(_RATE)
+    if keypoints is None or rate is None or {keypoints.dtype.kind, rate.dtype.kind} - {*"fiu"} or rate.shape != ():
+        return None
+    numbers = [number for number, *_ in _of_motion(keypoints, arrays)]
+    return float(rate) / (even_step(numbers) or 1) if numbers else None
+
+
+def _of_motion(array: np.ndarray, arrays: dict[str, np.ndarray]) -> list[tuple[int, np.ndarray, tuple]]:
+    """Number, people [P, J, 2 or 3] and tracks of each frame of a motion's keypoints [N, J, 2 or 3], where somebody was
+    detected; nothing of other arrays.
+    """
+    told = [arrays[name] for name in _ROW if name in arrays]
+    if array.ndim != 3 or len(told) < 2 or any(v.dtype.kind not in "iu" or v.shape != array.shape[:1] for v in told):
+        return []
+    frame, track = told  # [N] each
+    shown = np.flatnonzero(array.any((1, 2)))  # elsewhere somebody was not detected, and all is zero
+    rows = shown[np.argsort(frame[shown], kind="stable")]
+    parts = np.split(rows, np.flatnonzero(np.diff(frame[rows])) + 1) if len(rows) else []
+    return [
+        (int(frame[own[0]]), array[own], tuple(n if n >= 0 else None for n in track[own].tolist())) for own in parts
     ]
 
 

@@ -12,7 +12,7 @@ from pose2mesh.skeletons import joint_set as find_joint_set
 SET_OF_COUNT = {
     **{16: "mpii16", 17: "coco17", 18: "openpose18", 19: "coco19", 21: "hand21", 23: "coco23", 24: "smpl24"},
     **{25: "openpose25", 26: "halpe26", 33: "mediapipe33", 59: "body_hands59", 60: "openpose60", 65: "wholebody65"},
-    **{67: "openpose67", 68: "halpe68", 75: "mediapipe75"},
+    **{48: "union48", 67: "openpose67", 68: "halpe68", 75: "mediapipe75"},
 }
 _ASK = {14: ("crowdpose14", "aic14", "lsp14")}  # equally common, and each another order
 
@@ -82,7 +82,10 @@ def by_number(values: np.ndarray, joint_set: str | None, where: str) -> tuple[np
         numbers = SET_OF_COUNT | {n: "/".join(names) for n, names in _ASK.items()}
         numbers |= {n: f"whole body as {name}" for n, (name, _) in _WHOLE_BODIES.items()}
         known = ", ".join(f"{n} ({name})" for n, name in sorted(numbers.items()))
-        raise InputError(f"{where}: {count} joints belong to no known joint set; expected one of {known}")
+        raise InputError(
+            f"{where}: {count} joints belong to no known joint set; expected one of {known}, or those of "
+            "another set, named by --joint-set (in the library joint_set)"
+        )
     return values, find_joint_set(SET_OF_COUNT[count])
 
 
