@@ -14,7 +14,7 @@ from pose2mesh.cli.predict_video import MOTION_FORMATS
 from pose2mesh.cli.progress import progress
 from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
 from pose2mesh.detectors import get_detector
-from pose2mesh.errors import InputError, NoPersonFoundError
+from pose2mesh.errors import InputError, NoPersonFoundError, warn
 from pose2mesh.paths import check_results_folder
 from pose2mesh.plugins import check_name
 from pose2mesh.rendering.scene import OVERLAYS
@@ -33,12 +33,13 @@ def run(arguments: list[str]) -> int:
     Raises InputError for wrong arguments and MachineError when nothing can be written.
     """
     options = _parse(arguments)
-    from pose2mesh.detectors.sources import existing, expand_inputs
+    from pose2mesh.detectors.sources import existing
 
     files, failures = [], 0
     for given in options.inputs:
         try:
-            files += [Path(given)] if _is_motion(existing(given), options) else expand_inputs([given])
+            path = existing(given)
+            files += [path] if _is_motion(path, options) else _files_of(path, options)
         except InputError as error:
             failures += _report(error)
     names = FreeNames(options.output, files)
@@ -131,6 +132,19 @@ def _is_motion(path: Path, options: argparse.Namespace) -> bool:
     if options.track is False or options.kind != "body":
         return False
     return is_sequence(path) or bool(options.track and keypoint_files(path))
+
+
+def _files_of(path: Path, options: argparse.Namespace) -> Iterator[Path]:
+    """The files behind an input that is no motion. Raises InputError where it was to be one and lacks a picture."""
+    from pose2mesh.detectors.sources import expand_inputs, missing_number
+
+    is_apart = options.kind != "body" or options.track is False
+    if not is_apart and (gap := missing_number(path)) is not None:
+        told = f"{path}: no motion, for its picture number {gap} is missing"
+        if options.track or options.smooth or options.fps is not None or not set(options.save) & set(FORMATS):
+            raise InputError(f"{told}; add it, number them anew, or leave out what is of motions")
+        warn(f"{told}: taken as photos; for one motion add it or number them anew, for photos give --no-track")
+    return expand_inputs([path])
 
 
 def _remedy(file: Path, options: argparse.Namespace) -> str:

@@ -16,7 +16,7 @@ from pose2mesh.detectors.intrinsics import exif_focal
 from pose2mesh.detectors.own_results import results_among
 from pose2mesh.detectors.readers import Frame, number_array, read_keypoints, to_keypoints, warn_of_doubts
 from pose2mesh.detectors.readers.arrays import rate_in
-from pose2mesh.detectors.readers.frame_names import FEWEST_FRAMES, even_step, numbers_in
+from pose2mesh.detectors.readers.frame_names import FEWEST_FRAMES, even_step, first_gap, numbers_in
 from pose2mesh.detectors.readers.naming import KNOWN_COUNTS
 from pose2mesh.detectors.told import check_batch_size
 from pose2mesh.detectors.video_files import VideoFrame, is_video, read_video, video_info
@@ -151,11 +151,21 @@ def is_sequence(path: Path) -> bool:
 
 def numbered_frames(folder: Path) -> list[Path]:
     """Pictures of a folder whose names differ in a number that rises evenly, in that order; none for other folders."""
+    pictures, numbers = _numbers_of_pictures(folder)
+    return [pictures[i] for i in np.argsort(numbers)] if even_step(numbers) else []
+
+
+def missing_number(path: Path) -> int | None:
+    """The number of the first picture that a folder lacks to be one motion; None of motions, photos and files."""
+    return first_gap(_numbers_of_pictures(path)[1]) if path.is_dir() else None
+
+
+def _numbers_of_pictures(folder: Path) -> tuple[list[Path], list[int]]:
+    """Pictures but results, and the numbers in their names; of these none where the names differ in something else."""
     files = [path for path in folder.iterdir() if not path.name.startswith(".")]
     results = {*results_among(files)}
     pictures = [path for path in files if path not in results and is_image(path)]
-    numbers = numbers_in([path.stem for path in pictures])
-    return [pictures[i] for i in np.argsort(numbers)] if even_step(numbers) else []
+    return pictures, numbers_in([path.stem for path in pictures])
 
 
 def keypoint_files(source: Path) -> list[Path]:
@@ -173,7 +183,9 @@ def keypoint_frames(source: Path, joint_set: str | None, image_size: tuple[int, 
     """
     files = keypoint_files(source)
     if not files:
-        raise InputError(f"{source}: neither a video, nor {_NUMBERED}, nor keypoint files")
+        gap = missing_number(source)
+        lacks = "" if gap is None else f" (number {gap} is missing)"
+        raise InputError(f"{source}: neither a video, nor {_NUMBERED}{lacks}, nor keypoint files")
     frames = [frame for file in files for frame in read_keypoints(file, joint_set, image_size)]
     numbers = numbers_in([frame.name for frame in frames])
     step = even_step(numbers) or 1

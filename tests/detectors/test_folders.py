@@ -5,7 +5,7 @@ import pytest
 
 from pose2mesh.cli.main import main
 from pose2mesh.detectors.images import list_folder
-from pose2mesh.detectors.sources import numbered_frames
+from pose2mesh.detectors.sources import missing_number, numbered_frames
 
 
 def fill(folder, *names):
@@ -46,3 +46,38 @@ def test_a_motion_does_not_lie_among_its_keypoints(tmp_path, capsys):
     assert main(["predict", f"{tmp_path}/kps", "-o", f"{tmp_path}", "--track", "--save", "npz"]) == 2
     assert "its results would lie among its own files; give another -o" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "kps").iterdir()] == ["a.npy"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "gap"),
+    [
+        ({*range(12)} - {5}, 5),
+        ({*range(0, 40, 2)} - {8, 10, 30}, 8),
+        (range(12), None),
+        ({*range(10)} - {5}, None),  # too few
+        ((1, 2, 5, 6, 9, 10, 14, 15, 20, 21, 30), None),  # photos that somebody kept
+        ([*range(0, 24, 2), 25], None),
+    ],
+)
+def test_the_picture_that_a_motion_lacks(tmp_path, numbers, gap):
+    fill(tmp_path, *(f"shot_{i:03d}.png" for i in numbers))
+    assert missing_number(tmp_path) == gap
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "told"),
+    [
+        (["--track"], 2, "leave out what is of motions"),
+        (["--fps", "10"], 2, "leave out what is of motions"),
+        (["--save", "mp4,bvh"], 2, "leave out what is of motions"),
+        ([], 0, "taken as photos"),
+        (["--no-track"], 0, ""),
+    ],
+)
+def test_a_missing_picture_is_told_once(tmp_path, capsys, monkeypatch, more, code, told):
+    fill(tmp_path / "fr", *(f"shot_{i:03d}.png" for i in range(12) if i != 5))
+    monkeypatch.setattr("pose2mesh.cli.predict.load_model", lambda *_: None)
+    monkeypatch.setattr("pose2mesh.cli.predict._predict_frames", lambda *_: None)
+    assert main(["predict", f"{tmp_path}/fr", "-o", f"{tmp_path}/out", *more]) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == bool(told) and all("number 5 is missing" in line and told in line for line in lines)

@@ -102,3 +102,10 @@ def test_fourteen_joints_need_a_word():
         by_number(rows(14), None, "x")
     assert by_number(rows(14), "lsp", "x")[1].name == "lsp14"
     assert by_number(rows(16), None, "x")[1].name == "mpii16"
+
+
+def test_numbers_that_name_a_set_and_those_that_do_not():
+    assert by_number(rows(48), None, "here")[1].name == "union48"
+    with pytest.raises(InputError, match=r"32 joints .* 48 \(union48\), .* named by --joint-set \(in the library"):
+        by_number(rows(32), None, "here")  # Human3.6M's own 32 are others than those of body32
+    assert by_number(rows(32), "body32", "here")[1].name == "body32"
