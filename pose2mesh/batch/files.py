@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from pose2mesh.batch.recover import BATCH_SIZE, RESULTS, WEIGHTS, check_columns, import_pyarrow, names_of
+from pose2mesh.batch.recover import BATCH_SIZE, RESULTS, check_columns, checked_model, import_pyarrow, names_of
 from pose2mesh.errors import InputError
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.over_time import is_sequence
@@ -31,11 +31,11 @@ def recover_files(
     `recover`, of motions without `uncertainty`. A file without anybody, or that cannot be read, is one row with the
     reason in `error`. The model keeps its detector.
 
-    Raises InputError for a table without the columns, MissingDependencyError without pyarrow.
+    Raises InputError as `recover`, MissingDependencyError without pyarrow.
     """
     check_columns(table.column_names, columns=FILE_COLUMNS)
     pa = import_pyarrow()
-    model = model or Pose2Mesh.from_pretrained(WEIGHTS)
+    model = checked_model(model)
     rows = []
     for identity, path in zip(*(table.column(name).to_pylist() for name in FILE_COLUMNS), strict=True):
         try:

@@ -42,7 +42,7 @@ def recover(table: "pyarrow.Table", model: Pose2Mesh | None = None, batch_size: 
     without pyarrow.
     """
     check_columns(table.column_names, optional=CAMERA)
-    model = model or Pose2Mesh.from_pretrained(WEIGHTS)
+    model = checked_model(model)
     rows = read_rows(table)
     parts = [(of, _people(model, of, people, rows, batch_size)) for of, people in rows.groups]
     good = np.array([reason is None for reason in rows.reasons], bool)
@@ -54,6 +54,17 @@ def recover(table: "pyarrow.Table", model: Pose2Mesh | None = None, batch_size: 
         known = None if not values or values[0] is None else np.concatenate(values)[order]
         columns[name] = _column(known, good, name == "focal")
     return _table(columns, rows.reasons).replace_schema_metadata(names_of(model))
+
+
+def checked_model(model: Pose2Mesh | None) -> Pose2Mesh:
+    """The model, by default of `WEIGHTS`. Raises InputError where its answers would all be errors or empty."""
+    model = model or Pose2Mesh.from_pretrained(WEIGHTS)
+    abilities = abilities_of(model.network)
+    if model.kind == "hand":
+        raise InputError(f"these weights recover hands, and tables are of bodies; take others, such as {WEIGHTS}")
+    if not (abilities.has_decoder or abilities.body):
+        raise InputError("these weights give no body parameters; take others, such as anny-key2mesh")
+    return model
 
 
 def names_of(model: Pose2Mesh) -> dict[str, str]:
@@ -111,9 +122,7 @@ def _people(model: Pose2Mesh, of: np.ndarray, people: Any, rows: Rows, batch_siz
     settings = {"batch_size": batch_size, "device": model.device, "with_mesh": False}
     cameras = np.column_stack([focal, center])  # [P, 3]
     for _, output in fitted_answers(model.network, model.fitter, keypoints, cameras, rays, **settings):
-        if output.parameters is None:
-            raise InputError("these weights give no body parameters; take others, such as anny-key2mesh")
-        parts = (*output.parameters, output.joints, output.deviation)
+        parts = (*(output.parameters or (None, None)), output.joints, output.deviation)
         for name, part in zip(found, parts, strict=True):
             if part is not None:
                 found[name].append(part.float().cpu().numpy())

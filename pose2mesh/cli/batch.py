@@ -40,19 +40,23 @@ def run(arguments: list[str]) -> int:
 
     from tqdm import tqdm
 
+    from pose2mesh.batch.files import FILE_COLUMNS
     from pose2mesh.batch.local import run_local
     from pose2mesh.batch.ray_engine import run_ray
     from pose2mesh.batch.recover import BATCH_SIZE, WEIGHTS
+    from pose2mesh.batch.source import columns_of, open_parquet, table_files
     from pose2mesh.pipeline import Pose2Mesh
 
     weights, given = options.weights or WEIGHTS, (options.table, options.output)
     settings = {"overwrite": options.overwrite, "batch_size": options.batch_size or BATCH_SIZE}
-    with tqdm(unit="row", file=sys.stderr, disable=None, delay=1, leave=False) as bar:
+    columns = columns_of(open_parquet(table_files(options.table)[0]).schema_arrow.names, str(options.table))
+    what = "file" if columns == FILE_COLUMNS else "row"  # a file may be many rows
+    with tqdm(unit=what, file=sys.stderr, disable=None, delay=1, leave=False) as bar:
         if options.engine == "ray":
             done = run_ray(*given, weights, actors=options.actors, report=bar.update, **settings)
         else:
             model = Pose2Mesh.from_pretrained(weights)
             done = run_local(*given, model, shard=options.shard or (0, 1), report=bar.update, **settings)
     kept = f", {done.kept} were done" if done.kept else ""
-    say(f"{options.output}: {done.rows - done.errors} rows recovered, {done.errors} with an error{kept}", sys.stdout)
+    say(f"{options.output}: {done.rows - done.errors} {what}s recovered, {done.errors} with an error{kept}", sys.stdout)
     return 0

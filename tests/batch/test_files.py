@@ -18,6 +18,7 @@ from pose2mesh.batch.files import recover_files
 from pose2mesh.batch.local import Done, run_local
 from pose2mesh.batch.meshes import people_of
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.cli.main import main
 from pose2mesh.errors import InputError
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
@@ -125,8 +126,20 @@ def test_the_engine_takes_them_in_pieces_and_meshes_come_out(model, rows, tmp_pa
     same = model.predict(rows[0][1], outputs="parameters")[1]
     assert name == "0/0/1" and len(person.vertices) > 10_000
     np.testing.assert_allclose(person.parameters["rotations"], same.parameters["rotations"], atol=1e-4)
+    assert person.joint_names == same.joint_names and len(person.joints) == 32  # all that the row has
+    np.testing.assert_allclose(person.joints, same.joints, atol=1e-4)
     with pytest.raises(InputError, match="nobody found"):
         list(people_of(out, ["1"]))
+    bare = pq.read_table(out).replace_schema_metadata(None)  # as somebody else writes it again
+    pq.write_table(bare, tmp_path / "bare.parquet")
+    assert len(next(people_of(tmp_path / "bare.parquet", ["0/0/1"]))[1].joints) == 19
+
+
+def test_the_last_line_counts_files(model, rows, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Pose2Mesh, "from_pretrained", lambda *_: model)
+    pq.write_table(table_of(rows), tmp_path / "t.parquet")
+    assert main(["batch", f"{tmp_path}/t.parquet", "-o", f"{tmp_path}/out"]) == 0
+    assert capsys.readouterr().out.endswith("out: 2 files recovered, 4 with an error\n")
 
 
 def test_a_table_with_keypoints_is_not_taken_for_files(tmp_path):

@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from fake_network import FlatNetwork
 
 from pose2mesh import Pose2Mesh
+from pose2mesh.batch.files import FILE_COLUMNS, recover_files
 from pose2mesh.batch.recover import COLUMNS, RESULTS, WEIGHTS, recover
 from pose2mesh.errors import InputError
 from pose2mesh.skeletons import MOTION_BONES, joint_set
@@ -176,3 +178,14 @@ def test_cameras_that_are_known(model):
         reasons, ["must be pixels > 0", "focal is not", "too short", "principal point"], strict=True
     ):
         assert part in reason
+
+
+@pytest.mark.parametrize(
+    ("network", "told"),
+    [(FlatNetwork("hand21"), "weights recover hands, .* such as anny-body"), (FlatNetwork(), "no body parameters")],
+)
+@pytest.mark.parametrize("columns", [COLUMNS, FILE_COLUMNS])
+def test_weights_of_something_else_are_refused_before_a_row(network, told, columns):
+    table = pa.table({name: pa.array([], pa.string()) for name in columns})
+    with pytest.raises(InputError, match=told):
+        (recover_files if columns == FILE_COLUMNS else recover)(table, Pose2Mesh(network))
