@@ -60,7 +60,7 @@ def run(arguments: list[str]) -> int:
     from pose2mesh.exporters.vmc import VmcSender
 
     sender = VmcSender(options.vmc) if options.vmc else None
-    model = load_model("body", options.weights, None, "cpu")
+    model = load_model("body", options.weights, None, "cpu", has_kinds=False)
     with ExitStack() as stack:
         screen = open_window() if options.port is None else None
         if screen is None:

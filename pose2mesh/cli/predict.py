@@ -76,8 +76,10 @@ def _torch_loaded() -> Iterator[None]:
         gc.enable()
 
 
-def load_model(kind: str, weights: str | None, hand_weights: str | None, device: str):
-    """The model of a kind of `DEFAULT_WEIGHTS`. Raises InputError for weights that recover something else."""
+def load_model(kind: str, weights: str | None, hand_weights: str | None, device: str, has_kinds: bool = True):
+    """The model of a kind of `DEFAULT_WEIGHTS`. Raises InputError for weights that recover something else; `has_kinds`
+    tells whether the command has --kind.
+    """
     with _torch_loaded():
         from pose2mesh.body_with_hands import BodyWithHands
         from pose2mesh.pipeline import Pose2Mesh
@@ -89,7 +91,8 @@ def load_model(kind: str, weights: str | None, hand_weights: str | None, device:
         raise InputError(f"--hand-weights belongs to --kind body+hands; --kind {kind} takes --weights")
     model = Pose2Mesh.from_pretrained(weights, device)
     if model.kind != kind:
-        raise InputError(f"weights {weights} recover a {model.kind}; add --kind {model.kind} or give others")
+        remedy = f"add --kind {model.kind} or give others" if has_kinds else f"give those of a {kind}"
+        raise InputError(f"weights {weights} recover a {model.kind}; {remedy}")
     return model
 
 

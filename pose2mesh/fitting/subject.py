@@ -41,7 +41,7 @@ def known_shapes(frames: list[Keypoints2D], fitter: Any) -> list[KnownShape | No
     if fitter is None:
         raise InputError(
             "a subject needs the fit of a body to its keypoints: take weights with Anny's parameters, such as "
-            "anny-body or anny-key2mesh, and leave --refine and --no-fit (fit=False) out"
+            "anny-body or anny-key2mesh, and leave --no-fit (fit=False) out"
         )
     return [known_shape(f.subject) if f.subject else None for f in frames for _ in range(len(f))]
 

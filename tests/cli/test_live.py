@@ -207,3 +207,10 @@ def test_what_is_no_video_is_told_before_a_page_opens(tmp_path, capsys):
     assert main(["live", str(tmp_path / "a.json")]) == 2
     shown = capsys.readouterr()
     assert "neither a video nor a folder of numbered frames" in shown.err and shown.out == ""
+
+
+def test_weights_of_hands_are_refused_without_options_that_live_has_not(tmp_path, capsys):
+    for i in range(10):
+        (tmp_path / f"a_{i}.png").write_bytes(b"")
+    assert main(["live", str(tmp_path), "--weights", "anny-hand"]) == 2
+    assert capsys.readouterr().err.endswith("weights anny-hand recover a hand; give those of a body\n")

@@ -173,7 +173,7 @@ def test_weights_that_cannot_be_told_and_a_fit_that_is_left_out():
     with pytest.raises(InputError, match="take weights with Anny's parameters"):
         hand.predict(points, subject=Subject(age=8))
     body, points = Pose2Mesh.from_pretrained("anny-body"), np.random.default_rng(0).uniform(100, 200, (17, 2))
-    with pytest.raises(InputError, match="needs the fit of a body"):
+    with pytest.raises(InputError, match=r"needs the fit of a body.* and leave --no-fit \(fit=False\) out"):
         body.predict(points, subject=Subject(age=8), fit=False)
 
 
