@@ -150,9 +150,8 @@ class Pose2Mesh(OverTime):
             if (image := picture_of(source)) is not None:
                 found = self._as_told(self._detect(image, detector, source), told, "the picture")
                 return self._predict_one(Entry(image, Frame("", found)), "the picture", batch_size, outputs, fit)
-            keypoints = self._as_told(
-                array_to_keypoints(source, joint_set or self.joint_set, told.image_size), told, "keypoints"
-            )
+            found = array_to_keypoints(source, joint_set or self.joint_set, told.image_size)
+            keypoints = self._as_told(found, told.of_keypoints(), "keypoints")
             self._check(None, keypoints, "keypoints")
             return self.recover([keypoints], batch_size, outputs, fit)[0]
         if is_video(path := file_of(source)):  # before it is decoded

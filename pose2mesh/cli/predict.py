@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from pose2mesh.cli.arguments import Parser, add_camera_options, camera_of, positive, shard_of_text
 from pose2mesh.cli.console import say
+from pose2mesh.cli.predict_inputs import check_keypoint_options, check_single, files_of, is_motion
 from pose2mesh.cli.predict_video import MOTION_FORMATS
 from pose2mesh.cli.progress import progress
 from pose2mesh.cli.writing import FORMATS, FreeNames, write_frame
 from pose2mesh.detectors import get_detector
-from pose2mesh.errors import InputError, NoPersonFoundError, warn
+from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.paths import check_results_folder
 from pose2mesh.plugins import check_name
 from pose2mesh.rendering.scene import OVERLAYS
@@ -39,9 +40,10 @@ def run(arguments: list[str]) -> int:
     for given in options.inputs:
         try:
             path = existing(given)
-            files += [path] if _is_motion(path, options) else _files_of(path, options)
+            files += [path] if is_motion(path, options) else files_of(path, options)
         except InputError as error:
             failures += _report(error)
+    check_keypoint_options(files, options)
     names = FreeNames(options.output, files)
     stems = [names.take(file.stem) for file in files]  # the same for every shard
     shard, count = options.shard
@@ -53,7 +55,7 @@ def run(arguments: list[str]) -> int:
         with progress([file for file, _ in work]) as bar:
             for file, stem in work:
                 try:
-                    if _is_motion(file, options):
+                    if is_motion(file, options):
                         _predict_motion(model, file, stem, options, bar)
                     else:
                         _predict_frames(model, file, stem, names, options, bar)
@@ -98,11 +100,7 @@ def load_model(kind: str, weights: str | None, hand_weights: str | None, device:
 
 def _predict_frames(model, file: Path, stem: str, names: FreeNames, options: argparse.Namespace, bar: "tqdm") -> None:
     """Write the results of every picture of a file."""
-    if not options.side_view and not set(options.save) & set(FORMATS):
-        raise InputError(f"{file}: {', '.join(options.save)} belong to motions; {_remedy(file, options)}")
-    if options.track or options.smooth or options.fps is not None:
-        given = "--smooth is" if options.smooth else "--track and --fps are"
-        raise InputError(f"{file}: {given} of bodies in videos, numbered pictures, tracked keypoints")
+    check_single(file, options)
     of_motions = [name for name in options.save if name not in FORMATS]
     what = "hand" if options.kind == "hand" else "person"
     told = {name: getattr(options, name) for name in ("intrinsics", "image_size", "fit", "subject")}
@@ -126,38 +124,6 @@ def _predict_frames(model, file: Path, stem: str, names: FreeNames, options: arg
         )
         left = f" ({', '.join(of_motions)}: of motions alone)" if of_motions else ""
         say(f"{name}: {len(frame.people)} {what}(s) -> {_listed(written)}{left}", sys.stdout)
-
-
-def _is_motion(path: Path, options: argparse.Namespace) -> bool:
-    """Whether an input is followed over time, of bodies: a video, numbered pictures, keypoint files where one asks."""
-    from pose2mesh.detectors.sources import is_sequence, keypoint_files
-
-    if options.track is False or options.kind != "body":
-        return False
-    return is_sequence(path) or bool(options.track and keypoint_files(path))
-
-
-def _files_of(path: Path, options: argparse.Namespace) -> Iterator[Path]:
-    """The files behind an input that is no motion. Raises InputError where it was to be one and lacks a picture."""
-    from pose2mesh.detectors.sources import expand_inputs, missing_number
-
-    is_apart = options.kind != "body" or options.track is False
-    if not is_apart and (gap := missing_number(path)) is not None:
-        told = f"{path}: no motion, for its picture number {gap} is missing"
-        if options.track or options.smooth or options.fps is not None or not set(options.save) & set(FORMATS):
-            raise InputError(f"{told}; add it, number them anew, or leave out what is of motions")
-        warn(f"{told}: taken as photos; for one motion add it or number them anew, for photos give --no-track")
-    return expand_inputs([path])
-
-
-def _remedy(file: Path, options: argparse.Namespace) -> str:
-    """What to do where nothing but formats of motions is wanted of single frames."""
-    from pose2mesh.detectors.sources import keypoint_files
-
-    if options.kind != "body" or options.track is False:
-        apart = "--no-track" if options.kind == "body" else f"--kind {options.kind}"
-        return f"{apart} recovers frame by frame, so leave that out, or save as {', '.join(FORMATS)}"
-    return ("add --track, or " if keypoint_files(file) else "") + f"save it as {', '.join(FORMATS)}"
 
 
 def _predict_motion(model, source: Path, stem: str, options: argparse.Namespace, bar: "tqdm") -> None:
@@ -214,6 +180,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         raise InputError(f"--min-score is {options.min_score:g}; it goes from 0 to 1")
     if options.max_people or options.min_score:
         options.finder = get_detector(options.detector, options.kind, options.max_people, options.min_score)
+    if options.kind == "hand" and not options.fit:
+        raise InputError("--no-fit is of bodies; hands are not fitted, so leave it out")
+    if (options.overlay != OVERLAYS[0] or options.draw_keypoints) and not {"png", "mp4"} & {*options.save}:
+        raise InputError(
+            "--overlay and --draw-keypoints are of png and mp4; add one of them to --save, or leave them out"
+        )
     if options.refine and options.kind != "body":
         raise InputError(f"--refine fits bodies; --kind {options.kind} cannot be refined")
     if options.refine and not options.fit:
@@ -235,7 +207,7 @@ def _parser() -> Parser:
     add("--kind", choices=tuple(DEFAULT_WEIGHTS), default="body", help="what to recover (default: body)")
     add("--weights", metavar="NAME|PATH", help="shipped name or file (default: those of the kind)")
     add("--hand-weights", metavar="NAME|PATH", help="weights of the hands, with --kind body+hands")
-    add("--handedness", choices=("left", "right"), help="which hands a keypoint file holds, whatever it says itself")
+    add("--handedness", choices=("left", "right"), help="which hands these are, whatever the detector or the file says")
     add("--joint-set", metavar="NAME", help="joint set of the keypoints (default: by their names or number)")
     add_camera_options(parser)
     add(

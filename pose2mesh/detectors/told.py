@@ -53,6 +53,12 @@ class Told(NamedTuple):
             image_size = int(sides[0]), int(sides[1])
         return cls(joint_set, detector, handedness, known, image_size, subject)
 
+    def of_keypoints(self) -> "Told":
+        """The same. Raises InputError where a detector is named for an array, which needs none."""
+        if isinstance(self.detector, str) and self.detector not in ("auto", "none"):
+            raise InputError(f"keypoints: detector {self.detector!r:.60} is of pictures; leave it out")
+        return self
+
     def apply(self, keypoints: Keypoints2D, where: str) -> Keypoints2D:
         """The people who are wanted, with the camera, the picture's size and the subject.
 

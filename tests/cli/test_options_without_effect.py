@@ -5,6 +5,7 @@ import pytest
 from fake_network import FlatNetwork
 
 from pose2mesh.cli.main import main
+from pose2mesh.errors import InputError
 from pose2mesh.pipeline import Pose2Mesh
 
 
@@ -15,6 +16,11 @@ from pose2mesh.pipeline import Pose2Mesh
         (["--track", "--handedness", "left"], "--handedness is of hands"),
         (["--smooth", "auto"], "--smooth is of bodies in videos"),
         (["--refine", "--no-fit"], "--refine fits bodies by itself; leave --no-fit out"),
+        (["--kind", "hand", "--no-fit"], "--no-fit is of bodies; hands are not fitted, so leave it out"),
+        (["--overlay", "beside"], "--overlay and --draw-keypoints are of png and mp4"),
+        (["--draw-keypoints"], "--overlay and --draw-keypoints are of png and mp4"),
+        (["--detector", "mediapipe"], "--detector mediapipe is of pictures, and all inputs are keypoints"),
+        (["--detector", "mediapipe", "--track"], "--detector mediapipe is of pictures, and all inputs are keypoints"),
     ],
 )
 def test_options_without_effect(tmp_path, capsys, monkeypatch, more, told):
@@ -25,6 +31,28 @@ def test_options_without_effect(tmp_path, capsys, monkeypatch, more, told):
     assert main(["predict", f"{tmp_path}/in.npy", "-o", f"{tmp_path}/out", "--save", "npz", *more]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert told in line and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["photo.png", "frames"])
+def test_a_joint_set_is_of_keypoint_files(tmp_path, capsys, monkeypatch, name):
+    (tmp_path / "frames").mkdir()
+    for file in ("photo.png", *(f"frames/a_{i}.png" for i in range(10))):
+        (tmp_path / file).write_bytes(b"")
+    given = ["predict", "-o", f"{tmp_path}/out", "--joint-set", "coco17", "--save", "npz", f"{tmp_path}/{name}"]
+    assert main(given) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "--joint-set is of keypoint files, and no input is one; leave it out" in line
+    np.save(tmp_path / "in.npy", np.random.default_rng(0).uniform(100, 300, (17, 2)))
+    monkeypatch.setattr(Pose2Mesh, "from_pretrained", lambda *_: Pose2Mesh(FlatNetwork()))
+    assert main([*given, f"{tmp_path}/in.npy"]) == 2  # the picture is broken, the keypoints are read
+    assert (tmp_path / "out" / "in.npz").exists()
+
+
+def test_an_array_needs_no_detector():
+    model, values = Pose2Mesh(FlatNetwork()), np.random.default_rng(0).uniform(100, 300, (17, 2))
+    assert len(model.predict(values, detector="none")) == 1
+    with pytest.raises(InputError, match="keypoints: detector 'mediapipe' is of pictures; leave it out"):
+        model.predict(values, detector="mediapipe")
 
 
 def test_inputs_that_begin_with_a_dash_stand_behind_two(tmp_path, capsys, monkeypatch):
