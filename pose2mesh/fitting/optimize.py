@@ -58,9 +58,20 @@ class BodyFitter:
         pairs = [(i, names.index(j)) for i, j in enumerate(joint_set(keypoint_set).joints) if j in names]
         self.rows, self.columns = (list(column) for column in zip(*pairs, strict=True))
 
-    def refine(self, keypoints: Tensor, start: BodyParameters, settings: FitSettings = REFINEMENT) -> BodyParameters:
-        """Descend from a network's answer. Shapes: keypoints [B,J,3] px, confidence; parameters as AnnyDecoder's."""
-        return self._descend(guess_rays(keypoints), keypoints[..., 2], start, settings)[0]
+    def refine(
+        self,
+        keypoints: Tensor,
+        start: BodyParameters,
+        settings: FitSettings = REFINEMENT,
+        cameras: Tensor | None = None,
+    ) -> BodyParameters:
+        """Descend from a network's answer.
+
+        Shapes: keypoints [B,J,3] px, confidence; parameters as AnnyDecoder's; cameras [B,3] focal length and principal
+        point in pixels, guessed where they are not given.
+        """
+        rays = guess_rays(keypoints) if cameras is None else _rays_of(keypoints, cameras)
+        return self._descend(rays, keypoints[..., 2], start, settings)[0]
 
     def fit(self, keypoints: Tensor, settings: FitSettings | None = None) -> BodyParameters:
         """Descend from the mean pose, seen from four sides; the side of the least energy after a third goes on."""
@@ -144,9 +155,19 @@ class RefinedNetwork:
         self.fitter = BodyFitter(network.decoder, network.joint_set)
 
     def __call__(self, keypoints: Tensor) -> BodyPrediction:
-        """keypoints [B,J,3] (pixels, confidence) to BodyPrediction."""
+        """keypoints [B,J,3] (pixels, confidence) to BodyPrediction; the camera is guessed."""
+        return self.seen_by(keypoints, None)
+
+    def seen_by(self, keypoints: Tensor, cameras: Tensor | None) -> BodyPrediction:
+        """As a plain call, by cameras [B,3] as `BodyFitter.refine` takes them."""
         start = self.network.parameters_of(keypoints)
-        return self.network.decoder(self.fitter.refine(keypoints, start, self.settings))
+        return self.network.decoder(self.fitter.refine(keypoints, start, self.settings, cameras))
+
+
+def _rays_of(keypoints: Tensor, cameras: Tensor) -> Tensor:
+    """Rays [B,J,2] of keypoints [B,J,3] before cameras [B,3]; 0 where missing, as `guess_rays` has them."""
+    focal, center = cameras[:, None, :1], cameras[:, None, 1:]
+    return torch.where(keypoints[..., 2:] > 0, (keypoints[..., :2] - center) / focal, 0.0)
 
 
 def _chain(root: Tensor, relative: Tensor) -> Tensor:

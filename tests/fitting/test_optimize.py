@@ -5,10 +5,13 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
+from pose2mesh import Pose2Mesh
 from pose2mesh.augmentation.figures import figure
 from pose2mesh.augmentation.poses import world_rotmats
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.checkpoints import load_network
 from pose2mesh.errors import InputError
+from pose2mesh.fitting.aiming import aimed
 from pose2mesh.fitting.optimize import BodyFitter, FitSettings, RefinedNetwork, _chain, _Variables
 from pose2mesh.fitting.pose_mixture import PoseMixture, load_mixture
 from pose2mesh.geometry.chains import relative_rotations
@@ -17,6 +20,7 @@ from pose2mesh.geometry.rotation import rotmat_to_rotvec, rotvec_to_rotmat
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.skeletons import MOTION_PARENTS
+from pose2mesh.synthesis.detections import conversion
 from tools.assets.pose_mixture import fit_mixture
 
 UPRIGHT = torch.diag(torch.tensor([1.0, -1.0, -1.0]))
@@ -104,6 +108,27 @@ def test_a_missing_joint_is_not_looked_at(decoder: AnnyDecoder):
     elsewhere[0, 9, :2] = -1e4
     a, b = fitter.refine(keypoints, truth, settings), fitter.refine(elsewhere, truth, settings)
     torch.testing.assert_close(a.rotations, b.rotations)
+
+
+def test_a_camera_that_is_told_is_gone_by(decoder: AnnyDecoder, monkeypatch: pytest.MonkeyPatch):
+    """What is descended on are rays of the camera aimed at the person; a guessed one would hold four times as much."""
+    network, given = RefinedNetwork(load_network("anny-key2mesh")), []
+
+    def note(rays, confidence, start, settings):
+        given.append(rays)
+        return start, None
+
+    monkeypatch.setattr(network.fitter, "_descend", note)
+    keypoints = seen_figure(decoder)[1]
+    camera = torch.tensor([[4000.0, 960.0, 540.0]])
+    told = {"intrinsics": 4000.0, "image_size": (1920, 1080)}
+    Pose2Mesh(network).predict(keypoints.numpy(), "coco17", outputs="joints", **told)  # pyright: ignore[reportArgumentType]
+    straight, _ = aimed(conversion("coco17", network.joint_set)(keypoints), camera)
+    expected = torch.where(straight[..., 2:] > 0, (straight[..., :2] - camera[:, None, 1:]) / 4000, 0.0)
+    torch.testing.assert_close(given[0], expected, atol=1e-5, rtol=0)
+    network(straight)
+    torch.testing.assert_close(given[1], guess_rays(straight))  # a plain call knows no camera
+    assert given[1].abs().max() > 3 * given[0].abs().max()
 
 
 def test_networks_without_parameters_are_refused():
