@@ -31,9 +31,10 @@ def export_network(network: nn.Module, path: str | Path, format: str = "onnx") -
     """Write a network on the CPU as ONNX (standard operators only) or as a torch.export program.
 
     Input `keypoints` [B, J, 3] (x, y in any unit, confidence), outputs `vertices` [B, V, 3] and `joints`
-    [B, J', 3] in metres, B dynamic. An ONNX file carries the names of the joints as metadata. Nothing is written
-    unless the program, read back, agrees with the network on batch sizes that it was not traced with, an ONNX file in
-    each of onnxruntime and OpenVINO that is installed.
+    [B, J', 3] in metres, B dynamic, in the axes of a camera aimed at the person (`fitting.aiming`; who runs the file
+    turns). An ONNX file carries this and the names of the joints as metadata. Nothing is written unless the program,
+    read back, agrees with the network on batch sizes that it was not traced with, an ONNX file in each of onnxruntime
+    and OpenVINO that is installed.
 
     Returns the largest difference in metres, None where neither is there to measure it. Raises InputError for an
     unknown format or a network that does not come through, MissingDependencyError.
@@ -125,7 +126,9 @@ def _metadata(network: nn.Module) -> dict[str, str]:
     return {
         "input": "keypoints [B, J, 3]: x and y in any unit, y down, then the confidence (0 = missing)",
         "input_joint_names": json.dumps(joints.joints),
-        "output": "metres, root-relative, camera axes: x right, y down, z forward",
+        "output": "metres, root-relative; x right, y down, z forward of a camera aimed at the keypoints' box's middle",
+        "camera": "turn the keypoints' rays so that the middle of their box lies on the optical axis; turn the answer "
+        "back (docs/kernels.md has the lines)",
         "output_joint_names": json.dumps(network.output_joint_names),
     }
 

@@ -1,5 +1,8 @@
 """`pose2mesh export`: a network for other runtimes, from keypoints to vertices in one file.
 
+The network answers in the axes of a camera aimed at the person. Before: turn the keypoints' rays so that the middle of
+their box lies on the optical axis. After: turn vertices and joints back (docs/kernels.md has the lines).
+
 `--format safetensors` writes the weights in half precision instead: the form in which weights ship.
 """
 
@@ -26,6 +29,7 @@ def run(arguments: list[str]) -> int:
     size = options.output.stat().st_size / 1e6
     print(f"wrote {options.output} ({size:.1f} MB), {options.format} of {options.weights}")
     print("  keypoints [B, J, 3] -> vertices [B, V, 3], joints [B, J', 3] in metres, any B")
+    print("  in the axes of a camera aimed at the person: turn keypoints before, the answer after (see --help)")
     if difference is None:
         print(
             "  NOT compared with torch: neither onnxruntime nor openvino is installed (pip install 'pose2mesh[export]')"
