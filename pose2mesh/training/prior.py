@@ -63,6 +63,8 @@ class PriorConfig(RunConfig):
         for name in self.changed():
             if name.startswith(unread):
                 raise ValueError(f"{name}: the prior of {self.body} has none of it; leave it out")
+        if self.poses.tumble and "poses.tumble" in self.changed():
+            raise ValueError("poses.tumble: it turns the root, which a prior knows nothing of; leave it out")
         return self
 
 

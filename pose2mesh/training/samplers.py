@@ -1,5 +1,6 @@
 """Samples made on the fly, one sampler for each kind of body: what is read before, batches, and what is measured."""
 
+import re
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ from pose2mesh.training.prior_poses import training_poses
 VALIDATION_SAMPLES = 512
 _FRAMED = {f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "hip", "knee", "ankle")}
 _SEEN = ("noise", "framing", "cameras", "detectors", "workers")  # of the `data` section, by whoever sees a body
+_OF_BODIES = re.compile(r"cameras\.\d+\.(photo|range\.(?!distance))")  # hands are turned any way, whatever the camera
 
 
 class Sampler(Protocol):
@@ -70,6 +72,8 @@ class HandSampler:
 
     def __init__(self, config: TrainConfig, body: LinearBlendBody, names: list[str]):
         _refuse_unread(config, "gestures", "hand_poses", "children", "noise", "cameras", "workers")
+        for name in filter(_OF_BODIES.match, config.data.changed()):
+            raise InputError(f"data.{name}: of cameras hands read share and range.distance alone; leave it out")
         if config.network.body not in RIGHT_HANDS:
             raise InputError(
                 f"network.body: hands are trained on {' or '.join(RIGHT_HANDS)}, not {config.network.body}"

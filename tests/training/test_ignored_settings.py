@@ -109,6 +109,15 @@ def test_everyday_poses_of_one_stage_are_read() -> None:
         ({}, {"exact_input": True}, "data.exact_input"),
         ({}, {"framing": {}, "detectors": [{"share": 1, "joint_set": "hand21"}]}, "framing: .* hand21 has no left_ank"),
         ({"body": "anny-hand", "joint_set": "hand21"}, {"everyday": 0.5}, "data.everyday: samples of anny-hand"),
+        *(
+            ({"body": "anny-hand", "joint_set": "hand21"}, {"cameras": [{"share": 1, **camera}]}, message)
+            for camera, message in (
+                ({"range": {"pitch_degrees": 80}}, r"data\.cameras\.0\.range\.pitch_degrees: of cameras hands read"),
+                ({"range": {"is_uniform": True}}, r"data\.cameras\.0\.range\.is_uniform: of cameras"),
+                ({"photo": {}}, r"data\.cameras\.0\.photo: of cameras"),
+                ({"photo": {"distance": [1, 2]}}, r"data\.cameras\.0\.photo\.distance\.0: of cameras"),
+            )
+        ),
         ({"body": "anny-hand", "joint_set": "hand21"}, {}, "stage mesh: everyday: anny-hand has no such poses"),
     ],
 )
@@ -163,6 +172,7 @@ def test_defaults_that_are_written_out_are_no_wishes(tmp_path: Path) -> None:
     ("kind", "settings", "message"),
     [
         (PriorConfig, {"task": "pose_prior", "hands": {"count": 9}}, "hands.count: the prior of anny-body has none"),
+        (PriorConfig, {"task": "pose_prior", "poses": {"tumble": 1}}, "poses.tumble: it turns the root"),
         (PriorConfig, {"task": "pose_prior", "body": "anny-hand", "everyday": 0.3}, "everyday: the prior of anny-hand"),
         (
             ImageTrainConfig,
