@@ -1,7 +1,14 @@
 """Weights: build, load and save networks."""
 
 from pose2mesh.checkpoints.build import build_network, finest_vertex_ids
-from pose2mesh.checkpoints.weights import find_weights, load_network, load_network_or_lifter, read_weights, save_weights
+from pose2mesh.checkpoints.weights import (
+    find_weights,
+    load_network,
+    load_network_or_lifter,
+    read_weights,
+    save_tensors,
+    save_weights,
+)
 
 __all__ = [
     "build_network",
@@ -10,5 +17,6 @@ __all__ = [
     "load_network",
     "load_network_or_lifter",
     "read_weights",
+    "save_tensors",
     "save_weights",
 ]

@@ -28,6 +28,8 @@ AnyNetwork = TypeVar("AnyNetwork", bound=nn.Module)
 _WITHOUT_KEYPOINTS = {  # kinds of networks, and what to give instead
     "temporal": "a network over time, which answers no single frame; give weights that do, such as anny-body "
     "(videos use these by themselves; assets/configs/test_motion.yaml measures it: temporal=FILE)",
+    "spin": "an image backbone, which sees pictures and takes no keypoints; give a network's weights, such as "
+    "anny-body (it is adapted by `pose2mesh adapt --method dapa` with target.images)",
     "pose_prior": "a prior of poses, which takes no keypoints; give a network's weights, such as anny-body",
 }
 
@@ -35,15 +37,21 @@ _WITHOUT_KEYPOINTS = {  # kinds of networks, and what to give instead
 def save_weights(
     path: str | Path, network: nn.Module, settings: dict[str, Any], dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a network and its settings atomically; `dtype` float16 halves the file. Counters stay integers.
+    """Write a network and its settings atomically, as `save_tensors` does."""
+    save_tensors(path, network.state_dict(), settings, dtype)
+
+
+def save_tensors(
+    path: str | Path, state: dict[str, torch.Tensor], settings: dict[str, Any], dtype: torch.dtype = torch.float32
+) -> None:
+    """Write a network's state and settings atomically; `dtype` float16 halves the file. Counters stay integers.
 
     Raises InputError for numbers that `dtype` cannot hold: the file could not be read again.
     """
     tensors = {
-        k: v.detach().to("cpu", dtype if v.is_floating_point() else v.dtype).contiguous()
-        for k, v in network.state_dict().items()
+        k: v.detach().to("cpu", dtype if v.is_floating_point() else v.dtype).contiguous() for k, v in state.items()
     }
-    for name, tensor in network.state_dict().items():
+    for name, tensor in state.items():
         if tensor.isfinite().all() and not tensors[name].isfinite().all():
             largest = f"{tensor.abs().max():.3g}"
             raise InputError(

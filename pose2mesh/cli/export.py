@@ -42,12 +42,9 @@ def run(arguments: list[str]) -> int:
 def _write_half(weights: str, output: Path) -> int:
     import torch
 
-    from pose2mesh.checkpoints import build_network, read_weights, save_weights
+    from pose2mesh.checkpoints import read_weights, save_tensors
 
-    tensors, settings = read_weights(weights)
-    network = build_network(settings)
-    network.load_state_dict(tensors)
-    save_weights(output, network, settings, torch.float16)
+    save_tensors(output, *read_weights(weights), torch.float16)
     print(f"wrote {output} ({output.stat().st_size / 1e6:.1f} MB), half-precision weights of {weights}")
     return 0
 

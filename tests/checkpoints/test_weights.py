@@ -12,7 +12,7 @@ from safetensors.torch import save, save_file
 from tiny_network import tiny_settings
 from torch import nn
 
-from pose2mesh.checkpoints import build_network, find_weights, load_network, read_weights, save_weights
+from pose2mesh.checkpoints import build_network, find_weights, load_network, read_weights, save_tensors, save_weights
 from pose2mesh.checkpoints.build import DIGEST
 from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.hierarchy import hierarchy_digest, load_hierarchy
@@ -202,3 +202,9 @@ def test_shipped_weights_carry_the_digest_of_their_graphs():
         assert found[DIGEST] == hierarchy_digest(hierarchy), name
         with pytest.raises(InputError, match="trained on other graphs"):
             build_network({**found, DIGEST: "0" * 64})
+
+
+def test_image_backbones_are_told_as_what_they_are(tmp_path):
+    save_tensors(tmp_path / "spin.safetensors", {"a": torch.zeros(1)}, {"kind": "spin"})
+    with pytest.raises(InputError, match=r"holds an image backbone, .* target\.images"):
+        load_network(tmp_path / "spin.safetensors")

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 
 from pose2mesh import checkpoints
-from pose2mesh.checkpoints import export
+from pose2mesh.checkpoints import export, read_weights
 from pose2mesh.cli.export import run
 from pose2mesh.cli.main import main
 
@@ -82,3 +82,10 @@ def test_an_output_that_is_a_folder_is_told_before_the_work(tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)  # where a name of shipped weights would lie in the folder, if it were a file
     assert main(["export", "-o", str(tmp_path)]) == 2
     assert f"cannot write {tmp_path}: Is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("weights", ["anny-motion", "pose-prior-body"])
+def test_weights_that_ship_are_written_in_the_form_in_which_they_ship(weights, tmp_path):
+    assert run(["--format", "safetensors", "--weights", weights, "-o", str(tmp_path / "half.safetensors")]) == 0
+    (ours, settings), (theirs, told) = read_weights(tmp_path / "half.safetensors"), read_weights(weights)
+    assert settings == told and all((ours[name] == theirs[name]).all() for name in theirs)
