@@ -73,7 +73,14 @@ def load_config(kind: type[Strict], path: str | Path | None, overrides: list[str
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(_fault(kind, e["loc"], e["type"], e["msg"]) for e in error.errors())
+        places = [e["loc"] for e in error.errors()]
+        faults = "; ".join(
+            _fault(kind, e["loc"], e["type"], e["msg"])
+            for e in error.errors()
+            if not any(
+                e["loc"] == place[: len(e["loc"])] != place for place in places
+            )  # what holds a fault is one, too
+        )
         raise InputError(f"{path or 'configuration'}: {faults}") from error
 
 

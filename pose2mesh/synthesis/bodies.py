@@ -95,15 +95,15 @@ def seeded_generator(*key: int) -> Generator:
     return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1))
 
 
-def pose_pool(motion: Sequence[str | Path], distinct_radians: float) -> Tensor:
-    """Distinct poses [N,19,3] of motion files, as rotations against the parent without heading."""
+def pose_pool(motion: Sequence[str | Path], distinct_radians: float, setting: str = "data.motion") -> Tensor:
+    """Distinct poses [N,19,3] of the motion files of a setting, as rotations against the parent without heading."""
     pools = []
     for source in motion:
         rotvec = load_motion(source).rotvec
         kept = distinct_poses(rotvec, distinct_radians) if distinct_radians else np.arange(len(rotvec))
         pools.append(relative_rotvecs(rotvec[kept]))
     if not pools:
-        raise InputError("data.motion names no motion file")
+        raise InputError(f"{setting} names no motion file")
     return torch.cat(pools)
 
 
@@ -118,7 +118,8 @@ def shapes_of_ages(years: tuple[float, float], first: int, kind: kinds.Kind = ki
     age, betas = (column[first::2] for column in shape_table(kind))
     chosen = betas[(age >= years[0]) & (age <= years[1])]
     if not len(chosen):
-        raise InputError(f"data.ages {list(years)}: the shape table holds people of 4 to 75 years")
+        wanted = "put the younger age first" if years[0] > years[1] else "the shape table holds people of 4 to 75 years"
+        raise InputError(f"data.ages {list(years)}: {wanted}")
     return chosen
 
 

@@ -79,7 +79,7 @@ class ImageMaterial:
         """Renders; raises MissingFileError and FormatError for motion that is not there, before it does."""
         self.config, self.body = config, body
         pool = training_poses(config.data, config.seed)
-        self.unseen = pose_pool(config.validation, config.data.distinct_radians)
+        self.unseen = pose_pool(config.validation, config.data.distinct_radians, "validation")
         self.pictures = self._render(pool, config.data, config.pictures, config.seed)
         self.backgrounds = made_up_backgrounds(config.backgrounds, config.seed)
 

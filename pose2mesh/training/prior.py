@@ -122,8 +122,8 @@ def material_of(config: PriorConfig) -> Material:
 
 
 def _body_material(config: PriorConfig) -> Material:
-    pool = pose_pool(config.motion, config.distinct_radians)  # [N, 19, 3]
-    unseen = rotvec_to_rotmat(pose_pool(config.validation, config.distinct_radians))[:, 1:]
+    pool = pose_pool(config.motion, config.distinct_radians, "motion")  # [N, 19, 3]
+    unseen = rotvec_to_rotmat(pose_pool(config.validation, config.distinct_radians, "validation"))[:, 1:]
 
     def draw(generator: Generator) -> Tensor:
         everyday = portion(config.everyday, config.batch_size, generator)

@@ -59,6 +59,7 @@ def test_same_numbers_again_in_other_batches(overrides: list[str], tmp_path: Pat
         (["weights=absent.safetensors"], "no weights at absent.safetensors"),
         (["data.motion=absent.npz"], "absent.npz"),
         (["data.ages=[90, 99]"], "4 to 75 years"),
+        (["data.ages=[60, 50]"], "put the younger age first"),
         (["data.every=0"], "data.every"),
         (["limit=0"], "limit"),
     ],

@@ -120,3 +120,9 @@ def test_a_section_has_a_base_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_base_is_a_recipe(path: Path) -> None:
     assert read_recipe(path) and yaml.safe_load(path.read_text())
+
+
+def test_a_fault_in_a_stage_is_the_only_one_told(tmp_path: Path) -> None:
+    top = write(tmp_path, top=STAGES)
+    with pytest.raises(InputError, match=r"yaml: stages\.0\.step: unknown setting, did you mean steps\?$"):
+        load_config(TrainConfig, top, ["stages.0.step=1"])

@@ -165,8 +165,10 @@ def test_pool_holds_distinct_poses_without_heading(tmp_path: Path) -> None:
     assert pose_pool([pack], 0.0).shape == (20, 19, 3)
     assert pose_pool([pack, pack], 0.0).shape == (40, 19, 3)
     assert 1 <= len(pose_pool([pack], 0.4)) < 20
-    with pytest.raises(InputError, match="no motion file"):
+    with pytest.raises(InputError, match=r"data\.motion names no motion file"):
         pose_pool([], 0.1)
+    with pytest.raises(InputError, match=r"^validation names no motion file"):
+        pose_pool([], 0.1, "validation")
 
 
 def test_motion_is_looked_up_in_the_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
