@@ -33,15 +33,16 @@ def fitted_answers(
     """
     if (dtype := torch.get_default_dtype()) != torch.float32:
         raise InputError(f"torch's default is {dtype}, networks have float32; torch.set_default_dtype(torch.float32)")
-    call = network.without_mesh if not with_mesh and abilities_of(network).spares_mesh else network
-    seen_by = getattr(network, "seen_by", None)  # descents (`optimize.RefinedNetwork`) go by the camera as well
+    abilities = abilities_of(network)
+    call = network.without_mesh if not with_mesh and abilities.spares_mesh else network
     for start in range(0, len(keypoints), batch_size):
         rows = slice(start, start + batch_size)
         with torch.inference_mode():
             shown = torch.from_numpy(keypoints[rows]).to(device)
             by = torch.from_numpy(cameras[rows]).to(shown)
             people, turn = aimed(shown, by)
-            output = turned_back(seen_by(people, by) if seen_by else call(people), turn, network)
+            output = network.seen_by(people, by) if abilities.asks_for_cameras else call(people)
+            output = turned_back(output, turn, network)
             if fitter and rays is not None:
                 seen = torch.from_numpy(rays[rows]).to(device)  # [B, J_out, 3]
                 output = fitter.to(device)(output, seen, with_mesh, known and known[rows])

@@ -149,7 +149,8 @@ class RefinedNetwork:
                 "the like are fitted to their keypoints without being asked)"
             )
         self.network, self.settings = network, settings
-        self.abilities = replace(abilities, spares_mesh=False)  # its answers are fitted as the network's own are
+        # Its answers are fitted as the network's own are
+        self.abilities = replace(abilities, spares_mesh=False, asks_for_cameras=True)
         self.joint_set, self.output_joint_names = network.joint_set, network.output_joint_names
         self.faces, self.decoder = network.faces, network.decoder
         self.fitter = BodyFitter(network.decoder, network.joint_set)

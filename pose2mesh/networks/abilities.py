@@ -14,6 +14,7 @@ class Abilities:
     fitted_set: str = ""  # joints of answers whose parameters a fit may start from; "": none
     has_decoder: bool = False  # its answers are parameters of the body of its `decoder`
     spares_mesh: bool = False  # `without_mesh` gives its answers without vertices
+    asks_for_cameras: bool = False  # `seen_by` gives its answers by focal lengths and principal points [B, 3]
     differentiates: bool = False  # while it runs, so it cannot be exported
     is_uncertain: bool = False  # its answers are UncertainPrediction
     adapted: Literal["", "parameters", "vertices"] = ""  # what its `lifter.features`, which may be adapted, lead to
