@@ -148,6 +148,7 @@ class Pose2Mesh(OverTime):
         check_fit(fit)
         if not isinstance(source, str | Path):
             if (image := picture_of(source)) is not None:
+                told = told.of_picture("the picture")
                 found = self._as_told(self._detect(image, detector, source), told, "the picture")
                 return self._predict_one(Entry(image, Frame("", found)), "the picture", batch_size, outputs, fit)
             found = array_to_keypoints(source, joint_set or self.joint_set, told.image_size)
@@ -156,7 +157,7 @@ class Pose2Mesh(OverTime):
             return self.recover([keypoints], batch_size, outputs, fit)[0]
         if is_video(path := file_of(source)):  # before it is decoded
             raise InputError(f"{source}: is a video, not one picture; take predict_frames, track or motion")
-        frames = list(self._frames(path, told))
+        frames = list(self._frames(path, told.of_picture(str(source)) if is_image(path) else told))
         if len(frames) != 1:
             raise InputError(f"{source}: holds {len(frames)} frames; take predict_frames, track or motion")
         return self._predict_one(frames[0], str(source), batch_size, outputs, fit)

@@ -59,6 +59,14 @@ class Told(NamedTuple):
             raise InputError(f"keypoints: detector {self.detector!r:.60} is of pictures; leave it out")
         return self
 
+    def of_picture(self, where: str) -> "Told":
+        """The same. Raises InputError where a joint set is named, which is of keypoints."""
+        if self.joint_set is not None:
+            raise InputError(
+                f"{where}: joint_set {self.joint_set!r:.60} is of keypoints, and this is a picture; leave it out"
+            )
+        return self
+
     def apply(self, keypoints: Keypoints2D, where: str) -> Keypoints2D:
         """The people who are wanted, with the camera, the picture's size and the subject.
 

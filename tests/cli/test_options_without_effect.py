@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fake_network import FlatNetwork
+from PIL import Image
 
 from pose2mesh.cli.main import main
 from pose2mesh.errors import InputError
@@ -53,6 +54,14 @@ def test_an_array_needs_no_detector():
     assert len(model.predict(values, detector="none")) == 1
     with pytest.raises(InputError, match="keypoints: detector 'mediapipe' is of pictures; leave it out"):
         model.predict(values, detector="mediapipe")
+
+
+def test_a_picture_has_no_joint_set(tmp_path):
+    model, picture = Pose2Mesh(FlatNetwork()), np.zeros((40, 40, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "in.png")
+    for source, named in ((picture, "the picture"), (tmp_path / "in.png", "in.png")):
+        with pytest.raises(InputError, match=f"{named}: joint_set 'coco17' is of keypoints.* leave it out"):
+            model.predict(source, joint_set="coco17")
 
 
 def test_inputs_that_begin_with_a_dash_stand_behind_two(tmp_path, capsys, monkeypatch):
