@@ -20,6 +20,7 @@ from pose2mesh.cli.predict import DEFAULT_WEIGHTS, load_model
 from pose2mesh.detectors.sources import is_sequence
 from pose2mesh.errors import InputError
 from pose2mesh.paths import not_over
+from pose2mesh.tracking.ground import LiveUp, world_axes
 from pose2mesh.types import Person
 
 _PORT = 8765
@@ -104,7 +105,8 @@ def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options)
         try:
             for frame in model.follow(frames, options.detector, intrinsics=options.focal, smooth=options.smooth):
                 if sender and frame.people:
-                    sender.send(puppet.bones(min(frame.people, key=lambda p: p.track or 0)), frame.time)
+                    person = min(frame.people, key=lambda p: p.track or 0)
+                    sender.send(puppet.bones(person, frame.time), frame.time)
                 if video:
                     rows.append(builder.rows([(frame.index, frame.time, frame.people)]))
                 if drawing:
@@ -128,13 +130,14 @@ def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options)
 
 
 class Puppet:
-    """One person's bones; the body is that of the shape as it was known a while ago."""
+    """One person's bones, upright before tilted cameras too; the body is that of the shape as it was a while ago."""
 
     def __init__(self) -> None:
         self._track: int | None = None
-        self._body, self._frames = load_anny_body(), 0
+        self._body, self._frames, self._up = load_anny_body(), 0, LiveUp()
+        self._place, self._seen_at = np.zeros(3), np.zeros(3)  # m, where it stands in the world and before the camera
 
-    def bones(self, person: Person) -> list:
+    def bones(self, person: Person, time: float) -> list:
         """Of the next frame of somebody; another person starts anew. The person has parameters and a camera."""
         from pose2mesh.exporters.vmc import Avatar
 
@@ -142,5 +145,10 @@ class Puppet:
             raise InputError("avatars need body parameters; take weights that give them, such as anny-body")
         if person.track != self._track or self._frames % _SHAPES == 0:
             self._avatar, self._track = Avatar(person.parameters["betas"], self._body), person.track
-        self._frames += 1
-        return self._avatar.bones(person.parameters["rotations"], person.camera.translation)
+        rotations, translation = person.parameters["rotations"], person.camera.translation
+        neck = person.joints[person.joint_names.index("neck")] - person.joints[person.joint_names.index("pelvis")]
+        axes = world_axes(self._up(neck, self._avatar.soles(rotations), time))
+        # By how far somebody went since: a world that is turned upright carries nobody away.
+        self._place += axes @ (translation - self._seen_at)
+        self._seen_at, self._frames = translation, self._frames + 1
+        return self._avatar.bones(axes @ rotations, self._place)

@@ -2,7 +2,7 @@
 
 Bones have the names of Unity's humanoid and turn against a T-pose. Unity's axes are left-handed: y up, z forward, x to
 the right of somebody who looks along z, so x is negated against the package's body axes. Hips are where the avatar's
-root is when somebody is first seen, over its floor, and go from there as the person does before a camera held level.
+root is when somebody is first seen, over its floor, and go from there as the person does.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,6 @@ _LIMBS = {
     **{"upperleg01": "UpperLeg", "lowerleg01": "LowerLeg", "foot": "Foot"},
 }
 HUMANOID = _TRUNK | {f"{b}.{s}": side + n for b, n in _LIMBS.items() for s, side in (("L", "Left"), ("R", "Right"))}
-_Y_UP = np.diag([1.0, -1.0, -1.0])  # camera axes to y up
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 _SINKS, _RISES = 0.3, 1.0  # seconds in which the floor follows feet that are below it, or above
 _MOST_ABOVE = 0.1  # metres: feet that are higher are in the air, so the floor hardly follows a jump
@@ -52,30 +51,36 @@ class Avatar:
         self._feet = [MOTION_BONES.index(f"foot.{side}") for side in "LR"]
         self._soles = rest.vertices[0].numpy()[sole_vertices(body)] - self._heads[self._feet, None]  # [2, 2, 3]
 
-    def bones(self, rotations: np.ndarray, translation: np.ndarray) -> list[Bone]:
-        """Of one frame: rotations [19, 3, 3] as the camera sees them, and where the pelvis is [3] in camera axes."""
-        world = _Y_UP @ rotations @ self._straight.swapaxes(-1, -2)  # [19, 3, 3] against the T-pose
-        bones, heads = [], np.zeros((len(rotations), 3))  # [19, 3] from the hips, y up
+    def bones(self, rotations: np.ndarray, place: np.ndarray) -> list[Bone]:
+        """Of one frame: rotations [19, 3, 3] and where the pelvis is [3] m, x to the right, y up, z to the camera."""
+        turns = rotations @ self._straight.swapaxes(-1, -2)  # [19, 3, 3] against the T-pose
+        bones = []
         for bone, parent in enumerate(MOTION_PARENTS):
-            turn = world[bone] if parent < 0 else world[parent].T @ world[bone]
-            offset = self._straight[parent] @ (self._heads[bone] - self._heads[parent])  # [3]
-            place = _Y_UP @ translation if parent < 0 else offset
-            x, y, z, w = Rotation.from_matrix(turn).as_quat()
-            bones.append(Bone(HUMANOID[MOTION_BONES[bone]], place * _MIRROR, np.array([x, -y, -z, w])))
-            if parent >= 0:
-                heads[bone] = heads[parent] + world[parent] @ offset
-        soles = heads[self._feet, None] + self._soles @ (_Y_UP @ rotations[self._feet]).swapaxes(-1, -2)  # [2, 2, 3]
-        bones[0] = bones[0]._replace(height=-soles[..., 1].min())
-        return bones
+            x, y, z, w = Rotation.from_matrix(turns[bone] if parent < 0 else turns[parent].T @ turns[bone]).as_quat()
+            offset = place if parent < 0 else self._offset(bone)
+            bones.append(Bone(HUMANOID[MOTION_BONES[bone]], offset * _MIRROR, np.array([x, -y, -z, w])))
+        return [bones[0]._replace(height=-self.soles(rotations)[..., 1].min()), *bones[1:]]
+
+    def soles(self, rotations: np.ndarray) -> np.ndarray:
+        """Heels and toes [2, 2, 3] m of both feet, from the hips, in the axes of the rotations [19, 3, 3]."""
+        turns, heads = rotations @ self._straight.swapaxes(-1, -2), np.zeros((len(rotations), 3))
+        for bone, parent in enumerate(MOTION_PARENTS[1:], 1):
+            heads[bone] = heads[parent] + turns[parent] @ self._offset(bone)
+        return heads[self._feet, None] + self._soles @ rotations[self._feet].swapaxes(-1, -2)
+
+    def _offset(self, bone: int) -> np.ndarray:
+        """Head [3] of a bone from its parent's, in the T-pose."""
+        parent = MOTION_PARENTS[bone]
+        return self._straight[parent] @ (self._heads[bone] - self._heads[parent])
 
 
 class Floor:
-    """Moves hips from the camera's axes to those of an avatar's root: it follows the lower foot slowly, so that the
+    """Moves hips from where a camera sees them to an avatar's root: it follows the lower foot slowly, so that the
     avatar neither jumps when a foot lifts, nor sinks when somebody jumps.
     """
 
     def __init__(self) -> None:
-        self._origin = np.zeros(3)  # in camera axes, but as Unity has them
+        self._origin = np.zeros(3)  # of the avatar's root, as Unity has it
         self._time: float | None = None
 
     def __call__(self, hips: Bone, time: float) -> np.ndarray:

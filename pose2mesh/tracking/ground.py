@@ -1,5 +1,7 @@
 """The ground that feet stand on, and the world whose height is counted from it."""
 
+from collections import deque
+
 import numpy as np
 
 FEWEST_POINTS = 8
@@ -12,6 +14,8 @@ _LIFTED = 0.1  # metres above the other at which a foot counts half
 _CELL = 0.25  # metres: a foot that stands there for long is one observation, not many
 _DEVIATION = 0.03  # metres of a standing sole from the ground
 _ROUNDS, _ROUNDS_OF_FEET = 10, 3
+_OBSERVATIONS, _APART = 100, 0.1  # frames that live up is told by, and the seconds between them
+_TURNS = 1.0  # seconds in which live up follows what they tell, so that nobody is seen to tip
 LEVEL = np.array([0.0, -1.0, 0.0])  # up, in the axes of a camera that is held level
 
 
@@ -35,6 +39,24 @@ def upright(necks: np.ndarray, soles: np.ndarray) -> np.ndarray | None:
     return up if up @ LEVEL > _DOWN and np.hypot(up[0], max(up[2], 0.0)) < _ASIDE else None
 
 
+class LiveUp:
+    """Up [3] in camera axes as frames come: as a camera held level sees it, until somebody has been on the feet."""
+
+    def __init__(self) -> None:
+        self._up, self._time, self._told = LEVEL, -np.inf, LEVEL
+        self._seen: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=_OBSERVATIONS)
+
+    def __call__(self, neck: np.ndarray, soles: np.ndarray, time: float) -> np.ndarray:
+        """Of one frame at `time` s, which ascends: neck [3] and soles [2, P, 3] from the pelvis, camera axes."""
+        if time - self._time >= _APART:
+            if self._seen:
+                self._up = _unit(self._up + (1 - np.exp((self._time - time) / _TURNS)) * (self._told - self._up))
+            self._seen.append((neck, soles))
+            self._time, told = time, upright(*(np.stack(column) for column in zip(*self._seen, strict=True)))
+            self._told = self._told if told is None else told
+        return self._up
+
+
 def ground_plane(points: np.ndarray, up: np.ndarray | None = None) -> np.ndarray | None:
     """Plane through most of the points [n, 3] in camera axes: its normal up, then the camera's height; None for few.
 
@@ -43,7 +65,7 @@ def ground_plane(points: np.ndarray, up: np.ndarray | None = None) -> np.ndarray
     """
     if len(points) < FEWEST_POINTS:
         return None
-    axes = _axes(LEVEL if up is None else up)
+    axes = world_axes(LEVEL if up is None else up)
     points = points @ axes.T
     _, cell = np.unique(np.floor(points[:, [0, 2]] / _CELL), axis=0, return_inverse=True)
     points = np.stack([np.median(points[cell.ravel() == i], 0) for i in range(cell.max() + 1)])  # [m, 3]
@@ -66,12 +88,12 @@ def world_from_camera(plane: np.ndarray) -> np.ndarray:
     `plane` [4] as `ground_plane` gives it.
     """
     transform = np.eye(4)
-    transform[:3, :3] = _axes(plane[:3])
+    transform[:3, :3] = world_axes(plane[:3])
     transform[1, 3] = plane[3]
     return transform
 
 
-def _axes(up: np.ndarray) -> np.ndarray:
+def world_axes(up: np.ndarray) -> np.ndarray:
     """Rows [3, 3]: the camera's right made level, up, and towards the camera."""
     right = _unit(np.array([1.0, 0.0, 0.0]) - up[0] * up)
     return np.stack([right, up, np.cross(right, up)])

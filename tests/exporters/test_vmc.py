@@ -2,6 +2,7 @@
 
 import socket
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,14 +10,17 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.cli.live import Puppet
 from pose2mesh.errors import InputError
 from pose2mesh.exporters.vmc import HUMANOID, Avatar, VmcSender
 from pose2mesh.skeletons import MOTION_BONES, MOTION_PARENTS
 from pose2mesh.synthesis.walk import walking
+from pose2mesh.types import Camera, Person
 
 pytest.importorskip("pythonosc", reason="python-osc is not installed; pip install 'pose2mesh[live]'")
 
 BODY = load_anny_body()
+Y_UP = np.diag([1.0, -1.0, -1.0])  # before a camera held level
 MOTION = walking(BODY, 0.5)
 
 
@@ -53,7 +57,7 @@ def received():
         listener.bind(("127.0.0.1", 0))
         listener.settimeout(5)
         sender = VmcSender(f"127.0.0.1:{listener.getsockname()[1]}")
-        sender.send(Avatar(MOTION.betas[0], BODY).bones(MOTION.rotations[9], MOTION.translation[9]), 0.3)
+        sender.send(Avatar(MOTION.betas[0], BODY).bones(Y_UP @ MOTION.rotations[9], Y_UP @ MOTION.translation[9]), 0.3)
         yield parse(listener.recv(65536))
 
 
@@ -106,7 +110,7 @@ def hips_and_feet(motion, lift=0.0) -> np.ndarray:
         sender, avatar = VmcSender(f"127.0.0.1:{listener.getsockname()[1]}"), Avatar(motion.betas[0], BODY)
         shifts = np.broadcast_to(lift, len(motion))[:, None] * [0.0, -1.0, 0.0]  # y down
         for i, place in enumerate(motion.translation + shifts):
-            sender.send(avatar.bones(motion.rotations[i], place), motion.time[i])
+            sender.send(avatar.bones(Y_UP @ motion.rotations[i], Y_UP @ place), motion.time[i])
             heads = heads_of(parse(listener.recv(65536)))
             places.append([heads[0], *(heads[MOTION_BONES.index(f"foot.{side}")] for side in "LR")])
     return np.array(places)
@@ -129,3 +133,18 @@ def test_who_jumps_leaves_the_floor_and_comes_back():
     lift = np.maximum(0, 0.4 - 4.9 * (walk.time - 1) ** 2)  # [T] m
     feet = hips_and_feet(walk, lift)[:, 1:, 1].min(1) - hips_and_feet(walk)[:, 1:, 1].min(1)
     assert feet[lift.argmax()] > 0.33 and abs(feet[walk.time > 2.5]).max() < 0.02
+
+
+@pytest.mark.parametrize("tilt", [-20, 0, 20])
+def test_avatars_stand_upright_before_a_tilted_camera(tilt):
+    walk, puppet, sent = walking(BODY, 5.0), Puppet(), []
+    turn = Rotation.from_euler("x", tilt, degrees=True).as_matrix()
+    for i, place in enumerate(walk.translation @ turn.T):
+        parameters = {"rotations": turn @ walk.rotations[i], "betas": walk.betas[i]}
+        camera, joints = Camera(700.0, (320.0, 240.0), place), walk.joints[i] @ turn.T
+        person = Person(np.zeros((0, 3)), BODY.faces.numpy(), joints, walk.joint_names, walk.keypoints[i], camera)
+        sent.append(puppet.bones(replace(person, parameters=parameters, track=0), walk.time[i])[0])
+    up = np.array([Rotation.from_quat(hips.quaternion).as_matrix()[1, 1] for hips in sent])  # cosine of the lean
+    assert np.degrees(np.arccos(up[-1])) < 3 and np.degrees(np.arccos(up).max()) < abs(tilt) + 2
+    moved = (walk.translation[-1] - walk.translation[0]) * -1  # Unity's axes
+    np.testing.assert_allclose((sent[-1].position - sent[0].position)[[0, 2]], moved[[0, 2]], atol=0.06)
