@@ -24,9 +24,7 @@ from pose2mesh.body_models.anny import AnnyBody
 from pose2mesh.body_models.reduced import ReducedBody
 from pose2mesh.checkpoints import load_network
 from pose2mesh.errors import InputError
-from pose2mesh.fitting.frame_answers import AnsweringNetwork
 from pose2mesh.fitting.quick_fit import QuickFit
-from pose2mesh.fitting.steady_fit import SteadyFit
 from pose2mesh.geometry.chains import world_rotations
 from pose2mesh.geometry.steady_keypoints import KeypointStream, steady_keypoints
 from pose2mesh.metrics import acceleration_error, mpjpe, mpvpe, pa_mpjpe
@@ -41,7 +39,7 @@ from pose2mesh.synthesis.bodies import ADULT_YEARS, seeded_generator, shapes_of_
 from pose2mesh.synthesis.detections import conversion
 from pose2mesh.synthesis.sequences import recorded_runs
 from pose2mesh.tracking.smoothing import smooth_rotations
-from pose2mesh.tracking.steady import steady_motion
+from pose2mesh.tracking.steady import SteadyRecovery
 
 _JOINTS = slice(0, 18)  # COCO-17 and the pelvis, of COCO-19 and of all sets that begin with it
 _BATCH = 256  # frames
@@ -132,7 +130,7 @@ def evaluate_motion(
     `fitted` is left out.
     """
     body, decoder = protocol.body, AnnyDecoder(protocol.body, None if with_mesh else np.arange(1))
-    answer, fit, frame_fit = AnsweringNetwork(frames, "body32"), SteadyFit(body, "body32"), QuickFit(body, "body32")
+    recovery, frame_fit = SteadyRecovery(frames, temporal, body), QuickFit(body, "body32")
     sums: dict[tuple[str, str], dict[str, list[Tensor]]] = defaultdict(lambda: defaultdict(list))
 
     def pose(rotations: Tensor, betas: Tensor) -> Points:
@@ -144,7 +142,7 @@ def evaluate_motion(
     def answered(seen: Tensor) -> tuple[FrameAnswers, Tensor]:
         """Answers [T,...] and rays [T,J,3] of keypoints [T,17,3]."""
         keypoints, rays = (conversion("coco17", target)(seen) for target in (frames.joint_set, "body32"))
-        return FrameAnswers(*(column[0] for column in answer(keypoints[None], rays[None]))), rays
+        return FrameAnswers(*(column[0] for column in recovery.answer(keypoints[None], rays[None]))), rays
 
     def recovered(seen: Tensor, times: Tensor) -> Iterator[tuple[str, Points]]:
         """By each way, of keypoints [T,17,3]."""
@@ -161,9 +159,8 @@ def evaluate_motion(
         stream = KeypointStream()
         so_far = [stream(*frame) for frame in zip(seen, times.tolist(), strict=True)]
         for mode, shown in (("centered", steady_keypoints(seen, times)), ("causal", torch.stack(so_far))):
-            causal, (answers, rays) = mode == "causal", answered(shown)
-            steady = steady_motion(temporal, answers, times, causal)
-            yield mode, pose(*fit(steady, answers.deviation, rays, times, causal))
+            shown = conversion("coco17", frames.joint_set)(shown)
+            yield mode, pose(*recovery(shown, times, causal=mode == "causal"))
 
     with torch.inference_mode():
         for run in tqdm(protocol.runs(), disable=not progress, desc="test", unit="run"):

@@ -40,16 +40,21 @@ class FrameFit:
 
 
 def residuals(joints: Tensor, rays: Tensor) -> Tensor:
-    """Rays [N,J,3] minus re-projected joints [N,J,3], in metres at the person's distance [N,J,2]; 0 where absent.
+    """Rays [N,J,3] minus re-projected joints [N,J,3], in metres at the person's distance [N,J,2]; 0 where absent."""
+    return placed(joints, rays)[1] * (rays[..., 2:] > 0)
 
-    The person is placed by all joints, then once more with less weight on those that are far off.
+
+def placed(joints: Tensor, rays: Tensor) -> tuple[Tensor, Tensor]:
+    """Where joints [N,J,3] stand [N,3] that are seen along rays [N,J,3], and their errors there [N,J,2], all in metres.
+
+    By all joints, then once more with less weight on those that are far off.
     """
     weights = rays[..., 2]
     for _ in range(2):
         place = place_bodies(joints, rays[..., :2], weights)
         errors = (rays[..., :2] - project_rays(joints, place)) * place[:, None, 2:]
         weights = rays[..., 2] / (1 + errors.square().sum(-1) / _FAR**2)
-    return errors * (rays[..., 2:] > 0)
+    return place, errors
 
 
 class AnsweringNetwork:

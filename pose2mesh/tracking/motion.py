@@ -12,19 +12,16 @@ from pose2mesh.body_models.soles import sole_vertices
 from pose2mesh.checkpoints.temporal import temporal_of
 from pose2mesh.errors import InputError, NoPersonFoundError
 from pose2mesh.fitting.aiming import middle_of, seen_along, turn_to
-from pose2mesh.fitting.frame_answers import AnsweringNetwork
 from pose2mesh.fitting.parameters import ParameterFit
-from pose2mesh.fitting.steady_fit import SteadyFit
 from pose2mesh.geometry.steady_keypoints import steady_keypoints
 from pose2mesh.networks.abilities import abilities_of
 from pose2mesh.networks.body_decoders import AnnyDecoder
 from pose2mesh.networks.prediction import BodyParameters
-from pose2mesh.networks.temporal import FrameAnswers
 from pose2mesh.skeletons import JointSet, convert, joint_set
 from pose2mesh.tracking.ground import ground_plane, upright, world_from_camera
 from pose2mesh.tracking.placing import place
 from pose2mesh.tracking.smoothing import smooth_rotations
-from pose2mesh.tracking.steady import steady_motion
+from pose2mesh.tracking.steady import SteadyRecovery
 from pose2mesh.types import Camera, Motion, Person, Subject
 
 GHOST_SECONDS = 0.2  # somebody seen for less, in a video that is longer, is a false find
@@ -66,9 +63,7 @@ class MotionBuilder:
             self._anny, self._fit = body, ParameterFit(body, np.arange(0, len(body.v_template), _FIT_STRIDE))
             self._soles = ReducedBody(body, sole_vertices(body).ravel(), "coco19")
         if self.temporal is not None:
-            self._device = next(network.parameters()).device
-            self._answer = AnsweringNetwork(network, "body32", self._device)
-            self._steady_fit = SteadyFit(body, "body32")
+            self._recovery = SteadyRecovery(network, self.temporal, body, next(network.parameters()).device)
 
     def rows(self, frames: Iterable[tuple[int, float, list[Person]]]) -> Rows:
         """Rows of frames: number, seconds, and people who have a track."""
@@ -170,20 +165,12 @@ class MotionBuilder:
 
     def _steady(self, rows: Rows, camera: Camera, fit: bool, keeps_shape: bool) -> tuple[np.ndarray, np.ndarray]:
         """Rotations [T,19,3,3] and betas [T,S] of one person by the network over time."""
-        assert self.temporal is not None  # asked before
         times = torch.from_numpy(rows.time)
         keypoints = steady_keypoints(torch.from_numpy(rows.keypoints), times)
         keypoints[..., :2] = (keypoints[..., :2] - torch.tensor(camera.center)) / camera.focal
         turn = turn_to(middle_of(keypoints).median(0).values)  # [3, 3]
-        keypoints = seen_along(keypoints, turn)
-        rays = torch.from_numpy(self._targets(keypoints.numpy(), tuple(self.output_names)).astype(np.float32))
-        shown = keypoints[None].to(self._device), rays[None].to(self._device)
-        answers = FrameAnswers(*(column[0].cpu() for column in self._answer(*shown)))
-        steady = steady_motion(self.temporal, answers, times)
-        if keeps_shape:
-            steady = steady._replace(betas=torch.from_numpy(rows.betas).median(0).values.expand(len(times), -1))
-        if fit:
-            steady = self._steady_fit(steady, answers.deviation, rays, times)
+        betas = torch.from_numpy(rows.betas).median(0).values if keeps_shape else None
+        steady = self._recovery(seen_along(keypoints, turn), times, fit=fit, betas=betas)
         return (turn @ steady.rotations).numpy(), steady.betas.numpy()
 
     def _pose(self, rotations: np.ndarray, betas: np.ndarray) -> np.ndarray:

@@ -19,6 +19,7 @@ from pose2mesh.evaluation.motion import MotionProtocol, evaluate_motion, frame_n
 from pose2mesh.fitting.camera import fit_perspective
 from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.temporal import FrameAnswers
+from pose2mesh.tracking import steady
 
 BODY = load_anny_body()
 LENGTHS = {"01_01": 12, "01_02": 2, "02_01": 9, "03_01": 5}  # the second is too short to have an acceleration
@@ -72,8 +73,8 @@ def test_numbers_of_answers_whose_errors_are_known(pack, monkeypatch):
     protocol = MotionProtocol(BODY, pack)
     runs = list(protocol.runs())
     noise = [np.random.default_rng(i).normal(0, 0.02, (len(run.times), 32, 3)) for i, run in enumerate(runs)]
-    told = [  # of each run's two inputs, to keypoints as they are, steady, and steady by the past alone
-        (run, off) for run, off in zip(runs, noise, strict=True) for _ in range(3 * len(run.keypoints))
+    told = [  # of each run's two inputs, to keypoints as they are, steady (two looks), and steady by the past alone
+        (run, off) for run, off in zip(runs, noise, strict=True) for _ in range(4 * len(run.keypoints))
     ]
 
     class Told:
@@ -87,11 +88,11 @@ def test_numbers_of_answers_whose_errors_are_known(pack, monkeypatch):
             betas = run.betas.expand(len(joints), -1)
             return FrameAnswers(*(column[None] for column in (*columns, betas, torch.zeros(*joints.shape[:2], 2))))
 
-    monkeypatch.setattr(motion, "AnsweringNetwork", Told)
+    monkeypatch.setattr(steady, "AnsweringNetwork", Told)
     # This pack's frames know nothing of one another, as jitter does not.
     monkeypatch.setattr(motion, "steady_keypoints", lambda keypoints, _: keypoints)
     monkeypatch.setattr(motion, "KeypointStream", lambda: lambda keypoints, _: keypoints)
-    monkeypatch.setattr(motion, "steady_motion", lambda _, answers, *more: BodyParameters(*answers[3:5]))
+    monkeypatch.setattr(steady, "steady_motion", lambda _, answers, *more: BodyParameters(*answers[3:5]))
     frames = SimpleNamespace(joint_set="union48")
     result = evaluate_motion(frames, None, protocol, with_mesh=False)  # pyright: ignore[reportArgumentType]
     assert not told and result.keys() == {"single", "one_euro", "centered", "causal"}
