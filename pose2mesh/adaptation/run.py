@@ -124,9 +124,11 @@ def adapt(
 ) -> tuple[Path, Outcome]:
     """Adapt a network to the keypoints or photos of `config.target`; returns the weights file and how it went.
 
-    Raises InputError for an unknown method, weights that cannot be adapted or a target that does not serve, before any
-    step. Resumes, overwrites and raises as `carry_out` does. `output` goes before that of the configuration.
+    Raises InputError for an unknown method, settings of another one, weights that cannot be adapted or a target that
+    does not serve, before any step. Resumes, overwrites and raises as `carry_out` does. `output` goes before that of
+    the configuration.
     """
+    _refuse_unread(config, method)
     config = config.model_copy(update={"output": str(output)}) if output else config
     kind = Photos if is_image_backbone(config.weights) else Keypoints
 
@@ -136,6 +138,13 @@ def adapt(
 
     task, weights = carry_out(config, make, resume=resume, overwrite=overwrite, method=method)
     return weights, task.outcome
+
+
+def _refuse_unread(config: AdaptConfig, method: str) -> None:
+    """Raises InputError where settings of a method differ from its defaults and another one is asked for."""
+    for other in {"key2mesh", "dapa"} - {method}:
+        if method in ("key2mesh", "dapa") and getattr(config, other) != AdaptConfig.model_fields[other].default:
+            raise InputError(f"{other}: --method {method} reads none of it; leave it out, or take --method both")
 
 
 def make_methods(material: Material, name: str) -> list[Method]:

@@ -169,6 +169,8 @@ def test_early_stopping(tmp_path: Path):
 def test_what_cannot_be_adapted_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="unknown method"):
         adapt(adapt_config(tmp_path), "magic")
+    with pytest.raises(InputError, match="dapa: --method key2mesh reads none of it; leave it out"):
+        adapt(adapt_config(tmp_path, dapa={"supervision": 2.0}), "key2mesh")
     assert "key2mesh" in Keypoints.methods
     settings = read_weights(adapt_config(tmp_path, "compact").weights)[1]
     settings["kind"] = "other"
