@@ -1,7 +1,8 @@
 """Joint sets of a body as rows over its vertices, composed from bone heads and surface keypoints.
 
-COCO-like sets use the surface regressor (what 2D annotators click), SMPL-like sets the bone heads. The SMPL-24 and
-Human3.6M sets are the nearest anatomical points of Anny, not the points of those datasets.
+COCO-like sets use the surface regressor (what 2D annotators click), SMPL-like sets the vertices that carry the bone
+heads at rest: exact there, but up to 5 cm from the heads of a body that bends. The SMPL-24 and Human3.6M sets are the
+nearest anatomical points of Anny, not the points of those datasets.
 """
 
 import numpy as np

@@ -76,7 +76,10 @@ def load_mesh_body(path: str | Path) -> MeshBody:
 
     Raises MissingFileError, FormatError.
     """
-    arrays = read_arrays(Path(path), ("vertices", "faces", "joint_set"), remedy="write it as docs/extending.md says")
+    remedy = (
+        "weights look for their mesh where it was in training; copy it there, or write it as docs/extending.md says"
+    )
+    arrays = read_arrays(Path(path), ("vertices", "faces", "joint_set"), remedy=remedy)
     try:
         regressor = arrays.get("joint_regressor")
         if regressor is None:

@@ -111,7 +111,8 @@ class _Track(NamedTuple):
 
     times: np.ndarray  # [T] seconds
     quaternions: np.ndarray  # [T, 4] x y z w
-    is_held: bool  # each until the next; else turned evenly between them
+    is_held: bool  # each until the next; else turned between them, evenly unless there are tangents
+    tangents: np.ndarray | None = None  # [T, 2, 4] into and out of each key frame, a second
 
 
 def _tracks(animation: Any, nodes: list[int], files: "_Buffers") -> dict[int, _Track]:
@@ -121,10 +122,14 @@ def _tracks(animation: Any, nodes: list[int], files: "_Buffers") -> dict[int, _T
         sampler = animation.samplers[channel.sampler]
         if channel.target.path == "rotation" and channel.target.node in nodes:
             times, values = files.read(sampler.input)[:, 0], files.read(sampler.output)  # [T], [T, 4]
-            if sampler.interpolation == "CUBICSPLINE":
-                values = values[1::3]  # between two tangents
             times, kept = np.unique(times, return_index=True)
-            tracks[nodes.index(channel.target.node)] = _Track(times, values[kept], sampler.interpolation == "STEP")
+            tangents = None
+            if sampler.interpolation == "CUBICSPLINE":
+                parts = values.reshape(-1, 3, 4)[kept]
+                values, tangents = parts[:, 1], parts[:, ::2]
+            else:
+                values = values[kept]
+            tracks[nodes.index(channel.target.node)] = _Track(times, values, sampler.interpolation == "STEP", tangents)
     return tracks
 
 
@@ -133,14 +138,27 @@ def _animate(tracks: dict[int, _Track], rest: np.ndarray) -> np.ndarray:
     start, end = (pick([track.times[side] for track in tracks.values()]) for pick, side in ((min, 0), (max, -1)))
     wanted = start + np.arange(int((end - start) * _FPS + _ROUNDING) + 1) / _FPS  # [N] seconds
     local = np.tile(rest, (len(wanted), 1, 1, 1))
-    for joint, (times, quaternions, is_held) in tracks.items():
-        turned = Rotation.from_quat(quaternions)
-        if is_held:
+    for joint, track in tracks.items():
+        times, turned = track.times, Rotation.from_quat(track.quaternions)
+        if track.is_held:
             turned = turned[(np.searchsorted(times, wanted + _ROUNDING, "right") - 1).clip(0)]
         elif len(times) > 1:
-            turned = Slerp(times, turned)(np.clip(wanted, times[0], times[-1]))
+            within = np.clip(wanted, times[0], times[-1])
+            turned = Slerp(times, turned)(within) if track.tangents is None else _spline(track, within)
         local[:, joint] = turned.as_matrix()
     return local
+
+
+def _spline(track: _Track, wanted: np.ndarray) -> Rotation:
+    """Hermite's cubic through the quaternions at times [N] within the track (glTF 2.0, appendix C.5)."""
+    assert track.tangents is not None  # asked before
+    key = np.searchsorted(track.times, wanted, "right").clip(1, len(track.times) - 1) - 1  # [N]
+    seconds = (track.times[key + 1] - track.times[key])[:, None]
+    t = (wanted - track.times[key])[:, None] / seconds
+    ends = track.quaternions[key], track.quaternions[key + 1]
+    out, into = track.tangents[key, 1] * seconds, track.tangents[key + 1, 0] * seconds
+    held = (2 * t**3 - 3 * t**2 + 1) * ends[0] + (3 * t**2 - 2 * t**3) * ends[1]
+    return Rotation.from_quat(held + (t**3 - 2 * t**2 + t) * out + (t**3 - t**2) * into)
 
 
 class _Buffers:

@@ -99,7 +99,7 @@ def _check_pack(arrays: dict[str, np.ndarray], path: Path) -> None:
             "rotvec holds values that are not finite": not np.isfinite(arrays["rotvec"]).all(),
             "rotvec is not in radians (beyond 2 pi)": bool((np.abs(arrays["rotvec"]) > _LARGEST_ROTVEC).any()),
             "clip_id points outside the clip tables": not np.isin(arrays["clip_id"], np.arange(lengths["C"])).all(),
-            "fps is not a positive number": not (np.isfinite(arrays["fps"]) and arrays["fps"] > 0),
+            f"fps is {float(arrays['fps']):g}, not {FPS:g}": float(arrays["fps"]) != FPS,
         },
     )
 

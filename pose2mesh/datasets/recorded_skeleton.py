@@ -25,6 +25,7 @@ _LIMBS = {
     "lowerleg01": ("shin", "leg", "lowerleg", "calf", "knee"),
     "foot": ("foot", "ankle"),
 }
+_ENDS = ("wrist", "foot")
 _AFTER = {"upperarm01": "lowerarm01", "lowerarm01": "wrist", "upperleg01": "lowerleg01", "lowerleg01": "foot"}
 
 # The T-pose of the Daz-friendly files has elbows bent by 17 degrees and knees by 7 to 9; taken literally it
@@ -69,9 +70,13 @@ def match_bones(skeleton: Skeleton) -> list[int]:
         taken: set[int] = set()
         for stem, names in _LIMBS.items():
             joints = [named[side, name] for name in names if (side, name) in named]
+            if stem in _ENDS:
+                joints.sort(key=lambda joint: len(_ancestors(skeleton, joint)))
             found[f"{stem}.{side}"] = joint = next((j for j in joints if j not in taken), None)
             taken.add(-1 if joint is None else joint)
     missing = [b for b, joint in found.items() if joint is None and not b.startswith(("clavicle", "neck"))]
+    if not missing and found["neck01"] is None:
+        found["neck01"] = _neck(skeleton, found["head"] or 0, found["upperarm01.L"] or 0)
     top = found["head"] if found["neck01"] is None else found["neck01"]
     trunk = [] if missing else _trunk(skeleton, top or 0, found["upperleg01.L"] or 0)
     if missing or len(trunk) < 2:
@@ -123,6 +128,12 @@ def _trunk(skeleton: Skeleton, neck: int, leg: int) -> list[int]:
     up_from_neck, up_from_leg = _ancestors(skeleton, neck), _ancestors(skeleton, leg)
     hips = next((index for index, joint in enumerate(up_from_neck) if joint in up_from_leg), -1)
     return up_from_neck[: hips + 1][::-1]
+
+
+def _neck(skeleton: Skeleton, head: int, arm: int) -> int | None:
+    """Whatever its name: the lowest joint below the head that carries no arm, None where the chest carries the head."""
+    carries_arm = _ancestors(skeleton, arm)
+    return next((joint for joint in reversed(_ancestors(skeleton, head)) if joint not in carries_arm), None)
 
 
 def _ancestors(skeleton: Skeleton, joint: int) -> list[int]:

@@ -88,8 +88,8 @@ def join_clips(clips: Sequence[tuple[Path, Path, MotionClip]]) -> MotionPack:
 
 
 def number_of(path: Path) -> str:
-    """Of the performer of a take of CMU's, `07` of `07_12`; "" for other names."""
-    found = re.search(r"(?<![^_])(\d{2,3})_\d{2,3}(?![^_])", path.stem)
+    """Of the performer of a take of CMU's, `07` of `07_12`; "" for other names, such as `run_01_02`."""
+    found = re.match(r"(\d{2,3})_\d{2,3}(?![^_])", path.stem)
     return found[1] if found else ""
 
 

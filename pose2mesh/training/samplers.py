@@ -99,6 +99,8 @@ class MeshSampler:
         for name, other in self.held_out.items():
             if not np.array_equal(other.faces, body.faces):
                 raise InputError(f"validation: {name} is of another mesh than {config.network.body}")
+            if any((other.joint_regressor(of) != body.joint_regressor(of)).any() for of in self.sets.values()):
+                raise InputError(f"validation: the joints of {name} are not those of {config.network.body}")
 
     def samples(self, mixture: Mixture, vertex_ids: np.ndarray, **draw: int) -> Samples:
         return MeshSamples(self.body, mixture, vertex_ids=vertex_ids, **self.sets, **draw)  # pyright: ignore[reportArgumentType]

@@ -169,13 +169,33 @@ def test_unknown_skeletons_list_what_is_missing(tmp_path: Path) -> None:
         read_bvh(path)
 
 
-def test_a_head_without_a_neck_sits_on_the_chest(tmp_path: Path) -> None:
-    clip = read_bvh(write_bvh(tmp_path / "a.bvh", smooth_angles(), rename={"Neck": "Stalk"}))
+@pytest.mark.parametrize("name", ["neck_01", "Neck1", "Cervical"])
+def test_a_neck_is_the_joint_over_the_arms_whatever_its_name(tmp_path: Path, name: str) -> None:
+    clip = read_bvh(write_bvh(tmp_path / "a.bvh", smooth_angles(), rename={"Neck": name}))
     whole = read_bvh(write_bvh(tmp_path / "b.bvh", smooth_angles()))
-    neck, chest = BONES.index("neck01"), BONES.index("spine01")
-    others = [bone for bone in range(19) if BONES[bone] not in ("neck01", "spine01", "spine03")]
-    np.testing.assert_allclose(clip.rotvec[:, others], whole.rotvec[:, others], atol=1e-6)
-    np.testing.assert_array_equal(clip.rotvec[:, neck], clip.rotvec[:, chest])
+    np.testing.assert_array_equal(clip.rotvec, whole.rotvec)
+
+
+def test_a_head_without_a_neck_sits_on_the_chest(tmp_path: Path) -> None:
+    skeleton = [(name, "Spine1" if name == "Head" else parent, offset) for name, parent, offset in SKELETON]
+    skeleton = [joint for joint in skeleton if joint[0] != "Neck"]
+    kept = [NAMES.index(name) for name, *_ in skeleton]
+    clip = read_bvh(write_bvh(tmp_path / "a.bvh", smooth_angles()[:, kept], skeleton=skeleton))
+    np.testing.assert_array_equal(clip.rotvec[:, BONES.index("neck01")], clip.rotvec[:, BONES.index("spine01")])
+
+
+@pytest.mark.parametrize("toe", ["Toes", "Foot"])
+def test_where_ankle_and_foot_are_joints_the_foot_is_the_toes(tmp_path: Path, toe: str) -> None:
+    """As SMPL's and Kinect's skeletons have them, and knuckles beside wrists."""
+    ends = [(f"{side}Foot", f"{side}Toes", (0, -5, 12)) for side in ("Left", "Right")]
+    ends += [(f"{side}Hand", f"{side}Knuckles", (sign * 8, 0, 0)) for side, sign in (("Left", 1), ("Right", -1))]
+    skeleton = [*SKELETON, *((name, parent, offset) for parent, name, offset in ends)]
+    angles = np.concatenate([smooth_angles(), 20 * np.ones((60, len(ends), 3))], 1)
+    rename = {name: name.replace("Foot", "Ankle").replace("Hand", "Wrist") for name in NAMES}
+    rename |= {name: name.replace("Toes", toe).replace("Knuckles", "Hand") for _, name, _ in ends}
+    found = read_bvh(write_bvh(tmp_path / "a.bvh", angles, skeleton=skeleton, rename=rename))
+    expected = read_bvh(write_bvh(tmp_path / "b.bvh", smooth_angles()))
+    np.testing.assert_allclose(found.rotvec, expected.rotvec, atol=1e-6)
 
 
 def test_folder_becomes_a_pack(tmp_path: Path) -> None:

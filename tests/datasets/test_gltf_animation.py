@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from recorded_figure import NAMES, SKELETON, smooth_angles, write_bvh
+from scipy.interpolate import CubicHermiteSpline
 from scipy.spatial.transform import Rotation, Slerp
 
 from pose2mesh.body_models import load_anny_body
+from pose2mesh.datasets.gltf_animation import _spline, _Track
 from pose2mesh.datasets.motion import load_motion
 from pose2mesh.datasets.motion_pack import BONES
 from pose2mesh.datasets.recordings import read_clips
@@ -103,6 +105,16 @@ def test_the_same_motion_as_in_bvh(tmp_path: Path, form: str, degrees: float) ->
         expected.rotvec.reshape(-1, 3)
     )
     assert np.degrees(turn.magnitude()).max() < degrees
+
+
+def test_splines_follow_their_tangents() -> None:
+    """Against scipy's Hermite spline, whose tangents are the same on both sides of a key frame."""
+    generator = np.random.default_rng(0)
+    times, values = np.array([0.0, 0.3, 1.0]), generator.normal(size=(3, 4))
+    slopes, wanted = generator.normal(size=(3, 4)), np.linspace(0, 1, 41)
+    found = _spline(_Track(times, values, False, np.stack([slopes, slopes], 1)), wanted)
+    expected = Rotation.from_quat(CubicHermiteSpline(times, values, slopes)(wanted))
+    assert np.degrees((found * expected.inv()).magnitude()).max() < 1e-6
 
 
 def test_other_rates_and_files_of_text(tmp_path: Path) -> None:

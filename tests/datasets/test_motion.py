@@ -45,6 +45,7 @@ def test_pack_survives_the_disk(tmp_path: Path) -> None:
         ({"clip_subject": ("03",)}, "clip_subject"),
         ({"clip_source": np.array([None, "a"], object)}, "holds object"),
         ({"fps": 0.0}, "fps"),
+        ({"fps": 60.0}, "fps is 60, not 30"),
     ],
 )
 def test_damaged_packs_are_refused(tmp_path: Path, changes: dict, message: str) -> None:

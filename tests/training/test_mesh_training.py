@@ -73,7 +73,7 @@ def test_samples_are_frames_before_a_camera(tmp_path: Path):
     assert np.abs(found[:, None] - grams).max((2, 3)).min(1).max() < 1e-5
 
 
-def test_a_network_learns_the_mesh(folder: Path):
+def test_a_network_learns_the_mesh(folder: Path, capsys: pytest.CaptureFixture[str]):
     Path("sheet.yaml").write_text(
         """
 output: runs/sheet
@@ -90,6 +90,9 @@ validate_every: 300
 ema_decay: 0.9
 """
     )
+    write(folder / "wrong.npz", 4, 1, joint_vertices=np.arange(16))
+    assert main(["train", "--config", "sheet.yaml", "validation=[wrong.npz]"]) == 2
+    assert "the joints of wrong.npz are not those of sheet.npz" in capsys.readouterr().err
     assert main(["train", "--config", "sheet.yaml"]) == 0
     model = Pose2Mesh.from_pretrained("runs/sheet/weights.safetensors")
     assert isinstance(load_body_model("other.npz"), MeshBody)
