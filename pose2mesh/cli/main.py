@@ -3,7 +3,6 @@
 Commands are imported only when they are called, so `pose2mesh --help` loads neither torch nor numpy.
 """
 
-import gc
 import re
 import sys
 import traceback
@@ -52,7 +51,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     141 when nobody reads what it prints and it had more to say (`| head`), as shells report it of other programs.
     """
     console.prepare()
-    gc.set_threshold(50_000, 20, 20)  # looking for garbage is a tenth of the time that imports take
     code = _main(argv)
     unsaid = console.finish(sys.stdout)
     if unsaid is None or isinstance(unsaid, BrokenPipeError):  # the work is done

@@ -35,13 +35,16 @@ def steady_keypoints(keypoints: Tensor, times: Tensor, causal: bool = False) -> 
     size, jitter = _size(keypoints), _jitter(keypoints)
     if len(times) < 3 or not size:
         return keypoints
-    seconds, parts = REACH * _width(jitter / size, causal), []
-    for some in times.split(_BLOCK):
+    seconds = REACH * _width(jitter / size, causal)
+    # Whole from the start: small results that were kept between the blocks' large ones would leave holes in memory.
+    points, weight = keypoints[..., :2].clone(), keypoints[..., 2].clone()
+    for start, some in zip(range(0, len(times), _BLOCK), times.split(_BLOCK), strict=True):
         first = int(torch.searchsorted(times, some[0] - seconds))
         last = int(torch.searchsorted(times, some[-1] + (0 if causal else seconds), right=True))
         gone = times[first:last] - some[:, None]  # [t, n]
-        parts.append(_regressed(keypoints[first:last], gone.to(keypoints.dtype), size, jitter, causal))
-    points, weight = (torch.cat(column) for column in zip(*parts, strict=True))
+        rows = slice(start, start + len(some))
+        found = _regressed(keypoints[first:last], gone.to(keypoints.dtype), size, jitter, causal)
+        points[rows], weight[rows] = found
     return _with_confidence(points, weight, keypoints[..., 2])
 
 

@@ -1,8 +1,7 @@
 """Train the network over time (`networks.temporal`) on the answers of a trained frame network to steady keypoints.
 
-The frame network answers a chunk of fresh sequences at once, then some steps learn from it; the sequences of chunk
-number c are a function of (seed, c) alone. Every other one of the centred mode is looked at twice
-(`fitting.second_look`), as motions are, by the average of the network as it was when the chunk began.
+The frame network answers a chunk of fresh sequences at once, then some steps learn from it; chunk number c is a
+function of (seed, c) alone.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,11 +23,9 @@ from pose2mesh.errors import InputError
 from pose2mesh.evaluation.motion import MotionProtocol, evaluate_motion, frame_network
 from pose2mesh.fitting.frame_answers import AnsweringNetwork
 from pose2mesh.fitting.quick_fit import spread_points
-from pose2mesh.fitting.second_look import second_look
 from pose2mesh.geometry.steady_keypoints import steady_keypoints
 from pose2mesh.losses.motion import MotionLoss, MotionLossConfig
 from pose2mesh.losses.targets import SequenceBatch
-from pose2mesh.networks.prediction import BodyParameters
 from pose2mesh.networks.temporal import FrameAnswers
 from pose2mesh.synthesis.bodies import seeded_generator
 from pose2mesh.synthesis.detections import conversion
@@ -79,7 +76,7 @@ class Material(NamedTuple):
     truth: SequenceBatch
     answers: FrameAnswers
 
-    def rows(self, rows: Tensor | slice) -> "Material":
+    def rows(self, rows: Tensor) -> "Material":
         truth, answers = ([column[rows] for column in part] for part in self)
         return Material(SequenceBatch(*truth), FrameAnswers(*answers))
 
@@ -99,7 +96,7 @@ class MotionTraining(Task):
         self.answer = AnsweringNetwork(self.frames, sets[1], self.device)
         self.to_output = conversion(*sets)
         self.protocol = MotionProtocol(body, config.validation, limit=20)
-        self.network, self.looker = (build_temporal(self.settings, body.num_shape).to(self.device) for _ in range(2))
+        self.network = build_temporal(self.settings, body.num_shape).to(self.device)
         if config.initial:
             tensors, theirs = read_weights(config.initial)
             if theirs != self.settings:
@@ -127,15 +124,12 @@ class MotionTraining(Task):
         for step in range(start, config.steps):
             if step // (a_pass * config.passes) != number:
                 number = step // (a_pass * config.passes)
-                if step % (a_pass * config.passes) == 0:  # else the state that is resumed holds it
-                    self.looker.load_state_dict(self.average.weights)
                 material = self.material(number)
             generator = seeded_generator(config.seed, step // a_pass, 3)
             half = config.batch_size // 2
             some = torch.randperm(config.chunk // 2, generator=generator)[step % a_pass * half :][:half]
             yield material.rows(torch.cat([some, some + config.chunk // 2]))
 
-    @torch.inference_mode()
     def material(self, number: int) -> Material:
         """A chunk and what the frame network says of it; the first half is for the centred mode."""
         truth = self.sequences.make(number, self.config.chunk, self.config.length)
@@ -148,24 +142,7 @@ class MotionTraining(Task):
         rays = self.to_output(truth.keypoints.flatten(0, 1)).unflatten(0, truth.times.shape)
         guess = torch.randn(len(rays), 1, 1, 1, generator=seeded_generator(self.config.seed, number, 4))
         scale = torch.cat([(_FOCAL_GUESS * guess).exp().expand(-1, -1, -1, 2), torch.ones(len(rays), 1, 1, 1)], -1)
-        scale, twice = scale.to(self.device), slice(0, self.config.chunk // 2, 2)
-        answers = self.answer(truth.keypoints, rays * scale)
-        material = Material(truth, answers)
-        for column, again in zip(answers, self._second_answers(material.rows(twice), scale[twice]), strict=True):
-            column[twice] = again
-        return material
-
-    def _second_answers(self, first: Material, scale: Tensor) -> FrameAnswers:
-        """Answers [B,T,...] to what the first ones show; `scale` [B,1,1,3] of the focal lengths."""
-        truth, sets = first.truth, (self.settings["joint_set"], self.settings["output_set"])
-        steady = self.looker(first.answers, truth.times, truth.present)
-        parameters = BodyParameters(steady.rotations.flatten(0, 1), steady.shape().flatten(0, 1))
-        joints = self.answer.fit.fit.joints(parameters).unflatten(0, truth.times.shape)  # [B, T, J_out, 3]
-        guessed = truth.keypoints * scale
-        rays = self.to_output(guessed.flatten(0, 1)).unflatten(0, truth.times.shape)
-        shown = second_look(guessed, rays, truth.times, joints, sets)
-        rays = self.to_output(shown.flatten(0, 1)).unflatten(0, truth.times.shape)
-        return self.answer(shown / scale, rays)
+        return Material(truth, self.answer(truth.keypoints, rays * scale.to(self.device)))
 
     def step(self, index: int, batch: Material) -> Parts | None:
         for settings in self.optimizer.param_groups:
@@ -193,7 +170,7 @@ class MotionTraining(Task):
             }
 
     def parts(self) -> dict[str, Stateful]:
-        return {"network": self.network, "looker": self.looker, "optimizer": self.optimizer, "average": self.average}
+        return {"network": self.network, "optimizer": self.optimizer, "average": self.average}
 
     def save_weights(self, path: Path) -> nn.Module:
         with self.average.in_place() as network:

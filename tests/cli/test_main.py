@@ -1,5 +1,6 @@
 """Dispatch and exit codes of the `pose2mesh` command."""
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
@@ -149,3 +150,12 @@ def test_an_empty_argument_is_no_folder(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert command.main(["demo", "-o", ""]) == 2 and command.main(["predict", "", "-o", "out"]) == 2
     assert capsys.readouterr().err.count("an empty argument") == 2 and not list(tmp_path.iterdir())
+
+
+def test_commands_leave_the_search_for_garbage_as_it_is(monkeypatch):
+    """Frames of videos are garbage that only the search finds: with larger thresholds an hour would stay in memory."""
+    before = gc.get_threshold()
+    told = []
+    replace_doctor(monkeypatch, lambda _: told.append((gc.isenabled(), gc.get_threshold())) or 0)
+    assert command.main(["doctor"]) == 0
+    assert told == [(True, before)]
