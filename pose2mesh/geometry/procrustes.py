@@ -33,7 +33,7 @@ def best_rotation(covariance: Tensor) -> tuple[Tensor, Tensor]:
 def fit_similarity(source: Tensor, target: Tensor) -> Similarity:
     """The similarity that minimizes Σ ‖target − (s R source + t)‖² (Umeyama 1991, eq. 40 to 43).
 
-    When all source points are equal, the scale is zero and everything maps to the target's mean.
+    When all source points are equal, the scale is zero and everything maps to the target's mean. NaN where a point is.
 
     Shapes: source and target [..., N, 3], corresponding row by row.
     """
@@ -41,7 +41,8 @@ def fit_similarity(source: Tensor, target: Tensor) -> Similarity:
     source_centered = source - source_mean[..., None, :]
     target_centered = target - target_mean[..., None, :]
     covariance = target_centered.transpose(-1, -2) @ source_centered  # [..., 3, 3]
-    rotmat, overlap = best_rotation(covariance)
+    is_finite = covariance.isfinite().all(-1, keepdim=True).all(-2, keepdim=True)  # [..., 1, 1]
+    rotmat, overlap = best_rotation(torch.where(is_finite, covariance, 0.0))
     spread = source_centered.square().sum((-2, -1))  # [...]
     rounding = source.shape[-2] * (4 * torch.finfo(source.dtype).eps * source_mean).square().sum(-1)
     is_point = spread <= rounding  # [...]; what is left of equal points after subtracting their mean

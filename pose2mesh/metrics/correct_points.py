@@ -1,5 +1,6 @@
 """Shares of points that are close enough, one value in [0, 1] per sample."""
 
+import numpy as np
 import torch
 from scipy.spatial import KDTree
 from torch import Tensor
@@ -9,7 +10,7 @@ def f_score(pred: Tensor, target: Tensor, threshold: float) -> Tensor:
     """Harmonic mean of precision and recall between two vertex sets, by nearest neighbors.
 
     A point counts when its nearest neighbor in the other set is closer than the threshold, as in FreiHAND's
-    evaluation (Zimmermann et al. 2019), which reports 5 and 15 mm after `similarity_align`.
+    evaluation (Zimmermann et al. 2019), which reports 5 and 15 mm after `similarity_align`. NaN where a point is.
 
     Shapes: pred [B, V, 3] m, target [B, V', 3] m; threshold in metres; returns [B].
     """
@@ -34,9 +35,11 @@ def auc(pred: Tensor, target: Tensor, *, max_threshold: float = 0.05, steps: int
 
 
 def _share_within(points, others, threshold: float) -> float:
-    """Share of `points` [N, 3] with a neighbor among `others` [N', 3] closer than the threshold."""
+    """Share of `points` [N, 3] with a neighbor among `others` [N', 3] closer than the threshold; NaN where one is."""
+    if not (np.isfinite(points).all() and np.isfinite(others).all()):
+        return float("nan")
     return float((KDTree(others).query(points)[0] < threshold).mean())
 
 
 def _harmonic_mean(a: float, b: float) -> float:
-    return 2 * a * b / (a + b) if a + b > 0 else 0.0
+    return 0.0 if a + b == 0 else 2 * a * b / (a + b)

@@ -21,6 +21,10 @@ def test_f_score_extremes():
     points = torch.randn(1, 30, 3)
     assert f_score(points, points.flip(1), 0.005).item() == 1  # correspondence plays no role
     assert f_score(points, points + 100, 0.005).item() == 0
+    assert f_score(torch.cat([points, points * torch.nan]), points.repeat(2, 1, 1), 0.005).isnan().tolist() == [
+        False,
+        True,
+    ]
 
 
 def test_f_score_punishes_what_is_missing_and_what_is_too_much():

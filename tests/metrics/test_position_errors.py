@@ -43,3 +43,14 @@ def test_a_similarity_costs_nothing_and_the_rest_matches_scipy(metric):
 def test_a_mirrored_pose_is_an_error():
     target = random_points(2, 14)
     assert (pa_mpjpe(target * torch.tensor([-1.0, 1.0, 1.0]), target) > 0.1).all()
+
+
+@pytest.mark.parametrize("metric", [mpjpe, pa_mpjpe])
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_undefined_joint_makes_its_sample_undefined(metric, which):
+    pair = [random_points(3, 14), random_points(3, 14, seed=1)]
+    whole = metric(*pair)
+    pair[which][1, 4] = torch.nan
+    found = metric(*pair)
+    assert found.isnan().tolist() == [False, True, False]
+    torch.testing.assert_close(found[::2], whole[::2])
