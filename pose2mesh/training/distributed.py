@@ -99,7 +99,9 @@ def processes(device: torch.device) -> Iterator[Processes]:
         torch.cuda.set_device(device)  # NCCL would otherwise talk through the first GPU on every process
     torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=_PATIENCE)
     try:
-        yield Processes(torch.distributed.get_rank(), count, device)
+        group = Processes(torch.distributed.get_rank(), count, device)
+        group.barrier()  # the first one may end at once; addresses are in its store, and others still look for them
+        yield group
     finally:
         _ENDED.append(torch.distributed.group.WORLD)
         torch.distributed.destroy_process_group()

@@ -183,6 +183,7 @@ def test_only_stages_run_in_several_processes(tmp_path: Path, monkeypatch: pytes
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.distributed, "init_process_group", lambda *_, **__: None)
     monkeypatch.setattr(torch.distributed, "destroy_process_group", lambda: None)
+    monkeypatch.setattr(torch.distributed, "barrier", lambda: None)
     monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
     with pytest.raises(InputError, match="one process; start it without torchrun"):
         carry_out(config_of(tmp_path), Sum)
