@@ -26,6 +26,7 @@ from pose2mesh.detectors.video_files import VideoFrame
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.people import Outputs, check_fit, check_outputs
 from pose2mesh.tracking import IdentityTracker, Tracker
+from pose2mesh.tracking.clothes import with_clothes
 from pose2mesh.types import FramePrediction, Keypoints2D, Motion, Subject
 
 if TYPE_CHECKING:
@@ -72,10 +73,10 @@ class OverTime:
     ) -> Iterator[FramePrediction]:
         """`FramePrediction`s of a video, numbered frames in a folder or keypoint files, whose people have a `track`.
 
-        `tracker` numbers people (default: by joints and place); numbers that a keypoint file brings are kept. Frames
-        before number `start` are passed over. `fps`: frames a second of numbered frames and keypoint files, a file or a
-        folder of them, which do not tell (default: 30). Other arguments as of `predict`; errors too, but a frame
-        without anybody has no people.
+        `tracker` numbers people (default: by joints, place and clothes); numbers that a keypoint file brings are kept.
+        Frames before number `start` are passed over. `fps`: frames a second of numbered frames and keypoint files, a
+        file or a folder of them, which do not tell (default: 30). Other arguments as of `predict`; errors too, but a
+        frame without anybody has no people.
         """
         source = existing(source)
         intrinsics = camera_of_frames(source) if intrinsics is None else intrinsics
@@ -97,7 +98,8 @@ class OverTime:
             if frame is None:
                 find = find or frame_finder(self._detector(told.detector))
                 found = find(timed.image, timed.time)
-                frame = Frame(f"{source.stem}_{timed.index:06d}", replace(found, tracks=None))
+                found = with_clothes(replace(found, tracks=None), timed.image)
+                frame = Frame(f"{source.stem}_{timed.index:06d}", found)
             chunk.append((timed, self._numbered(frame, timed.time, told, tracker, left_out)))
             taken += max(1, len(chunk[-1][1].keypoints))
             if taken >= batch_size or (timed.image is not None and len(chunk) * timed.image.nbytes > _CHUNK_BYTES):
@@ -120,7 +122,7 @@ class OverTime:
         told = Told.checked(None, detector, None, intrinsics, None)
         find, tracker = frame_finder(self._detector(detector), "live"), IdentityTracker()
         for index, time, image in _ascending(frames):
-            frame = Frame(f"live_{index:06d}", replace(find(image, time), tracks=None))
+            frame = Frame(f"live_{index:06d}", with_clothes(replace(find(image, time), tracks=None), image))
             frame = self._numbered(frame, time, told, tracker, self._left_out("live"))
             if stream:
                 frame = frame._replace(keypoints=stream.keypoints(frame.keypoints, time))

@@ -62,6 +62,7 @@ class Keypoints2D:
     intrinsics: Intrinsics | None = None  # of the camera, if known
     tracks: tuple[int, ...] | None = None  # [P] the same number in every frame of a video; None where nobody followed
     subject: Subject | None = None  # what is known of the people
+    clothes: np.ndarray | None = None  # [P, 4, 3] colors of what they wear (tracking.clothes), if somebody looked
 
     def __len__(self) -> int:
         return len(self.points)
@@ -72,6 +73,7 @@ class Keypoints2D:
             name: values and tuple(value for value, kept in zip(values, keep, strict=True) if kept)
             for name, values in (("handedness", self.handedness), ("tracks", self.tracks))
         }
+        told["clothes"] = None if self.clothes is None else self.clothes[keep]
         return replace(self, points=self.points[keep], confidence=self.confidence[keep], **told)
 
 

@@ -1,18 +1,20 @@
 """Who is who: the people of a frame get the numbers that they had before.
 
 Each person known is moved on by the velocity it had, and compared with everybody found: by its joints (COCO's object
-keypoint similarity, with one wide tolerance) and by its place. One assignment over all pairs (Kuhn's and Munkres', by
-SciPy) settles who is who. Somebody who is not found is remembered for a second and grows less certain meanwhile.
+keypoint similarity, with one wide tolerance), by its place and, where there are pictures, by its clothes. One
+assignment over all pairs (Kuhn's and Munkres', by SciPy) settles who is who. Somebody who is not found is remembered
+for a second and grows less certain meanwhile.
 
 While two people pass each other a detector may show one of them alone, or one with the other's joints. Who of such a
 pair is who is settled anew by the ways that they had before, as soon as these lead apart.
 """
 
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
+from pose2mesh.tracking.clothes import alike, blended
 from pose2mesh.types import Keypoints2D
 
 MEMORY_SECONDS = 1.2  # somebody not seen for longer comes back as somebody new
@@ -27,6 +29,9 @@ _WAY_SECONDS = 2.0  # that people are taken to go on as before while they pass e
 _COURSE_SECONDS = 0.6  # a step: nobody walks at an even speed
 _DOUBLE_LEAST = 0.4  # similarity of two finds from which they may be of one person
 _DOUBLE_SECONDS = 0.3  # for which a find that drifted away may live on beside the person's next one
+_CLOTHES = 0.7  # of the similarity, which other clothes can take away
+_DIFFER = 0.3  # likeness of clothes below which they tell a pair apart
+_CLOTHES_SECONDS = 0.3  # over which colors are averaged, while nobody is near
 _GONE_SECONDS = 0.1  # without a find, after which somebody has vanished; and more than one frame, for one is missed
 
 
@@ -39,6 +44,12 @@ class Tracker(Protocol):
         ...
 
 
+class _Find(NamedTuple):
+    points: np.ndarray  # [J, 2] px
+    seen: np.ndarray  # [J] bool
+    clothes: np.ndarray | None  # [4, 3]
+
+
 @dataclass(frozen=True)
 class _Known:
     number: int
@@ -49,6 +60,7 @@ class _Known:
     seen: float  # seconds
     born: float  # seconds
     course: np.ndarray  # [2] the velocity over some steps
+    clothes: np.ndarray | None  # [4, 3]
     before: "_Known | None" = None  # as last seen far from everybody, with the course as its velocity
     partner: int | None = None  # number of who was near when one of the two was not found
     is_way: bool = False  # of a `before`
@@ -85,9 +97,11 @@ class IdentityTracker:
         remembered = [known for known in self._known if time - known.seen <= self.memory]
         self._time, self._period = time, min(self._period, time - self._time)
         self._known = self._inherited(remembered, max(_GONE_SECONDS, 1.5 * self._period))
-        people = list(zip(np.asarray(keypoints.points, np.float64), keypoints.confidence > 0, strict=True))
+        clothes = [None] * len(keypoints) if keypoints.clothes is None else keypoints.clothes
+        finds = zip(np.asarray(keypoints.points, np.float64), keypoints.confidence > 0, clothes, strict=True)
+        people = [_Find(*find) for find in finds]
         expected = [self._before(known, time) or known for known in self._known]
-        similarity = np.array([[_similarity(known, *person, time) for person in people] for known in expected])
+        similarity = np.array([[_similarity(known, person, time) for person in people] for known in expected])
         similarity = similarity.reshape(len(self._known), len(people))
         matched = {}
         for row, column in zip(*linear_sum_assignment(-similarity), strict=True):
@@ -95,20 +109,19 @@ class IdentityTracker:
                 matched[column] = row
         numbers = []
         updated = {row: known for row, known in enumerate(self._known)}
-        for column, (points, seen) in enumerate(people):
-            if not seen.any():
+        for column, find in enumerate(people):
+            if not find.seen.any():
                 numbers.append(self._number())
             elif column in matched:
                 row = matched[column]
-                updated[row] = _follow(self._known[row], points, seen, time)
+                updated[row] = _follow(self._known[row], find, time, self._is_alone(self._known[row], time))
                 numbers.append(updated[row].number)
             else:
                 numbers.append(self._number())
-                start = _Known(numbers[-1], points, seen, np.zeros(2), _size(points[seen]), time, time, np.zeros(2))
-                may_double = tuple(
-                    known.number for known in self._known if _similarity(known, points, seen, time) >= _DOUBLE_LEAST
-                )
-                updated[len(updated)] = replace(start, may_double=may_double)
+                doubled = [known for known in self._known if _similarity(known, find, time) >= _DOUBLE_LEAST]
+                still, size = np.zeros(2), _size(find.points[find.seen])
+                start = _Known(numbers[-1], find.points, find.seen, still, size, time, time, still, find.clothes)
+                updated[len(updated)] = replace(start, may_double=tuple(known.number for known in doubled))
         self._known = list(updated.values())
         self._known = [self._paired(known, time) for known in self._known]
         return tuple(numbers)
@@ -129,12 +142,24 @@ class IdentityTracker:
                     numbered[old.number] = replace(new, number=old.number, may_double=())
         return list(numbered.values())
 
+    def _partner(self, known: _Known) -> _Known | None:
+        return next((other for other in self._known if other.number == known.partner), None)
+
     def _before(self, known: _Known, time: float) -> _Known | None:
         """A person of a pair as it was before they met, once the ways that they had then lead apart."""
-        partner = next((other.before for other in self._known if other.number == known.partner), None)
-        if known.before is None or partner is None or known.before.is_near(partner, time, _CLEAR):
+        partner = self._partner(known)
+        if known.before is None or partner is None or partner.before is None or self._differ(known):
             return None
-        return known.before
+        return None if known.before.is_near(partner.before, time, _CLEAR) else known.before
+
+    def _differ(self, known: _Known) -> bool:
+        """Whether clothes tell who is who of a pair, for which ways are not needed: people may turn back."""
+        partner = self._partner(known)
+        return partner is not None and alike(known.clothes, partner.clothes) < _DIFFER
+
+    def _is_alone(self, known: _Known, time: float) -> bool:
+        """Whether nobody is so near that a find may show his or her clothes."""
+        return not any(o.number != known.number and known.is_near(o, time, _CLEAR) for o in self._known)
 
     def _paired(self, known: _Known, time: float) -> _Known:
         """The person with what is to be remembered of the way to whoever is near."""
@@ -142,7 +167,8 @@ class IdentityTracker:
         lost = [o.number for o in near if known.seen < time or o.seen < time]
         if near and (known.before is None or time - known.before.seen < _WAY_SECONDS):
             return replace(known, partner=lost[0] if lost else known.partner)
-        if near or (known.seen == time and (known.partner is None or self._before(known, time))):
+        is_settled = known.partner is None or self._differ(known) or self._before(known, time)
+        if near or (known.seen == time and is_settled):
             way = None if near else replace(known, velocity=known.course, before=None, is_way=True)
             return replace(known, before=way, partner=None)
         return known
@@ -152,8 +178,9 @@ class IdentityTracker:
         return self._next - 1
 
 
-def _similarity(known: _Known, points: np.ndarray, seen: np.ndarray, time: float) -> float:
-    """How likely a find, points [J, 2] with mask [J], is the person, in [0, 1]."""
+def _similarity(known: _Known, find: _Find, time: float) -> float:
+    """How likely a find is the person, in [0, 1]."""
+    points, seen, clothes = find
     both = seen & known.has_point
     if not both.any():
         return 0.0
@@ -161,11 +188,13 @@ def _similarity(known: _Known, points: np.ndarray, seen: np.ndarray, time: float
     apart = (points - known.moved(time))[both] / max(known.size, _size(points[seen]))  # [n, 2]
     joints = np.exp(-(apart**2).sum(-1) / (2 * (_JOINT_TOLERANCE * widened) ** 2)).mean()
     place = np.exp(-(np.median(apart, 0) ** 2).sum() / (2 * (_PLACE_TOLERANCE * widened) ** 2))
-    return float(joints + place) / 2
+    dressed = 1 - _CLOTHES + _CLOTHES * alike(known.clothes, clothes)
+    return float(joints + place) / 2 * dressed
 
 
-def _follow(known: _Known, points: np.ndarray, seen: np.ndarray, time: float) -> _Known:
-    """The person after a find."""
+def _follow(known: _Known, find: _Find, time: float, is_alone: bool) -> _Known:
+    """The person after a find, whose clothes count where nobody is near."""
+    points, seen, clothes = find
     elapsed = max(time - known.seen, 1e-6)
     both = seen & known.has_point
     step = np.median((points - known.points)[both], 0)  # [2]
@@ -175,7 +204,8 @@ def _follow(known: _Known, points: np.ndarray, seen: np.ndarray, time: float) ->
     kept = np.where(seen[:, None], points, known.points + step)
     share = max(1 - np.exp(-elapsed / _COURSE_SECONDS), elapsed / max(time - known.born, elapsed))  # at first the mean
     course = known.course + share * (step / elapsed - known.course)
-    moved = {"points": kept, "velocity": velocity, "course": course}
+    worn = blended(known.clothes, clothes, 1 - np.exp(-elapsed / _CLOTHES_SECONDS) if is_alone else 0.0)
+    moved = {"points": kept, "velocity": velocity, "course": course, "clothes": worn}
     return replace(known, **moved, has_point=seen | known.has_point, size=size, seen=time)
 
 
