@@ -50,11 +50,11 @@ def _colors(image: np.ndarray, corners: np.ndarray, seen: np.ndarray) -> np.ndar
     places = np.rint(_WEIGHTS @ corners).astype(int)  # [S, 2]
     size = image.shape[1], image.shape[0]
     inside = ~(_WEIGHTS[:, ~seen] > 0).any(1) & ((places >= 0) & (places < size)).all(1)  # [S]
-    colors = np.full((len(places), 3), np.nan)
-    colors[inside] = image[places[inside, 1], places[inside, 0]] / 255
-    known = [inside[part == _PARTS].mean() >= _LEAST for part in range(4)]
-    medians = [np.nanmedian(colors[part == _PARTS], 0) if known[part] else np.full(3, np.nan) for part in range(4)]
-    return np.array(medians) @ _OPPONENT
+    colors, parts = image[places[inside, 1], places[inside, 0]] / 255, _PARTS[inside]
+    medians = np.full((4, 3), np.nan)
+    for part in np.flatnonzero(np.bincount(parts, minlength=4) >= _LEAST * np.bincount(_PARTS)):
+        medians[part] = np.median(colors[parts == part], 0)
+    return medians @ _OPPONENT
 
 
 def alike(clothes: np.ndarray | None, others: np.ndarray | None) -> float:
