@@ -114,7 +114,7 @@ class IdentityTracker:
                 numbers.append(self._number())
             elif column in matched:
                 row = matched[column]
-                updated[row] = _follow(self._known[row], find, time, self._is_alone(self._known[row], time))
+                updated[row] = self._followed(self._known[row], find, time)
                 numbers.append(updated[row].number)
             else:
                 numbers.append(self._number())
@@ -157,9 +157,13 @@ class IdentityTracker:
         partner = self._partner(known)
         return partner is not None and alike(known.clothes, partner.clothes) < _DIFFER
 
-    def _is_alone(self, known: _Known, time: float) -> bool:
-        """Whether nobody is so near that a find may show his or her clothes."""
-        return not any(o.number != known.number and known.is_near(o, time, _CLEAR) for o in self._known)
+    def _followed(self, known: _Known, find: _Find, time: float) -> _Known:
+        """The person after a find; as before where it wears what somebody near wears, on whom it must have drifted."""
+        near = [o for o in self._known if o.number != known.number and known.is_near(o, time, _CLEAR)]
+        theirs = max((alike(other.clothes, find.clothes) for other in near), default=0.0)
+        if alike(known.clothes, find.clothes) < min(_DIFFER, theirs):
+            return known
+        return _follow(known, find, time, is_alone=not near)
 
     def _paired(self, known: _Known, time: float) -> _Known:
         """The person with what is to be remembered of the way to whoever is near."""
@@ -188,8 +192,7 @@ def _similarity(known: _Known, find: _Find, time: float) -> float:
     apart = (points - known.moved(time))[both] / max(known.size, _size(points[seen]))  # [n, 2]
     joints = np.exp(-(apart**2).sum(-1) / (2 * (_JOINT_TOLERANCE * widened) ** 2)).mean()
     place = np.exp(-(np.median(apart, 0) ** 2).sum() / (2 * (_PLACE_TOLERANCE * widened) ** 2))
-    dressed = 1 - _CLOTHES + _CLOTHES * alike(known.clothes, clothes)
-    return float(joints + place) / 2 * dressed
+    return float(joints + place) / 2 * (1 - _CLOTHES + _CLOTHES * alike(known.clothes, clothes))
 
 
 def _follow(known: _Known, find: _Find, time: float, is_alone: bool) -> _Known:

@@ -112,3 +112,23 @@ def test_clothes_go_with_their_people_through_selections() -> None:
     both = replace(figure(), points=np.repeat(figure().points, 2, 0), confidence=np.repeat(figure().confidence, 2, 0))
     both = replace(both, clothes=np.arange(24.0).reshape(2, 4, 3))
     assert both.select(np.array([False, True])).clothes.tolist() == [both.clothes[1].tolist()]
+
+
+def test_a_find_that_drifts_onto_somebody_else_takes_nobody_along() -> None:
+    """It keeps its number, its place does not count: who is found again at the own place, after a while, is known."""
+    (red,), (blue,), (skin,) = (with_clothes(figure(), bands(c, c, c, c)).clothes for c in (RED, BLUE, SKIN))
+    tracker = IdentityTracker()
+
+    def seen(step: int, *people: tuple[float, np.ndarray]) -> tuple[int, ...]:
+        points = np.concatenate([figure().points + np.float32([x, 0]) for x, _ in people])
+        confidence = np.repeat(figure().confidence, len(people), 0)
+        worn = np.stack([clothes for _, clothes in people])
+        return tracker.update(Keypoints2D(points, confidence, "coco17", clothes=worn), step / 30)
+
+    for step in range(10):
+        assert seen(step, (0, red), (50, blue)) == (1, 2)
+    for step in range(10, 14):  # 210 px a second
+        assert seen(step, (0, red), (50 - 7 * (step - 9), red)) == (1, 2)
+    for step in range(14, 30):
+        assert seen(step, (0, red)) == (1,)
+    assert seen(30, (0, red), (50, blue), (-40, skin)) == (1, 2, 3)
