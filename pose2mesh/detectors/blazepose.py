@@ -28,7 +28,7 @@ _COCO_ROWS = [MEDIAPIPE33.index(joint) for joint in COCO17.joints]
 class BlazePoseDetector:
     """MoveNet Multipose and BlazePose on onnxruntime: any number of people, mediapipe33 out.
 
-    In pictures MoveNet Thunder gives a second opinion (`detectors.opinion`; False: none, 30 ms a person less).
+    MoveNet Thunder gives a second opinion (`detectors.opinion`; False: none, 30 ms a person less).
     `landmarks` is full or heavy; `threads` of the networks (None: `sessions.default_threads`). Raises
     MissingDependencyError without onnxruntime, MissingFileError or FormatError when a network's file is absent or
     damaged.
@@ -45,10 +45,7 @@ class BlazePoseDetector:
         Confidence is the landmark network's visibility, lower where the finder saw the joint elsewhere, 0 where it is
         below 0.1 or the joint lies outside the picture.
         """
-        people = self.confirm(image, find_people(self.finder, image))
-        if self._opinion and people:
-            network = load_session("movenet_thunder", self._threads)  # asked for here: videos need none
-            people = [reconsidered(network, image, person) for person in people]
+        people = self.reconsider(image, self.confirm(image, find_people(self.finder, image)))
         return to_keypoints(people, (image.shape[1], image.shape[0]))
 
     def video(self, every: int = 15) -> VideoDetector:
@@ -58,6 +55,13 @@ class BlazePoseDetector:
     def live(self) -> VideoDetector:
         """The same for frames that come by the clock: the finder does not hold them up."""
         return VideoDetector(self, 15, is_live=True)
+
+    def reconsider(self, image: np.ndarray, people: list[Found]) -> list[Found]:
+        """The same people with the second opinion, if there is one."""
+        if not self._opinion or not people:
+            return people
+        network = load_session("movenet_thunder", self._threads)  # asked for here: live needs none
+        return [reconsidered(network, image, person) for person in people]
 
     def confirm(self, image: np.ndarray, poses: np.ndarray) -> list[Found]:
         """The people among finds [N, 18, 3] in image uint8 [H, W, 3]."""

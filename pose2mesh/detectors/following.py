@@ -2,7 +2,8 @@
 
 The finder looks again at every N-th frame, by turns for large and for small people; for both at once, and soon again,
 when somebody was lost. Whom it does not find twice in a row is let go. Tiles are searched for small people in the first
-frame only.
+frame only. A second opinion on joints is asked for now and then, and moves them alike until the next one: it corrects
+what BlazePose gets wrong for long.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from pose2mesh.skeletons import COCO_ROWS
 from pose2mesh.types import Keypoints2D
 
 SOON = 5  # frames between two searches while nobody is in the picture, or for a while after somebody was lost
+OPINION = 5  # frames between two second opinions on a person; every frame is no better (docs/decisions, 0070)
 DOUBTS = 2  # searches in a row that may not find a person who is followed
 
 
@@ -30,6 +32,7 @@ class OfPictures(Protocol):
     landmarks: Any
 
     def confirm(self, image: np.ndarray, poses: np.ndarray) -> list[Found]: ...
+    def reconsider(self, image: np.ndarray, people: list[Found]) -> list[Found]: ...
 
 
 class VideoDetector:
@@ -42,6 +45,7 @@ class VideoDetector:
         self._doubts: dict[int | None, int] = {}  # of each track
         self._frame, self._next_search, self._next_track, self._searches = 0, 0, 0, 0
         self._was_lost, self._hurry_until = False, 0
+        self._moves: dict[int | None, np.ndarray] = {}  # of each track, [33, 2] in sides of the region
         self._thread = ThreadPoolExecutor(1) if is_live else None
         self._under_way: tuple[list[Found], Future[np.ndarray]] | None = None  # who was followed then, and the finds
 
@@ -62,8 +66,19 @@ class VideoDetector:
             self._was_lost = False
             in_hurry = not self._people or self._frame < self._hurry_until
             self._next_search = self._frame + (min(SOON, self._every) if in_hurry else self._every)
+        people = self._people if self._thread else self._corrected(image)
         self._frame += 1
-        return to_keypoints(self._people, (image.shape[1], image.shape[0]))
+        return to_keypoints(people, (image.shape[1], image.shape[0]))
+
+    def _corrected(self, image: np.ndarray) -> list[Found]:
+        """The people with their joints moved towards second opinions; where to look for them next stays as it is."""
+        self._moves = {
+            person.track: self._moves[person.track] for person in self._people if person.track in self._moves
+        }
+        due = [p for p in self._people if p.track not in self._moves or (self._frame + (p.track or 0)) % OPINION == 0]
+        for person, moved in zip(due, self._detector.reconsider(image, due), strict=True):
+            self._moves[person.track] = (moved.joints[:, :2] - person.joints[:, :2]) / _side(person)
+        return [_moved(person, _side(person) * self._moves[person.track]) for person in self._people]
 
     def _follow(self, image: np.ndarray) -> None:
         """Look where each person should be now; those who are not there, or are somebody else's double, are lost."""
@@ -99,3 +114,14 @@ class VideoDetector:
             if len(distinct([*self._people, person])) > len(self._people):
                 self._people.append(person._replace(track=self._next_track))
                 self._next_track += 1
+
+
+def _side(person: Found) -> float:
+    return person.region.side if person.region is not None else 1.0
+
+
+def _moved(person: Found, by: np.ndarray) -> Found:
+    """The person with joints [33, 2] px elsewhere."""
+    joints = person.joints.copy()
+    joints[:, :2] += by
+    return person._replace(joints=joints)

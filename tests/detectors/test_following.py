@@ -99,3 +99,29 @@ def test_large_and_small_people_are_looked_for_by_turns(detector, monkeypatch):
     assert looked[0] == WHOLE and set(looked[1:]) == {WHOLE[:1], WHOLE[1:]}
     frames.detect(np.zeros((300, 900, 3), np.uint8))
     assert looked[-1] == WHOLE  # somebody was lost
+
+
+def test_a_second_opinion_now_and_then_moves_joints_until_the_next_one(detector, monkeypatch):
+    """Each person's own, in shares of the person; where to look next goes by the joints that were followed."""
+    asked = []
+
+    def reconsider(image, people):
+        asked.append([person.track for person in people])
+        return [person._replace(joints=person.joints + np.float32([12, 0, 0])) for person in people]
+
+    frames = [_frame(40 + 8 * step, 560 - 6 * step) for step in range(8)]
+    plain = BlazePoseDetector(opinion=False).video(every=3)
+    known = [plain.detect(frame) for frame in frames]
+    monkeypatch.setattr(detector, "reconsider", reconsider)
+    video = detector.video(every=3)
+    found = [video.detect(frame) for frame in frames]
+    assert sorted(asked[0]) == [0, 1]
+    assert 2 <= sum(map(len, asked[1:])) <= 3  # seven frames, one in five, two people
+    for ours, theirs in zip(found, known, strict=True):
+        assert ours.tracks == theirs.tracks
+        shift = ours.points - theirs.points  # [2, 33, 2]
+        np.testing.assert_allclose(shift[..., 0], 12, atol=1.5)  # their regions grow and shrink a little
+        assert not shift[..., 1].any()
+    asked.clear()
+    live = detector.live()
+    assert [len(live.detect(frame)) for frame in frames[:3]] == [2, 2, 2] and not asked
