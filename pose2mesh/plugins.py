@@ -38,7 +38,7 @@ KINDS = {
     "dataset": Registry("pose2mesh.datasets.annotated", ("read", "splits", "sees_detections", "largest_misfit_m")),
     "joint_set": Registry(
         "pose2mesh.skeletons.joint_sets",
-        ("name", "joints", "bones", "root"),
+        ("name", "joints", "bones", "root", "flip_permutation"),
         looked_up="pose2mesh.skeletons.joint_sets:plain_name",
     ),
     "detector": Registry("pose2mesh.detectors", methods=("detect",)),
@@ -192,13 +192,14 @@ def _package(entry: "EntryPoint") -> str:
 
 def _load(kind: str, name: str) -> Any:
     thing = _registered[kind].get(name)
-    if thing is None:
-        entry = next(entry for entry in _declared(kind) if entry.name == f"{kind}.{name}")
-        try:
+    entry = next((entry for entry in _declared(kind) if entry.name == f"{kind}.{name}"), None)
+    try:
+        if thing is None and entry is not None:
             return entry.load()
-        except Exception as error:  # whatever the code of others raises
-            raise InputError(f"{kind} {name!r} cannot be loaded from {entry.value}: {error!r}") from error
-    return resolve(thing) if isinstance(thing, str) else thing
+        return resolve(thing) if isinstance(thing, str) else thing
+    except Exception as error:  # whatever the code of others raises
+        place = thing or (entry and entry.value)
+        raise InputError(f"{kind} {name!r} cannot be loaded from {place}: {error!r}") from error
 
 
 def _check_thing(kind: str, name: str, thing: Any) -> None:

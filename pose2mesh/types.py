@@ -73,8 +73,8 @@ class Keypoints2D:
             name: values and tuple(value for value, kept in zip(values, keep, strict=True) if kept)
             for name, values in (("handedness", self.handedness), ("tracks", self.tracks))
         }
-        told["clothes"] = None if self.clothes is None else self.clothes[keep]
-        return replace(self, points=self.points[keep], confidence=self.confidence[keep], **told)
+        clothes = None if self.clothes is None else self.clothes[keep]
+        return replace(self, points=self.points[keep], confidence=self.confidence[keep], clothes=clothes, **told)
 
 
 @dataclass(frozen=True)

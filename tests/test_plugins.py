@@ -6,12 +6,13 @@ from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
+import torch
 
 from pose2mesh import plugins
 from pose2mesh.cli.doctor import examine
 from pose2mesh.detectors import get_detector
 from pose2mesh.errors import InputError
-from pose2mesh.losses.terms import LossConfig
+from pose2mesh.losses.terms import Compared, LossConfig, weigh
 from pose2mesh.settings import load_config
 from pose2mesh.skeletons import JointSet, joint_set, joint_sets
 from pose2mesh.training.config import TrainConfig
@@ -119,6 +120,40 @@ def test_a_joint_set_that_would_not_be_found(name: str):
     with pytest.raises(InputError, match=rf"joint_set '{name}' .*calls itself '{named.name}', .*give one name"):
         plugins.register("joint_set", name, named)
     assert name not in plugins.names("joint_set")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"joints": ("head", "tail", "head")}, "head is there twice"),
+        ({"bones": (("head", "c"),)}, "c, of a bone or the root, is no joint"),
+        ({"root": "pelvis"}, "pelvis, of a bone or the root, is no joint"),
+        ({"joints": ("head", "tail", "left_elbow")}, "has left_elbow without right_elbow"),
+    ],
+)
+def test_a_joint_set_that_contradicts_itself(changes: dict, said: str):
+    with pytest.raises(InputError, match=f"joint set two2.*{said}"):
+        plugins.register("joint_set", "two2", replace(ONE_BONE, **changes))
+
+
+def test_a_joint_set_that_cannot_be_loaded_is_in_nobody_s_way(monkeypatch: pytest.MonkeyPatch):
+    count = len(joint_sets())
+    declare(monkeypatch, joint_set__gone="no_such_package:THERE")
+    assert len(joint_sets()) == count
+    with pytest.raises(InputError, match="joint_set 'gone' cannot be loaded from no_such_package:THERE"):
+        joint_set("gone")
+    plugins.register("loss", "lost", "no_such_package:loss")
+    with pytest.raises(InputError, match="loss 'lost' cannot be loaded from no_such_package:loss"):
+        plugins.find("loss", "lost")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(torch.ones(3), r"a tensor of shape \[3\]"), (0.5, "a float")], ids=["vector", "float"]
+)
+def test_a_loss_that_is_not_one_number(value, said: str):
+    plugins.register("loss", "mine", lambda predicted, true: value)
+    with pytest.raises(InputError, match=f"loss 'mine' gave {said}; it must be one number"):
+        weigh(Compared(), Compared(), {"mine": 1.0})
 
 
 def test_a_detector_says_what_it_finds():

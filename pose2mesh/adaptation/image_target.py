@@ -1,6 +1,6 @@
 """Photos with the 2D keypoints of their people: what an image backbone adapts to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from pose2mesh.errors import InputError
 from pose2mesh.geometry.crop import crop_image, keypoint_box, square_box
 from pose2mesh.geometry.weak_perspective import SIDE
 from pose2mesh.skeletons import convert
+from pose2mesh.types import Keypoints2D
 
 FEWEST_CONFIDENT = 4  # joints of a person
 _MARGIN = 1.25  # side of the crop over that of the keypoints' box
@@ -47,11 +48,19 @@ def load_image_target(target: TargetConfig) -> ImageTarget:
     told = Told.checked(target.joint_set, "none", None, None, target.image_size)
     if not folder or not Path(folder).is_dir():
         raise InputError(f"an image backbone needs the photos: target.images={folder!r} is no folder")
-    photos = {path.stem: path for path in sorted(Path(folder).iterdir()) if is_image(path)}
+    found = [path for path in sorted(Path(folder).iterdir()) if is_image(path)]
+    photos = {path.stem: path for path in found}
+    if double := [path.name for path in found if photos[path.stem] != path]:
+        raise InputError(
+            f"target.images: {folder} has two photos named {Path(double[0]).stem}, and keypoints go by that name; "
+            f"rename {_listed(double)}"
+        )
     if not photos:
         raise InputError(f"target.images: no photo in {folder}; expected {', '.join(IMAGE_SUFFIXES)}")
-    frames = {frame.name: frame.keypoints for frame in read_keypoints(keypoints, told.joint_set, told.image_size)}
-    if lost := sorted(name for name, people in frames.items() if len(people) and name not in photos):
+    frames: dict[str, list[Keypoints2D]] = {}
+    for frame in read_keypoints(keypoints, told.joint_set, told.image_size):
+        frames.setdefault(frame.name, []).append(frame.keypoints)
+    if lost := sorted(name for name, parts in frames.items() if any(map(len, parts)) and name not in photos):
         raise InputError(
             f"{keypoints}: no photo in {folder} for {_listed(lost)}; keypoints alone need another backbone"
         )
@@ -60,7 +69,7 @@ def load_image_target(target: TargetConfig) -> ImageTarget:
     for name, path in photos.items():
         image = read_image(path)
         told.check_size(image.shape[1::-1], str(path))
-        found = list(_people(image, frames.get(name), least_confidence))
+        found = [crop for part in frames.get(name, []) for crop in _people(image, part, least_confidence)]
         empty += [] if found else [path.name]
         crops += [crop for crop, _ in found]
         points += [each for _, each in found]
@@ -72,10 +81,8 @@ def load_image_target(target: TargetConfig) -> ImageTarget:
     return ImageTarget(np.stack(crops), torch.from_numpy(np.stack(points)))
 
 
-def _people(image: np.ndarray, people, least_confidence: float):
+def _people(image: np.ndarray, people: Keypoints2D, least_confidence: float) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """(crop [224,224,3], keypoints [17,3]) of everybody in a photo whose joints suffice."""
-    if people is None:
-        return
     points, confidence = convert(people.points, people.confidence, people.joint_set, "coco17")
     for each, seen in zip(points, confidence, strict=True):
         seen = np.where(seen >= least_confidence, seen, 0)

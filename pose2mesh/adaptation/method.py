@@ -15,7 +15,7 @@ class Method(Protocol):
     """One way to adapt. Several may take turns: each step of a run is one step of each."""
 
     def step(self, index: int, source: Any, target: Any) -> dict[str, float] | None:
-        """Change the weights once; the parts to show, or None where a loss was not finite and nothing changed.
+        """Change the weights once; the parts to show, or None where a loss was not finite: what came before it stays.
 
         `source` and `target` are what the material draws (see `materials`). All that is random follows from `index`.
         """

@@ -12,6 +12,7 @@ from pose2mesh.datasets.coco2d import Coco2D
 from pose2mesh.datasets.motion import find_motion
 from pose2mesh.datasets.motion_pack import PACK_REMEDY
 from pose2mesh.detectors.readers import read_keypoints
+from pose2mesh.detectors.sources import keypoint_files
 from pose2mesh.detectors.told import Told
 from pose2mesh.errors import InputError
 from pose2mesh.fitting.aiming import aimed
@@ -139,7 +140,8 @@ def _read(path: Path, told: Told) -> list[Keypoints2D]:
             )
             for rows in (np.flatnonzero(pack.image_id == image) for image in np.unique(pack.image_id))
         ]
-    return [frame.keypoints for frame in read_keypoints(path, told.joint_set, told.image_size)]
+    files = keypoint_files(Path(path)) or [path]
+    return [frame.keypoints for file in files for frame in read_keypoints(file, told.joint_set, told.image_size)]
 
 
 def _to_rays(points: np.ndarray, confidence: np.ndarray, frame: Keypoints2D) -> np.ndarray:

@@ -26,7 +26,7 @@ _TRUNCATIONS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (  # (sides,
     (("right",), _ARM),
     (("left",), (*_ARM, *_LEG)),
 )
-_FEWEST_OF_HAND = 6  # joints that are always left
+FEWEST, _FEWEST_OF_HAND = 4, 6  # joints that are always left, for those of fewer are no input
 
 
 class Structure(NamedTuple):
@@ -100,10 +100,11 @@ def add_detector_noise(
     out = out + (height * distance[..., None]) * torch.stack([angle.cos(), angle.sin()], -1)
     low, high = noise.confidence_range
     confidence = low + (high - low) * uniform(batch, joints)
-    gone = uniform(batch, joints) < noise.absent
+    lot = uniform(batch, joints)
+    gone = lot < noise.absent
     cut = truncations[torch.randint(len(truncations), (batch,), generator=generator)]
     gone = gone | (cut & (uniform(batch, 1) < noise.truncate))
-    gone = gone & (torch.cumsum(~gone, 1)[:, -1:] >= 4)  # a person of fewer than four joints is no input
+    gone = gone & ~first_of(gone, lot, FEWEST)
     present = (~gone)[..., None]
     return torch.cat([out, confidence[..., None]], -1) * present
 
@@ -125,9 +126,16 @@ def add_hand_noise(points: Tensor, noise: DetectorNoise, generator: Generator) -
     out = out + size * distance[..., None] * torch.stack([angle.cos(), angle.sin()], -1)
     low, high = noise.confidence_range
     confidence = low + (high - low) * uniform(batch, 21)
-    gone = (uniform(batch, 21) < noise.absent) | _hidden_fingers(uniform(batch, 1) < noise.truncate, generator)
-    gone = gone & (torch.cumsum(~gone, 1)[:, -1:] >= _FEWEST_OF_HAND)
+    lot = uniform(batch, 21)
+    gone = (lot < noise.absent) | _hidden_fingers(uniform(batch, 1) < noise.truncate, generator)
+    gone = gone & ~first_of(gone, lot, _FEWEST_OF_HAND)
     return torch.cat([out, confidence[..., None]], -1) * (~gone)[..., None]
+
+
+def first_of(gone: Tensor, lot: Tensor, count: int) -> Tensor:
+    """`count` joints of everybody, bool [...,J]: those that are there, then those with the highest lot [...,J]."""
+    first = (lot + ~gone).topk(min(count, gone.shape[-1]), dim=-1).indices
+    return torch.zeros_like(gone).scatter(-1, first, True)
 
 
 def _swap_fingers(points: Tensor, chance: float, draw: Tensor, first: Tensor) -> Tensor:

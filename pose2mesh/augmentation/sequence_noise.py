@@ -10,7 +10,7 @@ from typing import ClassVar
 import torch
 from torch import Generator, Tensor
 
-from pose2mesh.augmentation.detector_noise import structure
+from pose2mesh.augmentation.detector_noise import FEWEST, first_of, structure
 from pose2mesh.augmentation.ranges import STRICT, Fraction, NotNegative, Positive
 from pose2mesh.skeletons import COCO17, JointSet
 
@@ -69,7 +69,7 @@ def add_sequence_noise(
     low, high = noise.confidence_range
     confidence = low + (high - low) * torch.rand(shape, generator=generator)
     gone = episodes(shape, noise.absent, noise.absent_frames, rate, generator)
-    gone = gone & (torch.cumsum(~gone, 2)[..., -1:] >= 4)  # a person of fewer than four joints is no input
+    gone = gone & ~first_of(gone, confidence, FEWEST)
     gone = gone | episodes((*shape[:2], 1), noise.lost, noise.lost_frames, rate, generator)
     return torch.cat([out, confidence[..., None]], -1) * ~gone[..., None]
 

@@ -51,7 +51,7 @@ class TestConfig(Strict):
     data: TestData = TestData()
     batch_size: int = Field(default=64, ge=1)
     limit: int | None = Field(default=None, ge=1)  # stop after this many samples (for a quick look)
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     device: str = "auto"
 
     @model_validator(mode="after")

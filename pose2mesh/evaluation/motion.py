@@ -63,7 +63,7 @@ class MotionTestConfig(Strict):
     temporal: str = "anny-motion"
     data: MotionData = MotionData()
     limit: int | None = Field(default=None, ge=1)  # of runs, evenly spread
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
 
 class TrueMotion(NamedTuple):

@@ -78,9 +78,18 @@ def weigh(predicted: Compared, true: Compared, weights: dict[str, float]) -> tup
     for name, weight in weights.items():
         value = find("loss", name)(predicted, true) if weight or name not in _COSTLY else None
         if value is not None:
-            parts[name] = value
+            parts[name] = _one_number(value, name)
     total = sum((weights[name] * value for name, value in parts.items()), torch.zeros(()))
     return total, {name: value.detach() for name, value in parts.items()}
+
+
+def _one_number(value: Tensor, name: str) -> Tensor:
+    """The value of a loss. Raises InputError for anything but a tensor of one number, which a plug-in may give."""
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        is_tensor = isinstance(value, Tensor)
+        gave = f"a tensor of shape {[*value.shape]}" if is_tensor else f"a {type(value).__name__}"
+        raise InputError(f"loss {name!r} gave {gave}; it must be one number as a tensor, or None")
+    return value
 
 
 def _distance(predicted: Tensor | None, true: Tensor | None) -> Tensor | None:

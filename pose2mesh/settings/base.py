@@ -60,12 +60,24 @@ def merge(below: dict[str, Any], top: dict[str, Any], at: str, where: str, is_ch
     for key, value in top.items():
         name, old = f"{at}{key}", below.get(key)
         if isinstance(value, dict) and isinstance(old, list):
-            old = {each["name"]: each for each in old if isinstance(each, dict) and "name" in each}
-            if unknown := value.keys() - old.keys():
-                raise InputError(f"{where}: {name} has no {min(map(str, unknown))!r} below; there are {[*old]}")
+            old = _by_name(old, value, name, where)
         if isinstance(value, dict) and isinstance(old, dict):
             merge(old, value, f"{name}.", where, is_change)
         elif is_change and key in below and old == value:
             raise InputError(f"{where}: {name} is {value!r} already in its base; leave it out")
         else:
             below[key] = value
+
+
+def _by_name(things: list[Any], changes: dict[str, Any], at: str, where: str) -> dict[str, Any]:
+    """The things of a list by their names, for changes that go by these."""
+    named = [each for each in things if isinstance(each, dict) and "name" in each]
+    names = [each["name"] for each in named]
+    if unknown := changes.keys() - {*names}:
+        raise InputError(f"{where}: {at} has no {min(map(str, unknown))!r} below; there are {names}")
+    for name, change in changes.items():
+        if names.count(name) > 1:
+            raise InputError(f"{where}: {at} has {name!r} twice below; give the whole list")
+        if not isinstance(change, dict):
+            raise InputError(f"{where}: {at}.{name} is {change!r:.60}; give the settings that differ, as a section")
+    return dict(zip(names, named, strict=True))

@@ -42,9 +42,16 @@ def parse_yaml(text: str) -> Any:
             raise ValueError("its aliases repeat more values than any configuration holds")
         if double := _double_key(node):
             raise ValueError(f"{double} is set twice; leave one out")
-        return loader.construct_document(node)
+        return _apart(loader.construct_document(node))
     finally:
         loader.dispose()
+
+
+def _apart(value: Any) -> Any:
+    """The same with a copy wherever an alias repeats something: changing one place must not change another."""
+    if isinstance(value, dict):
+        return {key: _apart(each) for key, each in value.items()}
+    return [_apart(each) for each in value] if isinstance(value, list) else value
 
 
 def _double_key(node: yaml.Node) -> str:

@@ -4,6 +4,9 @@ Equal names mean the same point of the body in every set, so conversion between 
 (`pose2mesh.skeletons.conversion`).
 """
 
+from contextlib import suppress
+
+from pose2mesh.errors import InputError
 from pose2mesh.plugins import find, names, register
 from pose2mesh.skeletons.structure import JointSet, both_sides
 
@@ -275,5 +278,9 @@ def joint_set(name: str) -> JointSet:
 
 
 def joint_sets() -> list[JointSet]:
-    """All sets: the package's own, and those of plug-ins after them."""
-    return [joint_set(name) for name in names("joint_set")]
+    """All sets: the package's own, and those of plug-ins after them; `doctor` tells which cannot be loaded."""
+    known = []
+    for name in names("joint_set"):
+        with suppress(InputError):
+            known.append(joint_set(name))
+    return known

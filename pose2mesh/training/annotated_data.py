@@ -1,7 +1,7 @@
 """Stages that train on annotation datasets: the readers' samples as columns, the bodies they name, and the schedule."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -100,8 +100,9 @@ def load_material(config: TrainConfig) -> AnnotatedMaterial:
     names = dict.fromkeys((network.body, *(name for table in tables for name in table.models)))
     bodies = {name: load_body_model(name) for name in names}
     # the sets in which fits are judged come beside those of input and target
-    in_space = any(find("dataset", table.dataset).largest_misfit_m < math.inf for table in tables)
-    in_picture = any(table.dataset == "coco" for table in tables)
+    rules = [find("dataset", source.dataset) for source in config.data.sources]
+    in_space = any(rule.largest_misfit_m < math.inf for rule in rules)
+    in_picture = any(rule.largest_misfit_px < math.inf for rule in rules)
     needed = (network.joint_set, target_set, *[measured_set] * in_space, *["coco17"] * in_picture)
     body = bodies[network.body]
     surfaces = BodySurfaces(bodies, needed)  # pyright: ignore[reportArgumentType] - readers name licensed ones alone
@@ -130,7 +131,8 @@ def _share_of_fits(source: SourceConfig, table: SampleTable, surfaces: BodySurfa
 
 def _read(source: SourceConfig, input_set: str, measured_set: str, exact: bool) -> SampleTable:
     options = {"subsets": source.subsets} if source.dataset == "amass" else {}
-    sees = find("dataset", source.dataset).sees_detections and not exact
+    rule = find("dataset", source.dataset)
+    sees = rule.sees_detections and not exact
     samples = read_samples(source.dataset, source.folder, source.split, with_detections=sees, **options)
     first = next(samples, None)
     if first is None:
@@ -138,4 +140,11 @@ def _read(source: SourceConfig, input_set: str, measured_set: str, exact: bool) 
             f"data.sources: the files of {source.dataset} in {source.folder} hold nobody to train on in their split "
             f"{source.split!r}; get them again (docs/data.md)"
         )
-    return collect(chain([first], samples), input_set, measured_set)
+    judged = (first.joints, rule.largest_misfit_m, measured_set), (first.labels, rule.largest_misfit_px, "coco17")
+    for given, limit, wanted in judged:
+        if given is not None and limit < math.inf and given.joint_set != wanted:
+            raise InputError(
+                f"data.sources: fits of {source.dataset} are judged in {wanted}, but its joints are {given.joint_set}; "
+                "give them in that set, or leave its largest misfit out"
+            )
+    return replace(collect(chain([first], samples), input_set, measured_set), dataset=source.dataset)

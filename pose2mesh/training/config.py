@@ -18,7 +18,7 @@ class RunConfig(Strict):
     """What every run has, whatever it trains."""
 
     output: str = "runs/train"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     device: str = "auto"
     threads: Threads = 0  # 0 leaves torch's choice
     minutes: Positive | None = None  # stop after so long with the state saved; go on with --resume

@@ -21,6 +21,7 @@ from pose2mesh.cli.main import main
 from pose2mesh.errors import FormatError, InputError
 from pose2mesh.geometry.weak_perspective import SIDE
 from pose2mesh.networks.pose_prior import PosePrior
+from pose2mesh.skeletons import COCO17
 
 SMALL = {**ANNY, "stages": [1, 1], "base": 4, "width": 16}
 
@@ -65,6 +66,35 @@ def test_a_photo_becomes_a_crop_with_its_keypoints(tmp_path):
     x, y = target.keypoints[0, :, 0], target.keypoints[0, :, 1]
     assert max(x.max() - x.min(), y.max() - y.min()) == pytest.approx(2 / 1.25, abs=0.05)
     assert abs((x.max() + x.min()) / 2) < 0.05
+
+
+def test_everybody_of_a_photo_is_taken_whatever_the_category(tmp_path):
+    photos, path = write_photos(tmp_path)
+    entries = json.loads(path.read_text())
+    second = {**entries[0], "keypoints": np.roll(entries[0]["keypoints"], 3).tolist()}
+    categories = [{"id": i, "name": name, "keypoints": list(COCO17.joints)} for i, name in enumerate(("man", "woman"))]
+    content = {
+        "images": [{"id": i, "file_name": f"p{i}.png", "width": 160, "height": 120} for i in range(3)],
+        "annotations": [
+            {
+                "id": i,
+                "image_id": int(entry["image_id"][1]),
+                "category_id": int(i == 3),
+                "keypoints": entry["keypoints"],
+            }
+            for i, entry in enumerate([*entries, second])
+        ],
+        "categories": categories,
+    }
+    path.write_text(json.dumps(content))
+    assert len(load_image_target(TargetConfig(images=str(photos), keypoints=str(path))).images) == 4
+
+
+def test_two_photos_of_one_name_are_refused(tmp_path):
+    photos, path = write_photos(tmp_path)
+    (photos / "p1.jpg").write_bytes((photos / "p1.png").read_bytes())
+    with pytest.raises(InputError, match=r"has two photos named p1, .* rename p1\.jpg"):
+        load_image_target(TargetConfig(images=str(photos), keypoints=str(path)))
 
 
 def test_photos_without_a_person_are_named(tmp_path):

@@ -58,6 +58,19 @@ def test_openpose_files_serve_a_coco_network(tmp_path: Path):
     assert target.keypoints.shape[1:] == (17, 3) and (target.keypoints[..., 2] > 0).all()
 
 
+def test_a_folder_of_openpose_frames_is_a_target(tmp_path: Path):
+    for frame, person in enumerate(people(40)):
+        body18 = np.zeros((18, 3))
+        body18[[0, 15, 14, 17, 16, 5, 2, 6, 3, 7, 4, 11, 8, 12, 9, 13, 10]] = person
+        content = {"people": [{"pose_keypoints_2d": body18.ravel().tolist()}]}
+        (tmp_path / f"walk_{frame:03d}_keypoints.json").write_text(json.dumps(content))
+    target = load(tmp_path)
+    assert len(target.held_out) == 8 and len(target.keypoints) == 32
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="no picture, video or keypoint file in this folder"):
+        load(tmp_path / "empty")
+
+
 def test_bad_targets(tmp_path: Path):
     with pytest.raises(InputError, match=r"target\.keypoints=FILE"):
         load_target(TargetConfig(), "coco17")

@@ -127,3 +127,12 @@ def test_all_errors_together(points: torch.Tensor) -> None:
 def test_same_seed_same_errors(points: torch.Tensor) -> None:
     first, again, other = (add_detector_noise(points[:20], DetectorNoise(), seeded(s)) for s in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("share", [0.5, 0.7, 0.9, 1.0])
+def test_as_many_joints_are_absent_as_stated_up_to_the_fewest(points: torch.Tensor, share: float) -> None:
+    """Of 17 joints 4 are always left: the mean of a binomial that is cut there."""
+    gone = (measured(points, absent=share)[..., 2] == 0).float().mean()
+    counts = np.arange(18)
+    expected = (stats.binom.pmf(counts, 17, share) * np.minimum(counts, 13)).sum() / 17
+    assert gone == pytest.approx(expected, abs=0.01)

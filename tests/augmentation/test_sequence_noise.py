@@ -84,3 +84,8 @@ def test_held_values_are_those_of_the_first_frame():
     on = torch.tensor([[False, True, True, False, True]])
     values = torch.arange(5.0)[None, :, None]
     assert held(values, on)[0, :, 0][on[0]].tolist() == [1, 1, 4]
+
+
+def test_four_joints_are_left_of_somebody_who_is_nearly_gone():
+    left = (detect(absent=0.95)[..., 2] > 0).sum(-1)
+    assert left.min() == 4 and left.float().mean() < 4.5

@@ -289,3 +289,11 @@ def test_people_without_parameters_cannot_be_trained_on(tmp_path: Path) -> None:
         collect(samples, "hand21", "hand21")
     with pytest.raises(InputError, match="no person to make a table of"):
         collect([], "hand21", "hand21")
+
+
+def test_a_reader_may_give_any_floats(tmp_path: Path) -> None:
+    sample = next(read_samples("coco", written.write_coco(tmp_path), "train"))
+    camera = dataclasses.replace(sample.camera, focal=np.float64([500, 500]), center=np.float64([1, 2]))
+    table = collect([dataclasses.replace(sample, camera=camera)], "human36m17", "human36m17")
+    columns = [value for value in vars(table).values() if isinstance(value, torch.Tensor)]
+    assert {column.dtype for column in columns} == {torch.float32, torch.bool, torch.int64}

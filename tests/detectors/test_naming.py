@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pose2mesh import plugins
 from pose2mesh.detectors.readers.naming import by_name, by_number
 from pose2mesh.errors import InputError
-from pose2mesh.skeletons import joint_set
+from pose2mesh.skeletons import JointSet, joint_set
 
 # Names as the tools write them, in their order.
 AP10K = (
@@ -109,3 +110,24 @@ def test_numbers_that_name_a_set_and_those_that_do_not():
     with pytest.raises(InputError, match=r"32 joints .* 48 \(union48\), .* named by --joint-set \(in the library"):
         by_number(rows(32), None, "here")  # Human3.6M's own 32 are others than those of body32
     assert by_number(rows(32), "body32", "here")[1].name == "body32"
+
+
+def test_whole_bodies_are_what_the_caller_says_or_refused(monkeypatch):
+    """133 joints may be a set of somebody's own; of the known whole bodies only a part may be asked for."""
+    mine = JointSet("mine133", tuple(f"j{i}" for i in range(133)), ())
+    monkeypatch.setitem(plugins._registered["joint_set"], "mine133", mine)
+    assert by_number(rows(133), "mine133", "a.npz")[1] is mine
+    monkeypatch.delitem(plugins._loaded, ("joint_set", "mine133"))
+    assert by_number(rows(133), "coco17", "a.npz")[1].name == "wholebody65"
+    assert by_number(rows(136), "halpe26", "a.npz")[1].name == "halpe68"
+    for name in ("human36m17", "smpl24", "openpose25"):
+        with pytest.raises(InputError, match=f"133 joints are a whole body, which does not hold all of {name}"):
+            by_number(rows(133), name, "a.npz")
+
+
+def test_a_neck_is_between_the_shoulders_unless_all_fourteen_joints_say_otherwise():
+    parts = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    limbs = [f"{side}_{part}" for side in ("left", "right") for part in parts]
+    assert "neck" in by_name(rows(13), ("neck", *limbs), "a.npz")[1].joints
+    whole = by_name(rows(14), ("head", "neck", *limbs), "a.npz")[1]
+    assert "upper_neck" in whole.joints and len(whole) == 14

@@ -126,3 +126,27 @@ def test_a_fault_in_a_stage_is_the_only_one_told(tmp_path: Path) -> None:
     top = write(tmp_path, top=STAGES)
     with pytest.raises(InputError, match=r"yaml: stages\.0\.step: unknown setting, did you mean steps\?$"):
         load_config(TrainConfig, top, ["stages.0.step=1"])
+
+
+def test_what_an_alias_repeats_is_changed_at_one_place_alone(tmp_path: Path) -> None:
+    text = "stages: [{name: one, steps: 3, loss: &l {edge: 1}}, {name: two, steps: 3, loss: *l}]\n"
+    top = write(tmp_path, below=text, top="base: below.yaml\nstages: {one: {loss: {edge: 7}}}\n")
+    assert [stage["loss"]["edge"] for stage in read_recipe(top)["stages"]] == [7, 1]
+    merged = write(tmp_path, top="a: &a {loss: {edge: 1}}\nb: {<<: *a}\nc: {<<: *a}\n")
+    content = read_recipe(merged)
+    content["b"]["loss"]["edge"] = 5
+    assert content["c"]["loss"]["edge"] == content["a"]["loss"]["edge"] == 1
+
+
+@pytest.mark.parametrize(
+    ("below", "change", "said"),
+    [
+        ("[{name: one, steps: 3}]", "{one: 5}", r"stages\.one is 5; give the settings that differ"),
+        ("[{name: one, steps: 3}]", "{one: null}", r"stages\.one is None"),
+        ("[{name: one, steps: 3}, {name: one, steps: 4}]", "{one: {steps: 5}}", "has 'one' twice below"),
+    ],
+)
+def test_a_change_by_name_must_change_one_thing(tmp_path: Path, below: str, change: str, said: str) -> None:
+    top = write(tmp_path, below=f"stages: {below}\n", top=f"base: below.yaml\nstages: {change}\n")
+    with pytest.raises(InputError, match=said):
+        read_recipe(top)

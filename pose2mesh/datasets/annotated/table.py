@@ -71,7 +71,7 @@ def _row(sample: Sample, models: dict[str, int], input_set: str, measured_set: s
     camera, body, measured = sample.camera, sample.body, _joints_in(sample.joints, measured_set)
     if body is None:
         raise InputError(f"{sample.dataset}: image {sample.image_id} has no body parameters to train on")
-    return {
+    row = {
         "model": np.int64(models.setdefault(body.model, len(models))),
         "rotvec": body.rotvec,
         "betas": body.betas,
@@ -88,6 +88,7 @@ def _row(sample: Sample, models: dict[str, int], input_set: str, measured_set: s
         "labels": _points_in(sample.labels, "coco17"),
         "detections": _points_in(sample.detections, input_set),
     }
+    return {name: np.float32(value) if np.asarray(value).dtype.kind == "f" else value for name, value in row.items()}
 
 
 def _joints_in(joints: Joints3D | None, target: str) -> tuple[np.ndarray, np.ndarray]:

@@ -65,7 +65,7 @@ def fit_is_good(
     if dataset.largest_misfit_m < torch.inf:
         joints = surfaces.joints(measured_set, *bodies, people.models[0])
         good &= misfit(joints, people.measured, people.measured_valid) <= dataset.largest_misfit_m
-    if dataset.largest_misfit_px < torch.inf and "coco17" in surfaces.regressors:
+    if dataset.largest_misfit_px < torch.inf:
         drawn = project(people, surfaces.joints("coco17", *bodies, people.models[0]))
         good &= misfit_in_box(drawn, people.labels, pixels) <= dataset.largest_misfit_px
     return good

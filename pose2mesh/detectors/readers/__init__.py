@@ -34,7 +34,7 @@ def read_keypoints(
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: {'a folder without keypoint files' if path.is_dir() else 'no such file'}")
     frames = [to_frame(picture, joint_set, image_size) for picture in _pictures(path, joint_set)]
     warn_of_doubts([frame.keypoints for frame in frames], str(path))
     return frames

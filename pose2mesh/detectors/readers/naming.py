@@ -62,14 +62,15 @@ def by_number(values: np.ndarray, joint_set: str | None, where: str) -> tuple[np
 
     Whole bodies lose the points that no set holds. Raises InputError that names the expected numbers.
     """
-    count = values.shape[1]
+    count, wanted = values.shape[1], None if joint_set is None else find_joint_set(joint_set)
+    if wanted and count == len(wanted):
+        return values, wanted
     if count in _WHOLE_BODIES:
         name, rows = _WHOLE_BODIES[count]
+        if wanted and not holds(find_joint_set(name), wanted):
+            raise InputError(f"{where}: {count} joints are a whole body, which does not hold all of {wanted.name}")
         return values[:, rows], find_joint_set(name)
-    if joint_set is not None:
-        wanted = find_joint_set(joint_set)
-        if count == len(wanted):
-            return values, wanted
+    if wanted:
         known = find_joint_set(SET_OF_COUNT[count]) if count in SET_OF_COUNT else None
         if known and has_hands(known) and holds(known, wanted):
             return values, known
@@ -118,7 +119,8 @@ def _order(names: tuple[str, ...]) -> tuple[JointSet, dict[int, int]]:
     if not words:
         raise InputError("no joint of a person is named")
     for target in sorted(joint_sets(), key=len):
-        own = _OF_SET.get(target.name, {})
+        is_whole = target.name not in _ASK[14] or len(words) == 14  # where some are left out, a neck may be any
+        own = _OF_SET.get(target.name, {}) if is_whole else {}
         rows = {row: own.get(word, _WORDS.get(word, word)) for row, word in words.items()}
         if set(rows.values()) <= set(target.joints) and len(set(rows.values())) == len(rows):
             return target, {row: target.index(joint) for row, joint in rows.items()}
@@ -163,4 +165,4 @@ def has_hands(joints: JointSet) -> bool:
 
 def holds(joints: JointSet, wanted: JointSet) -> bool:
     """Whether all the wanted joints, or the hands wanted, are among the others."""
-    return wanted is HAND21 or set(wanted.joints) <= set(joints.joints)
+    return has_hands(joints) if wanted is HAND21 else set(wanted.joints) <= set(joints.joints)
