@@ -32,6 +32,7 @@ class Material(ABC):
 
     what: ClassVar[str]  # is adapted, for messages
     methods: ClassVar[dict[str, tuple[Callable[..., Method], ...]]]  # what `--method` names: those that take turns
+    unread: ClassVar[tuple[str, ...]]  # settings that only the other material has a use for
     backbone: Any  # with `target` and `config` what methods are made of
     target: Any
     config: AdaptConfig
@@ -65,6 +66,7 @@ class Keypoints(Material):
         "dapa": (KeypointAugmentation,),
         "both": (AdversarialAdaptation, KeypointAugmentation),
     }
+    unread = ("target.images", "dapa.image")
 
     def __init__(
         self, backbone: Backbone, target: TargetSet, config: AdaptConfig, samples: SyntheticBodies | None = None
@@ -101,6 +103,7 @@ class Photos(Material):
 
     what = "an image backbone, which has no keypoint features"
     methods: ClassVar = {"dapa": (ImageAugmentation,)}
+    unread = ("source", "target.held_out", "dapa.errors", "validate_every", "patience")
 
     def __init__(self, backbone: ImageBackbone, settings: dict[str, Any], target: ImageTarget, config: AdaptConfig):
         self.backbone, self.settings, self.target, self.config = backbone, settings, target, config

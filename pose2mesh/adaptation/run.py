@@ -128,9 +128,9 @@ def adapt(
     does not serve, before any step. Resumes, overwrites and raises as `carry_out` does. `output` goes before that of
     the configuration.
     """
-    _refuse_unread(config, method)
-    config = config.model_copy(update={"output": str(output)}) if output else config
     kind = Photos if is_image_backbone(config.weights) else Keypoints
+    _refuse_unread(config, method, kind)
+    config = config.model_copy(update={"output": str(output)}) if output else config
 
     def make(group: Processes) -> Adaptation:
         material = kind.load(config, group.device)
@@ -140,11 +140,14 @@ def adapt(
     return weights, task.outcome
 
 
-def _refuse_unread(config: AdaptConfig, method: str) -> None:
-    """Raises InputError where settings of a method differ from its defaults and another one is asked for."""
+def _refuse_unread(config: AdaptConfig, method: str, kind: type[Material]) -> None:
+    """Raises InputError where a setting that differs from its default is of another method or another material."""
     for other in {"key2mesh", "dapa"} - {method}:
         if method in ("key2mesh", "dapa") and getattr(config, other) != AdaptConfig.model_fields[other].default:
             raise InputError(f"{other}: --method {method} reads none of it; leave it out, or take --method both")
+    for name in config.changed():
+        if any(f"{name}.".startswith(f"{unread}.") for unread in kind.unread):
+            raise InputError(f"{name}: the adaptation of {kind.what} reads none of it; leave it out")
 
 
 def make_methods(material: Material, name: str) -> list[Method]:

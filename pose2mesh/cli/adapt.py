@@ -47,7 +47,8 @@ def _adapt(config: Any, options: argparse.Namespace) -> None:
     if outcome.errors:
         (_, before), (step, after) = outcome.errors[0], outcome.best
         told = f"{before:.4f} before, {after:.4f} after {step} steps"
-        print(f"held-out re-projection error, in sizes of the person: {told}")
+        as_before = "" if step else "; no later look was better, so these are the weights it began with"
+        print(f"held-out re-projection error, in sizes of the person: {told}{as_before}")
     else:
         print(f"{len(outcome.losses)} steps on photos and on pictures made from them")
     if outcome.skipped:

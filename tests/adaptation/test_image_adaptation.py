@@ -170,6 +170,14 @@ def test_faults_are_found_before_the_first_step(tmp_path, capsys, changes, messa
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("setting", ["target.held_out=0.3", "patience=2", "source.children=0.5", "dapa.errors=none"])
+def test_settings_of_keypoints_are_refused_for_photos(tmp_path, capsys, setting):
+    photos, path = write_photos(tmp_path)
+    command = [*write_run(tmp_path), f"target.images={photos}", f"target.keypoints={path}", setting]
+    assert main([*command, "-o", str(tmp_path / "out")]) == 2
+    assert "an image backbone" in (told := capsys.readouterr().err) and "reads none of it; leave it out" in told
+
+
 def test_a_prior_of_another_body_is_found_before_the_first_step(tmp_path, capsys):
     photos, path = write_photos(tmp_path)
     arguments = [*write_run(tmp_path, bones=("a", "b")), f"target.images={photos}", f"target.keypoints={path}"]

@@ -9,7 +9,7 @@ import torch
 from interrupted_runs import digest, stop_after
 from tiny_adaptation import adapt_config, people
 
-from pose2mesh.adaptation import Keypoints, adapt, load_backbone, load_target, run_adaptation
+from pose2mesh.adaptation import AdaptConfig, Keypoints, adapt, load_backbone, load_target, run_adaptation
 from pose2mesh.checkpoints import load_network, read_weights
 from pose2mesh.cli.main import main
 from pose2mesh.errors import InputError, MachineError
@@ -169,6 +169,9 @@ def test_early_stopping(tmp_path: Path):
 def test_what_cannot_be_adapted_is_refused(tmp_path: Path):
     with pytest.raises(InputError, match="unknown method"):
         adapt(adapt_config(tmp_path), "magic")
+    target = {"keypoints": "a.npz", "images": "photos"}
+    with pytest.raises(InputError, match=r"target\.images: the adaptation of a network of keypoints reads none of it"):
+        adapt(AdaptConfig.model_validate({"target": target, "output": str(tmp_path / "out")}), "dapa")
     with pytest.raises(InputError, match="dapa: --method key2mesh reads none of it; leave it out"):
         adapt(adapt_config(tmp_path, dapa={"supervision": 2.0}), "key2mesh")
     assert "key2mesh" in Keypoints.methods
