@@ -67,7 +67,7 @@ class HardScenes:
         seen = vertices + place  # [V, 3] m before the camera
         camera, is_inside = _frame(seen, (joints + place)[COCO_ROWS], rng)
         meshes = [(seen, self.textures.faces, self.textures.striped(rng)), *self._others(place, generator, rng)]
-        image, mask = _photograph(meshes, camera, rng)
+        image, mask = photograph(meshes, camera, rng)
         points = camera.project((joints + place)[COCO_ROWS])  # [17, 2]
         keypoints = np.column_stack([points, is_inside]).astype(np.float32)
         camera = Camera(camera.focal, camera.center, place, camera.image_size)
@@ -95,13 +95,13 @@ class HardScenes:
             yield vertices + place + aside, self.textures.faces, self.textures.striped(rng)
         for _ in range(rng.integers(2, 7)):
             where = place + np.array([rng.normal(0, 1.5), rng.normal(0.3, 0.6), rng.uniform(0.8, 3.0)])
-            yield _box(where, rng.uniform(0.2, 1.2, 3), rng)
+            yield box(where, rng.uniform(0.2, 1.2, 3), rng)
         if rng.integers(2):
             where = place * rng.uniform(0.55, 0.8) + np.array([rng.normal(0, 0.25), rng.normal(0.3, 0.3), 0])
-            yield _box(where, rng.uniform(0.05, 0.35, 3), rng)
+            yield box(where, rng.uniform(0.05, 0.35, 3), rng)
 
 
-def _box(where: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def box(where: np.ndarray, size: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A turned box [8,3] m with faces [12,3] and one color each vertex [8,3]."""
     angle = rng.uniform(0, np.pi)
     turn = np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
@@ -128,7 +128,7 @@ def _frame(seen: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> tu
     return camera, np.asarray(((points > 0) & (points < SIDE)).all(1))
 
 
-def _photograph(meshes: list[Any], camera: Camera, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def photograph(meshes: list[Any], camera: Camera, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Picture uint8 [H,W,3] of meshes (vertices, faces, colors), and bool [H,W] where the first one is."""
     center = (2 * camera.center[0], 2 * camera.center[1])
     view = Pinhole(2 * camera.focal, center, (2 * SIDE, 2 * SIDE))
