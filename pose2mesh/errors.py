@@ -51,3 +51,12 @@ def optional_import(message: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise MissingDependencyError(message) from error
+
+
+@contextmanager
+def nobody_named(source: object) -> Iterator[None]:
+    """A block whose NoPersonFoundError is told with the file or folder that shows nobody."""
+    try:
+        yield
+    except NoPersonFoundError as error:
+        raise NoPersonFoundError(f"{source}: {error}") from error

@@ -23,7 +23,7 @@ from pose2mesh.detectors.sources import (
 )
 from pose2mesh.detectors.told import Told, check_batch_size
 from pose2mesh.detectors.video_files import VideoFrame
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, nobody_named
 from pose2mesh.fitting.people import Outputs, check_fit, check_outputs
 from pose2mesh.tracking import IdentityTracker, Tracker
 from pose2mesh.tracking.clothes import with_clothes
@@ -158,7 +158,8 @@ class OverTime:
         found = self.track(source, joint_set, detector, batch_size, **told)
         rows = [builder.rows([(frame.index, frame.time, frame.people)]) for frame in found]
         pictures = Path(source)
-        motion = builder.build(builder.join(rows), sequence_info(pictures, fps)[0], smooth, fit, subject)
+        with nobody_named(source):
+            motion = builder.build(builder.join(rows), sequence_info(pictures, fps)[0], smooth, fit, subject)
         return replace(motion, source=pictures) if is_sequence(pictures) else motion
 
     def motion_builder(self) -> "MotionBuilder":

@@ -237,7 +237,7 @@ def test_no_track_is_frame_by_frame(video, tmp_path, monkeypatch):
 
 def test_bad_videos_are_one_line(detector, video, tmp_path, capsys):
     detector.count = 0
-    cases = {"nobody": (video, ()), "no-track": (video, ("--save", "obj"))}
+    cases = {f"{video}: nobody": (video, ()), "no-track": (video, ("--save", "obj"))}
     (tmp_path / "cut.mp4").write_bytes(video.read_bytes()[:200])
     cases["cut.mp4"] = (tmp_path / "cut.mp4", ())
     for message, (path, more) in cases.items():

@@ -125,7 +125,10 @@ def _show(model, frames: Newest, screen: LivePage | LiveWindow, sender, options)
         (options.record / "motion.npz").unlink(missing_ok=True)  # of an earlier recording
         say("nobody was found, so there is no motion.npz", sys.stdout)
     elif rows:
-        builder.build(builder.join(rows), rate or 30.0, "off").save(options.record / "motion.npz")
+        seen = builder.join(rows)
+        gone = np.ptp(seen.time)  # pictures were shown as time allowed; frames are counted at the rate they came
+        rate = float(np.ptp(seen.frame) / gone) if gone else 30.0
+        builder.build(seen, rate, "off").save(options.record / "motion.npz")
     return code
 
 

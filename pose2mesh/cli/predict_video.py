@@ -18,7 +18,7 @@ import numpy as np
 
 from pose2mesh import __version__
 from pose2mesh.cli.progress import expect
-from pose2mesh.errors import InputError
+from pose2mesh.errors import InputError, nobody_named
 from pose2mesh.npz import read_arrays, write_arrays, write_long_array
 from pose2mesh.paths import check_writable, held, write_json
 from pose2mesh.skeletons import convert
@@ -59,7 +59,8 @@ def predict_video(model: Any, source: Path, folder: Path, options: argparse.Name
     check_writable(lock)
     with held(lock, f"{folder}: another run writes there; wait for its end, or give another -o"):  # parts would mix
         rows = builder.join(list(_all_rows(model, builder, source, parts, options, bar)))
-        motion = builder.build(rows, fps, options.smooth, options.fit, options.subject)
+        with nobody_named(source):
+            motion = builder.build(rows, fps, options.smooth, options.fit, options.subject)
         motion = replace(motion, source=source if is_sequence(source) else None)
         _save(motion, folder, formats, options, bar)
         if "bvh" in formats:

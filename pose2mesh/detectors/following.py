@@ -1,9 +1,9 @@
 """People in the frames of a video: each is followed from frame to frame, which costs one look at one crop.
 
-The finder looks again at every N-th frame, by turns for large and for small people; for both at once, and soon again,
-when somebody was lost. Whom it does not find twice in a row is let go. Tiles are searched for small people in the first
-frame only. A second opinion on joints is asked for now and then, and moves them alike until the next one: it corrects
-what BlazePose gets wrong for long.
+The finder looks again at every N-th frame, twice a second at least, by turns for large and for small people; for both
+at once, and soon again, when somebody was lost. Whom it does not find twice in a row is let go. Tiles are searched for
+small people in the first frame only. A second opinion on joints is asked for now and then, and moves them alike until
+the next one: it corrects what BlazePose gets wrong for long.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from pose2mesh.detectors.similarity import similarity
 from pose2mesh.skeletons import COCO_ROWS
 from pose2mesh.types import Keypoints2D
 
+USUAL_FPS = 30.0  # at which N frames go by between two looks; where frames are fewer, as many seconds do
 SOON = 5  # frames between two searches while nobody is in the picture, or for a while after somebody was lost
 OPINION = 5  # frames between two second opinions on a person; every frame is no better (docs/decisions, 0070)
 DOUBTS = 2  # searches in a row that may not find a person who is followed
@@ -43,14 +44,16 @@ class VideoDetector:
         self._detector, self._every = detector, every
         self._people: list[Found] = []
         self._doubts: dict[int | None, int] = {}  # of each track
-        self._frame, self._next_search, self._next_track, self._searches = 0, 0, 0, 0
-        self._was_lost, self._hurry_until = False, 0
-        self._moves: dict[int | None, np.ndarray] = {}  # of each track, [33, 2] in sides of the region
+        self._frame, self._next_track, self._searches = 0, 0, 0
+        self._clock, self._last_time = 0.0, None  # frames gone by, as many as at the usual rate if that is more
+        self._next_search, self._was_lost, self._hurry_until = 0.0, False, 0.0
+        self._opinions: dict[int | None, tuple[float, np.ndarray]] = {}  # of each track: when, and moves [33, 2]
         self._thread = ThreadPoolExecutor(1) if is_live else None
         self._under_way: tuple[list[Found], Future[np.ndarray]] | None = None  # who was followed then, and the finds
 
     def detect(self, image: np.ndarray, time_s: float | None = None) -> Keypoints2D:
-        """People in the next frame uint8 [H, W, 3] RGB, largest first. `time_s` of the frame is not needed here."""
+        """People in the next frame uint8 [H, W, 3] RGB, largest first; without `time_s` it is of the usual rate."""
+        self._tick(time_s)
         before = len(self._people)
         self._follow(image)
         self._was_lost |= len(self._people) < before
@@ -58,27 +61,38 @@ class VideoDetector:
             then, finds = self._under_way
             self._under_way = None
             self._take(image, then, finds.result())
-        is_due = self._was_lost or self._frame >= self._next_search
+        is_due = self._was_lost or self._clock >= self._next_search
         if is_due and (self._under_way is None or not self._people):
             everybody = self._was_lost or not self._people
             self._search(image, WHOLE if everybody else [WHOLE[self._searches % len(WHOLE)]])
-            self._hurry_until = self._frame + self._every if self._was_lost else self._hurry_until
+            self._hurry_until = self._clock + self._every if self._was_lost else self._hurry_until
             self._was_lost = False
-            in_hurry = not self._people or self._frame < self._hurry_until
-            self._next_search = self._frame + (min(SOON, self._every) if in_hurry else self._every)
+            in_hurry = not self._people or self._clock < self._hurry_until
+            self._next_search = self._clock + (min(SOON, self._every) if in_hurry else self._every)
         people = self._people if self._thread else self._corrected(image)
         self._frame += 1
         return to_keypoints(people, (image.shape[1], image.shape[0]))
 
+    def _tick(self, time_s: float | None) -> None:
+        if self._frame:
+            gone = 0.0 if time_s is None or self._last_time is None else USUAL_FPS * (time_s - self._last_time)
+            self._clock += max(gone, 1.0)
+        self._last_time = time_s
+
     def _corrected(self, image: np.ndarray) -> list[Found]:
-        """The people with their joints moved towards second opinions; where to look for them next stays as it is."""
-        self._moves = {
-            person.track: self._moves[person.track] for person in self._people if person.track in self._moves
+        """The people with their joints moved towards second opinions; where to look for them next stays as it is.
+
+        Moves are in sides of the person's region.
+        """
+        known = {person.track for person in self._people}
+        self._opinions = {
+            track: told for track, told in self._opinions.items() if track in known and self._clock - told[0] < OPINION
         }
-        due = [p for p in self._people if p.track not in self._moves or (self._frame + (p.track or 0)) % OPINION == 0]
+        due = [person for person in self._people if person.track not in self._opinions]
         for person, moved in zip(due, self._detector.reconsider(image, due), strict=True):
-            self._moves[person.track] = (moved.joints[:, :2] - person.joints[:, :2]) / _side(person)
-        return [_moved(person, _side(person) * self._moves[person.track]) for person in self._people]
+            moves = (moved.joints[:, :2] - person.joints[:, :2]) / _side(person)
+            self._opinions[person.track] = self._clock, moves
+        return [_moved(person, _side(person) * self._opinions[person.track][1]) for person in self._people]
 
     def _follow(self, image: np.ndarray) -> None:
         """Look where each person should be now; those who are not there, or are somebody else's double, are lost."""

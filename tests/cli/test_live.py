@@ -58,6 +58,8 @@ def test_a_file_is_played_sent_and_recorded(film, tmp_path, capsys):
     assert (out / "overlay.mp4").stat().st_size > 1000
     motion = load_motion_file(out / "motion.npz")
     assert motion.tracks == (1,) and len(motion) >= 2
+    assert motion.fps == pytest.approx(FPS, rel=0.01)  # however slowly it was shown
+    assert motion.frame / motion.fps == pytest.approx(motion.time, abs=0.02)
     assert "a second" in capsys.readouterr().out
 
 
