@@ -21,7 +21,7 @@ class TargetConfig(Strict):
     image_size: tuple[int, int] | None = None  # width, height in pixels of its pictures, where it does not tell
     intrinsics: float | str | dict[str, float] | None = None  # of its camera: pixels, a file, or fx fy cx cy
     least_confidence: Fraction = 0.3  # of joints that re-projection is measured on
-    held_out: Fraction = 0.15  # share of people that early stopping looks at and no step does
+    held_out: float = Field(default=0.15, gt=0, lt=1)  # share of people that early stopping looks at and no step does
 
 
 class Key2MeshConfig(Strict):

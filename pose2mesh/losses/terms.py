@@ -40,6 +40,8 @@ class LossConfig(Strict):
     def _check(self):
         for name in self.added:
             as_value_error(check_name, "loss", name)
+        if not any(self.terms.values()):
+            raise ValueError("all weights are 0, by which nothing is learned; give one")
         return self
 
     def refuse(self, unused: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from pose2mesh.errors import FormatError, InputError, MissingFileError
 from pose2mesh.evaluation import config as measuring
 from pose2mesh.evaluation.motion import MotionTestConfig
 from pose2mesh.evaluation.photos import PhotosConfig
+from pose2mesh.losses.terms import LossConfig
 from pose2mesh.settings import load_config
 from pose2mesh.settings.base import read_recipe
 from pose2mesh.settings.yaml_files import read_yaml
@@ -232,3 +233,20 @@ def test_aliases_of_plain_settings_are_read(tmp_path):
         "d": {"b": 1, "c": [2, 3]},
         "e": {"b": 4, "c": [2, 3]},
     }
+
+
+def test_losses_that_weigh_nothing_are_refused(file: Path) -> None:
+    zeros = ", ".join(f"{name}: 0" for name in LossConfig().terms)
+    with pytest.raises(InputError, match=r"stages\.0\.loss: .*all weights are 0, by which nothing is learned"):
+        load_config(TrainConfig, file, [f"stages.0.loss={{{zeros}}}"])
+
+
+@pytest.mark.parametrize("share", ["0", "1"])
+def test_somebody_is_held_out_and_somebody_is_not(share: str) -> None:
+    with pytest.raises(InputError, match=r"target\.held_out"):
+        load_config(AdaptConfig, None, [f"target.held_out={share}"])
+
+
+def test_a_seed_that_no_generator_takes(file: Path) -> None:
+    with pytest.raises(InputError, match="seed: Input should be less than 9223372036854775808"):
+        load_config(TrainConfig, file, ["seed=99999999999999999999"])
