@@ -2,6 +2,7 @@
 
 import copy
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -89,3 +90,5 @@ def _to_tensor(array: Any) -> torch.Tensor:
 def _outlive_sigterm(_worker: int) -> None:
     """A scheduler sends SIGTERM to all processes of a job; the main one still needs its workers for the last step."""
     signal.signal(signal.SIGTERM, lambda *_: signal.alarm(_GRACE))
+    # With code 0: torch raises, in whatever the main process does at its end, for a worker that a signal has ended.
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
