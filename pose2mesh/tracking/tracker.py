@@ -6,7 +6,8 @@ assignment over all pairs (Kuhn's and Munkres', by SciPy) settles who is who. So
 for a second and grows less certain meanwhile.
 
 While two people pass each other a detector may show one of them alone, or one with the other's joints. Who of such a
-pair is who is settled anew by the ways that they had before, as soon as these lead apart.
+pair is who is told by their clothes; where these are alike it is settled anew by the ways that they had before, as soon
+as these lead apart.
 """
 
 from dataclasses import dataclass, replace
